@@ -1,0 +1,54 @@
+# Everything a reader needs to build, try and test crossring. `make` alone
+# prints the targets. ARGS goes to the command of demo and repro.
+
+ARGS ?=
+FUZZTIME ?= 20s
+ALL_VERSIONS := $(patsubst internal/jars/poms/%.xml,%,$(wildcard internal/jars/poms/[0-9]*.xml))
+# Packages without real servers; ./test has those, and runs alone.
+UNIT = $$(go list ./... | grep -v '^crossring/test')
+
+.PHONY: help build demo repro test test-long bench fuzz lint clean
+
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+build: ## compile bin/crossring
+	CGO_ENABLED=0 go build -trimpath -o bin/crossring .
+
+demo: ## two regions of Cassandra 5.0 on loopback: write in one, read in the other
+	@sh scripts/setup.sh 5.0.5
+	bin/crossring demo $(ARGS)
+
+repro: ## the experiment: Cassandra 1.2, a million rows
+	@sh scripts/setup.sh 1.2.19
+	sh scripts/repro.sh $(ARGS)
+
+test: ## lint, unit tests, real Cassandra 1.2 and 5.0 (at most 20 minutes)
+	@sh scripts/setup.sh --race 1.2.19 5.0.5
+	$(MAKE) lint
+	go test -race -short -timeout 30m $(UNIT)
+	go test -p 1 -timeout 18m ./test/...
+
+test-long: ## every version, bigger clusters, every fault point (at most 90 minutes)
+	@sh scripts/setup.sh --race $(ALL_VERSIONS)
+	$(MAKE) lint
+	CROSSRING_LONG=1 go test -race -timeout 85m $(UNIT)
+	CROSSRING_LONG=1 go test -p 1 -timeout 85m ./test/...
+
+bench: ## benchmarks of the packages, then of real servers
+	@sh scripts/setup.sh 5.0.5
+	go test -run '^$$' -bench . -benchmem $(UNIT)
+	CROSSRING_BENCH=1 go test -p 1 -count 1 -v -run '^TestBench' -timeout 85m ./test
+
+fuzz: ## every fuzz target for FUZZTIME (20s)
+	@sh scripts/fuzz.sh $(FUZZTIME)
+
+lint: ## gofmt, vet, staticcheck; shellcheck where it is installed
+	@unformatted=$$(gofmt -l .); \
+	    if [ -n "$$unformatted" ]; then echo "not as gofmt writes it: $$unformatted"; exit 1; fi
+	go vet ./...
+	go tool staticcheck ./...
+	@if command -v shellcheck >/dev/null; then shellcheck scripts/*.sh .ci/run; else echo "no shellcheck: scripts not checked"; fi
+
+clean: ## remove what was built; jars and clusters stay
+	rm -rf bin

@@ -1,0 +1,191 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"crossring/internal/run"
+	"crossring/internal/spec"
+	"crossring/internal/topology"
+	"crossring/ringcheck"
+
+	"github.com/urfave/cli/v2"
+)
+
+func fileFlag() cli.Flag {
+	return &cli.StringFlag{Name: "file", Aliases: []string{"f"}, Usage: "read the spec from `FILE`; - is standard input"}
+}
+
+// readSpec reads the spec that --file names.
+func (e *env) readSpec(name string) (spec.Spec, error) {
+	var data []byte
+	var err error
+	shown := name
+	if name == "-" {
+		shown = "standard input"
+		data, err = io.ReadAll(e.stdin)
+	} else {
+		data, err = os.ReadFile(name)
+	}
+	if err != nil {
+		return spec.Spec{}, run.Usage("reading the spec", err, "crossring up -f examples/local.yaml")
+	}
+	s, err := spec.Parse(shown, data)
+	if err != nil {
+		return s, run.Usage("", err, "")
+	}
+	return s, nil
+}
+
+func (e *env) upCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "up",
+		Usage:     "make the ring of a spec, or bring up again one that was made",
+		ArgsUsage: "[NAME]",
+		Flags: []cli.Flag{
+			fileFlag(),
+			&cli.StringFlag{Name: "until", Usage: "stop after `STEP`: plan, provision, render, deploy, start or ready", Value: "ready"},
+			&cli.DurationFlag{Name: "timeout", Usage: "wait at most this long for the ring", Value: 5 * time.Minute},
+			cassandraHomeFlag(),
+		},
+		Action: e.action(up),
+	}
+}
+
+func up(ctx context.Context, e *env, c *cli.Context) (answer, error) {
+	req := run.UpRequest{Name: c.Args().First(), Until: c.String("until"), Timeout: c.Duration("timeout")}
+	switch file := c.String("file"); {
+	case file != "":
+		s, err := e.readSpec(file)
+		if err != nil {
+			return answer{}, err
+		}
+		if req.Name != "" && req.Name != s.Name {
+			return answer{}, run.Usage("", fmt.Errorf("the spec is of cluster %q, not %q", s.Name, req.Name), "crossring up -f "+file)
+		}
+		req.Spec = &s
+	case req.Name == "":
+		return answer{}, run.Usage("", errors.New("up needs a spec, or the name of a cluster that was made"), "crossring up -f examples/local.yaml")
+	}
+	w, err := e.world(c)
+	if err != nil {
+		return answer{}, err
+	}
+	res, err := w.Up(ctx, req)
+	return answer{doc: res, text: func(out io.Writer) error {
+		if err != nil || res.Ring == nil {
+			return nil
+		}
+		return writeUp(out, res)
+	}}, err
+}
+
+// writeUp prints the ring and, for each node, what to copy.
+func writeUp(out io.Writer, res run.UpResult) error {
+	if err := ringcheck.WriteStatus(out, *res.Ring); err != nil {
+		return err
+	}
+	name := res.Inventory.Plan.Name
+	fmt.Fprintln(out)
+	for _, dc := range res.Inventory.Plan.Datacenters() {
+		var points []string
+		for _, n := range res.Inventory.InDatacenter(dc) {
+			points = append(points, n.PrivateAddress)
+			fmt.Fprintf(out, "%s\n    cqlsh %s %d\n    crossring cql %s:%d\n", n.Name, n.PrivateAddress, n.Ports.Native, name, n.Index)
+		}
+		fmt.Fprintf(out, "datacenter %s: contact points %s\n", dc, strings.Join(points, ","))
+	}
+	_, err := fmt.Fprintf(out, "\nnext: crossring repro %s\nto remove it: crossring down %s\n", name, name)
+	return err
+}
+
+func (e *env) downCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "down",
+		Usage:     "remove a cluster, whole or half made; run directories stay",
+		ArgsUsage: "NAME",
+		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
+			return withName(c, e, func(w run.World, name string) (answer, error) {
+				res, err := w.Down(ctx, name)
+				return answer{doc: res}, err
+			})
+		}),
+	}
+}
+
+// withName calls f with the world and the one argument of the command.
+func withName(c *cli.Context, e *env, f func(w run.World, name string) (answer, error)) (answer, error) {
+	if c.Args().Len() != 1 {
+		return answer{}, run.Usage("", fmt.Errorf("%s takes one argument, %s", c.Command.Name, c.Command.ArgsUsage), helpFor(c))
+	}
+	w, err := e.world(c)
+	if err != nil {
+		return answer{}, err
+	}
+	return f(w, c.Args().First())
+}
+
+// nodeCommands are start, stop and restart.
+func (e *env) nodeCommands() []*cli.Command {
+	verbs := []struct {
+		name, usage string
+		do          func(run.World, context.Context, string) (run.NodesResult, error)
+	}{
+		{"start", "start the server of a node, or of all, and wait until it answers", run.World.Start},
+		{"stop", "stop the server of a node, or of all", run.World.Stop},
+		{"restart", "stop and start a node, or all", run.World.Restart},
+	}
+	var commands []*cli.Command
+	for _, v := range verbs {
+		commands = append(commands, &cli.Command{
+			Name: v.name, Usage: v.usage, ArgsUsage: "NAME[:NODE]",
+			Flags: []cli.Flag{cassandraHomeFlag()},
+			Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
+				return withName(c, e, func(w run.World, ref string) (answer, error) {
+					res, err := v.do(w, ctx, ref)
+					return answer{doc: res, text: func(out io.Writer) error { return writeProcesses(out, res.Nodes) }}, err
+				})
+			}),
+		})
+	}
+	return commands
+}
+
+func writeProcesses(out io.Writer, nodes []topology.Process) error {
+	tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, p := range nodes {
+		fmt.Fprintf(tw, "%s\t%s\n", p.Node, p)
+	}
+	return tw.Flush()
+}
+
+func (e *env) listCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "ls",
+		Usage: "list clusters",
+		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
+			w, err := e.world(c)
+			if err != nil {
+				return answer{}, err
+			}
+			l, err := w.List(ctx)
+			return answer{doc: l, text: func(out io.Writer) error { return writeListing(out, l) }}, err
+		}),
+	}
+}
+
+func writeListing(out io.Writer, l run.Listing) error {
+	tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "NAME\tPROVIDER\tCASSANDRA\tREGIONS\tNODES\tRUNNING\tAGE\tNOTE")
+	for _, c := range l.Clusters {
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%d\t%d\t%s\t%s\n", c.Name, c.Provider, c.Version, strings.Join(c.Regions, ","),
+			c.Nodes, c.Running, brief(time.Duration(c.AgeSeconds*float64(time.Second))), c.Problem)
+	}
+	return tw.Flush()
+}

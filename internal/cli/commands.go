@@ -1,0 +1,24 @@
+package cli
+
+import "github.com/urfave/cli/v2"
+
+// commands is the command tree, in the order of the help.
+func (e *env) commands() []*cli.Command {
+	var all []*cli.Command
+	all = append(all, e.demoCommand(), e.upCommand(), e.downCommand())
+	all = append(all, e.nodeCommands()...)
+	all = append(all, e.ringCommands()...)
+	return append(all,
+		e.reproCommand(),
+		e.stressCommand(),
+		e.reportCommand(),
+		e.listCommand(),
+		e.logsCommand(),
+		e.cqlCommand(),
+		e.nodetoolCommand(),
+		e.faultCommand(),
+		e.tokensCommand(),
+		e.versionCommand(),
+		e.helpCommand(),
+	)
+}

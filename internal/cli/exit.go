@@ -1,0 +1,163 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"text/tabwriter"
+
+	"crossring/internal/release"
+	"crossring/internal/run"
+)
+
+// exitRow is one line of the exit table.
+type exitRow struct {
+	Code    int              `json:"code"`
+	Name    string           `json:"name"`
+	Meaning string           `json:"meaning"`
+	match   func(error) bool // nil in the row of success
+	hint    func() string    // for an error that has no hint of its own; may be nil
+}
+
+// exitTable decides the exit code: the first row that matches. Help, the
+// error's JSON and the tests read the same table. An interruption comes first,
+// because what was cut short says nothing about the rest.
+func exitTable() []exitRow {
+	return []exitRow{
+		{Code: run.ExitOK, Name: "ok", Meaning: "all as asked; rows that were found later count as found"},
+		{run.ExitInterrupted, "interrupted", "stopped by a signal", func(err error) bool {
+			var i *interrupted
+			return errors.As(err, &i) || codeIn(err) == run.ExitInterrupted
+		}, nil},
+		{run.ExitUsage, "usage", "wrong command line, or a spec that is not valid", func(err error) bool {
+			var u *release.UnknownError
+			return codeIn(err) == run.ExitUsage || codeIn(err) == 0 && errors.As(err, &u)
+		}, func() string { return "crossring help" }},
+		{run.ExitPartial, "partial", "some hosts failed, the others did not", coded(run.ExitPartial), nil},
+		{run.ExitRing, "ring", "the ring is not as planned", coded(run.ExitRing), nil},
+		{run.ExitLeftover, "leftover", "something could not be removed", coded(run.ExitLeftover), nil},
+		{run.ExitData, "data", "rows missing, wrong, failed or unknown above the threshold", coded(run.ExitData), nil},
+		{run.ExitPrerequisite, "prerequisite", "java, mvn, credentials or the network is missing", func(err error) bool {
+			return codeIn(err) == run.ExitPrerequisite || codeIn(err) == 0 && errors.Is(err, exec.ErrNotFound)
+		}, nil},
+		{run.ExitBusy, "busy", "another command holds the cluster, or the name is taken", coded(run.ExitBusy), nil},
+		{run.ExitFailure, "failure", "anything else that failed, a deadline that passed included", func(error) bool { return true }, nil},
+	}
+}
+
+func coded(code int) func(error) bool {
+	return func(err error) bool { return codeIn(err) == code }
+}
+
+// exitRowOf finds the row of an error; of none, the row of success.
+func exitRowOf(err error) exitRow {
+	rows := exitTable()
+	for _, row := range rows {
+		if (err == nil && row.match == nil) || (err != nil && row.match != nil && row.match(err)) {
+			return row
+		}
+	}
+	return rows[len(rows)-1]
+}
+
+// hintOf is the error's own hint or, without one, the hint of its row.
+func hintOf(err error) string {
+	hint := ""
+	walk(err, func(e error) bool {
+		switch e := e.(type) {
+		case *run.Fail:
+			hint = e.Hint
+		case interface{ Hint() string }:
+			hint = e.Hint()
+		}
+		return hint == ""
+	})
+	if row := exitRowOf(err); hint == "" && row.hint != nil {
+		hint = row.hint()
+	}
+	return hint
+}
+
+// codeIn is the first code that an error of the chain asks for, outermost
+// first, 0 when none does; a code that the table lacks does not count. The exit status of another program is not ours,
+// though *exec.ExitError has a method of the same name.
+func codeIn(err error) int {
+	code := 0
+	walk(err, func(e error) bool {
+		if _, foreign := e.(*exec.ExitError); foreign {
+			return true
+		}
+		if c, ok := e.(interface{ ExitCode() int }); ok {
+			for _, row := range exitTable() {
+				if row.match != nil && row.Code == c.ExitCode() {
+					code = row.Code
+				}
+			}
+		}
+		return code == 0
+	})
+	return code
+}
+
+// walk visits err and what it wraps, depth first in order, while visit wants
+// more. errors.As would do for one target type; here the first of several
+// counts, and joined errors keep their order.
+func walk(err error, visit func(error) bool) bool {
+	if err == nil {
+		return true
+	}
+	if !visit(err) {
+		return false
+	}
+	var inner []error
+	switch e := err.(type) {
+	case interface{ WrappedErrors() []error }:
+		inner = e.WrappedErrors()
+	case interface{ Unwrap() []error }:
+		inner = e.Unwrap()
+	case interface{ Unwrap() error }:
+		inner = []error{e.Unwrap()}
+	}
+	for _, e := range inner {
+		if !walk(e, visit) {
+			return false
+		}
+	}
+	return true
+}
+
+// interrupted is why a command was cancelled: a signal.
+type interrupted struct {
+	signal os.Signal
+	err    error // what the command returned
+}
+
+func (i *interrupted) Error() string {
+	if i.err == nil || errors.Is(i.err, context.Canceled) && i.err.Error() == context.Canceled.Error() {
+		return "stopped by a signal: " + i.signal.String()
+	}
+	return fmt.Sprintf("stopped by a signal: %s: %s", i.signal, i.err)
+}
+
+func (i *interrupted) Unwrap() error { return i.err }
+
+// exitRows is the table in the order of the codes.
+func exitRows() []exitRow {
+	rows := exitTable()
+	slices.SortFunc(rows, func(a, b exitRow) int { return a.Code - b.Code })
+	return rows
+}
+
+// writeExitTable prints the table for people, in the order of the codes.
+func writeExitTable(w io.Writer) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "CODE\tNAME\tMEANING")
+	for _, row := range exitRows() {
+		fmt.Fprintf(tw, "%d\t%s\t%s\n", row.Code, row.Name, row.Meaning)
+	}
+	return tw.Flush()
+}

@@ -1,0 +1,191 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"crossring/internal/release"
+	"crossring/internal/run"
+
+	"github.com/hashicorp/go-multierror"
+)
+
+// coder is another package's typed error.
+type coder struct{ code int }
+
+func (c coder) Error() string { return "coded" }
+func (c coder) ExitCode() int { return c.code }
+func (c coder) Hint() string  { return "crossring version" }
+
+func TestExitTable(t *testing.T) {
+	foreign := exec.Command("sh", "-c", "exit 3").Run()
+	if foreign == nil {
+		t.Fatal("exit 3 succeeded")
+	}
+	cause := errors.New("cause")
+	tests := []struct {
+		name string
+		err  error
+		want int
+		hint string
+	}{
+		{"none", nil, run.ExitOK, ""},
+		{"plain", cause, run.ExitFailure, ""},
+		{"usage", run.Usage("", cause, "crossring help ring"), run.ExitUsage, "crossring help ring"},
+		{"usage without a hint", run.Usage("", cause, ""), run.ExitUsage, "crossring help"},
+		{"unknown cassandra", fmt.Errorf("planning: %w", &release.UnknownError{Version: "9"}), run.ExitUsage, "crossring help"},
+		{"partial", run.Partial("x", cause, "crossring logs c1"), run.ExitPartial, "crossring logs c1"},
+		{"ring", run.Ring("x", cause, ""), run.ExitRing, ""},
+		{"leftover", run.Leftover("x", cause, ""), run.ExitLeftover, ""},
+		{"data", run.Data("x", cause, ""), run.ExitData, ""},
+		{"prerequisite", run.Prerequisite("x", cause, ""), run.ExitPrerequisite, ""},
+		{"no such program", fmt.Errorf("starting: %w", exec.ErrNotFound), run.ExitPrerequisite, ""},
+		{"no such program, but coded", run.Partial("x", exec.ErrNotFound, ""), run.ExitPartial, ""},
+		{"busy", run.Busy("x", cause, ""), run.ExitBusy, ""},
+		{"wrapped", fmt.Errorf("a: %w", fmt.Errorf("b: %w", run.Data("x", cause, "h"))), run.ExitData, "h"},
+		{"outermost code counts", run.Partial("x", run.Data("y", cause, "inner"), ""), run.ExitPartial, "inner"},
+		{"outermost hint counts", run.Partial("x", run.Data("y", cause, "inner"), "outer"), run.ExitPartial, "outer"},
+		{"joined: first code counts", errors.Join(cause, run.Ring("x", cause, ""), run.Data("y", cause, "")), run.ExitRing, ""},
+		{"multierror", multierror.Append(nil, cause, run.Busy("x", cause, "h")), run.ExitBusy, "h"},
+		{"another package's type", fmt.Errorf("a: %w", coder{run.ExitRing}), run.ExitRing, "crossring version"},
+		{"a code that the table lacks", coder{77}, run.ExitFailure, "crossring version"},
+		{"code 0 on an error", coder{0}, run.ExitFailure, "crossring version"},
+		{"another program's exit status", fmt.Errorf("nodetool: %w", foreign), run.ExitFailure, ""},
+		{"deadline", context.DeadlineExceeded, run.ExitFailure, ""},
+		{"interrupted", &interrupted{signal: os.Interrupt, err: cause}, run.ExitInterrupted, ""},
+		{"interrupted beats what it cut short", &interrupted{signal: os.Interrupt, err: run.Data("x", cause, "h")}, run.ExitInterrupted, "h"},
+		{"typed failure", &run.Fail{Code: run.ExitFailure, Op: "x"}, run.ExitFailure, ""},
+	}
+	hit := map[int]bool{}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			row := exitRowOf(tt.err)
+			hit[row.Code] = true
+			if row.Code != tt.want {
+				t.Errorf("code %d, want %d", row.Code, tt.want)
+			}
+			if hint := hintOf(tt.err); hint != tt.hint {
+				t.Errorf("hint %q, want %q", hint, tt.hint)
+			}
+		})
+	}
+	for _, row := range exitTable() {
+		if !hit[row.Code] {
+			t.Errorf("no test for exit code %d, %s", row.Code, row.Name)
+		}
+	}
+}
+
+func TestFailSaysOperationAndCauseOnce(t *testing.T) {
+	cause := errors.New("connection refused")
+	for want, err := range map[string]error{
+		"dialling 127.0.0.1: connection refused": run.Partial("dialling 127.0.0.1", cause, "h"),
+		"connection refused":                     run.Partial("", cause, "h"),
+		"c1 is taken":                            run.Busy("c1 is taken", nil, "h"),
+	} {
+		if err.Error() != want {
+			t.Errorf("got %q, want %q", err, want)
+		}
+	}
+	if !errors.Is(run.Partial("x", cause, ""), cause) {
+		t.Error("the cause is lost")
+	}
+}
+
+func TestPrintError(t *testing.T) {
+	problems := multierror.Append(nil, errors.New("line 3: unknown key"), errors.New("line 9: no zone"))
+	for _, tt := range []struct {
+		err  error
+		want string
+	}{
+		{errors.New("boom"), "crossring: error: boom\n"},
+		{run.Busy("cluster c1", errors.New("taken"), "crossring ls"), "crossring: error: cluster c1: taken\ncrossring: hint: crossring ls\n"},
+		{run.Usage("", problems, "crossring help up"), "crossring: error: 2 errors occurred:\n  * line 3: unknown key\n  * line 9: no zone\ncrossring: hint: crossring help up\n"},
+		{&interrupted{signal: os.Interrupt, err: context.Canceled}, "crossring: error: stopped by a signal: interrupt\n"},
+		{&interrupted{signal: os.Interrupt, err: fmt.Errorf("starting n1: %w", context.Canceled)}, "crossring: error: stopped by a signal: interrupt: starting n1: context canceled\n"},
+	} {
+		var b bytes.Buffer
+		printError(&b, tt.err)
+		if b.String() != tt.want {
+			t.Errorf("got\n%swant\n%s", b.String(), tt.want)
+		}
+	}
+}
+
+func TestWriteJSON(t *testing.T) {
+	type doc struct {
+		Cluster string         `json:"cluster"`
+		Rows    int64          `json:"rows"`
+		Map     map[string]int `json:"map"`
+	}
+	type full struct {
+		Name   string `json:"name"`
+		Schema string `json:"schema"`
+		Error  string `json:"error"`
+	}
+	boom := run.Data("reading", errors.New("2 rows <missing>"), "crossring report r1")
+	errObj := "  \"error\": {\n    \"code\": 6,\n    \"message\": \"reading: 2 rows <missing>\",\n    \"hint\": \"crossring report r1\"\n  }\n}\n"
+	head := "{\n  \"schema\": \"crossring/v1\""
+	for _, tt := range []struct {
+		name string
+		doc  any
+		err  error
+		want string
+	}{
+		{"nothing", nil, nil, head + "\n}\n"},
+		{"error alone", nil, boom, head + ",\n" + errObj},
+		{"nil pointer", (*doc)(nil), boom, head + ",\n" + errObj},
+		{"document", doc{"a&b", 3, map[string]int{"z": 1, "a": 2}}, nil, head + ",\n  \"cluster\": \"a&b\",\n  \"rows\": 3,\n  \"map\": {\n    \"a\": 2,\n    \"z\": 1\n  }\n}\n"},
+		{"document and error", doc{Cluster: "c1"}, boom, head + ",\n  \"cluster\": \"c1\",\n  \"rows\": 0,\n  \"map\": null,\n" + errObj},
+		{"schema moves to the top", full{"n", "crossring/v1", "old"}, nil, head + ",\n  \"name\": \"n\",\n  \"error\": \"old\"\n}\n"},
+		{"schema of its own", full{"n", "other/v2", ""}, nil, "{\n  \"schema\": \"other/v2\",\n  \"name\": \"n\",\n  \"error\": \"\"\n}\n"},
+		{"schema left empty, error replaced", full{"n", "", "old"}, boom, head + ",\n  \"name\": \"n\",\n" + errObj},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var b bytes.Buffer
+			if err := WriteJSON(&b, tt.doc, tt.err); err != nil {
+				t.Fatal(err)
+			}
+			if b.String() != tt.want {
+				t.Errorf("got\n%swant\n%s", b.String(), tt.want)
+			}
+			if !json.Valid(b.Bytes()) {
+				t.Error("not JSON")
+			}
+		})
+	}
+	for _, bad := range []any{[]int{1}, 5, "text", func() {}} {
+		var b bytes.Buffer
+		if err := WriteJSON(&b, bad, nil); err == nil || b.Len() > 0 {
+			t.Errorf("%T: error %v, wrote %q", bad, err, b.String())
+		}
+	}
+}
+
+func TestExitTableIsPrintedWhole(t *testing.T) {
+	var b strings.Builder
+	if err := writeExitTable(&b); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(b.String()), "\n")
+	if len(lines) != len(exitTable())+1 {
+		t.Fatalf("%d lines for %d rows", len(lines), len(exitTable()))
+	}
+	for _, row := range exitTable() {
+		found := false
+		for _, line := range lines[1:] {
+			f := strings.Fields(line)
+			found = found || f[0] == fmt.Sprint(row.Code) && f[1] == row.Name && strings.HasSuffix(line, row.Meaning)
+		}
+		if !found {
+			t.Errorf("no line for %d %s", row.Code, row.Name)
+		}
+	}
+}

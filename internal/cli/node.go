@@ -1,0 +1,160 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"crossring/internal/cql"
+	"crossring/internal/run"
+	"crossring/provision/local"
+
+	"github.com/urfave/cli/v2"
+)
+
+func (e *env) logsCommand() *cli.Command {
+	return &cli.Command{
+		Name: "logs", Usage: "the last lines of the nodes' logs", ArgsUsage: "NAME[:NODE]",
+		Flags: []cli.Flag{
+			&cli.IntFlag{Name: "lines", Aliases: []string{"n"}, Usage: "show the last `N` lines of each", Value: 20},
+			&cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "go on with what is added, until Ctrl-C"},
+		},
+		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
+			return withName(c, e, func(w run.World, ref string) (answer, error) {
+				e.answered = true // lines, not a document
+				return answer{}, w.Logs(ctx, run.LogsRequest{Ref: ref, Lines: c.Int("lines"), Follow: c.Bool("follow")}, e.stdout)
+			})
+		}),
+	}
+}
+
+func (e *env) cqlCommand() *cli.Command {
+	return &cli.Command{
+		Name: "cql", Usage: "run CQL statements on a node", ArgsUsage: "NAME[:NODE] [STATEMENTS]",
+		Description: "Statements are the argument, or standard input, and are parted by semicolons.",
+		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
+			if c.Args().Len() < 1 || c.Args().Len() > 2 {
+				return answer{}, run.Usage("", fmt.Errorf("cql takes NAME[:NODE], and statements in quotes"), helpFor(c))
+			}
+			w, err := e.world(c)
+			if err != nil {
+				return answer{}, err
+			}
+			statements := c.Args().Get(1)
+			if c.Args().Len() == 1 {
+				data, err := io.ReadAll(e.stdin)
+				if err != nil {
+					return answer{}, fmt.Errorf("reading statements: %w", err)
+				}
+				statements = string(data)
+			}
+			res, err := w.CQL(ctx, c.Args().First(), statements)
+			return answer{doc: res, text: func(out io.Writer) error { return writeTables(out, res.Results) }}, err
+		}),
+	}
+}
+
+func writeTables(out io.Writer, tables []cql.Table) error {
+	for _, t := range tables {
+		if len(t.Columns) == 0 {
+			continue
+		}
+		tw := tabwriter.NewWriter(out, 0, 0, 1, ' ', tabwriter.Debug)
+		fmt.Fprintln(tw, strings.Join(t.Columns, "\t"))
+		for _, r := range t.Rows {
+			fmt.Fprintln(tw, strings.Join(r, "\t"))
+		}
+		if err := tw.Flush(); err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(out, "(%d rows)\n", len(t.Rows)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *env) nodetoolCommand() *cli.Command {
+	return &cli.Command{
+		Name: "nodetool", Usage: "run the node's own nodetool on it", ArgsUsage: "NAME[:NODE] [--] COMMAND [ARGS]",
+		Description: "Flags of nodetool's own go behind --.",
+		Flags:       []cli.Flag{cassandraHomeFlag()},
+		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
+			if c.Args().Len() < 2 {
+				return answer{}, run.Usage("", fmt.Errorf("nodetool takes NAME[:NODE] and a command of nodetool's"), "crossring nodetool NAME:1 status")
+			}
+			w, err := e.world(c)
+			if err != nil {
+				return answer{}, err
+			}
+			e.answered = true // nodetool's own words
+			return answer{}, w.Nodetool(ctx, c.Args().First(), c.Args().Tail(), run.Streams{In: e.stdin, Out: e.stdout, Err: e.stderr})
+		}),
+	}
+}
+
+func (e *env) faultCommand() *cli.Command {
+	sub := func(name, usage, args string, n int) *cli.Command {
+		return &cli.Command{Name: name, Usage: usage, ArgsUsage: args, Action: e.action(faultAction(name, n))}
+	}
+	latency := sub("latency", "set the round trip between two regions", "NAME REGION REGION", 3)
+	latency.Flags = []cli.Flag{&cli.DurationFlag{Name: "rtt", Usage: "round trip", Value: 80 * time.Millisecond}}
+	return &cli.Command{
+		Name: "fault", Usage: "change the network between the regions of a local cluster",
+		Subcommands: []*cli.Command{
+			sub("show", "the lines between the regions", "NAME", 1),
+			sub("partition", "cut two regions from each other by silence: what is sent is swallowed, new connections are not answered", "NAME REGION REGION", 3),
+			sub("reset", "answer every connection between two regions with RST", "NAME REGION REGION", 3),
+			sub("heal", "end a partition or a reset", "NAME REGION REGION", 3),
+			sub("refuse", "close a region's public ports", "NAME REGION", 2),
+			sub("accept", "open a region's public ports again", "NAME REGION", 2),
+			latency,
+		},
+	}
+}
+
+func faultAction(kind string, args int) handler {
+	return func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
+		if c.Args().Len() != args {
+			return answer{}, run.Usage("", fmt.Errorf("fault %s takes %s", kind, c.Command.ArgsUsage), helpFor(c))
+		}
+		w, err := e.world(c)
+		if err != nil {
+			return answer{}, err
+		}
+		f := local.Fault{Kind: kind, A: c.Args().Get(1), B: c.Args().Get(2), RTT: c.Duration("rtt")}
+		if kind == "show" {
+			f.Kind = ""
+		}
+		net, err := w.Fault(ctx, c.Args().First(), f)
+		return answer{doc: net, text: func(out io.Writer) error { return writeNetwork(out, net) }}, err
+	}
+}
+
+func writeNetwork(out io.Writer, net run.Network) error {
+	tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "LINE\tSET\tMEASURED\tFAULT\tCONNECTIONS")
+	for _, l := range net.Lines {
+		measured := "no answer"
+		for _, key := range []string{l.A + " -> " + l.B, l.B + " -> " + l.A} {
+			if ms, ok := net.RTT[key]; ok {
+				measured = fmt.Sprintf("%.1f ms", ms)
+			}
+		}
+		fault := l.Fault
+		if fault == "" {
+			fault = "none"
+		}
+		fmt.Fprintf(tw, "%s - %s\t%g ms\t%s\t%s\t%d\n", l.A, l.B, l.RTTMillis, measured, fault, l.Connections)
+	}
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	for _, r := range net.Refused {
+		fmt.Fprintf(out, "%s: public ports closed\n", r)
+	}
+	return nil
+}

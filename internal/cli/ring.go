@@ -1,0 +1,35 @@
+package cli
+
+import (
+	"context"
+	"io"
+
+	"crossring/internal/run"
+	"crossring/ringcheck"
+
+	"github.com/urfave/cli/v2"
+)
+
+// ringCommands are ring and status: one question, two of nodetool's tables.
+func (e *env) ringCommands() []*cli.Command {
+	return []*cli.Command{
+		e.ringCommand("ring", "the ring as every node sees it, in nodetool ring's format, held against the plan", ringcheck.WriteRing),
+		e.ringCommand("status", "the ring as every node sees it, in nodetool status's format, held against the plan", ringcheck.WriteStatus),
+	}
+}
+
+func (e *env) ringCommand(name, usage string, write func(io.Writer, ringcheck.Ring) error) *cli.Command {
+	return &cli.Command{
+		Name: name, Usage: usage, ArgsUsage: "NAME",
+		Description: "Exits with 4 when the ring is not as planned, and names each difference.",
+		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
+			return withName(c, e, func(w run.World, name string) (answer, error) {
+				ring, err := w.Ring(ctx, name)
+				if ring.Schema == "" {
+					return answer{}, err
+				}
+				return answer{doc: ring, text: func(out io.Writer) error { return write(out, ring) }}, err
+			})
+		}),
+	}
+}

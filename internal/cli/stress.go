@@ -1,0 +1,189 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"time"
+
+	"crossring/internal/report"
+	"crossring/internal/run"
+	"crossring/internal/spec"
+	"crossring/internal/topology"
+	"crossring/stress"
+
+	"github.com/urfave/cli/v2"
+)
+
+// stressFlags change what the spec says of the write and the read.
+func stressFlags(ops ...string) []cli.Flag {
+	flags := []cli.Flag{
+		&cli.Int64Flag{Name: "rows", Usage: "`N` rows"},
+		&cli.IntFlag{Name: "value-bytes", Usage: "values of `N` bytes"},
+		&cli.IntFlag{Name: "in-flight", Usage: "`N` requests at once"},
+		&cli.Float64Flag{Name: "rate", Usage: "open loop: `N` operations are due per second; 0 is a closed loop"},
+		&cli.Float64Flag{Name: "threshold", Usage: "fail only when more than this `SHARE` of the rows (0..1) is missing, wrong, failed or unknown"},
+	}
+	for _, op := range ops {
+		flags = append(flags,
+			&cli.StringFlag{Name: op + "-dc", Usage: op + " in `DATACENTER`"},
+			&cli.StringFlag{Name: op + "-consistency", Usage: op + " at consistency `LEVEL`"})
+		if op == stress.OpRead {
+			flags = append(flags, &cli.DurationFlag{Name: "missing-deadline", Usage: "ask for a missing row again for at most this long"})
+		}
+	}
+	return flags
+}
+
+// stressOptions puts the flags that were given over what the spec says.
+func stressOptions(c *cli.Context) func(*topology.Stress) {
+	return func(s *topology.Stress) {
+		override(c, "rows", &s.Rows)
+		override(c, "value-bytes", &s.ValueBytes)
+		override(c, "in-flight", &s.InFlight)
+		override(c, "rate", &s.Rate)
+		override(c, "write-dc", &s.WriteDC)
+		override(c, "write-consistency", &s.WriteCL)
+		override(c, "read-dc", &s.ReadDC)
+		override(c, "read-consistency", &s.ReadCL)
+		if c.IsSet("missing-deadline") {
+			s.MissingDeadlineSeconds = c.Duration("missing-deadline").Seconds()
+		}
+	}
+}
+
+func buildVersion() string {
+	info, _ := debug.ReadBuildInfo()
+	return versionOf(info).Version
+}
+
+// loadGC lets the heap grow while load is generated: garbage is most of what the
+// driver makes, and collecting it less often saves processor time that the
+// servers on the same computer can use.
+func loadGC() (restore func()) {
+	old := debug.SetGCPercent(400)
+	return func() { debug.SetGCPercent(old) }
+}
+
+func reportAnswer(doc report.Document, err error) (answer, error) {
+	a := answer{doc: doc}
+	if doc.Schema == "" {
+		a.doc = nil
+	}
+	if doc.RingBefore != nil {
+		a.text = func(out io.Writer) error { return report.Text(out, doc) }
+	}
+	return a, err
+}
+
+func (e *env) reproCommand() *cli.Command {
+	return &cli.Command{
+		Name: "repro", ArgsUsage: "NAME",
+		Usage:       "the experiment on a cluster that is up: write in one datacenter, read in the other, report",
+		Description: "Exits with 6 when rows are missing, wrong, failed or unknown. The cluster stays up.",
+		Flags:       stressFlags(stress.OpWrite, stress.OpRead),
+		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
+			return withName(c, e, func(w run.World, name string) (answer, error) {
+				defer loadGC()()
+				return reportAnswer(w.Repro(ctx, run.ReproRequest{
+					Name: name, Stress: stressOptions(c), Threshold: c.Float64("threshold"), Crossring: buildVersion(),
+				}))
+			})
+		}),
+	}
+}
+
+func (e *env) demoCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "demo",
+		Usage:       "all of it: make two regions on this computer, write in one, read in the other, report, take it down",
+		Description: "Real Cassandra, the real EC2 snitch, and 80 ms between us-east-1 and us-west-2.",
+		Flags: append(stressFlags(stress.OpWrite, stress.OpRead),
+			&cli.StringFlag{Name: "cassandra", Usage: "Cassandra `VERSION`", Value: "5.0"},
+			&cli.StringFlag{Name: "name", Usage: "call the cluster `NAME` (default: demo and a number)"},
+			&cli.Float64Flag{Name: "rtt", Usage: "`MS` of round trip between the regions", Value: 80},
+			&cli.BoolFlag{Name: "keep", Usage: "leave the cluster up"},
+			cassandraHomeFlag()),
+		Action: e.action(demo),
+	}
+}
+
+func demo(ctx context.Context, e *env, c *cli.Context) (answer, error) {
+	if c.Args().Len() != 0 {
+		return answer{}, run.Usage("", fmt.Errorf("demo takes no arguments, but %q was given", c.Args().First()), helpFor(c))
+	}
+	w, err := e.world(c)
+	if err != nil {
+		return answer{}, err
+	}
+	rtt := c.Float64("rtt")
+	s := spec.Spec{
+		Name:      c.String("name"),
+		Cassandra: c.String("cassandra"),
+		Regions:   []spec.Region{{Region: "us-east-1", Zone: "us-east-1a", Nodes: 1}, {Region: "us-west-2", Zone: "us-west-2a", Nodes: 1}},
+		RTTMillis: &rtt,
+	}
+	if s.Name == "" {
+		s.Name = fmt.Sprintf("demo-%d", time.Now().UnixMilli()%1_000_000)
+	}
+	spec.Defaults(&s)
+	note(e.stderr, "cluster %s; should this be cut off: crossring down %s", s.Name, s.Name)
+	defer loadGC()()
+	return reportAnswer(w.Demo(ctx, run.DemoRequest{
+		Spec: s, Stress: stressOptions(c), Threshold: c.Float64("threshold"), Keep: c.Bool("keep"), Crossring: buildVersion(),
+	}))
+}
+
+func (e *env) stressCommand() *cli.Command {
+	sub := func(op, usage string) *cli.Command {
+		return &cli.Command{
+			Name: op, Usage: usage, ArgsUsage: "NAME",
+			Flags: append(stressFlags(op), &cli.StringFlag{Name: "run", Usage: "run directory, or its name below the state directory"}),
+			Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
+				return withName(c, e, func(w run.World, name string) (answer, error) {
+					defer loadGC()()
+					res, err := w.Stress(ctx, run.StressRequest{
+						Name: name, Op: op, Run: c.String("run"), Stress: stressOptions(c),
+						Threshold: c.Float64("threshold"), Crossring: buildVersion(),
+					})
+					return answer{doc: res, text: func(out io.Writer) error { return writePhase(out, name, res) }}, err
+				})
+			}),
+		}
+	}
+	return &cli.Command{
+		Name: "stress", Usage: "one phase on its own", ArgsUsage: "COMMAND",
+		Subcommands: []*cli.Command{
+			sub(stress.OpWrite, "write rows in one datacenter, into a new run directory"),
+			sub(stress.OpRead, "read back, byte for byte, what the write of a run wrote"),
+		},
+	}
+}
+
+// writePhase prints one phase as the report does.
+func writePhase(out io.Writer, name string, res run.StressResult) error {
+	if res.Write == nil && res.Read == nil {
+		return nil
+	}
+	doc := report.New(name)
+	doc.Write, doc.Read, doc.RunDir = res.Write, res.Read, res.RunDir
+	return report.Text(out, doc)
+}
+
+func (e *env) reportCommand() *cli.Command {
+	return &cli.Command{
+		Name: "report", ArgsUsage: "RUN",
+		Usage:       "the report of a run, made anew from its raw results",
+		Description: "RUN is a run directory, or its name below the state directory.",
+		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
+			return withName(c, e, func(w run.World, path string) (answer, error) {
+				doc, err := w.RunReport(ctx, path)
+				if doc.Schema == "" {
+					return answer{}, err
+				}
+				return answer{doc: doc, text: func(out io.Writer) error { return report.Text(out, doc) }}, err
+			})
+		}),
+	}
+}

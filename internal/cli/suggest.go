@@ -1,0 +1,157 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"crossring/internal/run"
+)
+
+// unknownCommand says so, and which command is spelt nearly like it.
+func (l *line) unknownCommand(arg string) error {
+	var names []string
+	for _, sub := range l.cmd.subs {
+		if !sub.hidden {
+			names = append(append(names, sub.name), sub.aliases...)
+		}
+	}
+	full := strings.Join(append(slices.Clone(l.path), arg), " ")
+	if near := nearest(arg, names); near != "" {
+		return run.Usage("", fmt.Errorf("unknown command %q, did you mean %s?", full, near), l.retyped(arg, near))
+	}
+	return l.usage("unknown command %q", full)
+}
+
+// unknownFlag says so, and what was probably meant.
+func (l *line) unknownFlag(typed string) error {
+	defs := slices.Concat(l.root.flags, answeredFlags)
+	if len(l.path) > 0 {
+		defs = slices.Concat(l.cmd.flags, defs)
+	}
+	where := strings.Join(l.path, " ")
+	if where == "" {
+		where = "before the command"
+	} else {
+		where = "for " + where
+	}
+	// Flags of a command are not known before the command is.
+	if len(l.cmd.subs) > 0 {
+		if owner := owner(l.cmd, typed); owner != "" {
+			return l.usage("flag %s stands before the command; put it after %s", typed, owner)
+		}
+	}
+	// -ojson and -qv: one letter, and more behind it.
+	if len(typed) > 2 && typed[1] != '-' {
+		if d, ok := findFlag(defs, typed[:2]); ok {
+			if d.takesValue {
+				return l.usage("unknown flag %s; a value stands apart: %s %s", typed, typed[:2], typed[2:])
+			}
+			if _, ok := findFlag(defs, "-"+typed[2:3]); ok {
+				return l.usage("unknown flag %s; short flags stand apart: %s -%s", typed, typed[:2], strings.Join(strings.Split(typed[2:], ""), " -"))
+			}
+		}
+	}
+	var names []string
+	for _, d := range defs {
+		if !d.hidden {
+			names = append(append(names, d.name), d.aliases...)
+		}
+	}
+	if near := nearest(strings.TrimLeft(typed, "-"), names); near != "" {
+		if near = "--" + near; len(near) == 3 {
+			near = near[1:]
+		}
+		return run.Usage("", fmt.Errorf("unknown flag %s %s, did you mean %s?", typed, where, near), l.retyped(typed, near))
+	}
+	return l.usage("unknown flag %s %s", typed, where)
+}
+
+// owner is the first command below c that has the flag.
+func owner(c command, typed string) string {
+	for _, sub := range c.subs {
+		if sub.hidden {
+			continue
+		}
+		if _, ok := findFlag(sub.flags, typed); ok {
+			return sub.name
+		}
+		if name := owner(sub, typed); name != "" {
+			return sub.name + " " + name
+		}
+	}
+	return ""
+}
+
+// retyped is the whole command line with one word mended, to be typed again.
+// Where an argument would need quoting, it is the command's help instead.
+func (l *line) retyped(wrong, right string) string {
+	words := []string{l.root.name}
+	mended := false
+	for _, arg := range l.given {
+		if arg == "" || strings.ContainsFunc(arg, needsQuotes) {
+			return l.helpHint()
+		}
+		name, value, ok := strings.Cut(arg, "=")
+		if !mended && name == wrong {
+			mended, arg = true, right
+			if ok {
+				arg += "=" + value
+			}
+		}
+		words = append(words, arg)
+	}
+	return strings.Join(words, " ")
+}
+
+func needsQuotes(r rune) bool {
+	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_=./:,@+%", r))
+}
+
+// nearest is the candidate with the fewest edits to the word, "" when none is
+// near: more than a third of the letters wrong is another word.
+func nearest(word string, candidates []string) string {
+	if len(word) > 64 {
+		return "" // no command or flag is that long
+	}
+	best, at := "", max(1, len(word)/3)+1
+	for _, c := range candidates {
+		if c == word {
+			return c
+		}
+		if len(c) == 1 || len(word) == 1 {
+			continue
+		}
+		if d := edits(word, c); d < at {
+			best, at = c, d
+		}
+	}
+	return best
+}
+
+// edits is how many slips turn a into b: a byte too many, too few, wrong, or two
+// neighbours swapped (optimal string alignment).
+func edits(a, b string) int {
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+	}
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := range len(a) {
+		for j := range len(b) {
+			wrong := rows[i][j]
+			if a[i] != b[j] {
+				wrong++
+			}
+			least := min(wrong, rows[i][j+1]+1, rows[i+1][j]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				least = min(least, rows[i-1][j-1]+1)
+			}
+			rows[i+1][j+1] = least
+		}
+	}
+	return rows[len(a)][len(b)]
+}

@@ -1,0 +1,188 @@
+// Package deploy puts a node's files on its host and starts its server there,
+// the same way on every provider: a host is whatever can do the few things that
+// Host asks.
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-multierror"
+
+	"crossring/internal/topology"
+)
+
+// Host is one node's place: where its files go and its server runs.
+type Host interface {
+	// Put writes a file whole, or not at all, and makes its directory.
+	Put(ctx context.Context, path string, data []byte, mode fs.FileMode) error
+	// Start starts the server; one that runs is left alone. It does not wait.
+	Start(ctx context.Context) error
+	// Stop ends the server, with force after grace, and waits for its end.
+	Stop(ctx context.Context, grace time.Duration) error
+	// State is that of the server process.
+	State(ctx context.Context) (topology.Process, error)
+	// Tail gives the last lines of the server's log.
+	Tail(ctx context.Context, lines int) ([]string, error)
+}
+
+// File is one file of a node.
+type File struct {
+	Path string // absolute
+	Data []byte
+	Mode fs.FileMode
+}
+
+// Target is one node with its host and files.
+type Target struct {
+	Node  topology.Node
+	Host  Host
+	Files []File
+}
+
+// DeadError says that a server ended while it was waited for.
+type DeadError struct {
+	Node  string
+	Ended string   // how
+	Log   []string // its last lines
+}
+
+func (e *DeadError) Error() string {
+	s := fmt.Sprintf("%s: the server ended: %s", e.Node, e.Ended)
+	if len(e.Log) > 0 {
+		s += "; the last lines of its log:\n    " + strings.Join(e.Log, "\n    ")
+	}
+	return s
+}
+
+// Put writes every node's files, all nodes at once. One bad host does not hide
+// the others: the error names each.
+func Put(ctx context.Context, targets []Target) error {
+	return each(targets, func(t Target) error {
+		for _, f := range t.Files {
+			if err := t.Host.Put(ctx, f.Path, f.Data, f.Mode); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Start starts every server, all at once: with tokens given and nothing to
+// stream, the nodes of a fresh ring need not wait for each other, and the first
+// would only wait for a seed of another region that is not up yet.
+func Start(ctx context.Context, targets []Target) error {
+	return each(targets, func(t Target) error { return t.Host.Start(ctx) })
+}
+
+// Stop stops every server, all at once.
+func Stop(ctx context.Context, targets []Target, grace time.Duration) error {
+	return each(targets, func(t Target) error { return t.Host.Stop(ctx, grace) })
+}
+
+// Ready waits until ready answers nil for every node, and returns at once when a
+// server has ended. ready is asked again and again, and may take its time; ctx
+// carries the deadline.
+func Ready(ctx context.Context, targets []Target, ready func(context.Context, topology.Node) error) error {
+	// One dead server is enough to know: the others are not waited for.
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	return each(targets, func(t Target) error {
+		err := waitReady(ctx, t, ready)
+		var dead *DeadError
+		if errors.As(err, &dead) {
+			cancel(errOtherDied)
+		}
+		return err
+	})
+}
+
+var errOtherDied = errors.New("another node's server ended")
+
+func waitReady(ctx context.Context, t Target, ready func(context.Context, topology.Node) error) error {
+	const every = 100 * time.Millisecond
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		p, err := t.Host.State(ctx)
+		if err == nil && !p.Running {
+			return died(ctx, t, p)
+		}
+		if err == nil {
+			err = ready(ctx, t.Node)
+		}
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for the server to answer: %w (last: %w)", context.Cause(ctx), err)
+		}
+	}
+}
+
+func died(ctx context.Context, t Target, p topology.Process) error {
+	const lines = 15
+	log, err := t.Host.Tail(ctx, lines)
+	if err != nil {
+		log = []string{"(its log can't be read: " + err.Error() + ")"}
+	}
+	ended := p.Ended
+	if ended == "" {
+		ended = "nobody saw how"
+	}
+	return &DeadError{Node: t.Node.Name, Ended: ended, Log: log}
+}
+
+// each does f for all targets at once and joins what went wrong, in their order.
+func each(targets []Target, f func(Target) error) error {
+	errs := make([]error, len(targets))
+	var wg sync.WaitGroup
+	for i, t := range targets {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			errs[i] = f(t)
+		}()
+	}
+	wg.Wait()
+	var all *multierror.Error
+	for i, err := range errs {
+		if err == nil || errors.Is(err, errOtherDied) && anyDied(errs) {
+			continue
+		}
+		var dead *DeadError
+		if !errors.As(err, &dead) {
+			err = fmt.Errorf("%s: %w", targets[i].Node.Name, err)
+		}
+		all = multierror.Append(all, err)
+	}
+	if all != nil {
+		all.ErrorFormat = oneLineEach
+	}
+	return all.ErrorOrNil()
+}
+
+func anyDied(errs []error) bool {
+	for _, err := range errs {
+		var dead *DeadError
+		if errors.As(err, &dead) {
+			return true
+		}
+	}
+	return false
+}
+
+func oneLineEach(errs []error) string {
+	lines := make([]string, len(errs))
+	for i, err := range errs {
+		lines[i] = err.Error()
+	}
+	return strings.Join(lines, "\n")
+}

@@ -1,0 +1,273 @@
+// Package plan works out from a spec everything that follows from it: names,
+// datacenters, tokens, seeds, firewall rules and tags. It is pure: the same spec
+// gives the same plan, byte for byte.
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"crossring/internal/release"
+	"crossring/internal/spec"
+	"crossring/internal/topology"
+)
+
+// TagCluster is the tag that says which cluster a thing belongs to.
+const TagCluster = "crossring:cluster"
+
+// Build makes the plan. Defaults are filled in first, so a spec may be made by hand.
+// The error, if any, lists every problem, those of the spec alone included, each a
+// *spec.Problem.
+func Build(s spec.Spec) (topology.Plan, error) {
+	spec.Defaults(&s)
+	b := &builder{spec: s}
+	if b.problems = spec.Problems(spec.Validate(s)); len(b.problems) > 0 {
+		b.release()
+		return topology.Plan{}, spec.Join(b.problems)
+	}
+	p := b.build()
+	if len(b.problems) > 0 {
+		return topology.Plan{}, spec.Join(b.problems)
+	}
+	return p, nil
+}
+
+// builder carries the spec, and gathers problems.
+type builder struct {
+	spec     spec.Spec
+	problems []*spec.Problem
+}
+
+func (b *builder) problem(path, format string, args ...any) {
+	b.problems = append(b.problems, b.spec.Problem(path, format, args...))
+}
+
+// release finds what the Cassandra version can do. A problem with the version is
+// reported once.
+func (b *builder) release() release.Release {
+	rel, err := release.Find(b.spec.Cassandra)
+	if err != nil {
+		if !slices.ContainsFunc(b.problems, func(p *spec.Problem) bool { return p.Path == "cassandra" }) {
+			b.problem("cassandra", "%s", err)
+		}
+		return rel
+	}
+	if b.spec.Naming == Standard && !rel.NamingSchemeKey {
+		b.problem("naming", "cassandra %s knows only %s names; %s ones came with 4.0", rel.Version, Legacy, Standard)
+	}
+	return rel
+}
+
+func (b *builder) build() topology.Plan {
+	s := b.spec
+	rel := b.release()
+	deadline, err := time.ParseDuration(s.Stress.MissingDeadline)
+	if err != nil {
+		b.problem("stress.missing_deadline", "%s", err)
+	}
+	p := topology.Plan{
+		Schema:       topology.Schema,
+		Name:         s.Name,
+		ClusterName:  s.ClusterName,
+		Provider:     s.Provider,
+		Version:      rel.Version,
+		Partitioner:  s.Partitioner,
+		Snitch:       snitch(s.Provider),
+		NamingScheme: s.Naming,
+		NumTokens:    s.NumTokens,
+		RTTMillis:    *s.RTTMillis,
+		Disks:        topology.Disks(s.Disks),
+		Keyspace: topology.Keyspace{
+			Name: s.Keyspace.Name, Table: s.Keyspace.Table, Replication: maps.Clone(s.Keyspace.Replication)},
+		Stress: topology.Stress{
+			Rows: s.Stress.Rows, ValueBytes: s.Stress.ValueBytes, InFlight: s.Stress.InFlight, Rate: s.Stress.Rate,
+			WriteCL: s.Stress.WriteCL, ReadCL: s.Stress.ReadCL, WriteDC: s.Stress.WriteDC, ReadDC: s.Stress.ReadDC,
+			MissingDeadlineSeconds: deadline.Seconds()},
+		Settings: copyMap(s.Settings),
+		Nodes:    nodes(s, ports(rel)),
+		Rules:    []topology.Rule{},
+		Tags:     map[string]string{TagCluster: s.Name},
+		Calls:    []string{},
+	}
+	p.HeapMB = cmp.Or(s.HeapMB, heapMB(s.Provider, len(p.Nodes)))
+	dcs := group(p.Nodes)
+	b.tokens(p.Nodes, dcs)
+	seeds(p.Nodes, dcs)
+	b.keyspace(&p, dcs)
+	b.stress(&p, dcs)
+	if s.Provider == "ec2" {
+		p.Rules = rules(p.Nodes)
+	}
+	return p
+}
+
+// nodes lists the nodes in the order of the spec, without tokens.
+func nodes(s spec.Spec, ports topology.Ports) []topology.Node {
+	var list []topology.Node
+	number := map[string]int{} // of nodes in a region so far
+	for _, r := range s.Regions {
+		dc, rack := Names(s.Naming, r.Zone)
+		for range r.Nodes {
+			number[r.Region]++
+			list = append(list, topology.Node{
+				Name:       fmt.Sprintf("%s-%d", r.Region, number[r.Region]),
+				Index:      len(list) + 1,
+				Region:     r.Region,
+				Zone:       r.Zone,
+				Datacenter: dc,
+				Rack:       rack,
+				Ports:      ports,
+			})
+		}
+	}
+	return list
+}
+
+// datacenter is a datacenter's nodes, by their place in the plan.
+type datacenter struct {
+	name  string
+	nodes []int
+}
+
+// group lists the datacenters in the order of their first nodes.
+func group(nodes []topology.Node) []datacenter {
+	var dcs []datacenter
+	for i, n := range nodes {
+		k := slices.IndexFunc(dcs, func(dc datacenter) bool { return dc.name == n.Datacenter })
+		if k < 0 {
+			k = len(dcs)
+			dcs = append(dcs, datacenter{name: n.Datacenter})
+		}
+		dcs[k].nodes = append(dcs[k].nodes, i)
+	}
+	return dcs
+}
+
+// size is how many nodes a datacenter has; 0 says that there is none of that name.
+func size(dcs []datacenter, name string) int {
+	for _, dc := range dcs {
+		if dc.name == name {
+			return len(dc.nodes)
+		}
+	}
+	return 0
+}
+
+func names(dcs []datacenter) string {
+	list := make([]string, len(dcs))
+	for k, dc := range dcs {
+		list[k] = dc.name
+	}
+	return strings.Join(list, ", ")
+}
+
+// keyspace fills in one replica per datacenter where the spec has no replication,
+// and checks the one that it has.
+func (b *builder) keyspace(p *topology.Plan, dcs []datacenter) {
+	if len(p.Keyspace.Replication) == 0 {
+		p.Keyspace.Replication = map[string]int{}
+		for _, dc := range dcs {
+			p.Keyspace.Replication[dc.name] = 1
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.Keyspace.Replication)) {
+		path := "keyspace.replication." + name
+		factor, have := p.Keyspace.Replication[name], size(dcs, name)
+		switch {
+		case have == 0:
+			b.problem(path, "there is no such datacenter: there is %s", names(dcs))
+		case factor > have:
+			b.problem(path, "%d replicas are more than the nodes of the datacenter, %d", factor, have)
+		}
+	}
+}
+
+// stress fills in where to write, the first datacenter, and where to read, the
+// second if there is one, and checks that the consistency levels can be met.
+func (b *builder) stress(p *topology.Plan, dcs []datacenter) {
+	p.Stress.WriteDC = cmp.Or(p.Stress.WriteDC, dcs[0].name)
+	p.Stress.ReadDC = cmp.Or(p.Stress.ReadDC, dcs[min(1, len(dcs)-1)].name)
+	replicas := 0
+	for _, factor := range p.Keyspace.Replication {
+		replicas += factor
+	}
+	for _, side := range []struct{ op, dc, cl string }{
+		{"write", p.Stress.WriteDC, p.Stress.WriteCL},
+		{"read", p.Stress.ReadDC, p.Stress.ReadCL},
+	} {
+		if size(dcs, side.dc) == 0 {
+			b.problem("stress."+side.op+"_datacenter", "there is no datacenter %s: there is %s", side.dc, names(dcs))
+			continue
+		}
+		path := "stress." + side.op + "_consistency"
+		if need := map[string]int{"TWO": 2, "THREE": 3}[side.cl]; need > replicas {
+			b.problem(path, "%s needs %d replicas, the keyspace has %d", side.cl, need, replicas)
+		}
+		if strings.HasPrefix(side.cl, "LOCAL_") && p.Keyspace.Replication[side.dc] == 0 {
+			b.problem(path, "%s cannot be met in %s, where the keyspace has no replica", side.cl, side.dc)
+		}
+	}
+}
+
+// ports are Cassandra's own, without those that a release does not have.
+func ports(rel release.Release) topology.Ports {
+	ports := topology.DefaultPorts()
+	if !rel.ThriftServer {
+		ports.Thrift = 0
+	}
+	if !rel.SeparateTLSPort {
+		ports.SSLStorage = 0
+	}
+	return ports
+}
+
+// snitch names datacenters as EC2 does. Where no metadata service answers, the same
+// names come from a file.
+func snitch(provider string) string {
+	if provider == "ec2" || provider == "local" {
+		return "Ec2MultiRegionSnitch"
+	}
+	return "GossipingPropertyFileSnitch"
+}
+
+// heapMB is the heap of a node when the spec leaves it open: on EC2 the most that
+// Cassandra takes by itself, elsewhere what lets the nodes share one machine.
+func heapMB(provider string, nodes int) int {
+	switch {
+	case provider == "ec2":
+		return 8192
+	case nodes <= 2:
+		return 1024
+	}
+	return 512
+}
+
+// copyMap copies what JSON could hold, so that plan and spec share nothing.
+func copyMap(m map[string]any) map[string]any {
+	if m == nil {
+		return nil
+	}
+	c := make(map[string]any, len(m))
+	for k, v := range m {
+		c[k] = copyValue(v)
+	}
+	return c
+}
+
+func copyValue(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		return copyMap(v)
+	case []any:
+		list := make([]any, len(v))
+		for i := range v {
+			list[i] = copyValue(v[i])
+		}
+		return list
+	}
+	return v
+}

@@ -1,0 +1,117 @@
+// Package release holds what differs between Cassandra versions, as data: one
+// file and one value per series. Code asks the value; it does not compare
+// version numbers.
+package release
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Release is one series of Cassandra as crossring ships it.
+type Release struct {
+	Series  string // "5.0"
+	Version string // newest patch release with a lock, "5.0.5"
+
+	// How it is started.
+	Main         string   // main class of the server
+	Nodetool     string   // main class of nodetool
+	NodetoolArgs []string // JVM options that nodetool needs on a newer Java
+	JavaMin      int      // oldest Java that runs it
+	Exports      []string // module/package, for --add-exports …=ALL-UNNAMED
+	Opens        []string // module/package, for --add-opens …=ALL-UNNAMED
+	JVM          []string // further JVM options
+	Jamm         bool     // needs the jamm agent
+	Log          string   // "log4j" or "logback"
+
+	// What it can do and how it says it.
+	Template            string // file in templates/ for cassandra.yaml
+	NativeStartKey      bool   // start_native_transport must be written
+	ThriftServer        bool   // has start_rpc
+	BroadcastRPC        bool   // has broadcast_rpc_address
+	NamingSchemeKey     bool   // cassandra-rackdc.properties takes ec2_naming_scheme
+	MetadataTypeKey     bool   // cassandra-rackdc.properties takes ec2_metadata_type
+	RackdcOnClassPath   bool   // cassandra-rackdc.properties is found on the class path only
+	JMXByJVM            bool   // has no cassandra.jmx.local.port: only the JVM's own agent opens RMI
+	YAMLBasicPlane      bool   // its YAML parser cuts characters to 16 bits
+	BindsOutgoing       bool   // storage connections leave from listen_address
+	SeparateTLSPort     bool   // internode TLS has a port of its own (7001)
+	HintsDirectory      bool
+	CDCDirectory        bool
+	VirtualTables       bool // system_views.gossip_info and pending_hints
+	PeersV2             bool // system.peers_v2
+	AcceptsUnknownDC    bool // CREATE KEYSPACE takes a datacenter that does not exist
+	IfNotExistsKeyspace bool // CREATE KEYSPACE IF NOT EXISTS parses
+
+	// Native protocol, as the driver must speak it.
+	Proto      int    // native protocol version to ask for
+	CQLVersion string // CQLVersion of the driver
+	// NoHostLookup: system.local lacks what the driver's own discovery needs.
+	NoHostLookup bool
+	// KeepMetadata: prepared statements carry no result metadata.
+	KeepMetadata bool
+	// StreamsPerConn is how many requests one connection carries at once.
+	StreamsPerConn int
+	// TableOptions follow WITH in CREATE TABLE: no background repair, no
+	// speculative reads, no compression, where the series knows the option.
+	TableOptions string
+
+	// JMX names, as read from the server's MBeans.
+	HostIDAttribute string // on StorageService
+	LoadBean        string // bean and attribute of the load in bytes
+	LoadAttribute   string
+	FlushOperation  string // with signature, on StorageService
+	EstimateBean    string // %s keyspace, %s table
+	EstimateOp      string // operation of the bean, or
+	EstimateAttr    string // attribute of the bean
+	OwnershipOp     string // operation of StorageService
+
+	// SystemSchema: keyspaces are in system_schema.keyspaces, not in system.schema_keyspaces.
+	SystemSchema bool
+	Layout       NodetoolLayout
+}
+
+// NodetoolLayout is how the series' own nodetool prints ring and status.
+type NodetoolLayout struct {
+	BinaryUnits  bool // KiB where the older ones say KB
+	AddressPort  bool // the address column of ring has room for the port
+	Replicas     bool // ring has a line "Replicas: n" for each datacenter
+	PlainOwns    bool // Owns is filled without a keyspace too, ignoring topology
+	StatusTable  bool // columns of status are as wide as their widest cell
+	TokensColumn int  // width of Tokens in status, where it is fixed
+	OwnsColumn   int  // width of Owns in status without a keyspace, where it is fixed
+}
+
+// All lists the releases, oldest first.
+func All() []Release {
+	return []Release{v1_2, v2_2, v3_11, v4_1, v5_0}
+}
+
+// Find takes a series ("5.0") or a full version of a known series ("5.0.5").
+// The Version of the result is the one asked for.
+func Find(version string) (Release, error) {
+	var known []string
+	for _, r := range All() {
+		if version == r.Series {
+			return r, nil
+		}
+		if strings.HasPrefix(version, r.Series+".") {
+			if version != r.Version {
+				return Release{}, &UnknownError{Version: version, Known: []string{r.Version}}
+			}
+			return r, nil
+		}
+		known = append(known, r.Version)
+	}
+	return Release{}, &UnknownError{Version: version, Known: known}
+}
+
+// UnknownError says that crossring has no template and no lock for a version.
+type UnknownError struct {
+	Version string
+	Known   []string
+}
+
+func (e *UnknownError) Error() string {
+	return fmt.Sprintf("cassandra %s is not a version that crossring knows; it knows %s", e.Version, strings.Join(e.Known, ", "))
+}

@@ -1,0 +1,27 @@
+package release
+
+var v2_2 = Release{
+	Series: "2.2", Version: "2.2.19",
+	Main:         "org.apache.cassandra.service.CassandraDaemon",
+	Nodetool:     "org.apache.cassandra.tools.NodeTool",
+	NodetoolArgs: []string{"-Dcom.sun.jndi.rmiURLParsing=legacy"},
+	JavaMin:      7,
+	Exports:      modernExports, Opens: modernOpens,
+	Jamm:           true,
+	Log:            "logback",
+	Template:       "cassandra-2.2.yaml",
+	NativeStartKey: true, ThriftServer: true, BroadcastRPC: true,
+	NamingSchemeKey: false, MetadataTypeKey: false, BindsOutgoing: true, SeparateTLSPort: true,
+	HintsDirectory: false, CDCDirectory: false, VirtualTables: false, PeersV2: false,
+	AcceptsUnknownDC: true, IfNotExistsKeyspace: true,
+	Proto: 3, CQLVersion: "3.0.0", NoHostLookup: false, KeepMetadata: false, StreamsPerConn: 32768,
+	TableOptions:    "read_repair_chance = 0 AND dclocal_read_repair_chance = 0 AND speculative_retry = 'NONE' AND compression = {'sstable_compression': ''}",
+	HostIDAttribute: "EndpointToHostId",
+	LoadBean:        "org.apache.cassandra.metrics:type=Storage,name=Load", LoadAttribute: "Count",
+	FlushOperation: "forceKeyspaceFlush(java.lang.String,[Ljava.lang.String;)",
+	EstimateBean:   "org.apache.cassandra.metrics:type=ColumnFamily,keyspace=%s,scope=%s,name=EstimatedRowCount",
+	EstimateAttr:   "Value",
+	OwnershipOp:    "effectiveOwnership(java.lang.String)",
+	SystemSchema:   false,
+	Layout:         NodetoolLayout{TokensColumn: 11, OwnsColumn: 6},
+}

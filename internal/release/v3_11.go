@@ -1,0 +1,27 @@
+package release
+
+var v3_11 = Release{
+	Series: "3.11", Version: "3.11.17",
+	Main:         "org.apache.cassandra.service.CassandraDaemon",
+	Nodetool:     "org.apache.cassandra.tools.NodeTool",
+	NodetoolArgs: []string{"-Dcom.sun.jndi.rmiURLParsing=legacy"},
+	JavaMin:      8,
+	Exports:      modernExports, Opens: modernOpens,
+	Jamm:           true,
+	Log:            "logback",
+	Template:       "cassandra-3.11.yaml",
+	NativeStartKey: true, ThriftServer: true, BroadcastRPC: true,
+	NamingSchemeKey: false, MetadataTypeKey: true, BindsOutgoing: true, SeparateTLSPort: true,
+	HintsDirectory: true, CDCDirectory: true, VirtualTables: false, PeersV2: false,
+	AcceptsUnknownDC: true, IfNotExistsKeyspace: true,
+	Proto: 4, CQLVersion: "3.0.0", NoHostLookup: false, KeepMetadata: false, StreamsPerConn: 32768,
+	TableOptions:    "read_repair_chance = 0 AND dclocal_read_repair_chance = 0 AND speculative_retry = 'NONE' AND compression = {'enabled': false}",
+	HostIDAttribute: "EndpointToHostId",
+	LoadBean:        "org.apache.cassandra.metrics:type=Storage,name=Load", LoadAttribute: "Count",
+	FlushOperation: "forceKeyspaceFlush(java.lang.String,[Ljava.lang.String;)",
+	EstimateBean:   "org.apache.cassandra.metrics:type=Table,keyspace=%s,scope=%s,name=EstimatedPartitionCount",
+	EstimateAttr:   "Value",
+	OwnershipOp:    "effectiveOwnership(java.lang.String)",
+	SystemSchema:   true,
+	Layout:         NodetoolLayout{BinaryUnits: true, TokensColumn: 11, OwnsColumn: 6},
+}

@@ -1,0 +1,110 @@
+// Package report turns what a run saw into what people read: text, and a single
+// HTML page. It is pure: the same document gives the same bytes.
+package report
+
+import (
+	"crossring/internal/topology"
+	"crossring/ringcheck"
+	"crossring/stress"
+)
+
+// Document is what a run of write-here, read-there found, as far as it got. It is
+// the JSON that demo and repro answer with.
+type Document struct {
+	Schema      string `json:"schema"`
+	Cluster     string `json:"cluster"`
+	Provider    string `json:"provider,omitempty"`
+	Version     string `json:"cassandra_version"` // full, x.y.z
+	Partitioner string `json:"partitioner"`       // short class name
+	ValueBytes  int    `json:"value_bytes"`       // of each row; 0 when not known
+
+	RingBefore *ringcheck.Ring      `json:"ring_before"` // null until it was looked at
+	RingAfter  *ringcheck.Ring      `json:"ring_after"`
+	Write      *stress.WriteSummary `json:"write"` // null until it began
+	Read       *stress.ReadSummary  `json:"read"`
+
+	KeysEstimate KeysEstimate `json:"keys_estimate"`
+	RunDir       string       `json:"run_dir"` // where the raw results are
+	Stages       []Stage      `json:"stages"`  // in order
+	Warnings     []string     `json:"warnings"`
+}
+
+// KeysEstimate is how many keys each node believes it holds, by broadcast
+// address, as it says after a flush.
+type KeysEstimate struct {
+	AfterWrite map[string]int64 `json:"after_write"`
+	AfterRead  map[string]int64 `json:"after_read"`
+}
+
+// Stage is one step of the run.
+type Stage struct {
+	Name    string  `json:"name"`
+	Seconds float64 `json:"seconds"`
+}
+
+// New is a document in which nothing has happened yet: what is a list or a map
+// in JSON is one from the beginning.
+func New(cluster string) Document {
+	return Document{
+		Schema: topology.Schema, Cluster: cluster,
+		KeysEstimate: KeysEstimate{AfterWrite: map[string]int64{}, AfterRead: map[string]int64{}},
+		Stages:       []Stage{}, Warnings: []string{},
+	}
+}
+
+// The experiment that a run is held against: rows of valueBytes written at
+// consistency level ONE in one region and read in the other, on two hi1.4xlarge
+// with Cassandra 1.2.
+const (
+	experimentRows         = 1_000_000
+	experimentValueBytes   = 2048
+	experimentWriteSeconds = 59
+	experimentReadSeconds  = 50
+)
+
+// ring is the newest look at the ring, nil when there was none.
+func (d Document) ring() *ringcheck.Ring {
+	if d.RingAfter != nil {
+		return d.RingAfter
+	}
+	return d.RingBefore
+}
+
+// places gives each broadcast address its node and datacenter, of every look at
+// the ring.
+func (d Document) places() map[string]place {
+	at := map[string]place{}
+	for _, r := range []*ringcheck.Ring{d.RingBefore, d.RingAfter} {
+		if r == nil {
+			continue
+		}
+		for _, dc := range r.Datacenters {
+			for _, n := range dc.Nodes {
+				at[n.Address] = place{dc.Name, n}
+			}
+		}
+	}
+	return at
+}
+
+type place struct {
+	datacenter string
+	node       ringcheck.Node
+}
+
+// roundTrip is the shortest round trip between regions in milliseconds, false
+// when none was measured.
+func (d Document) roundTrip() (float64, bool) {
+	least, known := 0.0, false
+	for _, r := range []*ringcheck.Ring{d.RingBefore, d.RingAfter} {
+		if r == nil {
+			continue
+		}
+		for _, ms := range r.RTT {
+			if !known || ms < least {
+				least, known = ms, true
+			}
+		}
+	}
+	return least, known
+}

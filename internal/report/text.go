@@ -1,0 +1,376 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"crossring/ringcheck"
+	"crossring/stress"
+)
+
+// Text writes the report for a terminal or a file: what was run, the ring, the
+// write and the read beside the experiment's own figures, and last what can be
+// said of it. Every count of the document is in it.
+func Text(w io.Writer, d Document) error {
+	t := &text{}
+	t.header(d)
+	if err := t.rings(d); err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	if d.Write != nil {
+		t.write(d)
+	}
+	if d.Read != nil {
+		t.read(d)
+	}
+	t.keys(d)
+	t.stages(d)
+	t.warnings(d)
+	t.heading("In short")
+	for _, s := range Verdict(d) {
+		t.wrapped(s)
+	}
+	if _, err := w.Write(t.b.Bytes()); err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	return nil
+}
+
+// width is where running text is broken.
+const width = 96
+
+// text is a report under way, in memory: writing to it cannot fail.
+type text struct{ b bytes.Buffer }
+
+func (t *text) heading(s string) {
+	if t.b.Len() > 0 {
+		t.b.WriteString("\n")
+	}
+	fmt.Fprintf(&t.b, "%s\n", s)
+}
+
+// wrapped writes a paragraph, two spaces in.
+func (t *text) wrapped(s string) {
+	at := 0
+	for i, word := range strings.Fields(s) {
+		switch {
+		case i == 0:
+			t.b.WriteString("  ")
+			at = 2
+		case at+1+len(word) > width:
+			t.b.WriteString("\n  ")
+			at = 2
+		default:
+			t.b.WriteString(" ")
+			at++
+		}
+		t.b.WriteString(word)
+		at += len(word)
+	}
+	t.b.WriteString("\n")
+}
+
+// table writes rows of cells, two spaces in. The columns from right on are
+// numbers and stand flush right. Empty cells at the end of a row leave no blanks.
+func (t *text) table(right int, rows ...[]string) {
+	var widths []int
+	for _, row := range rows {
+		for i, cell := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], len([]rune(cell)))
+		}
+	}
+	for _, row := range rows {
+		line := " "
+		for i, cell := range row {
+			pad := strings.Repeat(" ", widths[i]-len([]rune(cell)))
+			if i >= right {
+				line += " " + pad + cell + " "
+			} else {
+				line += " " + cell + pad + " "
+			}
+		}
+		t.b.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+}
+
+func (t *text) header(d Document) {
+	t.heading("Cross-region write and read")
+	rows := [][]string{}
+	add := func(name, value string) {
+		if value != "" {
+			rows = append(rows, []string{name, value})
+		}
+	}
+	cluster := d.Cluster
+	if d.Provider != "" {
+		cluster += " (" + d.Provider + ")"
+	}
+	add("cluster", cluster)
+	add("cassandra", strings.Trim(d.Version+", "+d.Partitioner, ", "))
+	if r := d.ring(); r != nil {
+		var dcs []string
+		for _, dc := range r.Datacenters {
+			dcs = append(dcs, fmt.Sprintf("%s (%s)", dc.Name, counted(int64(len(dc.Nodes)), "node", "nodes")))
+		}
+		add("datacenters", strings.Join(dcs, ", "))
+		var trips []string
+		for _, pair := range sortedKeys(r.RTT) {
+			trips = append(trips, pair+" "+millis(r.RTT[pair])+" ms")
+		}
+		add("round trip", strings.Join(trips, ", "))
+	}
+	if d.Write != nil {
+		add("write", phase(d.Write.Frame, d.ValueBytes))
+	}
+	if d.Read != nil {
+		add("read", phase(d.Read.Frame, d.ValueBytes))
+	}
+	add("run directory", d.RunDir)
+	t.table(2, rows...)
+}
+
+// phase says how a write or read was asked for.
+func phase(f stress.Frame, valueBytes int) string {
+	asked := max(f.RowsAsked, f.Rows)
+	s := counted(asked, "row", "rows")
+	if valueBytes > 0 {
+		s += " of " + counted(int64(valueBytes), "byte", "bytes")
+	}
+	s += " in " + f.Datacenter
+	if f.Consistency != "" {
+		s += " at " + f.Consistency
+	}
+	return s + ", " + counted(int64(f.InFlight), "request", "requests") + " in flight, " + load(f)
+}
+
+func load(f stress.Frame) string {
+	if f.Rate > 0 {
+		return "open loop at " + rate(f.Rate) + "/s"
+	}
+	return "closed loop"
+}
+
+func (t *text) rings(d Document) error {
+	for _, look := range []struct {
+		title string
+		ring  *ringcheck.Ring
+	}{{"The ring before", d.RingBefore}, {"The ring after", d.RingAfter}} {
+		if look.ring == nil {
+			continue
+		}
+		t.heading(look.title)
+		var table bytes.Buffer
+		if err := ringcheck.WriteStatus(&table, *look.ring); err != nil {
+			return err
+		}
+		for line := range strings.Lines(strings.TrimSpace(table.String())) {
+			t.b.WriteString(strings.TrimRight("  "+strings.TrimRight(line, "\n"), " ") + "\n")
+		}
+		switch r := look.ring; {
+		case !r.OK():
+			t.wrapped(counted(int64(len(r.Mismatches)), "mismatch", "mismatches") + " with the plan:")
+			for _, m := range r.Mismatches {
+				t.wrapped("- " + m.Message)
+			}
+		case !r.AgreedSchema:
+			t.wrapped(counted(int64(len(r.SchemaVersions)), "schema version", "schema versions") + ": the nodes do not agree.")
+		default:
+			t.wrapped("As planned; all nodes have the same schema.")
+		}
+	}
+	return nil
+}
+
+func (t *text) write(d Document) {
+	w := d.Write
+	t.heading("Write in " + w.Datacenter)
+	t.pace(w.Frame, d.ValueBytes, experimentWriteSeconds)
+	t.wrapped(fmt.Sprintf("acknowledged %s + failed %s + unknown %s = %s",
+		Count(w.Acknowledged), Count(w.Failed), Count(w.Unknown), sum(w.Acknowledged+w.Failed+w.Unknown, w.Rows)))
+	t.frame(d, w.Frame)
+}
+
+func (t *text) read(d Document) {
+	r := d.Read
+	t.heading("Read in " + r.Datacenter)
+	t.pace(r.Frame, d.ValueBytes, experimentReadSeconds)
+	t.wrapped(fmt.Sprintf("found %s + missing %s + wrong %s + failed %s = %s",
+		Count(r.Found), Count(r.Missing), Count(r.Wrong), Count(r.Failed), sum(r.Found+r.Missing+r.Wrong+r.Failed, r.Rows)))
+	first := fmt.Sprintf("missing at the first read %s: found later %s, never seen %s", Count(r.MissingAtFirstRead), Count(r.FoundLater), Count(r.Missing))
+	if r.Missing > 0 && r.MissingAcknowledged != nil {
+		first += fmt.Sprintf(" (%s of them acknowledged)", Count(*r.MissingAcknowledged))
+	}
+	if other := r.MissingAtFirstRead - r.FoundLater - r.Missing; other != 0 {
+		first += ", ended otherwise " + Count(other)
+	}
+	t.wrapped(first)
+	t.frame(d, r.Frame)
+	if r.Lag.Count > 0 {
+		t.wrapped(fmt.Sprintf("lag from acknowledgement to first sight, ms, over %s:", counted(r.Lag.Count, "row", "rows")))
+		t.table(1, percentileHead, percentileRow("lag", r.Lag.Percentiles))
+	}
+}
+
+// sum is the total of the outcomes as it comes out, and a complaint when it is
+// not the number of rows.
+func sum(got, rows int64) string {
+	if got == rows {
+		return counted(rows, "row", "rows")
+	}
+	return fmt.Sprintf("%s, NOT the %s attempted", Count(got), counted(rows, "row", "rows"))
+}
+
+// pace sets the speed beside the experiment's.
+func (t *text) pace(f stress.Frame, valueBytes, experimentSeconds int) {
+	theirs := float64(experimentRows) / float64(experimentSeconds)
+	ratio := ""
+	if f.OpsPerSec > 0 {
+		ratio = strconv.FormatFloat(f.OpsPerSec/theirs, 'f', 2, 64) + " x"
+	}
+	t.table(1,
+		[]string{"", "this run", "the experiment", ""},
+		[]string{"rows", Count(f.Rows), Count(experimentRows), ""},
+		[]string{"seconds", seconds(f.Seconds), strconv.Itoa(experimentSeconds), ""},
+		[]string{"rows/s", rate(f.OpsPerSec), rate(theirs), ratio})
+	if f.Rows != experimentRows || (valueBytes > 0 && valueBytes != experimentValueBytes) {
+		t.wrapped(fmt.Sprintf("The experiment had %s rows of %s bytes (Cassandra 1.2, hi1.4xlarge): compare rates, not seconds.",
+			Count(experimentRows), Count(experimentValueBytes)))
+	}
+}
+
+var percentileHead = []string{"", "p50", "p95", "p99", "p99.9", "max"}
+
+func percentileRow(name string, p stress.Percentiles) []string {
+	return []string{name, millis(p.P50), millis(p.P95), millis(p.P99), millis(p.P999), millis(p.Max)}
+}
+
+// frame writes what a write and a read have in common: who answered, how fast,
+// and what went wrong.
+func (t *text) frame(d Document, f stress.Frame) {
+	at := d.places()
+	var coordinated int64
+	for _, address := range sortedKeys(f.Coordinators) {
+		where := "datacenter not known"
+		if p, ok := at[address]; ok {
+			where = p.datacenter
+			if p.datacenter != f.Datacenter {
+				where += ", OUTSIDE " + f.Datacenter
+			}
+		}
+		t.wrapped(fmt.Sprintf("coordinator %s (%s): %s", address, where, counted(f.Coordinators[address], "attempt", "attempts")))
+		coordinated += f.Coordinators[address]
+	}
+	attempts := counted(f.Attempts, "attempt", "attempts") + " in all"
+	if lost := f.Attempts - coordinated; lost > 0 {
+		attempts += ", " + Count(lost) + " of them with no answer from a coordinator"
+	}
+	t.wrapped(attempts + fmt.Sprintf("; client CPU %s µs per row", rate(f.ClientCPUMicros)))
+	rows := [][]string{percentileHead, percentileRow("service, ms", f.Latency)}
+	if f.Response != nil {
+		rows = append(rows, percentileRow("response, ms", *f.Response))
+	}
+	t.table(1, rows...)
+	if f.Response == nil {
+		t.wrapped("Closed loop: service time only, from sending to answer. Waiting before sending is not in it.")
+	} else {
+		t.wrapped("Response time counts from the moment the request was due.")
+	}
+	if f.Overflow > 0 {
+		t.wrapped(counted(f.Overflow, "latency", "latencies") + " above ten minutes not in the percentiles")
+	}
+	for _, e := range f.Errors {
+		s := fmt.Sprintf("error %s: %s", e.Class, counted(e.Count, "time", "times"))
+		if e.Example != "" {
+			s += ", for example: " + e.Example
+		}
+		t.wrapped(s)
+	}
+	for _, s := range f.Warnings {
+		t.wrapped("warning: " + s)
+	}
+	if f.Interrupted {
+		t.wrapped(fmt.Sprintf("interrupted after %s of %s rows", Count(f.Rows), Count(f.RowsAsked)))
+	}
+}
+
+// keys sets each node's own estimate beside the rows that it should hold: the
+// exact number where it owns everything, a share of it otherwise.
+func (t *text) keys(d Document) {
+	est := d.KeysEstimate
+	if len(est.AfterWrite)+len(est.AfterRead) == 0 {
+		return
+	}
+	t.heading("Keys per node: Cassandra's own estimate, after a flush")
+	at := d.places()
+	addresses := slices.Sorted(maps.Keys(est.AfterWrite))
+	for a := range est.AfterRead {
+		if _, both := est.AfterWrite[a]; !both {
+			addresses = append(addresses, a)
+		}
+	}
+	slices.Sort(addresses)
+	rows := [][]string{{"node", "datacenter", "after write", "after read", "should hold", "off by"}}
+	partial := false
+	for _, a := range addresses {
+		p := at[a]
+		row := []string{a, p.datacenter, "-", "-", "-", ""}
+		latest := int64(0)
+		if n, ok := est.AfterWrite[a]; ok {
+			row[2], latest = Count(n), n
+		}
+		if n, ok := est.AfterRead[a]; ok {
+			row[3], latest = Count(n), n
+		}
+		if owns := p.node.OwnsEffective; owns != nil && d.Write != nil {
+			held := float64(d.Write.Acknowledged) * *owns
+			mark := ""
+			if *owns != 1 {
+				partial, mark = true, "~"
+			}
+			row[4] = mark + Count(int64(held+0.5))
+			row[5] = percentOff(float64(latest), held)
+		}
+		rows = append(rows, row)
+	}
+	t.table(2, rows...)
+	if d.Write != nil {
+		s := "should hold: the acknowledged rows that the node has a replica of"
+		if partial {
+			s += "; ~ where it owns a part of them, by the size of the part"
+		}
+		if d.Write.Unknown > 0 {
+			s += "; up to " + counted(d.Write.Unknown, "row", "rows") + " of unknown outcome may come on top"
+		}
+		t.wrapped(s)
+	}
+}
+
+func (t *text) stages(d Document) {
+	if len(d.Stages) == 0 {
+		return
+	}
+	t.heading("Time taken, in seconds")
+	var rows [][]string
+	for _, s := range d.Stages {
+		rows = append(rows, []string{s.Name, seconds(s.Seconds)})
+	}
+	t.table(1, rows...)
+}
+
+func (t *text) warnings(d Document) {
+	if len(d.Warnings) == 0 {
+		return
+	}
+	t.heading("Warnings")
+	for _, s := range d.Warnings {
+		t.wrapped("- " + s)
+	}
+}

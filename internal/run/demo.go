@@ -1,0 +1,58 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"crossring/internal/report"
+	"crossring/internal/spec"
+	"crossring/internal/topology"
+)
+
+// DemoRequest says what to show.
+type DemoRequest struct {
+	Spec      spec.Spec
+	Stress    func(*topology.Stress)
+	Threshold float64
+	Keep      bool // leave the cluster up
+	Crossring string
+}
+
+// Demo makes a cluster, does the experiment on it, and takes it down, also when
+// something failed on the way or a signal came, unless it is to be kept.
+func (w World) Demo(ctx context.Context, req DemoRequest) (report.Document, error) {
+	doc, err := w.demo(ctx, req)
+	if req.Keep {
+		w.Say("cluster %s is kept; to remove it: crossring down %s", req.Spec.Name, req.Spec.Name)
+		return doc, err
+	}
+	// What was asked to stop must not stop this.
+	const deadline = 2 * time.Minute
+	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), deadline)
+	defer cancel()
+	start := w.Now()
+	_, downErr := w.Down(after, req.Spec.Name)
+	var none *NoClusterError
+	if errors.As(downErr, &none) {
+		downErr = nil // it had not come so far
+	}
+	doc.Stages = append(doc.Stages, report.Stage{Name: "down", Seconds: w.Now().Sub(start).Seconds()})
+	return doc, errors.Join(err, downErr)
+}
+
+func (w World) demo(ctx context.Context, req DemoRequest) (report.Document, error) {
+	start := w.Now()
+	up, err := w.Up(ctx, UpRequest{Spec: &req.Spec})
+	took := report.Stage{Name: "up", Seconds: w.Now().Sub(start).Seconds()}
+	if err != nil {
+		doc := report.New(req.Spec.Name)
+		doc.RingBefore, doc.Stages = up.Ring, append(doc.Stages, took)
+		return doc, err
+	}
+	doc, err := w.Repro(ctx, ReproRequest{
+		Name: req.Spec.Name, Stress: req.Stress, Threshold: req.Threshold, Crossring: req.Crossring,
+	})
+	doc.Stages = append([]report.Stage{took}, doc.Stages...)
+	return doc, err
+}

@@ -1,0 +1,63 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"crossring/internal/topology"
+)
+
+// DownResult says what was removed.
+type DownResult struct {
+	Schema  string `json:"schema"`
+	Name    string `json:"name"`
+	Removed bool   `json:"removed"`
+}
+
+// Down removes a cluster, whole or half made, and everything of it but its run
+// directories.
+func (w World) Down(ctx context.Context, name string) (DownResult, error) {
+	res := DownResult{Schema: topology.Schema, Name: name}
+	if err := checkName(name); err != nil {
+		return res, err
+	}
+	if _, err := os.Stat(w.provider("").Dir(name)); errors.Is(err, os.ErrNotExist) {
+		known, listErr := w.names()
+		return res, errors.Join(&NoClusterError{Name: name, Known: known}, listErr)
+	}
+	unlock, err := w.lock(ctx, name)
+	if err != nil {
+		return res, err
+	}
+	defer unlock()
+	err = w.stage("take "+name+" down", func() error { return w.remove(ctx, name) })
+	res.Removed = err == nil
+	return res, err
+}
+
+func (w World) remove(ctx context.Context, name string) error {
+	p := w.provider("")
+	inv, err := p.Inventory(name)
+	if errors.Is(err, os.ErrNotExist) {
+		// A command that died before it wrote the inventory had started nothing.
+		if err := os.RemoveAll(p.Dir(name)); err != nil {
+			return Leftover("removing "+p.Dir(name), err, "")
+		}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return p.Unmake(ctx, inv)
+}
+
+// checkName refuses what can't be a cluster's name, and so no directory of one.
+func checkName(name string) error {
+	if name == "" || name != filepath.Base(name) || name[0] == '.' {
+		return Usage("", fmt.Errorf("%q is not the name of a cluster", name), "crossring ls")
+	}
+	return nil
+}

@@ -1,0 +1,74 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+
+	"crossring/internal/topology"
+)
+
+// Listed is one cluster, as ls shows it.
+type Listed struct {
+	Name         string   `json:"name"`
+	Provider     string   `json:"provider"`
+	Version      string   `json:"cassandra_version"`
+	Regions      []string `json:"regions"`
+	Nodes        int      `json:"nodes"`
+	Running      int      `json:"running"`
+	Keeper       bool     `json:"keeper"` // answers
+	AgeSeconds   float64  `json:"age_seconds"`
+	ExpiresAt    *string  `json:"expires_at"`        // null: never
+	CostSoFarUSD float64  `json:"cost_so_far_usd"`   // 0 on this computer
+	Problem      string   `json:"problem,omitempty"` // why there is no more to say
+}
+
+// Listing is all clusters.
+type Listing struct {
+	Schema   string   `json:"schema"`
+	Clusters []Listed `json:"clusters"`
+}
+
+// List lists the clusters of the state directory, half-made ones included.
+func (w World) List(ctx context.Context) (Listing, error) {
+	l := Listing{Schema: topology.Schema, Clusters: []Listed{}}
+	names, err := w.names()
+	if err != nil {
+		return l, err
+	}
+	for _, name := range names {
+		entry := Listed{Name: name, Provider: "local", Regions: []string{}}
+		info, err := os.Stat(w.provider("").Dir(name))
+		if errors.Is(err, os.ErrNotExist) {
+			continue // taken down while we looked
+		}
+		if err == nil {
+			entry.AgeSeconds = w.Now().Sub(info.ModTime()).Seconds()
+		}
+		c, err := w.open(name)
+		if err != nil {
+			entry.Problem = "half made: crossring down " + name
+			l.Clusters = append(l.Clusters, entry)
+			continue
+		}
+		entry.Provider, entry.Version, entry.Nodes = c.inv.Plan.Provider, c.inv.Plan.Version, len(c.inv.Nodes)
+		for _, n := range c.inv.Nodes {
+			if !slices.Contains(entry.Regions, n.Region) {
+				entry.Regions = append(entry.Regions, n.Region)
+			}
+		}
+		st, err := w.provider("").Status(ctx, c.inv)
+		if err != nil {
+			entry.Problem = err.Error()
+		}
+		entry.Keeper = err == nil
+		for _, p := range st.Nodes {
+			if p.Running {
+				entry.Running++
+			}
+		}
+		l.Clusters = append(l.Clusters, entry)
+	}
+	return l, nil
+}

@@ -1,0 +1,180 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"crossring/internal/cql"
+	"crossring/internal/deploy"
+	"crossring/internal/topology"
+	"crossring/provision/local"
+	"crossring/ringcheck"
+)
+
+// host is a node's place.
+func (w World) host(c cluster, n topology.Node) deploy.Host {
+	return local.Host{Inventory: c.inv, Node: n, Main: c.rel.Main}
+}
+
+// splitRef takes NAME or NAME:NODE apart.
+func splitRef(ref string) (name, node string) {
+	name, node, _ = strings.Cut(ref, ":")
+	return name, node
+}
+
+// pick opens a cluster and lists the nodes that ref means: one, or all.
+func (w World) pick(ref string) (cluster, []topology.Node, error) {
+	name, node := splitRef(ref)
+	if err := checkName(name); err != nil {
+		return cluster{}, nil, err
+	}
+	c, err := w.open(name)
+	if err != nil || node == "" {
+		return c, c.inv.Nodes, err
+	}
+	n, err := c.inv.Node(node)
+	if err != nil {
+		return c, nil, Usage("", err, "crossring status "+name)
+	}
+	return c, []topology.Node{n}, nil
+}
+
+// pickOne is pick for verbs that work on one node; without one named it is the first.
+func (w World) pickOne(ref string) (cluster, topology.Node, error) {
+	c, nodes, err := w.pick(ref)
+	if err != nil {
+		return c, topology.Node{}, err
+	}
+	return c, nodes[0], nil
+}
+
+// NodesResult is the state of some nodes' servers.
+type NodesResult struct {
+	Schema string             `json:"schema"`
+	Nodes  []topology.Process `json:"nodes"`
+}
+
+// stopGrace is how long a server may take to end by itself.
+const stopGrace = 60 * time.Second
+
+// Start starts the server of one node, or of all, and waits until each answers.
+func (w World) Start(ctx context.Context, ref string) (NodesResult, error) {
+	return w.change(ctx, ref, func(c cluster, targets []deploy.Target) error { return w.startTargets(ctx, c, targets) })
+}
+
+// Stop stops the server of one node, or of all.
+func (w World) Stop(ctx context.Context, ref string) (NodesResult, error) {
+	return w.change(ctx, ref, func(c cluster, targets []deploy.Target) error { return w.stopTargets(ctx, c, targets) })
+}
+
+// Restart stops and starts one node, or all.
+func (w World) Restart(ctx context.Context, ref string) (NodesResult, error) {
+	return w.change(ctx, ref, func(c cluster, targets []deploy.Target) error {
+		if err := w.stopTargets(ctx, c, targets); err != nil {
+			return err
+		}
+		return w.startTargets(ctx, c, targets)
+	})
+}
+
+func (w World) startTargets(ctx context.Context, c cluster, targets []deploy.Target) error {
+	const deadline = 5 * time.Minute
+	ctx, cancel := context.WithTimeout(ctx, deadline)
+	defer cancel()
+	// A keeper that died is put back first: without it no region reaches another.
+	sw, err := w.prepare(ctx, c.rel)
+	if err != nil {
+		return err
+	}
+	if _, err := w.provider(sw.java).Make(ctx, c.inv.Plan); err != nil {
+		return err
+	}
+	rendered, err := w.targets(c, sw, false)
+	if err != nil {
+		return err
+	}
+	for i, t := range targets {
+		for _, r := range rendered {
+			if r.Node.Name == t.Node.Name {
+				targets[i].Files = r.Files
+			}
+		}
+	}
+	if err := w.startNodes(ctx, c, targets, len(steps)); err != nil {
+		return err
+	}
+	return w.stage("the nodes answer, and are seen up in their datacenter", func() error {
+		return partial(deploy.Ready(ctx, targets, func(ctx context.Context, n topology.Node) error {
+			return w.seenUp(ctx, c, n)
+		}), targets)
+	})
+}
+
+// seenUp waits for a node that was started to answer queries, and to be seen up
+// by itself and by the running nodes of its own datacenter. The other
+// datacenters may be out of reach, which is no reason to call a start failed.
+func (w World) seenUp(ctx context.Context, c cluster, n topology.Node) error {
+	if err := cql.Ready(ctx, n.PrivateAddress, n.Ports.Native, c.rel); err != nil {
+		return err
+	}
+	obs, err := ringcheck.Observe(ctx, ringcheck.Query{Inventory: c.inv, Release: c.rel, Jolokia: true})
+	if err != nil {
+		return err
+	}
+	for _, v := range obs.Views {
+		if v.Err != nil || !sameDatacenter(c.inv, v.Node, n) {
+			continue
+		}
+		if v.Peers[n.PublicAddress].Status != "Up" {
+			return fmt.Errorf("%s does not see %s up", v.Node, n.Name)
+		}
+	}
+	return nil
+}
+
+func sameDatacenter(inv topology.Inventory, name string, n topology.Node) bool {
+	m, err := inv.Node(name)
+	return err == nil && m.Datacenter == n.Datacenter
+}
+
+func (w World) stopTargets(ctx context.Context, c cluster, targets []deploy.Target) error {
+	return w.stage(fmt.Sprintf("stop %d nodes", len(targets)), func() error {
+		return partial(deploy.Stop(ctx, targets, stopGrace), targets)
+	})
+}
+
+// change does f to the nodes that ref means, under the cluster's lock, and says
+// how they are afterwards.
+func (w World) change(ctx context.Context, ref string, f func(cluster, []deploy.Target) error) (NodesResult, error) {
+	res := NodesResult{Schema: topology.Schema}
+	name, _ := splitRef(ref)
+	if err := checkName(name); err != nil {
+		return res, err
+	}
+	if _, err := w.open(name); err != nil {
+		return res, err
+	}
+	unlock, err := w.lock(ctx, name)
+	if err != nil {
+		return res, err
+	}
+	defer unlock()
+	c, nodes, err := w.pick(ref)
+	if err != nil {
+		return res, err
+	}
+	var targets []deploy.Target
+	for _, n := range nodes {
+		targets = append(targets, deploy.Target{Node: n, Host: w.host(c, n)})
+	}
+	err = f(c, targets)
+	for _, t := range targets {
+		p, stateErr := t.Host.State(ctx)
+		if stateErr == nil {
+			res.Nodes = append(res.Nodes, p)
+		}
+	}
+	return res, err
+}

@@ -1,0 +1,118 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"crossring/internal/topology"
+)
+
+// Streams are those of a program that runs in the foreground.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// jmxPort is where JMX listens while nodetool works, on the node's private address.
+const jmxPort = "7199"
+
+// Nodetool runs the node's own nodetool on it. JMX is off on the nodes; it is
+// switched on for as long as this takes, on the node's loopback address.
+func (w World) Nodetool(ctx context.Context, ref string, args []string, s Streams) error {
+	c, n, err := w.pickOne(ref)
+	if err != nil {
+		return err
+	}
+	// Two at once would switch JMX off under each other's feet.
+	unlock, err := w.lock(ctx, c.inv.Plan.Name+"."+n.Name+".jmx")
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	p, err := w.host(c, n).State(ctx)
+	if err != nil {
+		return err
+	}
+	if !p.Running {
+		return &Fail{Code: ExitFailure, Op: n.Name + " is " + p.String(), Hint: "crossring start " + c.inv.Plan.Name + ":" + n.Name}
+	}
+	sw, err := w.prepare(ctx, c.rel)
+	if err != nil {
+		return err
+	}
+	jcmd, err := findJcmd(sw.java)
+	if err != nil {
+		return err
+	}
+	err = w.agent(ctx, jcmd, p.PID, "start", "jmxremote.host="+n.PrivateAddress, "jmxremote.port="+jmxPort,
+		"jmxremote.rmi.port="+jmxPort, "jmxremote.authenticate=false", "jmxremote.ssl=false")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		// Also when ctx has ended: JMX must not stay on.
+		if err := w.agent(context.WithoutCancel(ctx), jcmd, p.PID, "stop"); err != nil {
+			w.Say("warning: JMX of %s is still on, at %s:%s: %v", n.Name, n.PrivateAddress, jmxPort, err)
+		}
+	}()
+	return w.runNodetool(ctx, c, n, sw, args, s)
+}
+
+func (w World) runNodetool(ctx context.Context, c cluster, n topology.Node, sw software, args []string, s Streams) error {
+	argv := append([]string{}, c.rel.NodetoolArgs...)
+	for _, m := range c.rel.Exports {
+		argv = append(argv, "--add-exports="+m+"=ALL-UNNAMED")
+	}
+	for _, m := range c.rel.Opens {
+		argv = append(argv, "--add-opens="+m+"=ALL-UNNAMED")
+	}
+	argv = append(argv, "-Xmx128m", "-XX:-UsePerfData", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+		"-Duser.home="+n.Layout.Home, "-Djava.io.tmpdir="+n.Layout.Tmp,
+		"-Dcassandra.storagedir="+n.Layout.Home, "-Dlogback.configurationFile=logback-tools.xml",
+		"-Dlog4j.configuration=log4j-tools.properties",
+		"-cp", strings.Join(append([]string{n.Layout.Conf}, sw.jars.ClassPath...), ":"),
+		c.rel.Nodetool, "-h", n.PrivateAddress, "-p", jmxPort)
+	cmd := exec.CommandContext(ctx, sw.java, append(argv, args...)...)
+	cmd.Dir = n.Layout.Root
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.In, s.Out, s.Err
+	var exit *exec.ExitError
+	err := cmd.Run()
+	if errors.As(err, &exit) {
+		// nodetool has said what is wrong.
+		return &Fail{Code: ExitFailure, Op: "nodetool " + strings.Join(args, " ") + " on " + n.Name, Err: exit}
+	}
+	if err != nil {
+		return fmt.Errorf("nodetool on %s: %w", n.Name, err)
+	}
+	return nil
+}
+
+// agent switches the JVM's own JMX agent on or off.
+func (w World) agent(ctx context.Context, jcmd string, pid int, verb string, args ...string) error {
+	all := append([]string{strconv.Itoa(pid), "ManagementAgent." + verb}, args...)
+	out, err := exec.CommandContext(ctx, jcmd, all...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s JMX of process %d: %w: %s", verb, pid, err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
+
+// findJcmd finds the tool beside the java command.
+func findJcmd(java string) (string, error) {
+	real, err := filepath.EvalSymlinks(java)
+	if err != nil {
+		return "", fmt.Errorf("find jcmd: %w", err)
+	}
+	jcmd := filepath.Join(filepath.Dir(real), "jcmd")
+	if _, err := os.Stat(jcmd); err != nil {
+		return "", Prerequisite("nodetool needs jcmd, which a JDK has and a JRE has not", err, "sudo apt-get install openjdk-17-jdk-headless")
+	}
+	return jcmd, nil
+}

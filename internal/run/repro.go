@@ -1,0 +1,268 @@
+package run
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"crossring/internal/cql"
+	"crossring/internal/report"
+	"crossring/internal/topology"
+	"crossring/ringcheck"
+	"crossring/stress"
+)
+
+// ReproRequest says which cluster, and how much.
+type ReproRequest struct {
+	Name string
+	// Stress changes the plan's own defaults; nil leaves them.
+	Stress func(*topology.Stress)
+	// Threshold is the share of rows, 0..1, that may be missing, wrong, failed or
+	// unknown before the run counts as failed.
+	Threshold float64
+	Crossring string // version of this program, for the record
+}
+
+// Repro does the experiment on a cluster that is up: looks at the ring, makes the
+// keyspace, writes in one datacenter, reads in the other, and looks again. The
+// document goes as far as it got. It takes no cluster down.
+func (w World) Repro(ctx context.Context, req ReproRequest) (report.Document, error) {
+	doc := report.New(req.Name)
+	if err := checkName(req.Name); err != nil {
+		return doc, err
+	}
+	c, err := w.open(req.Name)
+	if err != nil {
+		return doc, err
+	}
+	p := c.inv.Plan
+	settings := p.Stress
+	if req.Stress != nil {
+		req.Stress(&settings)
+	}
+	doc.Provider, doc.Version, doc.Partitioner, doc.ValueBytes = p.Provider, p.Version, p.Partitioner, settings.ValueBytes
+	r := &repro{World: w, cluster: c, settings: settings, doc: &doc}
+	err = r.run(ctx, req)
+	if doc.RunDir != "" {
+		err = errors.Join(err, writeDocument(doc))
+	}
+	return doc, err
+}
+
+// repro is one experiment under way.
+type repro struct {
+	World
+	cluster
+	settings topology.Stress
+	doc      *report.Document
+	dir      *stress.Dir
+}
+
+func (r *repro) run(ctx context.Context, req ReproRequest) error {
+	if err := r.checkSettings(); err != nil {
+		return err
+	}
+	if err := r.timed("ring before", func() (err error) {
+		r.doc.RingBefore, err = r.look(ctx)
+		return err
+	}); err != nil {
+		return err
+	}
+	if err := r.timed("keyspace", func() error { return r.makeSchema(ctx) }); err != nil {
+		return err
+	}
+	if err := r.open(ctx, req); err != nil {
+		return err
+	}
+	if err := r.timed("write", func() error { return r.write(ctx) }); err != nil {
+		return err
+	}
+	if err := r.timed("estimate after write", func() (err error) {
+		r.doc.KeysEstimate.AfterWrite, err = r.estimate(ctx)
+		return err
+	}); err != nil {
+		return err
+	}
+	if err := r.timed("read", func() error { return r.read(ctx) }); err != nil {
+		return err
+	}
+	if err := r.timed("estimate after read", func() (err error) {
+		r.doc.KeysEstimate.AfterRead, err = r.estimate(ctx)
+		return err
+	}); err != nil {
+		return err
+	}
+	if err := r.timed("ring after", func() (err error) {
+		r.doc.RingAfter, err = r.look(ctx)
+		return err
+	}); err != nil {
+		return err
+	}
+	return r.verdict(req.Threshold)
+}
+
+// timed does f as a stage, and notes its time in the document.
+func (r *repro) timed(name string, f func() error) error {
+	start := r.Now()
+	err := r.stage(name, f)
+	r.doc.Stages = append(r.doc.Stages, report.Stage{Name: name, Seconds: r.Now().Sub(start).Seconds()})
+	return err
+}
+
+func (r *repro) checkSettings() error {
+	dcs := r.inv.Plan.Datacenters()
+	for _, dc := range []string{r.settings.WriteDC, r.settings.ReadDC} {
+		if len(r.inv.InDatacenter(dc)) == 0 {
+			return Usage("", fmt.Errorf("there is no datacenter %q in cluster %s; there are %v", dc, r.inv.Plan.Name, dcs), "crossring status "+r.inv.Plan.Name)
+		}
+	}
+	if r.settings.Rows < 1 {
+		return Usage("", fmt.Errorf("%d rows are nothing to write", r.settings.Rows), "crossring repro "+r.inv.Plan.Name+" --rows 100000")
+	}
+	return nil
+}
+
+// look asks for the ring; one that is not as planned is no ground to build on.
+func (r *repro) look(ctx context.Context) (*ringcheck.Ring, error) {
+	ring, err := r.ring(ctx, r.cluster)
+	if ring.Schema == "" {
+		return nil, err
+	}
+	return &ring, err
+}
+
+// makeSchema makes the keyspace and the table. The ring has been held against
+// the plan, so the datacenters that the replication names are there.
+func (r *repro) makeSchema(ctx context.Context) error {
+	e := r.endpoint(r.cluster, r.inv.InDatacenter(r.settings.WriteDC))
+	s, err := cql.Open(ctx, e)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	ks := r.inv.Plan.Keyspace
+	if err := cql.CreateKeyspace(ctx, s, r.rel, ks); err != nil {
+		return err
+	}
+	if err := cql.CreateTable(ctx, s, r.rel, ks); err != nil {
+		return err
+	}
+	if err := cql.AwaitSchema(ctx, s); err != nil {
+		return err
+	}
+	return mark(r.cluster.dir, keyspaceMark)
+}
+
+// open makes the run directory.
+func (r *repro) open(_ context.Context, req ReproRequest) error {
+	dir, err := r.newRun(r.cluster, r.settings, req.Crossring)
+	if err != nil {
+		return err
+	}
+	r.dir, r.doc.RunDir = dir, dir.Path
+	return nil
+}
+
+func (r *repro) write(ctx context.Context) error {
+	s, err := r.dir.Write(ctx, r.phase(r.cluster, r.settings, stress.OpWrite), r.progress)
+	if s.Op != "" {
+		r.doc.Write = &s
+	}
+	return cutShort(ctx, err, s.Frame)
+}
+
+func (r *repro) read(ctx context.Context) error {
+	s, err := r.dir.Read(ctx, r.phase(r.cluster, r.settings, stress.OpRead), r.progress)
+	if s.Op != "" {
+		r.doc.Read = &s
+	}
+	return cutShort(ctx, err, s.Frame)
+}
+
+// cutShort makes an error of a phase that a signal ended.
+func cutShort(ctx context.Context, err error, f stress.Frame) error {
+	if err == nil && f.Interrupted {
+		return fmt.Errorf("%s stopped after %d of %d rows: %w", f.Op, f.Rows, f.RowsAsked, context.Cause(ctx))
+	}
+	return err
+}
+
+// estimate asks each node for its key count, after a flush: versions differ in
+// whether they count what is still in memory.
+func (r *repro) estimate(ctx context.Context) (map[string]int64, error) {
+	const deadline = 2 * time.Minute
+	q := ringcheck.Query{Inventory: r.inv, Release: r.rel, Jolokia: true, Timeout: deadline}
+	return ringcheck.KeyEstimates(ctx, q, r.inv.Plan.Keyspace.Name, r.inv.Plan.Keyspace.Table, true)
+}
+
+func (r *repro) verdict(threshold float64) error {
+	return judge(r.doc.Write, r.doc.Read, threshold)
+}
+
+// judge holds the outcome of the rows against the threshold.
+func judge(wr *stress.WriteSummary, rd *stress.ReadSummary, threshold float64) error {
+	var bad, rows int64
+	var parts []string
+	count := func(n int64, what string) {
+		bad += n
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, what))
+		}
+	}
+	if wr != nil {
+		rows = wr.Rows
+		count(wr.Failed, "writes failed")
+		count(wr.Unknown, "writes unknown")
+	}
+	if rd != nil {
+		rows = max(rows, rd.Rows)
+		count(rd.Missing, "rows missing")
+		count(rd.Wrong, "rows wrong")
+		count(rd.Failed, "reads failed")
+	}
+	if bad == 0 || float64(bad) <= threshold*float64(rows) {
+		return nil
+	}
+	return Data("", fmt.Errorf("of %d rows: %v", rows, parts), "")
+}
+
+func writeDocument(doc report.Document) error {
+	data, err := json.MarshalIndent(doc, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode report: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(doc.RunDir, reportFile), append(data, '\n'), 0o644); err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	return nil
+}
+
+// reportFile is the document of a run, in its directory.
+const reportFile = "report.json"
+
+func newRunID() uint64 {
+	var b [8]byte
+	rand.Read(b[:]) // never fails: it ends the process instead
+	return binary.LittleEndian.Uint64(b[:])
+}
+
+// readDocument reads the document that a run left. A phase run on its own left none.
+func readDocument(dir string, doc *report.Document) error {
+	data, err := os.ReadFile(filepath.Join(dir, reportFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read report: %w", err)
+	}
+	if err := json.Unmarshal(data, doc); err != nil {
+		return fmt.Errorf("read report of %s: %w", dir, err)
+	}
+	return nil
+}

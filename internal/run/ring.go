@@ -1,0 +1,52 @@
+package run
+
+import (
+	"context"
+	"errors"
+
+	"crossring/provision/local"
+	"crossring/ringcheck"
+)
+
+// Ring asks every node of a cluster what the ring is. The error carries
+// ExitRing when it is not as planned; the ring is returned all the same.
+func (w World) Ring(ctx context.Context, name string) (ringcheck.Ring, error) {
+	c, err := w.open(name)
+	if err != nil {
+		return ringcheck.Ring{}, err
+	}
+	return w.ring(ctx, c)
+}
+
+func (w World) ring(ctx context.Context, c cluster) (ringcheck.Ring, error) {
+	q := ringcheck.Query{Inventory: c.inv, Release: c.rel, Jolokia: true}
+	made, err := isMarked(c.dir, keyspaceMark)
+	if err != nil {
+		return ringcheck.Ring{}, err
+	}
+	if made {
+		// From now on the ring is held against it, too.
+		q.Keyspace = c.inv.Plan.Keyspace.Name
+	}
+	st, keeperErr := w.provider("").Status(ctx, c.inv)
+	q.RTT = st.RTT
+	ring, err := ringcheck.Collect(ctx, q)
+	if err != nil {
+		return ring, Ring("", errors.Join(err, keeperErr), "crossring up "+c.inv.Plan.Name)
+	}
+	var gone *local.KeeperGoneError
+	if errors.As(keeperErr, &gone) {
+		// The nodes live on, but nothing carries a byte between the regions.
+		ring.Mismatches = append(ring.Mismatches, ringcheck.Mismatch{
+			Kind: "keeper", Node: "", Want: "running", Got: "gone", Message: gone.Error(),
+		})
+	}
+	if len(ring.Mismatches) > 0 {
+		hint := "crossring logs " + c.inv.Plan.Name
+		if gone != nil {
+			hint = gone.Hint()
+		}
+		return ring, Ring("", &mismatchError{ring}, hint)
+	}
+	return ring, nil
+}

@@ -1,0 +1,198 @@
+// Package run holds the verbs as functions: structs in, structs out, streams
+// handed in, no flags. It ties the rooms together, spec to report, in one
+// direction.
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"crossring/internal/jars"
+	"crossring/internal/release"
+	"crossring/internal/spec"
+	"crossring/internal/topology"
+	"crossring/provision/local"
+)
+
+// Reporter is told how far a verb is. Both may be called from several goroutines.
+type Reporter interface {
+	// Stage says that a stage begins; the function it returns says that it ended.
+	Stage(text string) func(err error)
+	// Progress says that done of total operations are finished.
+	Progress(done, total int64, note string)
+}
+
+// World is what the verbs stand in.
+type World struct {
+	StateDir string // clusters, locks and run directories
+	CacheDir string // jars
+	Exe      string // this program, to be run again as a keeper
+	// CassandraHome is an unpacked official tarball to take the jars from; "" is
+	// Maven's.
+	CassandraHome string
+	Log           *slog.Logger
+	Report        Reporter
+	// Say takes a line for a person: a warning, or what is waited for.
+	Say func(format string, args ...any)
+	// Now is the clock.
+	Now func() time.Time
+}
+
+// NoClusterError says that there is no cluster of that name.
+type NoClusterError struct {
+	Name  string
+	Known []string
+}
+
+func (e *NoClusterError) Error() string {
+	s := fmt.Sprintf("there is no cluster %q", e.Name)
+	if len(e.Known) > 0 {
+		s += fmt.Sprintf("; there are %v", e.Known)
+	}
+	return s
+}
+
+// Hint is the command that makes one.
+func (e *NoClusterError) Hint() string {
+	if len(e.Known) > 0 {
+		return "crossring ls"
+	}
+	return "crossring up -f cluster.yaml"
+}
+
+// cluster is one that was made, or half made.
+type cluster struct {
+	dir string
+	inv topology.Inventory
+	rel release.Release
+}
+
+func (w World) provider(java string) local.Provider {
+	return local.Provider{StateDir: w.StateDir, Exe: w.Exe, Java: java, Log: w.Log}
+}
+
+// open reads a cluster that was made.
+func (w World) open(name string) (cluster, error) {
+	p := w.provider("")
+	c := cluster{dir: p.Dir(name)}
+	inv, err := p.Inventory(name)
+	if errors.Is(err, os.ErrNotExist) {
+		known, listErr := w.names()
+		return c, errors.Join(&NoClusterError{Name: name, Known: known}, listErr)
+	}
+	if err != nil {
+		return c, err
+	}
+	c.inv = inv
+	c.rel, err = release.Find(inv.Plan.Version)
+	return c, err
+}
+
+// names lists the clusters of the state directory.
+func (w World) names() ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(w.StateDir, "clusters"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list clusters: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names, nil
+}
+
+// software is what the nodes run on.
+type software struct {
+	java string
+	jars jars.Jars
+}
+
+// jolokiaJava is the oldest Java that the Jolokia agent runs on.
+const jolokiaJava = 11
+
+// prepare finds Java and the jars, before anything is made.
+func (w World) prepare(ctx context.Context, rel release.Release) (software, error) {
+	java, _, err := jars.FindJava(ctx, max(rel.JavaMin, jolokiaJava))
+	if err != nil {
+		return software{}, prerequisite(err)
+	}
+	j, err := jars.Ensure(ctx, jars.Request{
+		Version: rel.Version, CacheDir: w.CacheDir, Home: w.CassandraHome, Log: w.Log,
+		Progress: func(s string) { w.Log.Info("jars", "step", s) },
+	})
+	if err != nil {
+		return software{}, prerequisite(err)
+	}
+	return software{java: java, jars: j}, nil
+}
+
+// prerequisite gives the errors of something missing their exit code.
+func prerequisite(err error) error {
+	var (
+		tool    *jars.MissingToolError
+		java    *jars.JavaError
+		network *jars.NoNetworkError
+		home    *jars.HomeError
+	)
+	if errors.As(err, &tool) || errors.As(err, &java) || errors.As(err, &network) || errors.As(err, &home) {
+		return Prerequisite("", err, "")
+	}
+	return err
+}
+
+// stage does f as a stage that is reported.
+func (w World) stage(text string, f func() error) error {
+	done := w.Report.Stage(text)
+	err := f()
+	done(err)
+	return err
+}
+
+// savedSpec is the spec that a cluster was made from.
+const specFile = "spec.json"
+
+// SpecDiffersError says that a cluster of that name stands with another spec.
+type SpecDiffersError struct {
+	Name string
+	Diff []string // path: old → new
+}
+
+func (e *SpecDiffersError) Error() string {
+	s := fmt.Sprintf("cluster %q is already there with another spec:", e.Name)
+	for _, d := range e.Diff {
+		s += "\n    " + d
+	}
+	return s
+}
+
+// ExitCode is that of a name that is taken.
+func (e *SpecDiffersError) ExitCode() int { return ExitBusy }
+
+// Hint is the command that makes room.
+func (e *SpecDiffersError) Hint() string {
+	return "crossring down " + e.Name + "   # or choose another name in the spec"
+}
+
+// checkSame compares the spec asked for with that of the cluster that stands.
+func checkSame(dir string, want spec.Spec) error {
+	have, err := readSpec(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil // made by a command that died right then; what it planned is in the inventory
+	}
+	if err != nil {
+		return err
+	}
+	diff, err := spec.Diff(have, want)
+	if err == nil && len(diff) > 0 {
+		err = &SpecDiffersError{Name: want.Name, Diff: diff}
+	}
+	return err
+}

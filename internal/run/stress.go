@@ -1,0 +1,202 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"crossring/internal/report"
+	"crossring/internal/topology"
+	"crossring/stress"
+)
+
+// runsDir holds the run directories of all clusters.
+func (w World) runsDir() string { return filepath.Join(w.StateDir, "runs") }
+
+// newRun makes a run directory with a run id of its own.
+func (w World) newRun(c cluster, settings topology.Stress, version string) (*stress.Dir, error) {
+	id := newRunID()
+	now := w.Now().UTC()
+	name := fmt.Sprintf("%s-%s-%04x", c.inv.Plan.Name, now.Format("20060102T150405Z"), id&0xffff)
+	m := stress.Meta{
+		RunID: id, Started: now, Cluster: c.inv.Plan.Name, CassandraVersion: c.inv.Plan.Version, Crossring: version,
+		Keyspace: c.inv.Plan.Keyspace, Stress: settings, Endpoints: map[string][]string{}, Nodes: c.inv.Nodes,
+	}
+	for _, n := range c.inv.Nodes {
+		m.Endpoints[n.Datacenter] = append(m.Endpoints[n.Datacenter], n.PublicAddress)
+	}
+	return stress.CreateDir(filepath.Join(w.runsDir(), name), m)
+}
+
+// phase is the configuration of a write or a read.
+func (w World) phase(c cluster, s topology.Stress, op string) stress.Config {
+	dc, cl := s.WriteDC, s.WriteCL
+	if op == stress.OpRead {
+		dc, cl = s.ReadDC, s.ReadCL
+	}
+	return stress.Config{
+		Endpoint: w.endpoint(c, c.inv.InDatacenter(dc)),
+		Keyspace: c.inv.Plan.Keyspace.Name, Table: c.inv.Plan.Keyspace.Table,
+		Rows: s.Rows, ValueBytes: s.ValueBytes, InFlight: s.InFlight, Rate: s.Rate, Consistency: cl,
+		MissingDeadline: time.Duration(s.MissingDeadlineSeconds * float64(time.Second)),
+	}
+}
+
+func (w World) progress(p stress.Progress) {
+	text := p.Op
+	if p.Missing > 0 {
+		text += fmt.Sprintf(", %d not there yet", p.Missing)
+	}
+	if p.Bad > 0 {
+		text += fmt.Sprintf(", %d bad", p.Bad)
+	}
+	w.Report.Progress(p.Done, p.Rows, text)
+}
+
+// StressRequest is one phase on its own.
+type StressRequest struct {
+	Name string
+	Op   string // stress.OpWrite or stress.OpRead
+	// Run is the run directory, or its name; "" is a new one for a write, and for
+	// a read the newest of this cluster.
+	Run       string
+	Stress    func(*topology.Stress)
+	Threshold float64
+	Crossring string
+}
+
+// StressResult is what one phase came to.
+type StressResult struct {
+	Schema string               `json:"schema"`
+	RunDir string               `json:"run_dir"`
+	Write  *stress.WriteSummary `json:"write,omitempty"`
+	Read   *stress.ReadSummary  `json:"read,omitempty"`
+}
+
+// Stress writes, or reads back what an earlier write wrote.
+func (w World) Stress(ctx context.Context, req StressRequest) (StressResult, error) {
+	res := StressResult{Schema: topology.Schema}
+	if err := checkName(req.Name); err != nil {
+		return res, err
+	}
+	c, err := w.open(req.Name)
+	if err != nil {
+		return res, err
+	}
+	settings := c.inv.Plan.Stress
+	dir, err := w.openRun(req)
+	if err != nil {
+		return res, err
+	}
+	if dir != nil {
+		settings = dir.Meta.Stress
+	}
+	if req.Stress != nil {
+		req.Stress(&settings)
+	}
+	doc := report.New(req.Name)
+	r := &repro{World: w, cluster: c, settings: settings, doc: &doc, dir: dir}
+	if err := r.checkSettings(); err != nil {
+		return res, err
+	}
+	if dir == nil {
+		if err := r.makeSchema(ctx); err != nil {
+			return res, err
+		}
+		if r.dir, err = w.newRun(c, settings, req.Crossring); err != nil {
+			return res, err
+		}
+	}
+	res.RunDir = r.dir.Path
+	if req.Op == stress.OpWrite {
+		err = r.write(ctx)
+	} else {
+		err = r.read(ctx)
+	}
+	res.Write, res.Read = doc.Write, doc.Read
+	if err == nil {
+		err = judge(res.Write, res.Read, req.Threshold)
+	}
+	return res, err
+}
+
+// openRun opens the run directory that a phase belongs to; nil for a new one.
+func (w World) openRun(req StressRequest) (*stress.Dir, error) {
+	path := req.Run
+	switch {
+	case path == "" && req.Op == stress.OpWrite:
+		return nil, nil
+	case path == "":
+		runs, err := w.runs(req.Name)
+		if err != nil {
+			return nil, err
+		}
+		if len(runs) == 0 {
+			return nil, Usage("", fmt.Errorf("nothing was written to cluster %s yet", req.Name), "crossring stress write "+req.Name)
+		}
+		path = runs[len(runs)-1]
+	case !strings.ContainsRune(path, filepath.Separator):
+		path = filepath.Join(w.runsDir(), path)
+	}
+	dir, err := stress.OpenDir(path)
+	if err != nil {
+		return nil, Usage("", err, "ls "+w.runsDir())
+	}
+	if dir.Meta.Cluster != req.Name {
+		return nil, Usage("", fmt.Errorf("run %s is of cluster %s, not %s", path, dir.Meta.Cluster, req.Name), "")
+	}
+	return dir, nil
+}
+
+// runs lists the run directories of a cluster, oldest first.
+func (w World) runs(name string) ([]string, error) {
+	all, err := filepath.Glob(filepath.Join(w.runsDir(), name+"-*", "meta.json"))
+	if err != nil {
+		return nil, fmt.Errorf("list runs: %w", err)
+	}
+	type run struct {
+		path    string
+		started time.Time
+	}
+	var runs []run
+	for _, meta := range all {
+		d, err := stress.OpenDir(filepath.Dir(meta))
+		if err != nil || d.Meta.Cluster != name {
+			continue // of a cluster whose name begins the same, or not of ours
+		}
+		runs = append(runs, run{d.Path, d.Meta.Started})
+	}
+	slices.SortFunc(runs, func(a, b run) int { return a.started.Compare(b.started) })
+	var paths []string
+	for _, r := range runs {
+		paths = append(paths, r.path)
+	}
+	return paths, nil
+}
+
+// RunReport makes the document of a run anew from what its directory holds: the
+// counts and times from the raw results, the rings as they were seen.
+func (w World) RunReport(_ context.Context, path string) (report.Document, error) {
+	if !strings.ContainsRune(path, filepath.Separator) {
+		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+			path = filepath.Join(w.runsDir(), path)
+		}
+	}
+	dir, err := stress.OpenDir(path)
+	if err != nil {
+		return report.Document{}, Usage("", err, "ls "+w.runsDir())
+	}
+	doc := report.New(dir.Meta.Cluster)
+	if err := readDocument(dir.Path, &doc); err != nil {
+		return doc, err
+	}
+	doc.Version, doc.ValueBytes, doc.RunDir = dir.Meta.CassandraVersion, dir.Meta.Stress.ValueBytes, dir.Path
+	s, err := dir.Summary()
+	doc.Write, doc.Read = s.Write, s.Read
+	return doc, err
+}

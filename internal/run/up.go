@@ -1,0 +1,305 @@
+package run
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"crossring/internal/cql"
+	"crossring/internal/deploy"
+	"crossring/internal/plan"
+	"crossring/internal/release"
+	"crossring/internal/spec"
+	"crossring/internal/topology"
+	"crossring/ringcheck"
+	"crossring/yamlgen"
+)
+
+// Steps of Up, in their order.
+var steps = []string{"plan", "provision", "render", "deploy", "start", "ready"}
+
+// UpRequest says what should stand.
+type UpRequest struct {
+	Spec  *spec.Spec // nil brings up the cluster Name as it was made
+	Name  string
+	Until string // one of plan, provision, render, deploy, start, ready; "" is ready
+	// Timeout bounds the wait for the ring; 0 is 5 minutes.
+	Timeout time.Duration
+}
+
+// UpResult is what stands, as far as Up got.
+type UpResult struct {
+	Schema    string             `json:"schema"`
+	Inventory topology.Inventory `json:"inventory"`
+	Ring      *ringcheck.Ring    `json:"ring"`
+}
+
+// Up makes what the spec asks for, from wherever an earlier Up of the same spec
+// got to. It changes nothing on a cluster that stands.
+func (w World) Up(ctx context.Context, req UpRequest) (UpResult, error) {
+	res := UpResult{Schema: topology.Schema}
+	until, err := stepNumber(req.Until)
+	if err != nil {
+		return res, err
+	}
+	name := req.Name
+	var p topology.Plan
+	if req.Spec != nil {
+		name = req.Spec.Name
+		if p, err = plan.Build(*req.Spec); err != nil {
+			return res, Usage("", err, "")
+		}
+		if p.Provider != "local" {
+			return res, Usage("", fmt.Errorf("provider %q is not built in yet; this version makes local clusters", p.Provider), "set provider: local in the spec, or crossring plan -f FILE to see the plan")
+		}
+	}
+	if until == 0 {
+		res.Inventory.Plan = p
+		return res, nil
+	}
+	unlock, err := w.lock(ctx, name)
+	if err != nil {
+		return res, err
+	}
+	defer unlock()
+
+	c, err := w.open(name)
+	var none *NoClusterError
+	switch {
+	case errors.As(err, &none) && req.Spec == nil:
+		return res, err
+	case errors.As(err, &none):
+		if c.rel, err = release.Find(p.Version); err != nil {
+			return res, err
+		}
+	case err != nil:
+		return res, err
+	default:
+		if req.Spec != nil {
+			if err := checkSame(c.dir, *req.Spec); err != nil {
+				return res, err
+			}
+		}
+		p = c.inv.Plan
+	}
+	return w.build(ctx, c, p, req, until)
+}
+
+// build does the steps after the plan.
+func (w World) build(ctx context.Context, c cluster, p topology.Plan, req UpRequest, until int) (UpResult, error) {
+	res := UpResult{Schema: topology.Schema}
+	var sw software
+	err := w.stage("Java and the jars of Cassandra "+c.rel.Version, func() (err error) {
+		sw, err = w.prepare(ctx, c.rel)
+		return err
+	})
+	if err != nil {
+		return res, err
+	}
+	err = w.stage("addresses, network and keeper", func() (err error) {
+		c.inv, err = w.provider(sw.java).Make(ctx, p)
+		if err == nil && req.Spec != nil {
+			err = writeSpec(c.dir, *req.Spec)
+		}
+		return err
+	})
+	res.Inventory = c.inv
+	if err != nil || until == 1 {
+		return res, err
+	}
+	wasReady, err := isMarked(c.dir, readyMark)
+	if err != nil {
+		return res, err
+	}
+	targets, err := w.targets(c, sw, !wasReady)
+	if err != nil || until == 2 {
+		return res, err
+	}
+	if err := w.startNodes(ctx, c, targets, until); err != nil || until <= 4 {
+		return res, err
+	}
+	timeout := req.Timeout
+	if timeout == 0 {
+		timeout = 5 * time.Minute
+	}
+	var ring ringcheck.Ring
+	err = w.stage("every node sees every node Up/Normal", func() (err error) {
+		ring, err = w.awaitRing(ctx, c, targets, timeout)
+		return err
+	})
+	if ring.Schema != "" {
+		res.Ring = &ring
+	}
+	if err != nil {
+		return res, err
+	}
+	return res, mark(c.dir, readyMark)
+}
+
+// targets renders the files of every node.
+func (w World) targets(c cluster, sw software, fresh bool) ([]deploy.Target, error) {
+	var targets []deploy.Target
+	for _, n := range c.inv.Nodes {
+		files, err := yamlgen.Render(c.inv, n, yamlgen.Env{
+			ClassPath: sw.jars.ClassPath, JammAgent: sw.jars.Jamm, JolokiaAgent: sw.jars.Jolokia,
+			Fresh: fresh, Java: sw.java,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("render %s: %w", n.Name, err)
+		}
+		t := deploy.Target{Node: n, Host: w.host(c, n)}
+		for _, f := range files {
+			t.Files = append(t.Files, deploy.File(f))
+		}
+		targets = append(targets, t)
+	}
+	return targets, nil
+}
+
+// startNodes writes files and starts the nodes that do not run.
+func (w World) startNodes(ctx context.Context, c cluster, targets []deploy.Target, until int) error {
+	var stopped []deploy.Target
+	var nodes []topology.Node
+	for _, t := range targets {
+		p, err := t.Host.State(ctx)
+		if err != nil {
+			return err
+		}
+		if !p.Running {
+			stopped = append(stopped, t)
+			nodes = append(nodes, t.Node)
+		}
+	}
+	if err := w.provider("").CheckPorts(nodes); err != nil {
+		return err
+	}
+	if err := deploy.Put(ctx, stopped); err != nil || until <= 3 {
+		return partial(err, stopped)
+	}
+	if len(stopped) == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("start %d nodes", len(stopped))
+	return w.stage(text, func() error { return partial(deploy.Start(ctx, stopped), stopped) })
+}
+
+// awaitRing waits until each node answers a query, and the ring is as planned
+// as every node sees it.
+func (w World) awaitRing(ctx context.Context, c cluster, targets []deploy.Target, timeout time.Duration) (ringcheck.Ring, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	err := deploy.Ready(ctx, targets, func(ctx context.Context, n topology.Node) error {
+		return cql.Ready(ctx, n.PrivateAddress, n.Ports.Native, c.rel)
+	})
+	if err != nil {
+		return ringcheck.Ring{}, partial(err, targets)
+	}
+	var ring ringcheck.Ring
+	err = deploy.Ready(ctx, targets[:1], func(ctx context.Context, _ topology.Node) error {
+		var err error
+		ring, err = ringcheck.Collect(ctx, ringcheck.Query{Inventory: c.inv, Release: c.rel, Jolokia: true})
+		if err != nil {
+			return err
+		}
+		if len(ring.Mismatches) > 0 {
+			return &mismatchError{ring}
+		}
+		return nil
+	})
+	var dead *deploy.DeadError
+	var differs *mismatchError
+	switch {
+	case errors.As(err, &dead):
+		return ring, partial(err, targets)
+	case errors.As(err, &differs):
+		return ring, Ring("waiting for the ring to be as planned", err, "crossring ring "+c.inv.Plan.Name)
+	}
+	return ring, err
+}
+
+// mismatchError carries the differences of a ring.
+type mismatchError struct{ ring ringcheck.Ring }
+
+func (e *mismatchError) Error() string {
+	s := "the ring is not as planned"
+	for _, m := range e.ring.Mismatches {
+		s += "\n    " + m.Message
+	}
+	return s
+}
+
+// partial gives an error of some nodes the code that says so, when others are well.
+func partial(err error, targets []deploy.Target) error {
+	if err == nil {
+		return nil
+	}
+	if failed, ok := err.(interface{ WrappedErrors() []error }); ok && len(failed.WrappedErrors()) < len(targets) {
+		return Partial("", err, "")
+	}
+	return err
+}
+
+func stepNumber(until string) (int, error) {
+	if until == "" {
+		return len(steps) - 1, nil
+	}
+	for i, s := range steps {
+		if s == until {
+			return i, nil
+		}
+	}
+	return 0, Usage("", fmt.Errorf("--until is one of %v, not %q", steps, until), "crossring help up")
+}
+
+func writeSpec(dir string, s spec.Spec) error {
+	data, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode spec: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, specFile), append(data, '\n'), 0o644); err != nil {
+		return fmt.Errorf("write spec: %w", err)
+	}
+	return nil
+}
+
+func readSpec(dir string) (spec.Spec, error) {
+	var s spec.Spec
+	data, err := os.ReadFile(filepath.Join(dir, specFile))
+	if err != nil {
+		return s, fmt.Errorf("read spec: %w", err)
+	}
+	if err := json.Unmarshal(data, &s); err != nil {
+		return s, fmt.Errorf("read spec of %s: %w", dir, err)
+	}
+	return s, nil
+}
+
+// Marks in a cluster's directory.
+const (
+	// readyMark: the ring has been whole; from then on a start is a restart.
+	readyMark = "ready"
+	// keyspaceMark: the test keyspace has been made.
+	keyspaceMark = "keyspace"
+)
+
+func isMarked(dir, name string) (bool, error) {
+	_, err := os.Stat(filepath.Join(dir, name))
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for the mark %s: %w", name, err)
+	}
+	return true, nil
+}
+
+func mark(dir, name string) error {
+	if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
+		return fmt.Errorf("leave the mark %s: %w", name, err)
+	}
+	return nil
+}

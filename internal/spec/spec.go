@@ -1,0 +1,118 @@
+// Package spec reads cluster.yaml: the one file in which a person says what ring
+// should stand. Reading is strict, and every problem is reported at once, with
+// its line.
+package spec
+
+import (
+	"time"
+)
+
+// Version is the value of the version key that this package reads.
+const Version = "crossring/v1"
+
+// Spec is a cluster.yaml with its defaults filled in. Its JSON has the keys of the
+// YAML.
+type Spec struct {
+	Version     string `json:"version"`
+	Name        string `json:"name"`         // crossring's name of the cluster
+	ClusterName string `json:"cluster_name"` // Cassandra's
+	Cassandra   string `json:"cassandra"`    // a series, "5.0", or a full version, "5.0.5"
+	Partitioner string `json:"partitioner"`  // short class name
+	Provider    string `json:"provider"`
+	// Regions lists the zones that have nodes, in the order in which nodes are
+	// numbered and datacenters get their tokens. Several may be of one region.
+	Regions   []Region `json:"regions"`
+	Naming    string   `json:"naming"` // of datacenters and racks: legacy or standard
+	NumTokens int      `json:"num_tokens"`
+	Disks     Disks    `json:"disks"`
+	HeapMB    int      `json:"heap_mb"` // 0 leaves it to the plan
+	// RTTMillis is the round trip between regions that the local provider makes;
+	// nil is the default.
+	RTTMillis *float64       `json:"rtt_ms"`
+	Keyspace  Keyspace       `json:"keyspace"`
+	Settings  map[string]any `json:"settings"` // further keys of cassandra.yaml
+	Stress    Stress         `json:"stress"`
+
+	source *source
+}
+
+// Region is the nodes of one availability zone.
+type Region struct {
+	Region string `json:"region"`
+	Zone   string `json:"zone"`
+	Nodes  int    `json:"nodes"`
+}
+
+// Disks names the logical volume of each kind of data.
+type Disks struct {
+	Data        string `json:"data"`
+	Commitlog   string `json:"commitlog"`
+	SavedCaches string `json:"saved_caches"`
+}
+
+// Keyspace is the test keyspace. Replication is the factor by datacenter; empty
+// leaves it to the plan, which knows the datacenters' names.
+type Keyspace struct {
+	Name        string         `json:"name"`
+	Table       string         `json:"table"`
+	Replication map[string]int `json:"replication"`
+}
+
+// Stress is what the write and the read do unless told otherwise.
+type Stress struct {
+	Rows       int64   `json:"rows"`
+	ValueBytes int     `json:"value_bytes"`
+	InFlight   int     `json:"in_flight"`
+	Rate       float64 `json:"rate"` // operations per second; 0 is a closed loop
+	WriteCL    string  `json:"write_consistency"`
+	ReadCL     string  `json:"read_consistency"`
+	WriteDC    string  `json:"write_datacenter"` // empty leaves it to the plan
+	ReadDC     string  `json:"read_datacenter"`
+	// MissingDeadline is how long a row that a read missed is asked for again, as
+	// time.ParseDuration reads it; "0s" is not at all.
+	MissingDeadline string `json:"missing_deadline"`
+}
+
+// Defaults fills in what is left out: every field that is empty or 0, where that
+// is not a value of its own. What depends on more than the spec (datacenter names,
+// heap size) stays empty. It may be called again.
+func Defaults(s *Spec) {
+	def(&s.Version, Version)
+	def(&s.ClusterName, s.Name)
+	def(&s.Cassandra, "5.0")
+	def(&s.Partitioner, "Murmur3Partitioner")
+	def(&s.Provider, "local")
+	def(&s.Naming, "legacy")
+	def(&s.NumTokens, 1)
+	def(&s.Disks.Data, "fs1")
+	def(&s.Disks.Commitlog, "fs2")
+	def(&s.Disks.SavedCaches, s.Disks.Commitlog)
+	def(&s.Keyspace.Name, "crossring")
+	def(&s.Keyspace.Table, "rows_by_key")
+	def(&s.Stress.Rows, 100_000)
+	def(&s.Stress.ValueBytes, 2048)
+	def(&s.Stress.InFlight, 128)
+	def(&s.Stress.WriteCL, "ONE")
+	def(&s.Stress.ReadCL, "ONE")
+	def(&s.Stress.MissingDeadline, (120 * time.Second).String())
+	if s.RTTMillis == nil {
+		rtt := 80.0
+		s.RTTMillis = &rtt
+	}
+	// A copy, so that a Spec that shares the list with this one stays as it is.
+	s.Regions = append([]Region(nil), s.Regions...)
+	for i := range s.Regions {
+		r := &s.Regions[i]
+		if r.Region != "" {
+			def(&r.Zone, r.Region+"a")
+		}
+		def(&r.Nodes, 1)
+	}
+}
+
+func def[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}

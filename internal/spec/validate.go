@@ -1,0 +1,187 @@
+package spec
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+)
+
+const (
+	minHeapMB     = 128
+	minValueBytes = 20   // the run, the key and the checksum that a value carries
+	maxNodes      = 1000 // of a zone
+	maxNumTokens  = 1536 // Cassandra's own limit
+	maxValueBytes = 16 << 20
+	maxInFlight   = 32768 // what one connection carries from protocol 3 on
+)
+
+var (
+	namePattern      = regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`)
+	versionPattern   = regexp.MustCompile(`^[0-9]+\.[0-9]+(\.[0-9]+)?$`)
+	regionPattern    = regexp.MustCompile(`^[a-z]{2,}(-[a-z]+)+-[0-9]$`)
+	zonePattern      = regexp.MustCompile(`^([a-z]{2,}(?:-[a-z]+)+-[0-9])(?:-[a-z]+-[0-9])?[a-z]$`)
+	diskPattern      = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,31}$`)
+	identifier       = regexp.MustCompile(`^[a-z][a-z0-9_]{0,47}$`)
+	settingPattern   = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+	providers        = []string{"local", "ec2", "hosts", "ccm", "containers"}
+	namings          = []string{"legacy", "standard"}
+	partitioners     = []string{"Murmur3Partitioner", "RandomPartitioner"}
+	writeConsistency = []string{"ANY", "ONE", "TWO", "THREE", "QUORUM", "ALL", "LOCAL_ONE", "LOCAL_QUORUM", "EACH_QUORUM"}
+	readConsistency  = writeConsistency[1:]
+)
+
+// managed are the keys of cassandra.yaml that follow from the spec, and the key of
+// the spec that says them; "" where the plan decides.
+var managed = map[string]string{
+	"cluster_name":                 "cluster_name",
+	"num_tokens":                   "num_tokens",
+	"initial_token":                "",
+	"allocate_tokens_for_keyspace": "",
+	"allocate_tokens_for_local_replication_factor": "",
+	"auto_bootstrap":         "",
+	"partitioner":            "partitioner",
+	"data_file_directories":  "disks.data",
+	"commitlog_directory":    "disks.commitlog",
+	"saved_caches_directory": "disks.saved_caches",
+	"hints_directory":        "",
+	"cdc_raw_directory":      "",
+	"seed_provider":          "",
+	"listen_address":         "",
+	"listen_interface":       "",
+	"broadcast_address":      "",
+	"rpc_address":            "",
+	"rpc_interface":          "",
+	"broadcast_rpc_address":  "",
+	"endpoint_snitch":        "",
+	"storage_port":           "",
+	"ssl_storage_port":       "",
+	"native_transport_port":  "",
+	"rpc_port":               "",
+	"start_native_transport": "",
+}
+
+// Validate checks a spec with its defaults filled in. The error, if any, lists
+// every problem; see Problems.
+func Validate(s Spec) error { return Join(check(s)) }
+
+func check(s Spec) []*Problem {
+	var problems []*Problem
+	bad := func(path, format string, args ...any) {
+		problems = append(problems, s.Problem(path, format, args...))
+	}
+	oneOf := func(path, value string, known []string) {
+		if !slices.Contains(known, value) {
+			bad(path, "%q is not one of %s%s", value, strings.Join(known, ", "), didYouMean(value, known))
+		}
+	}
+	match := func(path, value string, pattern *regexp.Regexp, want string) {
+		if !pattern.MatchString(value) {
+			bad(path, "%q is not %s", value, want)
+		}
+	}
+	between := func(path string, value, least, most int64) {
+		if value < least {
+			bad(path, "must be at least %d", least)
+		} else if value > most {
+			bad(path, "must be at most %d", most)
+		}
+	}
+
+	if s.Version != Version {
+		bad("version", "%q is not a version that is read here: it must be %s", s.Version, Version)
+	}
+	if s.Name == "" {
+		bad("name", "is missing")
+	} else {
+		match("name", s.Name, namePattern, "a name: a lower-case letter, then up to 39 letters, digits and hyphens")
+	}
+	if s.Name != "" || s.ClusterName != "" {
+		if s.ClusterName == "" || len(s.ClusterName) > 128 || strings.ContainsFunc(s.ClusterName, unicode.IsControl) {
+			bad("cluster_name", "%q is not a name of 1 to 128 printable bytes", s.ClusterName)
+		}
+	}
+	match("cassandra", s.Cassandra, versionPattern, `a version such as "5.0" or "5.0.5"`)
+	oneOf("partitioner", s.Partitioner, partitioners)
+	oneOf("provider", s.Provider, providers)
+	oneOf("naming", s.Naming, namings)
+	between("num_tokens", int64(s.NumTokens), 1, maxNumTokens)
+	const disk = "a volume's name: a lower-case letter, then up to 31 letters, digits, _ and -"
+	match("disks.data", s.Disks.Data, diskPattern, disk)
+	match("disks.commitlog", s.Disks.Commitlog, diskPattern, disk)
+	match("disks.saved_caches", s.Disks.SavedCaches, diskPattern, disk)
+	if s.HeapMB != 0 {
+		between("heap_mb", int64(s.HeapMB), minHeapMB, 1<<20)
+	}
+	if s.RTTMillis != nil && (*s.RTTMillis < 0 || *s.RTTMillis > 60_000 || !finite(*s.RTTMillis)) {
+		bad("rtt_ms", "must be between 0 and 60000")
+	}
+	checkRegions(s, bad, match, between)
+
+	const name = "a CQL name: a lower-case letter, then up to 47 letters, digits and _"
+	match("keyspace.name", s.Keyspace.Name, identifier, name)
+	match("keyspace.table", s.Keyspace.Table, identifier, name)
+	if s.Keyspace.Name == "system" || strings.HasPrefix(s.Keyspace.Name, "system_") {
+		bad("keyspace.name", "%q is Cassandra's own", s.Keyspace.Name)
+	}
+	for _, dc := range slices.Sorted(maps.Keys(s.Keyspace.Replication)) {
+		between("keyspace.replication."+dc, int64(s.Keyspace.Replication[dc]), 1, maxNodes)
+	}
+	for _, key := range slices.Sorted(maps.Keys(s.Settings)) {
+		instead, ok := managed[key]
+		switch {
+		case ok && instead == "":
+			bad("settings."+key, "follows from the plan and cannot be set")
+		case ok:
+			bad("settings."+key, "belongs in %s", instead)
+		default:
+			match("settings."+key, key, settingPattern, "a key of cassandra.yaml")
+		}
+	}
+
+	between("stress.rows", s.Stress.Rows, 1, 1<<53)
+	between("stress.value_bytes", int64(s.Stress.ValueBytes), minValueBytes, maxValueBytes)
+	between("stress.in_flight", int64(s.Stress.InFlight), 1, maxInFlight)
+	if s.Stress.Rate < 0 || !finite(s.Stress.Rate) {
+		bad("stress.rate", "must not be negative")
+	}
+	oneOf("stress.write_consistency", s.Stress.WriteCL, writeConsistency)
+	oneOf("stress.read_consistency", s.Stress.ReadCL, readConsistency)
+	if span, err := time.ParseDuration(s.Stress.MissingDeadline); err != nil || span < 0 {
+		bad("stress.missing_deadline", "%q is not a duration such as 120s", s.Stress.MissingDeadline)
+	}
+	return problems
+}
+
+func checkRegions(s Spec, bad func(path, format string, args ...any),
+	match func(path, value string, pattern *regexp.Regexp, want string), between func(path string, value, least, most int64)) {
+	if len(s.Regions) == 0 {
+		bad("regions", "must name at least one region")
+	}
+	zones := map[string]int{}
+	for i, r := range s.Regions {
+		at := indexed("regions", i)
+		if r.Region == "" {
+			bad(at+".region", "is missing")
+		} else {
+			match(at+".region", r.Region, regionPattern, "a region such as us-east-1")
+		}
+		between(at+".nodes", int64(r.Nodes), 1, maxNodes)
+		if r.Zone == "" || (r.Zone == r.Region+"a" && !regionPattern.MatchString(r.Region)) {
+			continue // it follows from the region, and that is reported
+		}
+		parts := zonePattern.FindStringSubmatch(r.Zone)
+		switch first, twice := zones[r.Zone]; {
+		case parts == nil:
+			bad(at+".zone", "%q is not a zone such as us-east-1a", r.Zone)
+		case r.Region != "" && parts[1] != r.Region:
+			bad(at+".zone", "%s is not a zone of %s", r.Zone, r.Region)
+		case twice:
+			bad(at+".zone", "%s is the zone of %s already: give that more nodes", r.Zone, indexed("regions", first))
+		default:
+			zones[r.Zone] = i
+		}
+	}
+}

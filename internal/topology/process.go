@@ -1,0 +1,28 @@
+package topology
+
+import (
+	"fmt"
+	"time"
+)
+
+// Process is the server process of a node, as its host knows it.
+type Process struct {
+	Node    string    `json:"node"`
+	Running bool      `json:"running"`
+	PID     int       `json:"pid"`
+	Since   time.Time `json:"since"` // start, or end when it is not running
+	// Ended says how it ended, "" if it never ran or nobody saw: "exit status 3",
+	// "signal: killed".
+	Ended string `json:"ended"`
+}
+
+func (p Process) String() string {
+	switch {
+	case p.Running:
+		return fmt.Sprintf("running, pid %d", p.PID)
+	case p.Ended != "":
+		return "ended: " + p.Ended
+	default:
+		return "not running"
+	}
+}

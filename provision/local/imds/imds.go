@@ -1,0 +1,110 @@
+// Package imds answers EC2 instance-metadata requests for one node, so that
+// Cassandra's own EC2 snitches run on a computer that is no EC2 instance. A JVM
+// reaches it as its HTTP proxy: request lines come in absolute form, and the
+// handler looks at the path alone.
+package imds
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"io"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// Instance is what the metadata says of one node.
+type Instance struct {
+	ID      string
+	Zone    string // us-east-1a
+	Region  string
+	Private string
+	Public  string
+}
+
+// Handler answers both versions of the protocol, as an instance launched with
+// HttpTokens=optional does: a request without a token is version 1, one with a
+// token needs a valid one.
+func Handler(in Instance) http.Handler {
+	h := &handler{
+		tokens: map[string]time.Time{},
+		values: map[string]string{
+			"/latest/meta-data/placement/availability-zone": in.Zone,
+			"/latest/meta-data/placement/region":            in.Region,
+			"/latest/meta-data/public-ipv4":                 in.Public,
+			"/latest/meta-data/local-ipv4":                  in.Private,
+			"/latest/meta-data/instance-id":                 in.ID,
+		},
+	}
+	return h
+}
+
+type handler struct {
+	mu     sync.Mutex
+	tokens map[string]time.Time // token to its end
+	values map[string]string
+}
+
+const (
+	ttlHeader   = "X-Aws-Ec2-Metadata-Token-Ttl-Seconds"
+	tokenHeader = "X-Aws-Ec2-Metadata-Token"
+	maxTTL      = 21600 // seconds, as on EC2
+)
+
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/plain")
+	if r.URL.Path == "/latest/api/token" {
+		h.token(w, r)
+		return
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+		return
+	}
+	if t := r.Header.Get(tokenHeader); t != "" && !h.valid(t) {
+		http.Error(w, "unauthorized", http.StatusUnauthorized)
+		return
+	}
+	v, ok := h.values[r.URL.Path]
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	// The snitch of some versions reads a reply without a length as empty.
+	w.Header().Set("Content-Length", strconv.Itoa(len(v)))
+	_, _ = io.WriteString(w, v) // a client that went away has its answer
+}
+
+func (h *handler) token(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPut {
+		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+		return
+	}
+	ttl, err := strconv.Atoi(r.Header.Get(ttlHeader))
+	if err != nil || ttl < 1 || ttl > maxTTL {
+		http.Error(w, "bad request", http.StatusBadRequest)
+		return
+	}
+	raw := make([]byte, 28)
+	rand.Read(raw) // never fails: it ends the process instead
+	t := hex.EncodeToString(raw)
+	h.mu.Lock()
+	for old, end := range h.tokens {
+		if time.Now().After(end) {
+			delete(h.tokens, old)
+		}
+	}
+	h.tokens[t] = time.Now().Add(time.Duration(ttl) * time.Second)
+	h.mu.Unlock()
+	w.Header().Set(ttlHeader, strconv.Itoa(ttl))
+	w.Header().Set("Content-Length", strconv.Itoa(len(t)))
+	_, _ = io.WriteString(w, t)
+}
+
+func (h *handler) valid(t string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	end, ok := h.tokens[t]
+	return ok && time.Now().Before(end)
+}

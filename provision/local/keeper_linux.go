@@ -1,0 +1,312 @@
+package local
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"crossring/internal/journal"
+	"crossring/internal/topology"
+	"crossring/provision/local/imds"
+	"crossring/provision/local/procs"
+	"crossring/provision/local/wan"
+)
+
+// Files of a cluster's directory.
+const (
+	inventoryFile = "inventory.json"
+	lockFile      = "keeper.lock"
+	socketFile    = "keeper.sock"
+	keeperLog     = "keeper.log"
+	journalFile   = "journal"
+)
+
+// File descriptors that a keeper inherits.
+const (
+	readyFD = 3 // it writes "ready" or what went wrong, and closes it
+	slotFD  = 4 // it only holds it
+)
+
+// Keeper runs the keeper of one cluster until it is told to go. args are those
+// after the command's name: --id=… DIR. It returns the exit code.
+func Keeper(args []string) int {
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil)) // stderr is keeper.log
+	ready := os.NewFile(readyFD, "ready")
+	if len(args) != 2 || !strings.HasPrefix(args[0], "--id=") || ready == nil {
+		fmt.Fprintln(os.Stderr, "crossring: error: keeper is started by crossring itself")
+		return 2
+	}
+	k, err := newKeeper(args[1], strings.TrimPrefix(args[0], "--id="), log)
+	if err != nil {
+		log.Error("keeper", "err", err)
+		_ = tell(ready, err.Error())
+		return 1
+	}
+	// Who started us may be gone by now. We stay: the next one finds us.
+	if err := tell(ready, "ready"); err != nil {
+		log.Info("nobody waits for this keeper", "err", err)
+	}
+	if err := k.serve(); err != nil {
+		log.Error("keeper", "err", err)
+		return 1
+	}
+	return 0
+}
+
+func tell(ready *os.File, line string) error {
+	_, err := io.WriteString(ready, line+"\n")
+	return errors.Join(err, ready.Close())
+}
+
+type keeper struct {
+	dir      string
+	inv      topology.Inventory
+	log      *slog.Logger
+	lock     *os.File // held for life
+	slot     *os.File // held for life
+	root     *os.File // the directory; its /proc path keeps the socket's name short
+	nodes    *nodeTable
+	wan      *wan.WAN
+	metadata []*http.Server
+	listener net.Listener
+	leave    chan struct{} // closed by the request to go
+}
+
+// newKeeper opens everything, or nothing and an error.
+func newKeeper(dir, id string, log *slog.Logger) (k *keeper, err error) {
+	k = &keeper{dir: dir, log: log, slot: os.NewFile(slotFD, "slot"), leave: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			k.close()
+		}
+	}()
+	k.inv, err = readInventory(dir)
+	if err != nil {
+		return nil, err
+	}
+	if k.inv.Local == nil || k.inv.Local.ID != id {
+		return nil, fmt.Errorf("inventory of %s is of another cluster than %s", dir, id)
+	}
+	k.lock, err = os.OpenFile(filepath.Join(dir, lockFile), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("open the keeper's lock: %w", err)
+	}
+	if err := unix.Flock(int(k.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil, fmt.Errorf("another keeper holds %s: %w", dir, err)
+	}
+	j, _, err := journal.Open(filepath.Join(dir, journalFile))
+	if err != nil {
+		return nil, err
+	}
+	k.nodes = &nodeTable{id: id, log: log, nodes: map[string]*running{}, journal: j}
+	if err := k.nodes.adopt(); err != nil {
+		return nil, err
+	}
+	if err := k.openNetwork(); err != nil {
+		return nil, err
+	}
+	k.root, err = os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open cluster directory: %w", err)
+	}
+	path := socketPath(k.root)
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("remove the last keeper's socket: %w", err)
+	}
+	k.listener, err = net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("listen for commands: %w", err)
+	}
+	return k, nil
+}
+
+// socketPath names the socket through a descriptor of its directory, since the
+// path of a unix socket may not be longer than 107 bytes.
+func socketPath(root *os.File) string {
+	return filepath.Join("/proc/self/fd", strconv.Itoa(int(root.Fd())), socketFile)
+}
+
+func (k *keeper) openNetwork() error {
+	cfg := wan.Config{
+		RTT:    time.Duration(k.inv.Plan.RTTMillis * float64(time.Millisecond)),
+		Sender: k.senderOf,
+		Log:    k.log,
+	}
+	for _, n := range k.inv.Nodes {
+		public, err := netip.ParseAddr(n.PublicAddress)
+		if err != nil {
+			return fmt.Errorf("%s: public address: %w", n.Name, err)
+		}
+		private, err := netip.ParseAddr(n.PrivateAddress)
+		if err != nil {
+			return fmt.Errorf("%s: private address: %w", n.Name, err)
+		}
+		cfg.Endpoints = append(cfg.Endpoints, wan.Endpoint{
+			Node: n.Name, Region: n.Region, Public: public, Private: private, Ports: []int{n.Ports.Storage},
+		})
+		l, err := net.Listen("tcp", net.JoinHostPort(n.PrivateAddress, strconv.Itoa(n.Ports.Metadata)))
+		if err != nil {
+			return fmt.Errorf("listen for metadata of %s: %w", n.Name, err)
+		}
+		srv := &http.Server{
+			Handler: imds.Handler(imds.Instance{
+				ID: "i-" + n.Name, Zone: n.Zone, Region: n.Region, Private: n.PrivateAddress, Public: n.PublicAddress,
+			}),
+			ReadHeaderTimeout: 10 * time.Second,
+		}
+		k.metadata = append(k.metadata, srv)
+		go srv.Serve(l) // until close
+	}
+	var err error
+	k.wan, err = wan.Listen(cfg)
+	return err
+}
+
+// senderOf finds the node that opened a connection by the owner of its socket:
+// from 4.0 on storage connections leave from no address of the node's.
+func (k *keeper) senderOf(c net.Conn) (string, bool) {
+	from := c.RemoteAddr().(*net.TCPAddr).AddrPort()
+	to := c.LocalAddr().(*net.TCPAddr).AddrPort()
+	socks, err := procs.Sockets()
+	if err != nil {
+		k.log.Warn("find sender", "err", err)
+		return "", false
+	}
+	for _, s := range socks {
+		if s.Local != netip.AddrPortFrom(from.Addr().Unmap(), from.Port()) || s.Remote != netip.AddrPortFrom(to.Addr().Unmap(), to.Port()) {
+			continue
+		}
+		for pid, name := range k.nodes.byPID() {
+			if procs.HasSocket(pid, s.Inode) {
+				return name, true
+			}
+		}
+	}
+	return "", false
+}
+
+// serve answers commands until one says to go, or SIGTERM comes. The nodes are
+// left as they are unless the command says otherwise.
+func (k *keeper) serve() error {
+	defer k.close()
+	// A terminal that closes, or Ctrl-C in it, is the command's business, not ours.
+	signal.Ignore(syscall.SIGINT, syscall.SIGHUP)
+	term := make(chan os.Signal, 1)
+	signal.Notify(term, syscall.SIGTERM)
+	srv := &http.Server{Handler: k.handler(), ReadHeaderTimeout: 10 * time.Second}
+	failed := make(chan error, 1)
+	go func() { failed <- srv.Serve(k.listener) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve commands: %w", err)
+	case <-term:
+	case <-k.leave:
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	return srv.Shutdown(ctx) // the reply to the command that ended us goes out
+}
+
+func (k *keeper) close() {
+	if k.listener != nil {
+		k.listener.Close()
+	}
+	if k.wan != nil {
+		k.wan.Close()
+	}
+	for _, s := range k.metadata {
+		s.Close()
+	}
+	if k.lock != nil {
+		k.lock.Close()
+	}
+}
+
+func (k *keeper) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, Status{
+			PID: os.Getpid(), Nodes: k.nodes.snapshot(),
+			Lines: k.wan.Lines(), Refused: k.wan.Refused(), RTT: k.wan.Measured(),
+		}, nil)
+	})
+	mux.HandleFunc("POST /start", handle(func(_ context.Context, req startRequest) error { return k.nodes.start(req) }))
+	mux.HandleFunc("POST /stop", handle(func(ctx context.Context, req stopRequest) error {
+		return k.nodes.stop(ctx, req.Node, req.Grace)
+	}))
+	mux.HandleFunc("POST /fault", handle(func(_ context.Context, f Fault) error { return k.fault(f) }))
+	mux.HandleFunc("POST /down", handle(func(ctx context.Context, _ struct{}) error {
+		if err := k.nodes.killAll(ctx); err != nil {
+			return err
+		}
+		close(k.leave)
+		return nil
+	}))
+	return mux
+}
+
+func (k *keeper) fault(f Fault) error {
+	switch f.Kind {
+	case "partition":
+		return k.wan.Partition(f.A, f.B)
+	case "reset":
+		return k.wan.Reset(f.A, f.B)
+	case "heal":
+		return k.wan.Heal(f.A, f.B)
+	case "latency":
+		return k.wan.SetRTT(f.A, f.B, f.RTT)
+	case "refuse":
+		return k.wan.Refuse(f.A)
+	case "accept":
+		return k.wan.Accept(f.A)
+	}
+	return fmt.Errorf("no fault is called %q", f.Kind)
+}
+
+// handle decodes a request, does it, and answers with what went wrong, if anything.
+func handle[Req any](do func(context.Context, Req) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var req Req
+		if err := json.NewDecoder(r.Body).Decode(&req); err != nil {
+			answer(w, nil, fmt.Errorf("decode request: %w", err))
+			return
+		}
+		answer(w, reply{}, do(r.Context(), req))
+	}
+}
+
+func answer(w http.ResponseWriter, v any, err error) {
+	w.Header().Set("Content-Type", "application/json")
+	if err != nil {
+		w.WriteHeader(http.StatusInternalServerError)
+		v = reply{Error: err.Error()}
+	}
+	_ = json.NewEncoder(w).Encode(v) // a command that went away needs no answer
+}
+
+func readInventory(dir string) (topology.Inventory, error) {
+	var inv topology.Inventory
+	data, err := os.ReadFile(filepath.Join(dir, inventoryFile))
+	if err != nil {
+		return inv, fmt.Errorf("read inventory: %w", err)
+	}
+	if err := json.Unmarshal(data, &inv); err != nil {
+		return inv, fmt.Errorf("read inventory of %s: %w", dir, err)
+	}
+	return inv, nil
+}

@@ -1,0 +1,168 @@
+// Package local makes a cluster of real Cassandra processes on this computer:
+// loopback addresses that stand for private and public ones, a network with the
+// distance of a WAN between the regions, EC2's instance metadata for the real
+// snitch, and one keeper process that holds all of it while the command that
+// asked for it comes and goes. Linux only: it lives from /proc and from the whole
+// of 127.0.0.0/8 being there.
+package local
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"path/filepath"
+	"strings"
+
+	"crossring/internal/topology"
+)
+
+// Provider makes local clusters below a state directory.
+type Provider struct {
+	StateDir string
+	// Exe is the program that becomes the keeper: Exe keeper --id=… DIR.
+	Exe  string
+	Java string // the java command that the nodes run on
+	Log  *slog.Logger
+}
+
+// ErrNotLinux says that this provider can't work here.
+var ErrNotLinux = errors.New("the local provider needs Linux: it uses /proc and all of 127.0.0.0/8")
+
+// MetadataPort is where the keeper answers for the EC2 metadata address, on each
+// node's private address.
+const MetadataPort = 8254
+
+// KeeperCommand is the hidden command that turns the program into a keeper.
+const KeeperCommand = "keeper"
+
+// Dir is the cluster's own directory.
+func (p Provider) Dir(name string) string { return filepath.Join(p.StateDir, "clusters", name) }
+
+// slots: the second octet of a cluster's addresses. 0 is localhost's, and the
+// end is left to others.
+const (
+	firstSlot = 2
+	lastSlot  = 250
+)
+
+// most regions and nodes that the address scheme holds.
+const (
+	maxRegions = 100
+	maxNodes   = 254
+)
+
+// Place gives the nodes of a plan their addresses, ports and directories: node n
+// of region r in slot s has the private address 127.s.r.n and the public one
+// 127.s.(100+r).n. Pure.
+func Place(plan topology.Plan, slot int, dir string) ([]topology.Node, error) {
+	regions := map[string]int{}
+	inRegion := map[string]int{}
+	nodes := make([]topology.Node, len(plan.Nodes))
+	for i, n := range plan.Nodes {
+		if _, ok := regions[n.Region]; !ok {
+			regions[n.Region] = len(regions) + 1
+		}
+		inRegion[n.Region]++
+		r, k := regions[n.Region], inRegion[n.Region]
+		if r > maxRegions || k > maxNodes {
+			return nil, fmt.Errorf("place %s: the local provider has addresses for %d regions of %d nodes", n.Name, maxRegions, maxNodes)
+		}
+		n.PrivateAddress = netip.AddrFrom4([4]byte{127, byte(slot), byte(r), byte(k)}).String()
+		n.PublicAddress = netip.AddrFrom4([4]byte{127, byte(slot), byte(100 + r), byte(k)}).String()
+		n.Ports.Metadata = MetadataPort
+		n.Layout = layout(filepath.Join(dir, "nodes", n.Name), plan.Disks)
+		nodes[i] = n
+	}
+	return nodes, nil
+}
+
+func layout(root string, d topology.Disks) topology.Layout {
+	return topology.Layout{
+		Root:        root,
+		Conf:        filepath.Join(root, "conf"),
+		Data:        filepath.Join(root, d.Data, "cassandra", "data"),
+		Commitlog:   filepath.Join(root, d.Commitlog, "cassandra", "commitlog"),
+		SavedCaches: filepath.Join(root, d.SavedCaches, "cassandra", "saved_caches"),
+		Hints:       filepath.Join(root, d.Commitlog, "cassandra", "hints"),
+		CDC:         filepath.Join(root, d.Commitlog, "cassandra", "cdc_raw"),
+		Log:         filepath.Join(root, "log"),
+		Tmp:         filepath.Join(root, "tmp"),
+		Home:        filepath.Join(root, "home"),
+	}
+}
+
+// PortTakenError says which addresses are in use by others, and by whom where
+// that can be seen. Nothing was started.
+type PortTakenError struct {
+	Taken []Taken
+}
+
+// Taken is one address in use.
+type Taken struct {
+	Address string
+	PID     int    // 0 if it can't be seen
+	Command string // "" if it can't be seen
+}
+
+func (e *PortTakenError) Error() string {
+	var parts []string
+	for _, t := range e.Taken {
+		s := t.Address
+		if t.PID != 0 {
+			s += fmt.Sprintf(" (pid %d, %s)", t.PID, t.Command)
+		}
+		parts = append(parts, s)
+	}
+	return "ports already in use: " + strings.Join(parts, ", ")
+}
+
+// Hint is a command that shows more.
+func (e *PortTakenError) Hint() string { return "ss -ltnp | grep -E ':(7000|9042|8778|8254) '" }
+
+// ExitCode is that of something busy.
+func (e *PortTakenError) ExitCode() int { return 8 }
+
+// NoSpaceError says that the state directory's filesystem is too full.
+type NoSpaceError struct {
+	Dir        string
+	Need, Free uint64 // bytes
+}
+
+func (e *NoSpaceError) Error() string {
+	return fmt.Sprintf("not enough space in %s: %d MB free, at least %d MB needed", e.Dir, e.Free>>20, e.Need>>20)
+}
+
+// Hint names the way out.
+func (e *NoSpaceError) Hint() string {
+	return "df -h " + e.Dir + "   # or choose another place with --state DIR"
+}
+
+// LeftError says what Unmake could not remove.
+type LeftError struct {
+	Cluster string
+	What    []string
+}
+
+func (e *LeftError) Error() string {
+	return fmt.Sprintf("cluster %s: could not remove %s", e.Cluster, strings.Join(e.What, ", "))
+}
+
+// ExitCode is that of something left behind.
+func (e *LeftError) ExitCode() int { return 5 }
+
+// KeeperGoneError says that the keeper of a cluster does not answer: its nodes
+// may run on, but nothing connects the regions.
+type KeeperGoneError struct {
+	Cluster string
+	Err     error
+}
+
+func (e *KeeperGoneError) Error() string {
+	return fmt.Sprintf("the keeper of cluster %s does not answer: %v", e.Cluster, e.Err)
+}
+
+func (e *KeeperGoneError) Unwrap() error { return e.Err }
+
+// Hint is the command that puts a new keeper in its place.
+func (e *KeeperGoneError) Hint() string { return "crossring up " + e.Cluster }

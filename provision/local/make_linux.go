@@ -1,0 +1,324 @@
+package local
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"crossring/internal/topology"
+	"crossring/provision/local/procs"
+)
+
+// Inventory reads what an earlier Make left; os.ErrNotExist when there is none.
+func (p Provider) Inventory(name string) (topology.Inventory, error) {
+	return readInventory(p.Dir(name))
+}
+
+// Make chooses addresses, makes the directories, and starts the keeper. On a
+// cluster that was made before, it only sees that there is a keeper. Nothing is
+// left behind when it fails before the inventory is written.
+func (p Provider) Make(ctx context.Context, plan topology.Plan) (topology.Inventory, error) {
+	dir := p.Dir(plan.Name)
+	inv, err := readInventory(dir)
+	switch {
+	case err == nil:
+		return inv, p.ensureKeeper(ctx, inv, nil)
+	case !errors.Is(err, os.ErrNotExist):
+		return inv, err
+	}
+	slot, nodes, held, err := chooseSlot(plan, dir)
+	if err != nil {
+		return topology.Inventory{}, err
+	}
+	defer held.Close()
+	id := make([]byte, 12)
+	rand.Read(id) // never fails: it ends the process instead
+	inv = topology.Inventory{
+		Schema: topology.Schema,
+		Plan:   plan,
+		Nodes:  nodes,
+		Local:  &topology.Local{ID: hex.EncodeToString(id), Slot: slot, Dir: dir, Java: p.Java},
+	}
+	if err := makeDirs(dir, inv); err != nil {
+		return topology.Inventory{}, errors.Join(err, os.RemoveAll(dir))
+	}
+	return inv, p.ensureKeeper(ctx, inv, held)
+}
+
+// spacePerNode is what a node writes before the first row: commit log segments,
+// system tables, logs.
+const spacePerNode = 256 << 20
+
+func makeDirs(dir string, inv topology.Inventory) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("make cluster directory: %w", err)
+	}
+	var fs unix.Statfs_t
+	if err := unix.Statfs(dir, &fs); err != nil {
+		return fmt.Errorf("ask for free space of %s: %w", dir, err)
+	}
+	need := uint64(len(inv.Nodes)) * spacePerNode
+	if free := fs.Bavail * uint64(fs.Bsize); free < need {
+		return &NoSpaceError{Dir: dir, Need: need, Free: free}
+	}
+	for _, n := range inv.Nodes {
+		l := n.Layout
+		for _, d := range []string{l.Conf, l.Data, l.Commitlog, l.SavedCaches, l.Hints, l.CDC, l.Log, l.Tmp, l.Home} {
+			if err := os.MkdirAll(d, 0o755); err != nil {
+				return fmt.Errorf("make directories of %s: %w", n.Name, err)
+			}
+		}
+	}
+	data, err := json.MarshalIndent(inv, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode inventory: %w", err)
+	}
+	return writeSynced(filepath.Join(dir, inventoryFile), append(data, '\n'))
+}
+
+// writeSynced writes a file so that after a crash there is all of it or none.
+func writeSynced(path string, data []byte) error {
+	tmp := path + ".new"
+	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(tmp, path)
+	}
+	if err == nil {
+		err = syncDir(filepath.Dir(path))
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// ensureKeeper sees that a keeper answers: the one there is, or a new one that
+// adopts the nodes. The caller holds the cluster's lock, so that nobody else
+// starts one meanwhile.
+func (p Provider) ensureKeeper(ctx context.Context, inv topology.Inventory, slot *net.UnixListener) error {
+	const deadline = 30 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, deadline)
+	defer cancel()
+	dir := inv.Local.Dir
+	for {
+		_, err := p.Status(ctx, inv)
+		if err == nil {
+			return nil
+		}
+		free, lockErr := keeperLockFree(dir)
+		if lockErr != nil {
+			return lockErr
+		}
+		if free {
+			break
+		}
+		// A keeper that somebody started before they were killed is on its way up.
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for the keeper of %s to answer: %w", inv.Plan.Name, errors.Join(err, ctx.Err()))
+		}
+	}
+	if slot == nil {
+		var err error
+		slot, err = holdSlot(inv.Local.Slot)
+		if err != nil {
+			return fmt.Errorf("cluster %s: its addresses 127.%d.*: %w", inv.Plan.Name, inv.Local.Slot, err)
+		}
+		defer slot.Close()
+	}
+	return startKeeper(ctx, p.Exe, inv, slot)
+}
+
+// keeperLockFree says whether no keeper lives. The lock tells, not a pid file.
+func keeperLockFree(dir string) (bool, error) {
+	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return false, fmt.Errorf("open the keeper's lock: %w", err)
+	}
+	defer f.Close()
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("try the keeper's lock: %w", err)
+	}
+	return true, nil
+}
+
+func startKeeper(ctx context.Context, exe string, inv topology.Inventory, slot *net.UnixListener) error {
+	dir := inv.Local.Dir
+	log, err := os.OpenFile(filepath.Join(dir, keeperLog), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return fmt.Errorf("open the keeper's log: %w", err)
+	}
+	defer log.Close()
+	slotFile, err := slot.File()
+	if err != nil {
+		return fmt.Errorf("hand over slot %d: %w", inv.Local.Slot, err)
+	}
+	defer slotFile.Close()
+	ready, tell, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("start the keeper: %w", err)
+	}
+	defer ready.Close()
+	cmd := exec.Command(exe, KeeperCommand, "--id="+inv.Local.ID, dir)
+	cmd.Dir = dir
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.ExtraFiles = []*os.File{tell, slotFile} // readyFD, slotFD
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	err = cmd.Start()
+	tell.Close()
+	if err != nil {
+		return fmt.Errorf("start the keeper: %w", err)
+	}
+	go cmd.Wait() // it outlives us; should it not, no zombie is left
+	if d, ok := ctx.Deadline(); ok {
+		if err := ready.SetReadDeadline(d); err != nil {
+			return fmt.Errorf("start the keeper: %w", err)
+		}
+	}
+	line, err := bufio.NewReader(ready).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("waiting for the keeper of %s to be ready: %w", inv.Plan.Name, err)
+	}
+	switch line = strings.TrimSpace(line); line {
+	case "ready":
+		return nil
+	case "":
+		return fmt.Errorf("the keeper of %s died at its start; see %s", inv.Plan.Name, filepath.Join(dir, keeperLog))
+	default:
+		return fmt.Errorf("start the keeper of %s: %s", inv.Plan.Name, line)
+	}
+}
+
+// Status asks the keeper. A keeper that is gone is a *KeeperGoneError.
+func (p Provider) Status(ctx context.Context, inv topology.Inventory) (Status, error) {
+	var st Status
+	err := client{inv.Plan.Name, inv.Local.Dir}.call(ctx, "/status", nil, &st)
+	return st, err
+}
+
+// Fault changes the network between the regions.
+func (p Provider) Fault(ctx context.Context, inv topology.Inventory, f Fault) error {
+	return client{inv.Plan.Name, inv.Local.Dir}.call(ctx, "/fault", f, nil)
+}
+
+// CheckPorts says whether the ports of nodes that do not run are free: a
+// *PortTakenError names those that others took since the cluster was made.
+func (p Provider) CheckPorts(nodes []topology.Node) error { return checkPorts(nodes, false) }
+
+// Unmake ends every process of the cluster and removes its directory. It needs
+// no keeper: processes are found by the cluster's id in their command line. What
+// resists is named in a *LeftError.
+func (p Provider) Unmake(ctx context.Context, inv topology.Inventory) error {
+	const deadline = 60 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, deadline)
+	defer cancel()
+	id, dir := inv.Local.ID, inv.Local.Dir
+	// The keeper reaps its children, so it is asked first.
+	err := client{inv.Plan.Name, dir}.call(ctx, "/down", struct{}{}, nil)
+	var gone *KeeperGoneError
+	if err != nil && !errors.As(err, &gone) {
+		p.Log.Warn("ask the keeper to take the cluster down", "err", err)
+	}
+	var left []string
+	for {
+		found, err := clusterProcs(id)
+		if err != nil {
+			return err
+		}
+		if len(found) == 0 {
+			break
+		}
+		left = nil
+		for _, proc := range found {
+			if _, err := procs.Stop(ctx, proc, keeperGrace(proc)); err != nil {
+				left = append(left, fmt.Sprintf("process %d (%v)", proc.PID, err))
+			}
+			removeAttachFile(proc.PID)
+		}
+		if ctx.Err() != nil || len(left) > 0 {
+			return &LeftError{Cluster: inv.Plan.Name, What: left}
+		}
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		left = append(left, fmt.Sprintf("%s (%v)", dir, err))
+	}
+	left = append(left, listenersOf(inv.Local.Slot)...)
+	if len(left) > 0 {
+		return &LeftError{Cluster: inv.Plan.Name, What: left}
+	}
+	return nil
+}
+
+// keeperGrace is how long a process may take to go by itself: a keeper that was
+// asked to leave is on its way out.
+func keeperGrace(p procs.Proc) time.Duration {
+	if p.Flag(nodeArg) == "" {
+		return 2 * time.Second
+	}
+	return 0
+}
+
+// clusterProcs lists the nodes and the keeper of a cluster.
+func clusterProcs(id string) ([]procs.Proc, error) {
+	nodes, err := procs.Find(idArg(id))
+	if err != nil {
+		return nil, err
+	}
+	keepers, err := procs.Find("--id=" + id)
+	return append(nodes, keepers...), err
+}
+
+// removeAttachFile removes the socket that a JVM leaves in /tmp when a tool was
+// attached to it and it was then killed.
+func removeAttachFile(pid int) {
+	_ = os.Remove(filepath.Join("/tmp", ".java_pid"+strconv.Itoa(pid))) // mostly there is none
+}
+
+func listenersOf(slot int) []string {
+	socks, err := procs.Sockets()
+	if err != nil {
+		return []string{err.Error()}
+	}
+	var left []string
+	prefix := netip.PrefixFrom(netip.AddrFrom4([4]byte{127, byte(slot), 0, 0}), 16)
+	for _, s := range socks {
+		if s.Listening && prefix.Contains(s.Local.Addr()) {
+			left = append(left, "listener "+s.Local.String())
+		}
+	}
+	return left
+}

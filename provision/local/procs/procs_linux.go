@@ -1,0 +1,173 @@
+// Package procs finds and stops processes by identity: a pid means nothing
+// alone, it may be somebody else's a moment later. A process of ours carries a
+// random token in its command line, and is held by a pidfd while it is judged.
+package procs
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Proc is one running process.
+type Proc struct {
+	PID int
+	// Start is the start time in clock ticks since boot; with the pid it names a
+	// process for good.
+	Start uint64
+	Args  []string
+}
+
+// Flag returns what follows prefix in the first argument that begins with it.
+func (p Proc) Flag(prefix string) string {
+	for _, a := range p.Args {
+		if v, ok := strings.CutPrefix(a, prefix); ok {
+			return v
+		}
+	}
+	return ""
+}
+
+// Read reads one process. A process that is gone, or a zombie, is os.ErrNotExist.
+func Read(pid int) (Proc, error) {
+	dir := filepath.Join("/proc", strconv.Itoa(pid))
+	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
+	if err != nil {
+		return Proc{}, fmt.Errorf("process %d: %w", pid, os.ErrNotExist)
+	}
+	// The command name in parentheses may hold anything; fields are counted after it.
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	const stateField, startField = 0, 19
+	if len(fields) <= startField || fields[stateField] == "Z" || fields[stateField] == "X" {
+		return Proc{}, fmt.Errorf("process %d: %w", pid, os.ErrNotExist)
+	}
+	start, err := strconv.ParseUint(fields[startField], 10, 64)
+	if err != nil {
+		return Proc{}, fmt.Errorf("process %d: start time: %w", pid, err)
+	}
+	cmdline, err := os.ReadFile(filepath.Join(dir, "cmdline"))
+	if err != nil {
+		return Proc{}, fmt.Errorf("process %d: %w", pid, os.ErrNotExist)
+	}
+	args := strings.Split(strings.TrimRight(string(cmdline), "\x00"), "\x00")
+	return Proc{PID: pid, Start: start, Args: args}, nil
+}
+
+// Find lists the running processes that have arg among their arguments.
+func Find(arg string) ([]Proc, error) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, fmt.Errorf("list processes: %w", err)
+	}
+	var found []Proc
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		p, err := Read(pid)
+		if err != nil {
+			continue // gone while we looked
+		}
+		for _, a := range p.Args {
+			if a == arg {
+				found = append(found, p)
+				break
+			}
+		}
+	}
+	return found, nil
+}
+
+// Handle holds one process: signals through it cannot reach another.
+type Handle struct {
+	Proc
+	fd int
+}
+
+// Open takes hold of p. If the pid has meanwhile gone to another process, or
+// the process has ended, the error is os.ErrNotExist.
+func Open(p Proc) (*Handle, error) {
+	fd, err := unix.PidfdOpen(p.PID, 0)
+	if err != nil {
+		if errors.Is(err, unix.ESRCH) {
+			return nil, fmt.Errorf("process %d: %w", p.PID, os.ErrNotExist)
+		}
+		return nil, fmt.Errorf("open process %d: %w", p.PID, err)
+	}
+	now, err := Read(p.PID)
+	if err != nil || now.Start != p.Start {
+		unix.Close(fd)
+		return nil, fmt.Errorf("process %d: %w", p.PID, os.ErrNotExist)
+	}
+	return &Handle{Proc: now, fd: fd}, nil
+}
+
+// Close lets go of the process; it runs on.
+func (h *Handle) Close() { unix.Close(h.fd) }
+
+// Signal sends sig. A process that has ended is not an error.
+func (h *Handle) Signal(sig unix.Signal) error {
+	err := unix.PidfdSendSignal(h.fd, sig, nil, 0)
+	if err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("signal process %d: %w", h.PID, err)
+	}
+	return nil
+}
+
+// Wait returns when the process has ended, or with the context's error.
+func (h *Handle) Wait(ctx context.Context) error {
+	const tick = 200 * time.Millisecond // how soon a cancelled context is noticed
+	for {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("waiting for process %d to end: %w", h.PID, err)
+		}
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(h.fd), Events: unix.POLLIN}}, int(tick.Milliseconds()))
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return fmt.Errorf("waiting for process %d to end: %w", h.PID, err)
+		}
+		if n > 0 {
+			return nil
+		}
+	}
+}
+
+// Stop sends SIGTERM, waits up to grace, then SIGKILL, and returns when the
+// process has ended. killed says whether the second was needed. With grace 0
+// it kills at once.
+func Stop(ctx context.Context, p Proc, grace time.Duration) (killed bool, err error) {
+	h, err := Open(p)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer h.Close()
+	if grace > 0 {
+		if err := h.Signal(unix.SIGTERM); err != nil {
+			return false, err
+		}
+		soft, cancel := context.WithTimeout(ctx, grace)
+		err := h.Wait(soft)
+		cancel()
+		if err == nil {
+			return false, nil
+		}
+		if ctx.Err() != nil {
+			return false, err
+		}
+	}
+	if err := h.Signal(unix.SIGKILL); err != nil {
+		return true, err
+	}
+	return true, h.Wait(ctx)
+}

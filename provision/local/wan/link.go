@@ -1,0 +1,196 @@
+package wan
+
+import (
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/Shopify/toxiproxy/v2/stream"
+	"github.com/Shopify/toxiproxy/v2/toxics"
+)
+
+// link is one connection: the accepted side, the dialled side, and the delay
+// line of each direction.
+type link struct {
+	delayed bool // between regions
+
+	mu      sync.Mutex
+	in, out *net.TCPConn
+	dropped bool
+	lost    bool // bytes were swallowed: the stream can't go on
+	delays  []*toxics.ToxicStub
+
+	setting sync.Mutex // held while the latency is being replaced
+}
+
+// connect adds the dialled side; false if the link was dropped meanwhile.
+func (l *link) connect(out *net.TCPConn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.out = out
+	if l.dropped {
+		reset(out)
+	}
+	return !l.dropped
+}
+
+// drop resets both sides, so that each end sees RST.
+func (l *link) drop() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.dropped {
+		return
+	}
+	l.dropped = true
+	reset(l.in)
+	if l.out != nil {
+		reset(l.out)
+	}
+}
+
+func (l *link) lose() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lost = true
+}
+
+func (l *link) isLost() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lost
+}
+
+// swallow reads and forgets until the link is dropped or its opener goes.
+func (l *link) swallow() {
+	l.lose()
+	_, _ = io.Copy(io.Discard, l.in) // ends with the connection, however it ends
+	l.drop()
+}
+
+// run carries both directions until both have ended.
+func (l *link) run(p *pair) {
+	var both sync.WaitGroup
+	for _, d := range []struct{ from, to *net.TCPConn }{{l.in, l.out}, {l.out, l.in}} {
+		both.Add(1)
+		go func() {
+			defer both.Done()
+			if l.delayed {
+				l.carry(p, d.from, d.to)
+			} else if _, err := io.Copy(d.to, d.from); err != nil {
+				l.drop()
+			} else {
+				d.to.CloseWrite()
+			}
+		}()
+	}
+	both.Wait()
+	l.in.Close()
+	l.out.Close()
+}
+
+// carry moves bytes one way through a delay line of half the round trip.
+func (l *link) carry(p *pair, from, to *net.TCPConn) {
+	const chunks = 1024 // what may be under way at once; the sender waits beyond it
+	entry := make(chan *stream.StreamChunk)
+	buffered := make(chan *stream.StreamChunk, chunks)
+	exit := make(chan *stream.StreamChunk)
+	go func() {
+		// The delay line takes a chunk only when the one before has left it, so a
+		// queue stands before it; each chunk keeps the time at which it came in.
+		defer close(buffered)
+		for c := range entry {
+			buffered <- c
+		}
+	}()
+	delay := toxics.NewToxicStub(buffered, exit)
+	go delay.Run(p.delay())
+	l.mu.Lock()
+	l.delays = append(l.delays, delay)
+	l.mu.Unlock()
+
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		l.deliver(p, stream.NewChanReader(exit), to)
+	}()
+	w := stream.NewChanWriter(entry)
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(buf)
+		switch {
+		case n > 0 && (p.isCut() || l.isLost()):
+			l.lose()
+		case n > 0:
+			_, _ = w.Write(buf[:n]) // a channel: it never fails
+		}
+		if err == nil {
+			continue
+		}
+		if err == io.EOF && (p.isCut() || l.isLost()) {
+			l.lose() // the far side never hears of the end
+		} else if err != io.EOF {
+			l.drop()
+		}
+		break
+	}
+	w.Close()
+	<-done
+}
+
+// deliver writes what leaves the delay line. It always reads to the end, since
+// the delay line can't stop before.
+func (l *link) deliver(p *pair, r io.Reader, to *net.TCPConn) {
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := r.Read(buf)
+		if n > 0 {
+			if p.isCut() || l.isLost() {
+				l.lose()
+			} else if _, err := to.Write(buf[:n]); err != nil {
+				l.drop()
+			}
+		}
+		if err != nil {
+			break
+		}
+	}
+	if !p.isCut() && !l.isLost() {
+		to.CloseWrite()
+	}
+}
+
+// setDelay replaces the latency of a running link.
+func (l *link) setDelay(d *toxics.ToxicWrapper) {
+	l.setting.Lock()
+	defer l.setting.Unlock()
+	l.mu.Lock()
+	delays := l.delays
+	l.mu.Unlock()
+	for _, stub := range delays {
+		if stub.InterruptToxic() {
+			go stub.Run(d)
+		}
+	}
+}
+
+// delay is the toxic of one direction: half the round trip.
+func (p *pair) delay() *toxics.ToxicWrapper {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.delayLocked()
+}
+
+func (p *pair) delayLocked() *toxics.ToxicWrapper {
+	return &toxics.ToxicWrapper{
+		Toxic:    &toxics.LatencyToxic{Latency: (p.rtt / 2).Round(time.Millisecond).Milliseconds()},
+		Name:     "distance",
+		Type:     "latency",
+		Toxicity: 1,
+	}
+}
+
+func reset(c *net.TCPConn) {
+	_ = c.SetLinger(0) // fails only on a closed connection, which is what is wanted
+	c.Close()
+}

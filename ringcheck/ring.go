@@ -1,0 +1,74 @@
+// Package ringcheck says what a ring is: it asks every node, by JMX over HTTP
+// or by CQL, merges the answers into one Ring, and holds that against the plan.
+package ringcheck
+
+// Ring is what the nodes say the ring is, and where that differs from the plan.
+type Ring struct {
+	Schema         string              `json:"schema"`
+	Cluster        string              `json:"cluster"`
+	Version        string              `json:"cassandra_version"` // as planned; nodes have their own release_version
+	Partitioner    string              `json:"partitioner"`       // short class name
+	Keyspace       string              `json:"keyspace"`          // of owns_effective; "" while there is none
+	Source         string              `json:"source"`            // "jmx" or "cql"
+	Datacenters    []Datacenter        `json:"datacenters"`       // in plan order, then the unplanned ones by name
+	Mismatches     []Mismatch          `json:"mismatches"`
+	AgreedSchema   bool                `json:"agreed_schema"` // every node that answered has the same schema version
+	SchemaVersions map[string][]string `json:"schema_versions"`
+	// RTT between regions in milliseconds, as measured: "us-east -> us-west-2".
+	RTT map[string]float64 `json:"rtt_ms"`
+}
+
+// Datacenter holds its nodes in token order.
+type Datacenter struct {
+	Name  string `json:"name"`
+	Nodes []Node `json:"nodes"`
+}
+
+// Node as the ring has it. Address is the broadcast address.
+type Node struct {
+	Name           string   `json:"name"` // "" for one that is not in the plan
+	Address        string   `json:"address"`
+	PrivateAddress string   `json:"private_address"`
+	Rack           string   `json:"rack"`
+	Status         string   `json:"status"`         // Up or Down
+	State          string   `json:"state"`          // Normal, Joining, Leaving, Moving
+	LoadBytes      *int64   `json:"load_bytes"`     // from the node itself; null when it did not answer
+	LoadGossiped   string   `json:"load_gossiped"`  // as the others last heard it, in nodetool's words; "" when unknown
+	Owns           *float64 `json:"owns"`           // fraction 0..1 of the tokens, ignoring topology; null when unknown
+	OwnsEffective  *float64 `json:"owns_effective"` // fraction 0..1, null while there is no keyspace
+	HostID         string   `json:"host_id"`
+	Tokens         []string `json:"tokens"` // decimal, ascending
+	ReleaseVersion string   `json:"release_version"`
+	// SeenUpBy counts how many of the asked nodes see this one up.
+	SeenUpBy int `json:"seen_up_by"`
+	Asked    int `json:"asked"`
+}
+
+// Mismatch is one difference between plan and ring.
+type Mismatch struct {
+	Kind    string `json:"kind"` // one of the Kind constants
+	Node    string `json:"node"` // name, or the address of an unplanned one; "" when it is the whole ring's
+	Want    string `json:"want"`
+	Got     string `json:"got"`
+	Message string `json:"message"`
+}
+
+// OK says that the ring is as planned.
+func (r Ring) OK() bool { return len(r.Mismatches) == 0 }
+
+// Values of Node.Status and Node.State.
+const (
+	Up   = "Up"
+	Down = "Down"
+
+	Normal  = "Normal"
+	Joining = "Joining"
+	Leaving = "Leaving"
+	Moving  = "Moving"
+)
+
+// Values of Ring.Source.
+const (
+	SourceJMX = "jmx"
+	SourceCQL = "cql"
+)

@@ -1,0 +1,152 @@
+#!/bin/sh
+# Makes a fresh Debian or Ubuntu with Go ready: a JDK and Maven by apt-get where
+# they are missing, bin/crossring compiled, and the jars of the Cassandra
+# versions that are named fetched into Maven's local repository meanwhile.
+#
+#   sh scripts/setup.sh [--race] VERSION...
+#
+# --race asks for a C compiler too, which Go's race detector needs.
+# Exit status: 0 ok, 1 the build failed, 2 usage, 7 a prerequisite is missing.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+say() { echo "setup: $*" >&2; }
+
+# fail STATUS MESSAGE [HINT]
+fail() {
+    say "error: $2"
+    [ $# -lt 3 ] || say "hint: $3"
+    exit "$1"
+}
+
+race=
+if [ "${1:-}" = --race ]; then
+    race=1
+    shift
+fi
+for version in "$@"; do
+    [ -f "internal/jars/poms/$version.xml" ] || fail 2 "no pom for cassandra $version" "ls internal/jars/poms"
+done
+
+work=$(mktemp -d) || exit 1
+build_pid=
+tidy() {
+    [ -z "$build_pid" ] || kill "$build_pid" 2>/dev/null
+    rm -rf "$work"
+}
+trap tidy EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+begun=$(date +%s)
+stage() { say "$1: $(($(date +%s) - $2)) s"; }
+
+# java_major prints the major version of the Java that mvn and crossring will
+# use, 0 for none.
+java_major() {
+    if [ -n "${JAVA_HOME:-}" ]; then java=$JAVA_HOME/bin/java; else java=java; fi
+    "$java" -XX:-UsePerfData -version 2>&1 |
+        sed -n 's/^[^ ]* version "\(1\.\)\{0,1\}\([0-9]*\).*/\2/p' | head -n 1 | grep . || echo 0
+}
+
+# apt_install PACKAGE... as root, as one who may become root without being
+# asked, or not at all.
+apt_install() {
+    if [ "$(id -u)" = 0 ]; then
+        as_root=
+    elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+        as_root="sudo -n"
+    else
+        fail 7 "missing: $*" "sudo apt-get update && sudo apt-get install -y $*"
+    fi
+    command -v apt-get >/dev/null || fail 7 "missing: $*, and there is no apt-get to install them" "install JDK 17 and Maven 3.6 or newer"
+    say "installing $*"
+    for package in "$@"; do
+        if ! apt-cache show "$package" >/dev/null 2>&1; then
+            # A fresh image has no package lists.
+            $as_root apt-get update >"$work/apt.log" 2>&1
+            break
+        fi
+    done
+    try="$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends"
+    # The lists may be older than what the mirror still has: once more with new ones.
+    $try "$@" >"$work/apt.log" 2>&1 ||
+        { $as_root apt-get update >"$work/apt.log" 2>&1 && $try "$@" >"$work/apt.log" 2>&1; } || {
+        tail -n 5 "$work/apt.log" >&2
+        fail 7 "could not install $*" "${as_root:+sudo }apt-get update && ${as_root:+sudo }apt-get install -y $*"
+    }
+}
+
+prerequisites() {
+    t=$(date +%s)
+    if [ -n "${JAVA_HOME:-}" ] && [ ! -x "$JAVA_HOME/bin/java" ]; then
+        fail 7 "JAVA_HOME is $JAVA_HOME, and there is no bin/java in it" "unset JAVA_HOME"
+    fi
+    packages=
+    major=$(java_major)
+    if [ "$major" -lt 17 ]; then
+        [ -z "${JAVA_HOME:-}" ] || fail 7 "JAVA_HOME has Java $major, 17 to 21 is needed" "unset JAVA_HOME"
+        packages=openjdk-17-jdk-headless
+    fi
+    command -v mvn >/dev/null || packages="$packages maven"
+    if [ -n "$race" ] && ! command -v "$(go env CC)" >/dev/null; then
+        packages="$packages gcc libc6-dev"
+    fi
+    if [ -n "$packages" ]; then
+        # shellcheck disable=SC2086 # a list of words
+        apt_install $packages
+        major=$(java_major)
+    fi
+    # The jars' natives and module flags are known to work up to 21.
+    if [ "$major" -lt 17 ] || [ "$major" -gt 21 ]; then
+        fail 7 "java is version $major, 17 to 21 is needed" \
+            "apt-get install openjdk-17-jdk-headless, then export JAVA_HOME=/usr/lib/jvm/java-17-openjdk-$(dpkg --print-architecture 2>/dev/null || echo amd64)"
+    fi
+    stage prerequisites "$t"
+}
+
+# jars VERSION fetches what crossring will ask mvn for. What crossring has in
+# its own cache it will not ask for again.
+jars() {
+    t=$(date +%s)
+    if [ -f "${XDG_CACHE_HOME:-$HOME/.cache}/crossring/jars/$1/.verified" ]; then
+        say "jars of cassandra $1: cached"
+        return
+    fi
+    MAVEN_OPTS="${MAVEN_OPTS:-} -XX:-UsePerfData" \
+        mvn -B -ntp -f "internal/jars/poms/$1.xml" dependency:copy-dependencies \
+        "-DoutputDirectory=$work/jars-$1" >"$work/mvn.log" 2>&1 || {
+        grep ERROR "$work/mvn.log" | head -n 3 >&2
+        fail 7 "could not fetch the jars of cassandra $1" "check the network and the proxy in ~/.m2/settings.xml, then run the same command again"
+    }
+    rm -rf "$work/jars-$1"
+    stage "jars of cassandra $1" "$t"
+}
+
+# build passes a SIGTERM on, so that nothing compiles on after a failure.
+build() {
+    t=$(date +%s)
+    make -s build &
+    make_pid=$!
+    trap 'kill "$make_pid" 2>/dev/null; exit 143' TERM
+    wait "$make_pid" || exit 1
+    stage "build of bin/crossring" "$t"
+}
+
+command -v go >/dev/null || fail 7 "go is not in PATH" "install Go 1.26 or newer"
+build >"$work/build.log" 2>&1 &
+build_pid=$!
+
+if [ $# -gt 0 ] || [ -n "$race" ]; then
+    prerequisites
+fi
+for version in "$@"; do
+    jars "$version"
+done
+
+wait "$build_pid"
+built=$?
+build_pid=
+cat "$work/build.log" >&2
+[ "$built" = 0 ] || fail 1 "the build failed"
+stage all "$begun"

@@ -1,0 +1,299 @@
+package stress
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sort"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// Latencies are recorded in nanoseconds, the unit that readers of histogram logs
+// assume, from 1 µs to 10 minutes, to three digits. What is longer is counted apart.
+const (
+	lowestLatency  = int64(time.Microsecond)
+	highestLatency = int64(10 * time.Minute)
+)
+
+func newHistogram() *hdrhistogram.Histogram {
+	return hdrhistogram.New(lowestLatency, highestLatency, 3)
+}
+
+// FoldWrite sums raw results of writes up. Several are those of several loaders
+// with key ranges of their own, and are merged without loss. Results that break
+// off are summed up as far as they go, and the summary says so.
+func FoldWrite(raws ...io.Reader) (WriteSummary, error) {
+	f, err := foldAll(OpWrite, raws)
+	if err != nil {
+		return WriteSummary{}, err
+	}
+	return WriteSummary{
+		Frame:        f.frame(),
+		Acknowledged: f.first[Acknowledged],
+		Failed:       f.first[Failed],
+		Unknown:      f.first[Unknown],
+	}, nil
+}
+
+// FoldRead is FoldWrite for reads. A row counts by its final outcome: one that
+// was missing at first and then found, or found wrong, counts as that; if later
+// attempts failed or missed it too, it is missing.
+func FoldRead(raws ...io.Reader) (ReadSummary, error) {
+	f, err := foldAll(OpRead, raws)
+	if err != nil {
+		return ReadSummary{}, err
+	}
+	s := ReadSummary{
+		Frame:              f.frame(),
+		Found:              f.first[Found] + f.foundLater,
+		MissingAtFirstRead: f.first[Missing],
+		FoundLater:         f.foundLater,
+		Missing:            int64(len(f.pending)),
+		Wrong:              f.first[Wrong] + f.wrongLater,
+		Failed:             f.first[Failed],
+		Lag:                Lag{Count: f.lag.TotalCount(), Percentiles: percentiles(f.lag)},
+	}
+	if f.acksKnown {
+		var lost int64
+		for _, written := range f.pending {
+			if written == Acknowledged {
+				lost++
+			}
+		}
+		s.MissingAcknowledged = &lost
+	}
+	return s, nil
+}
+
+// Check says whether each row counts exactly once.
+func (s WriteSummary) Check() error {
+	if sum := s.Acknowledged + s.Failed + s.Unknown; sum != s.Rows {
+		return fmt.Errorf("write counts do not add up: %d acknowledged + %d failed + %d unknown = %d, not %d rows",
+			s.Acknowledged, s.Failed, s.Unknown, sum, s.Rows)
+	}
+	return s.Frame.check()
+}
+
+// Check says whether each row counts exactly once.
+func (s ReadSummary) Check() error {
+	if sum := s.Found + s.Missing + s.Wrong + s.Failed; sum != s.Rows {
+		return fmt.Errorf("read counts do not add up: %d found + %d missing + %d wrong + %d failed = %d, not %d rows",
+			s.Found, s.Missing, s.Wrong, s.Failed, sum, s.Rows)
+	}
+	if s.FoundLater > s.Found || s.FoundLater+s.Missing > s.MissingAtFirstRead {
+		return fmt.Errorf("read counts do not add up: %d found later, %d found, %d missing of %d missing at the first read",
+			s.FoundLater, s.Found, s.Missing, s.MissingAtFirstRead)
+	}
+	return s.Frame.check()
+}
+
+func (f Frame) check() error {
+	var reached int64
+	for _, n := range f.Coordinators {
+		reached += n
+	}
+	if reached > f.Attempts || f.Attempts < f.Rows {
+		return fmt.Errorf("%s counts do not add up: %d attempts at %d rows, %d of them at coordinators", f.Op, f.Attempts, f.Rows, reached)
+	}
+	if !f.Interrupted && f.Rows != f.RowsAsked {
+		return fmt.Errorf("%s counts do not add up: %d of %d rows attempted, without an interruption", f.Op, f.Rows, f.RowsAsked)
+	}
+	return nil
+}
+
+// fold gathers what the summaries need, in one pass over each stream.
+type fold struct {
+	op                string
+	phases            []Phase
+	ends              []*End
+	warnings          []string
+	begin, finish     time.Time // of first attempts, over all streams
+	attempts, rows    int64
+	first             [Wrong + 1]int64  // first attempts by outcome
+	pending           map[int64]Outcome // missing so far → outcome of the write
+	foundLater        int64
+	wrongLater        int64
+	overflow          int64
+	acksKnown         bool
+	latency, response *hdrhistogram.Histogram
+	lag               *hdrhistogram.Histogram
+	hosts             map[string]int64
+	errors            map[string]*ErrorCount
+}
+
+func foldAll(op string, raws []io.Reader) (*fold, error) {
+	f := &fold{
+		op: op, pending: map[int64]Outcome{}, hosts: map[string]int64{}, errors: map[string]*ErrorCount{},
+		latency: newHistogram(), response: newHistogram(), lag: newHistogram(), acksKnown: true,
+	}
+	if len(raws) == 0 {
+		return nil, fmt.Errorf("no raw results of a %s", op)
+	}
+	for _, raw := range raws {
+		if err := f.stream(raw); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+func (f *fold) stream(raw io.Reader) error {
+	rd, err := NewReader(raw)
+	if err != nil {
+		return err
+	}
+	phase := rd.Phase()
+	if phase.Op != f.op {
+		return fmt.Errorf("raw results are those of a %s, not of a %s", phase.Op, f.op)
+	}
+	f.phases = append(f.phases, phase)
+	f.acksKnown = f.acksKnown && phase.AcksKnown
+	var rec Record
+	for {
+		err := rd.Next(&rec)
+		var cut *TruncatedError
+		switch {
+		case err == nil:
+			f.record(phase, &rec)
+			continue
+		case errors.As(err, &cut):
+			f.warnings = append(f.warnings, cut.Error())
+		case !errors.Is(err, io.EOF):
+			return err
+		}
+		f.ends = append(f.ends, rd.End())
+		return nil
+	}
+}
+
+func (f *fold) record(phase Phase, r *Record) {
+	f.attempts++
+	if r.Coordinator != "" {
+		f.hosts[r.Coordinator]++
+	}
+	if r.Class != "" {
+		c := f.errors[r.Class]
+		if c == nil {
+			c = &ErrorCount{Class: r.Class, Example: r.Example}
+			f.errors[r.Class] = c
+		}
+		c.Count++
+	}
+	if r.Attempt > 0 {
+		f.again(r)
+		return
+	}
+	f.rows++
+	f.first[r.Outcome]++
+	if r.Outcome == Missing {
+		f.pending[r.Key] = r.Written
+	}
+	begin := phase.Start.Add(r.Start - r.Delay)
+	finish := phase.Start.Add(r.Start + r.Service)
+	if f.begin.IsZero() || begin.Before(f.begin) {
+		f.begin = begin
+	}
+	if finish.After(f.finish) {
+		f.finish = finish
+	}
+	if r.Coordinator == "" {
+		return
+	}
+	f.measure(f.latency, r.Service)
+	if phase.Rate > 0 {
+		f.measure(f.response, r.Delay+r.Service)
+	}
+}
+
+// again takes a further attempt at a row that was missing.
+func (f *fold) again(r *Record) {
+	if _, ok := f.pending[r.Key]; !ok {
+		return
+	}
+	switch r.Outcome {
+	case Found:
+		f.foundLater++
+		delete(f.pending, r.Key)
+		if r.Lag >= 0 {
+			f.measure(f.lag, r.Lag)
+		}
+	case Wrong:
+		f.wrongLater++
+		delete(f.pending, r.Key)
+	}
+}
+
+func (f *fold) measure(h *hdrhistogram.Histogram, d time.Duration) {
+	if int64(d) > highestLatency || h.RecordValue(int64(d)) != nil {
+		f.overflow++
+	}
+}
+
+func (f *fold) frame() Frame {
+	p := f.phases[0]
+	out := Frame{
+		Op: f.op, Datacenter: p.Datacenter, Consistency: p.Consistency,
+		Rows: f.rows, Attempts: f.attempts, Overflow: f.overflow,
+		Seconds: f.finish.Sub(f.begin).Seconds(),
+		Latency: percentiles(f.latency), Coordinators: f.hosts,
+		Warnings: f.warnings, Errors: []ErrorCount{},
+	}
+	var cpu int64
+	for i, p := range f.phases {
+		out.RowsAsked += p.Rows
+		out.InFlight += p.InFlight
+		out.Rate += p.Rate
+		if p.Datacenter != out.Datacenter {
+			out.Warnings = append(out.Warnings, fmt.Sprintf("results of datacenters %s and %s are summed up together", out.Datacenter, p.Datacenter))
+		}
+		end := f.ends[i]
+		if end == nil {
+			out.Interrupted = true
+			continue
+		}
+		cpu += end.CPUMicros
+		out.Interrupted = out.Interrupted || end.Interrupted
+		out.Warnings = append(out.Warnings, bottlenecks(p, *end)...)
+	}
+	if f.rows > 0 {
+		out.ClientCPUMicros = float64(cpu) / float64(f.rows)
+	}
+	if out.Seconds > 0 {
+		out.OpsPerSec = float64(f.rows) / out.Seconds
+	}
+	if out.Rate > 0 {
+		r := percentiles(f.response)
+		out.Response = &r
+		if w := tooSlow(out.Rate, f.rows, out.Seconds); w != "" && !out.Interrupted {
+			out.Warnings = append(out.Warnings, w)
+		}
+	}
+	if f.overflow > 0 {
+		out.Warnings = append(out.Warnings, fmt.Sprintf("%d latencies above %v are not in the percentiles", f.overflow, time.Duration(highestLatency)))
+	}
+	for _, e := range f.errors {
+		out.Errors = append(out.Errors, *e)
+	}
+	sort.Slice(out.Errors, func(i, j int) bool {
+		a, b := out.Errors[i], out.Errors[j]
+		if a.Count != b.Count {
+			return a.Count > b.Count
+		}
+		return a.Class < b.Class
+	})
+	if out.Warnings == nil {
+		out.Warnings = []string{}
+	}
+	return out
+}
+
+// percentiles in milliseconds; all zero while nothing was recorded.
+func percentiles(h *hdrhistogram.Histogram) Percentiles {
+	if h.TotalCount() == 0 {
+		return Percentiles{}
+	}
+	ms := func(q float64) float64 { return float64(h.ValueAtQuantile(q)) / float64(time.Millisecond) }
+	return Percentiles{P50: ms(50), P95: ms(95), P99: ms(99), P999: ms(99.9), Max: float64(h.Max()) / float64(time.Millisecond)}
+}

@@ -1,0 +1,283 @@
+// Package stress writes rows that can be told from all others, reads them back
+// and says of each what became of it. A phase is a stream of raw results, one
+// record for each attempt; every figure is a fold over that stream, made
+// afterwards and as often as wanted.
+package stress
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"crossring/internal/cql"
+)
+
+// Config is one phase: a write or a read of a range of keys.
+type Config struct {
+	Op string // OpWrite or OpRead
+	// Endpoint is the datacenter to talk to. Its Keyspace, Consistency, InFlight
+	// and Watched are set from this Config.
+	Endpoint        cql.Endpoint
+	Keyspace, Table string
+	RunID           uint64 // of the write; the read looks for the same
+	FirstKey        int64
+	Rows            int64
+	ValueBytes      int    // at least MinValueBytes
+	InFlight        int    // requests at once; 0 is 128
+	Consistency     string // empty is ONE
+	// Rate makes an open loop: so many operations are due per second, whether or
+	// not earlier ones have been answered. 0 is a closed loop, in which each
+	// worker starts one when its last one has ended.
+	Rate float64
+	// MissingDeadline is how long after its first read a missing row is read
+	// again; 0 is not at all. Reads of missing rows come on top of InFlight, a
+	// quarter as many at once.
+	MissingDeadline time.Duration
+	// Acks tells a read when each row was acknowledged. Without it the lag of
+	// rows found later is not known.
+	Acks *Acks
+}
+
+// DefaultInFlight is the number of requests at once where none is given.
+const DefaultInFlight = 128
+
+const (
+	// pauseNotSent keeps a worker from running through its keys while there is no
+	// connection to send them on.
+	pauseNotSent   = 100 * time.Millisecond
+	progressEvery  = 250 * time.Millisecond
+	flushEvery     = time.Second
+	maxRereadQueue = 4 << 20 // rows, 48 bytes each
+)
+
+// Progress is how far a phase has got.
+type Progress struct {
+	Op        string
+	Done      int64 // rows attempted
+	Rows      int64 // rows asked for
+	Missing   int64 // rows missing so far that are asked for again
+	Bad       int64 // attempts that failed, are unknown or were wrong
+	Elapsed   time.Duration
+	PerSecond float64 // rows since the last report
+	Last      bool
+}
+
+// ConfigError says what is wrong with a Config.
+type ConfigError struct{ Problem string }
+
+func (e *ConfigError) Error() string { return "stress: " + e.Problem }
+
+func (c *Config) complete() error {
+	bad := func(format string, args ...any) error { return &ConfigError{fmt.Sprintf(format, args...)} }
+	switch {
+	case c.Op != OpWrite && c.Op != OpRead:
+		return bad("the operation is %q, neither %s nor %s", c.Op, OpWrite, OpRead)
+	case c.Keyspace == "" || c.Table == "":
+		return bad("no keyspace or no table")
+	case c.Rows < 1:
+		return bad("%d rows", c.Rows)
+	case c.FirstKey > 1<<62 || c.FirstKey+c.Rows < c.FirstKey:
+		return bad("no room for %d keys from %d", c.Rows, c.FirstKey)
+	case c.ValueBytes < MinValueBytes:
+		return bad("values of %d bytes; the least is %d", c.ValueBytes, MinValueBytes)
+	case c.InFlight < 0 || c.Rate < 0 || c.MissingDeadline < 0:
+		return bad("a negative number in flight, rate or deadline")
+	}
+	if c.InFlight == 0 {
+		c.InFlight = DefaultInFlight
+	}
+	if int64(c.InFlight) > c.Rows {
+		c.InFlight = int(c.Rows)
+	}
+	if c.Consistency == "" {
+		c.Consistency = "ONE"
+	}
+	return nil
+}
+
+// rereaders is the number of workers that ask for missing rows again.
+func (c *Config) rereaders() int {
+	if c.Op != OpRead || c.MissingDeadline <= 0 {
+		return 0
+	}
+	return max(1, c.InFlight/4)
+}
+
+// driver gives workers access to the cluster.
+type driver interface {
+	// worker serves one goroutine. Its requests end when ctx does.
+	worker(ctx context.Context) worker
+	close()
+}
+
+// worker makes one request at a time.
+type worker interface {
+	write(key int64, value []byte) answer
+	// read calls see with the value of the row if there is one; it is valid
+	// during the call only, and nil if the row has none.
+	read(key int64, see func(value []byte)) answer
+}
+
+type answer struct {
+	coordinator string // broadcast address; empty if none was reached
+	found       bool
+	err         error
+	failure     failure // of err
+}
+
+// Run runs a phase and writes its raw results to raw. progress, if not nil, is
+// called about four times a second and at the end, always from one goroutine.
+//
+// When ctx ends no further row is begun; what is in flight is awaited, and the
+// results say that the phase was interrupted. That is no error. An error is what
+// keeps the results from being what they should: a Config that makes no sense, no
+// connection at the start, raw results that cannot be written.
+func Run(ctx context.Context, cfg Config, raw io.Writer, progress func(Progress)) error {
+	if err := cfg.complete(); err != nil {
+		return err
+	}
+	d, err := openDriver(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	return run(ctx, cfg, d, raw, progress)
+}
+
+// phase is a running one.
+type phase struct {
+	cfg   Config
+	base  time.Time
+	raw   *rawWriter
+	next  atomic.Int64 // operation to hand out
+	done  atomic.Int64
+	bad   atomic.Int64
+	late  atomic.Int64
+	lag   atomic.Int64 // µs, largest
+	queue *rereads     // nil if missing rows are not read again
+
+	stop context.Context // ends with the caller's, or when raw results fail
+	fail context.CancelCauseFunc
+}
+
+func run(ctx context.Context, cfg Config, d driver, raw io.Writer, progress func(Progress)) error {
+	base := time.Now()
+	rw, err := newRawWriter(raw, Phase{
+		Schema: schema, Op: cfg.Op, Start: base.UTC(), Datacenter: cfg.Endpoint.Datacenter,
+		Keyspace: cfg.Keyspace, Table: cfg.Table, RunID: cfg.RunID, FirstKey: cfg.FirstKey, Rows: cfg.Rows,
+		ValueBytes: cfg.ValueBytes, InFlight: cfg.InFlight, Rate: cfg.Rate, Consistency: cfg.Consistency,
+		MissingDeadlineSeconds: cfg.MissingDeadline.Seconds(), AcksKnown: cfg.Acks != nil,
+	})
+	if err != nil {
+		return err
+	}
+	p := &phase{cfg: cfg, base: base, raw: rw}
+	p.stop, p.fail = context.WithCancelCause(ctx)
+	defer p.fail(nil)
+
+	timeout := cfg.Endpoint.Timeout
+	if timeout <= 0 {
+		timeout = cql.DefaultTimeout
+	}
+	w := &watch{timeout: timeout, clock: p.now}
+	var workers []func()
+	var firsts, all sync.WaitGroup
+	if n := cfg.rereaders(); n > 0 {
+		p.queue = newRereads(cfg.MissingDeadline, missingRetry, p.now)
+		for range n {
+			t := p.newTask(d, w)
+			workers = append(workers, t.rereads)
+		}
+	}
+	for range cfg.InFlight {
+		t := p.newTask(d, w)
+		firsts.Add(1)
+		workers = append(workers, func() {
+			t.firsts()
+			firsts.Done()
+			if p.queue != nil {
+				t.rereads()
+			}
+		})
+	}
+
+	background := make(chan struct{})
+	var helpers sync.WaitGroup
+	helpers.Go(func() { w.run(background) })
+	helpers.Go(func() { p.flusher(background) })
+	helpers.Go(func() { p.reporter(background, progress) })
+	cpu := cpuTime()
+	for _, work := range workers {
+		all.Go(work)
+	}
+	if p.queue != nil {
+		all.Go(func() { p.queue.run(p.stop) })
+		all.Go(func() {
+			firsts.Wait()
+			p.queue.noMore()
+		})
+	}
+	all.Wait()
+	end := End{
+		Seconds: p.now().Seconds(), CPUMicros: (cpuTime() - cpu).Microseconds(), Cores: runtime.GOMAXPROCS(0),
+		Interrupted: ctx.Err() != nil && (p.done.Load() < cfg.Rows || p.queue.abandoned() > 0),
+		LateStarts:  p.late.Load(), MaxLagMicros: p.lag.Load(), NotAwaited: p.queue.abandoned(),
+	}
+	close(background)
+	helpers.Wait()
+	if err := context.Cause(p.stop); err != nil && ctx.Err() == nil {
+		return err
+	}
+	return p.raw.end(end)
+}
+
+func (p *phase) now() time.Duration { return time.Since(p.base) }
+
+// flusher bounds what a crash loses to about a second.
+func (p *phase) flusher(stop <-chan struct{}) {
+	tick := time.NewTicker(flushEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if err := p.raw.flush(); err != nil {
+				p.fail(err)
+			}
+		case <-stop:
+			return
+		}
+	}
+}
+
+func (p *phase) reporter(stop <-chan struct{}, progress func(Progress)) {
+	if progress == nil {
+		return
+	}
+	tick := time.NewTicker(progressEvery)
+	defer tick.Stop()
+	var before Progress
+	report := func(last bool) {
+		now := Progress{
+			Op: p.cfg.Op, Done: p.done.Load(), Rows: p.cfg.Rows, Missing: p.queue.pending(),
+			Bad: p.bad.Load(), Elapsed: p.now(), Last: last,
+		}
+		if d := now.Elapsed - before.Elapsed; d > 0 {
+			now.PerSecond = float64(now.Done-before.Done) / d.Seconds()
+		}
+		before = now
+		progress(now)
+	}
+	for {
+		select {
+		case <-tick.C:
+			report(false)
+		case <-stop:
+			report(true)
+			return
+		}
+	}
+}

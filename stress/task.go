@@ -1,0 +1,167 @@
+package stress
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"crossring/internal/topology"
+)
+
+const schema = topology.Schema
+
+// task is what one worker does. Everything in it is used again for each row.
+type task struct {
+	p       *phase
+	w       worker
+	lease   *lease
+	pacer   pacer
+	value   []byte
+	key     int64
+	verdict Verdict
+	see     func(value []byte)
+	rec     Record
+	timer   *time.Timer
+}
+
+func (p *phase) newTask(d driver, w *watch) *task {
+	t := &task{p: p, lease: w.lease(), pacer: pacer{p.cfg.Rate}, timer: time.NewTimer(time.Hour)}
+	t.timer.Stop()
+	t.w = d.worker(t.lease)
+	if p.cfg.Op == OpWrite {
+		t.value = make([]byte, p.cfg.ValueBytes)
+	}
+	t.see = func(value []byte) { t.verdict = Check(value, p.cfg.RunID, t.key, p.cfg.ValueBytes) }
+	return t
+}
+
+// firsts attempts rows for the first time until there are none left.
+func (t *task) firsts() {
+	p := t.p
+	for p.stop.Err() == nil {
+		i := p.next.Add(1) - 1
+		if i >= p.cfg.Rows {
+			return
+		}
+		var due time.Duration
+		if p.cfg.Rate > 0 {
+			due = t.pacer.due(i)
+			if lag := p.now() - due; lag > lateStart {
+				p.late.Add(1)
+				storeMax(&p.lag, lag.Microseconds())
+			} else if !t.sleep(-lag) {
+				return
+			}
+		}
+		t.attempt(p.cfg.FirstKey+i, 0, due)
+		p.done.Add(1)
+		if t.rec.Outcome == Missing && p.queue != nil {
+			p.queue.add(reread{key: t.key, first: t.rec.Start + t.rec.Service})
+		}
+		if t.rec.Coordinator == "" && !t.sleep(pauseNotSent) {
+			return
+		}
+	}
+}
+
+// rereads asks for missing rows again until none is waited for.
+func (t *task) rereads() {
+	q := t.p.queue
+	for r := range q.due {
+		t.attempt(r.key, r.attempt, 0)
+		switch {
+		case t.rec.Outcome == Found || t.rec.Outcome == Wrong:
+			q.settled()
+		default:
+			q.again(r, t.rec.Start+t.rec.Service)
+		}
+	}
+}
+
+// attempt makes one request and records it in t.rec and in the raw results.
+func (t *task) attempt(key int64, n int, due time.Duration) {
+	p := t.p
+	t.key = key
+	if t.value != nil {
+		Fill(t.value, p.cfg.RunID, key)
+	}
+	start := p.now()
+	t.lease.begin(start)
+	var a answer
+	if t.value != nil {
+		a = t.w.write(key, t.value)
+	} else {
+		a = t.w.read(key, t.see)
+	}
+	end := p.now()
+	t.lease.end()
+
+	t.rec = Record{Key: key, Attempt: n, Start: start, Service: end - start, Coordinator: a.coordinator, Lag: -1}
+	if p.cfg.Rate > 0 && n == 0 {
+		t.rec.Delay = max(0, start-due)
+	}
+	t.judge(a, end)
+	if t.rec.Class != "" {
+		p.bad.Add(1)
+	}
+	if err := p.raw.add(&t.rec); err != nil {
+		p.fail(err)
+	}
+}
+
+// judge sets the outcome of the attempt that ended at end.
+func (t *task) judge(a answer, end time.Duration) {
+	p, r := t.p, &t.rec
+	switch {
+	case a.err != nil:
+		r.Class, r.Example = a.failure.class, a.err.Error()
+		r.Outcome = Failed
+		if t.value != nil {
+			r.Outcome = a.failure.writeOutcome()
+		}
+		if a.failure.fate == notSent {
+			r.Coordinator = ""
+		}
+	case t.value != nil:
+		r.Outcome = Acknowledged
+	case !a.found:
+		r.Outcome = Missing
+		if r.Attempt == 0 {
+			r.Written, _ = p.cfg.Acks.Lookup(r.Key)
+		}
+	case t.verdict != ValueOK:
+		r.Outcome = Wrong
+		r.Class, r.Example = t.verdict.String(), fmt.Sprintf("key %d", r.Key)
+	default:
+		r.Outcome = Found
+		if r.Attempt > 0 {
+			if written, at := p.cfg.Acks.Lookup(r.Key); written == Acknowledged {
+				r.Lag = max(0, p.base.Add(end).Sub(at))
+			}
+		}
+	}
+}
+
+// sleep waits, and says whether the phase goes on.
+func (t *task) sleep(d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	t.timer.Reset(d)
+	select {
+	case <-t.timer.C:
+		return true
+	case <-t.p.stop.Done():
+		t.timer.Stop()
+		return false
+	}
+}
+
+func storeMax(to *atomic.Int64, v int64) {
+	for {
+		old := to.Load()
+		if v <= old || to.CompareAndSwap(old, v) {
+			return
+		}
+	}
+}

@@ -1,0 +1,20 @@
+// Package templates holds the configuration files that a node is given, as
+// text/template sources between the delimiters #{ and }#. Both are comments to
+// YAML, properties files and Java argument files, so each source is itself a
+// valid file of its kind and can be linted as it stands.
+package templates
+
+import "embed"
+
+// Left and Right delimit an action in every file of FS.
+const (
+	Left  = "#{"
+	Right = "}#"
+)
+
+// FS holds the sources, by the name of the file that they become; cassandra.yaml
+// has one for each series, cassandra-1.2.yaml to cassandra-5.0.yaml.
+//
+//go:embed cassandra-1.2.yaml cassandra-2.2.yaml cassandra-3.11.yaml cassandra-4.1.yaml cassandra-5.0.yaml
+//go:embed cassandra-rackdc.properties jvm.options logback.xml log4j-server.properties cassandra.service
+var FS embed.FS

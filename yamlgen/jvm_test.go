@@ -1,0 +1,150 @@
+package yamlgen
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"crossring/internal/release"
+	"crossring/internal/topology"
+)
+
+// The launcher reads from the file what JVMArgs says, spaces and quotes included.
+func TestArgFileIsJVMArgs(t *testing.T) {
+	eachRelease(t, func(t *testing.T, rel release.Release) {
+		inv := local(rel.Version, `/state/with space/"quoted"/back\slash/#hash`)
+		inv.Nodes[0].Ports.JMX = 7199
+		env := gkEnv()
+		env.ProcID, env.CDSArchive = "abc 123", "/cache/classes.jsa"
+		args, err := JVMArgs(inv, inv.Nodes[0], env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := argFile(render(t, inv, inv.Nodes[0], env)[JVMOptions])
+		if !slices.Equal(got, args) {
+			t.Errorf("the launcher reads\n%q\nwant\n%q", got, args)
+		}
+		if n := len(args); args[n-2] != "-cp" || args[n-1] != classPath(rel, inv.Nodes[0]) {
+			t.Errorf("the arguments end in %q", args[n-2:])
+		}
+	})
+}
+
+// classPath ends in the configuration where cassandra-rackdc.properties is
+// looked for nowhere else.
+func classPath(rel release.Release, node topology.Node) string {
+	jars := "/opt/cassandra/lib/cassandra-all.jar:/opt/cassandra/lib/netty.jar"
+	if rel.Series == "1.2" {
+		return jars + ":" + node.Layout.Conf
+	}
+	return jars
+}
+
+func TestJVMArgs(t *testing.T) {
+	eachRelease(t, func(t *testing.T, rel release.Release) {
+		inv := local(rel.Version, "/state/a b")
+		env := gkEnv()
+		env.ProcID, env.CDSArchive, env.JVM = "abc123", "/cache/classes.jsa", []string{"-XX:TieredStopAtLevel=1"}
+		node := inv.Nodes[1]
+		args, err := JVMArgs(inv, node, env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		root := "/state/a b/us-west-2-1"
+		want := []string{
+			"-Dcrossring.process=abc123", "-Xms512M", "-Xmx512M", "-XX:-UsePerfData",
+			"-XX:ErrorFile=" + root + "/log/hs_err_pid%p.log", "-XX:HeapDumpPath=" + root + "/log",
+			"-Duser.home=" + root + "/home", "-Djava.io.tmpdir=" + root + "/tmp", "-Djna.tmpdir=" + root + "/tmp",
+			"-Dorg.xerial.snappy.tempdir=" + root + "/tmp", "-Dio.netty.native.workdir=" + root + "/tmp",
+			"-Dcassandra.config=file:///state/a%20b/us-west-2-1/conf/cassandra.yaml",
+			"-Dcassandra-rackdc.properties=file:///state/a%20b/us-west-2-1/conf/cassandra-rackdc.properties",
+			"-Dcassandra.storagedir=" + root, "-Dcassandra.logdir=" + root + "/log", "-Dcassandra-foreground=yes",
+			"-Dcassandra.ring_delay_ms=2000", "-Dcassandra.skip_wait_for_gossip_to_settle=0",
+			"-Dhttp.proxyHost=127.9.3.1", "-Dhttp.proxyPort=8999",
+			"-javaagent:/opt/cassandra/lib/jolokia-agent.jar=port=8778,host=127.9.3.1,discoveryEnabled=false",
+			"-XX:SharedArchiveFile=/cache/classes.jsa", "-XX:TieredStopAtLevel=1",
+			"--add-opens=java.base/java.nio=ALL-UNNAMED",
+		}
+		if rel.Log == "log4j" {
+			want = append(want, "-Dlog4j.configuration=file:///state/a%20b/us-west-2-1/conf/log4j-server.properties", "-Xss512k")
+		} else {
+			want = append(want, "-Dlogback.configurationFile=file:///state/a%20b/us-west-2-1/conf/logback.xml")
+		}
+		if rel.Jamm {
+			want = append(want, "-javaagent:/opt/cassandra/lib/jamm.jar", "--add-exports="+release.ModernExportsTo)
+		}
+		for _, arg := range want {
+			if n := count(args, arg); n != 1 {
+				t.Errorf("%s stands %d times", arg, n)
+			}
+		}
+
+		// What is off leaves nothing behind.
+		node.Ports.Metadata, node.Ports.Jolokia = 0, 0
+		args, err = JVMArgs(inv, node, Env{ClassPath: env.ClassPath, JolokiaAgent: "/j.jar"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, word := range []string{"proxy", "javaagent", "ring_delay", "skip_wait", "SharedArchive", "crossring", "jmxremote.port", "jmx.local", "Tiered"} {
+			if i := slices.IndexFunc(args, func(a string) bool { return strings.Contains(a, word) }); i >= 0 {
+				t.Errorf("%s stands there", args[i])
+			}
+		}
+	})
+}
+
+// Neither JMX over RMI nor Jolokia asks for a password, so on machines of
+// their own they listen on the loopback device alone.
+func TestManagementIsLoopbackOnly(t *testing.T) {
+	eachRelease(t, func(t *testing.T, rel release.Release) {
+		inv := gk(rel.Version)
+		inv.Nodes[0].Ports.JMX = 7199
+		args, err := JVMArgs(inv, inv.Nodes[0], gkEnv())
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []string{
+			"-javaagent:/opt/cassandra/lib/jolokia-agent.jar=port=8778,host=127.0.0.1,discoveryEnabled=false",
+			"-Dcom.sun.management.jmxremote.rmi.port=7199",
+		}
+		if rel.JMXByJVM {
+			want = append(want, "-Dcom.sun.management.jmxremote.port=7199", "-Dcom.sun.management.jmxremote.host=127.0.0.1", "-Djava.rmi.server.hostname=127.0.0.1")
+		} else {
+			want = append(want, "-Dcassandra.jmx.local.port=7199")
+			if i := slices.IndexFunc(args, func(a string) bool { return strings.Contains(a, "jmxremote.port") }); i >= 0 {
+				t.Errorf("%s opens a port on every interface", args[i])
+			}
+		}
+		for _, arg := range want {
+			if count(args, arg) != 1 {
+				t.Errorf("%s is not there once: %q", arg, args)
+			}
+		}
+	})
+}
+
+func count(list []string, s string) int {
+	n := 0
+	for _, x := range list {
+		if x == s {
+			n++
+		}
+	}
+	return n
+}
+
+func TestUnitFile(t *testing.T) {
+	inv := gk("5.0.5")
+	env := gkEnv()
+	env.Java, env.User = "/opt/java 17/bin/java", "cass"
+	unit := render(t, inv, inv.Nodes[0], env)[UnitFile]
+	for _, line := range []string{
+		`ExecStart="/opt/java 17/bin/java" "@/etc/cassandra/jvm.options" "org.apache.cassandra.service.CassandraDaemon"`,
+		`User=cass`, `WorkingDirectory=/var/lib/cassandra/home`,
+		`RequiresMountsFor="/fs/fs1/cassandra/data" "/fs/fs2/cassandra/commitlog"`, `Restart=no`, `LimitMEMLOCK=infinity`,
+	} {
+		if !strings.Contains(unit, "\n"+line+"\n") {
+			t.Errorf("no line %s in\n%s", line, unit)
+		}
+	}
+}

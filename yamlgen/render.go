@@ -1,0 +1,180 @@
+// Package yamlgen writes the files that one Cassandra node is configured by:
+// cassandra.yaml, cassandra-rackdc.properties, the JVM's arguments, the log
+// configuration and, for hosts that have systemd, a unit file. It is pure: the
+// same inventory, node and environment give the same bytes, and nothing is
+// read or written.
+package yamlgen
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"strings"
+	"text/template"
+
+	"crossring/internal/release"
+	"crossring/internal/topology"
+	"crossring/templates"
+)
+
+// Names of the files, all in the node's Layout.Conf.
+const (
+	CassandraYAML = "cassandra.yaml"
+	Rackdc        = "cassandra-rackdc.properties"
+	JVMOptions    = "jvm.options" // an argument file for the java command
+	UnitFile      = "cassandra.service"
+	logback       = "logback.xml"
+	log4j         = "log4j-server.properties"
+)
+
+// Env is what the files depend on besides the inventory: where the software is
+// on the node's host, and what kind of start this is.
+type Env struct {
+	ClassPath    []string // jars, in order; without the configuration directory
+	JammAgent    string   // path of the jamm jar; "" leaves the agent out
+	JolokiaAgent string   // path of the Jolokia agent; "" leaves it out, and so does Ports.Jolokia 0
+	CDSArchive   string   // class data archive made for this class path; "" is none
+	JVM          []string // further JVM options, after ours: the last one wins
+	// Fresh is a ring that is being made: no wait for gossip, short ring delay.
+	Fresh  bool
+	ProcID string // stands in the process's command line as -Dcrossring.process=; "" is none
+	Java   string // java command in the unit file; "" is /usr/bin/java
+	User   string // user in the unit file; "" is cassandra
+}
+
+// File is one rendered file. Path is absolute.
+type File struct {
+	Path string
+	Data []byte
+	Mode fs.FileMode
+}
+
+// Render gives the files of one node, cassandra.yaml first. The unit file is
+// among them where the provider is ec2 or hosts. A node or plan that lacks
+// something the files need is an *IncompleteError.
+func Render(inv topology.Inventory, node topology.Node, env Env) ([]File, error) {
+	rel, err := release.Find(inv.Plan.Version)
+	if err != nil {
+		return nil, err
+	}
+	v, err := newValues(inv, node, env, rel)
+	if err != nil {
+		return nil, err
+	}
+	yaml, err := execute(rel, rel.Template, v)
+	if err != nil {
+		return nil, err
+	}
+	if yaml, err = override(yaml, inv.Plan.Settings, quoteFor(rel)); err != nil {
+		return nil, fmt.Errorf("settings of %s: %w", inv.Plan.Name, err)
+	}
+	files := []File{{Path: v.ConfFile, Data: yaml, Mode: 0o644}}
+	rest := []string{Rackdc, JVMOptions, logFile(rel)}
+	if !v.Local {
+		rest = append(rest, UnitFile)
+	}
+	for _, name := range rest {
+		data, err := execute(rel, name, v)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, File{Path: path.Join(node.Layout.Conf, name), Data: data, Mode: 0o644})
+	}
+	return files, nil
+}
+
+// JVMArgs gives the arguments that stand in the rendered jvm.options, unquoted
+// and in order, class path included and main class not.
+func JVMArgs(inv topology.Inventory, node topology.Node, env Env) ([]string, error) {
+	rel, err := release.Find(inv.Plan.Version)
+	if err != nil {
+		return nil, err
+	}
+	v, err := newValues(inv, node, env, rel)
+	if err != nil {
+		return nil, err
+	}
+	data, err := execute(rel, JVMOptions, v)
+	if err != nil {
+		return nil, err
+	}
+	var args []string
+	for line := range strings.Lines(string(data)) {
+		line = strings.TrimSuffix(line, "\n")
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		args = append(args, unquoteArg(line))
+	}
+	return args, nil
+}
+
+// execute renders one template. A line that holds nothing but actions, and
+// gives nothing, leaves no blank line behind.
+func execute(rel release.Release, name string, v values) ([]byte, error) {
+	src, err := templates.FS.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	t, err := template.New(name).
+		Delims(templates.Left, templates.Right).
+		Option("missingkey=error").
+		Funcs(template.FuncMap{"yq": quoteFor(rel), "aq": quoteArg, "pq": quoteProperty, "uq": quoteUnit, "ux": quoteExec, "up": escapeUnit, "fileURL": fileURL}).
+		Parse(trimActionLines(string(src)))
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	if err := t.Execute(&out, v); err != nil {
+		return nil, err
+	}
+	return blankLines.ReplaceAll(out.Bytes(), []byte("\n\n")), nil
+}
+
+// blankLines are what sections leave between them that have nothing to say.
+var blankLines = regexp.MustCompile(`\n{3,}`)
+
+type yamlQuote func(string) (string, error)
+
+func quoteFor(rel release.Release) yamlQuote {
+	return func(s string) (string, error) { return quoteYAML(s, rel.YAMLBasicPlane) }
+}
+
+// trimActionLines joins a line that is a control action alone to the next one,
+// as the template language's own trim marker would, without eating blank lines.
+func trimActionLines(src string) string {
+	var b strings.Builder
+	for line := range strings.Lines(src) {
+		body := strings.TrimSuffix(line, "\n")
+		if isControl(body) {
+			line = body
+		}
+		b.WriteString(line)
+	}
+	return b.String()
+}
+
+func isControl(line string) bool {
+	inner, ok := strings.CutPrefix(line, templates.Left)
+	if !ok {
+		return false
+	}
+	inner, ok = strings.CutSuffix(inner, templates.Right)
+	if !ok || strings.Contains(inner, templates.Left) {
+		return false
+	}
+	switch word, _, _ := strings.Cut(strings.TrimSpace(inner), " "); word {
+	case "if", "else", "end", "range":
+		return true
+	}
+	return false
+}
+
+func logFile(rel release.Release) string {
+	if rel.Log == "log4j" {
+		return log4j
+	}
+	return logback
+}

@@ -1,0 +1,208 @@
+package yamlgen
+
+import (
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+
+	"crossring/internal/release"
+	"crossring/internal/topology"
+)
+
+// values is all that the templates see.
+type values struct {
+	ClusterName, Partitioner, Snitch string
+	NumTokens                        int
+	VirtualNodes                     bool   // num_tokens is more than one
+	Tokens                           string // as initial_token takes them
+	Bootstrap                        bool
+	Seeds                            string
+
+	DataDir, CommitlogDir, SavedCachesDir, HintsDir, CDCDir string
+	PrivateAddress, PublicAddress                           string
+	StoragePort, SSLStoragePort, NativePort, RPCPort        int
+	StartRPC                                                bool
+
+	// Request timeouts in milliseconds; 0 is the series' own default.
+	ReadTimeoutMS, RangeTimeoutMS, WriteTimeoutMS, TruncateTimeoutMS, RequestTimeoutMS int
+
+	// Local: all nodes and the load share one computer.
+	Local bool
+
+	Ec2Snitch                  bool
+	NamingScheme, MetadataType string // "" where the series has no such key
+	Datacenter, Rack           string
+
+	Layout                        topology.Layout
+	ConfFile, RackdcFile, LogFile string
+	Log4j                         bool
+	ClassPath                     string
+	HeapMB                        int
+	ReleaseJVM, EnvJVM            []string
+	Exports, Opens                []string
+	JammAgent, JolokiaAgent       string
+	JolokiaHost                   string
+	JolokiaPort, JMXPort          int
+	JMXByJVM                      bool
+	MetadataPort                  int
+	CDSArchive, ProcID            string
+	Fresh                         bool
+	Java, User, ArgFile, Main     string
+}
+
+// IncompleteError lists what a plan or node lacks, or has wrong, for its files
+// to be written.
+type IncompleteError struct {
+	Node     string
+	Problems []string
+}
+
+func (e *IncompleteError) Error() string {
+	return fmt.Sprintf("rendering %s: %s", e.Node, strings.Join(e.Problems, "; "))
+}
+
+func newValues(inv topology.Inventory, node topology.Node, env Env, rel release.Release) (values, error) {
+	if err := check(inv, node, env, rel); err != nil {
+		return values{}, err
+	}
+	p, l := inv.Plan, node.Layout
+	v := values{
+		ClusterName: p.ClusterName,
+		Partitioner: qualified("org.apache.cassandra.dht.", p.Partitioner),
+		Snitch:      p.Snitch,
+		NumTokens:   max(1, p.NumTokens), VirtualNodes: p.NumTokens > 1,
+		Tokens:    strings.Join(node.Tokens, ","),
+		Bootstrap: node.Bootstrap,
+		Seeds:     strings.Join(inv.Seeds(), ","),
+		DataDir:   l.Data, CommitlogDir: l.Commitlog, SavedCachesDir: l.SavedCaches, HintsDir: l.Hints, CDCDir: l.CDC,
+		PrivateAddress: node.PrivateAddress, PublicAddress: node.PublicAddress,
+		StoragePort: node.Ports.Storage, NativePort: node.Ports.Native,
+		// The keys stand even where the listener is off.
+		SSLStoragePort: or(node.Ports.SSLStorage, 7001), RPCPort: or(node.Ports.Thrift, 9160),
+		StartRPC: node.Ports.Thrift != 0,
+		Local:    p.Provider != "ec2" && p.Provider != "hosts",
+
+		Ec2Snitch:  strings.HasPrefix(p.Snitch[strings.LastIndexByte(p.Snitch, '.')+1:], "Ec2"),
+		Datacenter: node.Datacenter, Rack: node.Rack,
+
+		Layout:     l,
+		ConfFile:   path.Join(l.Conf, CassandraYAML),
+		RackdcFile: path.Join(l.Conf, Rackdc),
+		LogFile:    path.Join(l.Conf, logFile(rel)),
+		Log4j:      rel.Log == "log4j",
+		ClassPath:  strings.Join(env.ClassPath, ":"),
+		HeapMB:     p.HeapMB,
+		ReleaseJVM: rel.JVM, EnvJVM: env.JVM,
+		Exports: toUnnamed(rel.Exports), Opens: toUnnamed(rel.Opens),
+		JolokiaHost: "127.0.0.1", JMXPort: node.Ports.JMX, JMXByJVM: rel.JMXByJVM, MetadataPort: node.Ports.Metadata,
+		CDSArchive: env.CDSArchive, ProcID: env.ProcID, Fresh: env.Fresh,
+		Java: env.Java, User: env.User, ArgFile: "@" + path.Join(l.Conf, JVMOptions), Main: rel.Main,
+	}
+	if v.Local {
+		// All nodes are the same computer's: their loopback addresses tell them apart.
+		v.JolokiaHost = node.PrivateAddress
+		v.ReadTimeoutMS, v.WriteTimeoutMS, v.RequestTimeoutMS = 10_000, 10_000, 10_000
+		v.RangeTimeoutMS, v.TruncateTimeoutMS = 30_000, 60_000
+	}
+	if rel.RackdcOnClassPath {
+		// Last, so that what stands before it still fits a class archive.
+		v.ClassPath += ":" + l.Conf
+	}
+	if rel.NamingSchemeKey {
+		v.NamingScheme = or(p.NamingScheme, "legacy")
+	}
+	if rel.MetadataTypeKey {
+		v.MetadataType = "v2"
+	}
+	if rel.Jamm {
+		v.JammAgent = env.JammAgent
+		v.Exports = append(v.Exports, release.ModernExportsTo)
+	}
+	if node.Ports.Jolokia != 0 {
+		v.JolokiaAgent, v.JolokiaPort = env.JolokiaAgent, node.Ports.Jolokia
+	}
+	v.Java, v.User = or(v.Java, "/usr/bin/java"), or(v.User, "cassandra")
+	return v, nil
+}
+
+// check collects everything that would make a file that Cassandra refuses, or
+// worse, takes with a default of its own.
+func check(inv topology.Inventory, node topology.Node, env Env, rel release.Release) error {
+	e := &IncompleteError{Node: or(node.Name, "node "+strconv.Itoa(node.Index))}
+	need := func(ok bool, format string, args ...any) {
+		if !ok {
+			e.Problems = append(e.Problems, fmt.Sprintf(format, args...))
+		}
+	}
+	p := inv.Plan
+	need(p.ClusterName != "", "no cluster name")
+	need(p.Partitioner != "", "no partitioner")
+	need(p.Snitch != "", "no snitch")
+	need(len(inv.Seeds()) > 0, "no seed in the inventory")
+	for _, s := range inv.Seeds() {
+		need(s != "", "a seed has no public address")
+	}
+	need(node.PrivateAddress != "", "no private address")
+	need(node.PublicAddress != "", "no public address")
+	need(node.Ports.Storage != 0, "no storage port")
+	need(node.Ports.Native != 0, "no native transport port")
+	// Cassandra makes up tokens that it is not given; a count that differs stops
+	// the newer series and shifts the ring on the older ones.
+	if n := len(node.Tokens); n > 0 {
+		need(n == max(1, p.NumTokens), "%d tokens where num_tokens is %d", n, max(1, p.NumTokens))
+	} else {
+		need(p.NumTokens > 1, "no token")
+	}
+	need(len(env.ClassPath) > 0, "no class path")
+	for _, jar := range env.ClassPath {
+		need(!strings.Contains(jar, ":"), "class path entry %q has a colon in it, which separates entries", jar)
+	}
+	for _, agent := range []string{env.JammAgent, env.JolokiaAgent} {
+		need(!strings.Contains(agent, "="), "agent path %q has an equals sign in it, which begins its options", agent)
+	}
+	l := node.Layout
+	dirs := []struct{ name, path string }{
+		{"root", l.Root}, {"conf", l.Conf}, {"data", l.Data}, {"commitlog", l.Commitlog}, {"saved caches", l.SavedCaches},
+		{"log", l.Log}, {"tmp", l.Tmp}, {"home", l.Home},
+	}
+	if rel.HintsDirectory {
+		dirs = append(dirs, struct{ name, path string }{"hints", l.Hints})
+	}
+	if rel.CDCDirectory {
+		dirs = append(dirs, struct{ name, path string }{"cdc", l.CDC})
+	}
+	for _, d := range dirs {
+		need(path.IsAbs(d.path), "%s directory %q is not an absolute path", d.name, d.path)
+	}
+	if rel.RackdcOnClassPath {
+		need(!strings.Contains(l.Conf, ":"), "conf directory %q has a colon in it, and it is on the class path", l.Conf)
+	}
+	if len(e.Problems) == 0 {
+		return nil
+	}
+	return e
+}
+
+func toUnnamed(pkgs []string) []string {
+	out := make([]string, len(pkgs), len(pkgs)+1)
+	for i, p := range pkgs {
+		out[i] = p + "=ALL-UNNAMED"
+	}
+	return out
+}
+
+func qualified(pkg, class string) string {
+	if strings.Contains(class, ".") {
+		return class
+	}
+	return pkg + class
+}
+
+func or[T comparable](v, otherwise T) T {
+	var zero T
+	if v == zero {
+		return otherwise
+	}
+	return v
+}
