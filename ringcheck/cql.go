@@ -44,7 +44,7 @@ func askCQL(ctx context.Context, q Query, n topology.Node, _ []string) (View, er
 		return View{}, fmt.Errorf("reading peers of %s: %w", n.Name, err)
 	}
 	if q.Release.VirtualTables {
-		if err := readGossip(ctx, s, &v); err != nil {
+		if err := readGossip(ctx, s, q, &v); err != nil {
 			return View{}, fmt.Errorf("reading gossip of %s: %w", n.Name, err)
 		}
 	}
@@ -110,7 +110,7 @@ func readPeers(ctx context.Context, s *gocql.Session, q Query, v *View) error {
 
 // readGossip adds state, load, and what tells that a node is down: that it said so
 // itself, or that there are hints for it and it is not alive.
-func readGossip(ctx context.Context, s *gocql.Session, v *View) error {
+func readGossip(ctx context.Context, s *gocql.Session, q Query, v *View) error {
 	iter := query(ctx, s, "SELECT address, status, status_with_port, load FROM system_views.gossip_info").Iter()
 	var addr, status, statusPort, load string
 	for iter.Scan(&addr, &status, &statusPort, &load) {
@@ -122,8 +122,13 @@ func readGossip(ctx context.Context, s *gocql.Session, v *View) error {
 			continue
 		}
 		v.change(addr, func(p *Peer) { applyGossip(p, status) })
-		if bytes, err := strconv.ParseFloat(load, 64); err == nil && addr == v.Self {
-			n := int64(bytes)
+		bytes, err := strconv.ParseFloat(load, 64)
+		if err != nil {
+			continue // not gossiped yet
+		}
+		n := int64(bytes)
+		v.change(addr, func(p *Peer) { p.Load = Size(n, q.Release.Layout.BinaryUnits) })
+		if addr == v.Self {
 			v.LoadBytes = &n
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"crossring/internal/release"
@@ -97,12 +99,23 @@ func player(t *testing.T, body []byte) http.Handler {
 		for i := range min(len(calls), len(taped)) {
 			got, want := calls[i], taped[i].Request
 			got.Config = nil // the agent does not echo it
-			if g, w := asJSON(t, got), asJSON(t, want); g != w && got.MBean != mustFind(t, "5.0").LoadBean {
+			if got.Type == "read" && i == 1 {
+				got.MBean, want.MBean = keys(got.MBean), keys(want.MBean) // the agent sorts them
+			}
+			if g, w := asJSON(t, got), asJSON(t, want); g != w {
 				t.Errorf("call %d: %s, recorded was %s", i, g, w)
 			}
 		}
 		w.Write(body)
 	})
+}
+
+// keys sorts the key properties of an MBean name.
+func keys(mbean string) string {
+	domain, list, _ := strings.Cut(mbean, ":")
+	props := strings.Split(list, ",")
+	slices.Sort(props)
+	return domain + ":" + strings.Join(props, ",")
 }
 
 // answers is a node's answer by operation or attribute.

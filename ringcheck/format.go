@@ -2,6 +2,7 @@ package ringcheck
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -23,7 +24,7 @@ const legend = "Status=Up/Down\n|/ State=Normal/Leaving/Joining/Moving\n"
 // that crossring does not know is printed like the newest.
 func WriteRing(w io.Writer, r Ring) error {
 	layout := layoutOf(r.Version)
-	effective := r.Keyspace != ""
+	effective := isEffective(r)
 	width, vnodes := 0, false
 	for _, dc := range r.Datacenters {
 		for _, n := range dc.Nodes {
@@ -99,7 +100,7 @@ func ringTable(b *bytes.Buffer, dc Datacenter, layout release.NodetoolLayout, wi
 // per node, a table per datacenter, the datacenters by name, nodes in token order.
 func WriteStatus(w io.Writer, r Ring) error {
 	layout := layoutOf(r.Version)
-	effective := r.Keyspace != ""
+	effective := isEffective(r)
 	single := true // one token a node: nodetool shows the token, not how many
 	for _, dc := range r.Datacenters {
 		for _, n := range dc.Nodes {
@@ -226,9 +227,21 @@ func loadText(n Node, layout release.NodetoolLayout) string {
 	return "?"
 }
 
+// isEffective says whether the ring has an effective ownership to show.
+func isEffective(r Ring) bool {
+	for _, dc := range r.Datacenters {
+		for _, n := range dc.Nodes {
+			if n.OwnsSystem != nil {
+				return true
+			}
+		}
+	}
+	return r.Keyspace != ""
+}
+
 // ownsText is a share in percent with some decimals, "?" where there is none to show.
 func ownsText(n Node, layout release.NodetoolLayout, effective bool, decimals int) string {
-	share := n.OwnsEffective
+	share := cmp.Or(n.OwnsEffective, n.OwnsSystem)
 	if !effective {
 		share = nil
 		if layout.PlainOwns {

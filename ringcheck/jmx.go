@@ -1,6 +1,7 @@
 package ringcheck
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -18,7 +19,8 @@ const (
 
 // ringCalls are the calls of one bulk request that tell all a node knows of the
 // ring: itself, its load, the place of each endpoint, and the effective
-// ownership of a keyspace unless that is "". The schema version is each node's
+// ownership of a keyspace or, while that is "", of the one that nodetool shows
+// instead, where it shows one. The schema version is each node's
 // own attribute: StorageProxy's list of all waits out the RPC timeout while a
 // node is silent, and every node is asked anyway.
 func ringCalls(rel release.Release, keyspace string, endpoints []string) []call {
@@ -31,8 +33,8 @@ func ringCalls(rel release.Release, keyspace string, endpoints []string) []call 
 		{Type: "read", MBean: rel.LoadBean, Attribute: rel.LoadAttribute},
 	}
 	calls = append(calls, placeCalls(endpoints)...)
-	if keyspace != "" {
-		calls = append(calls, call{Type: "exec", MBean: storageService, Operation: rel.OwnershipOp, Arguments: []any{keyspace}})
+	if asked := cmp.Or(keyspace, rel.Layout.OwnsKeyspace); asked != "" {
+		calls = append(calls, call{Type: "exec", MBean: storageService, Operation: rel.OwnershipOp, Arguments: []any{asked}})
 	}
 	return calls
 }
@@ -70,14 +72,22 @@ func decodeView(rel release.Release, keyspace string, endpoints []string, replie
 	v.LoadBytes = &loadBytes
 
 	decodePlaces(endpoints, replies[2:], &v)
-	if keyspace != "" {
-		var owns map[string]float64
-		if err := replies[want-1].decode(&owns); err != nil {
-			v.OwnershipErr = err
-		}
-		for addr, share := range owns {
-			v.change(addr, func(p *Peer) { p.OwnsEffective = &share })
-		}
+	if keyspace == "" && rel.Layout.OwnsKeyspace == "" {
+		return v, nil
+	}
+	var owns map[string]float64
+	// A node that has just started may not know the system's keyspace yet.
+	if err := replies[want-1].decode(&owns); err != nil && keyspace != "" {
+		v.OwnershipErr = err
+	}
+	for addr, share := range owns {
+		v.change(addr, func(p *Peer) {
+			if keyspace != "" {
+				p.OwnsEffective = &share
+			} else {
+				p.OwnsSystem = &share
+			}
+		})
 	}
 	return v, nil
 }

@@ -108,6 +108,9 @@ func mergeNode(addr string, planned topology.Node, inv topology.Inventory, obs O
 		if node.OwnsEffective == nil {
 			node.OwnsEffective = p.OwnsEffective
 		}
+		if node.OwnsSystem == nil {
+			node.OwnsSystem = p.OwnsSystem
+		}
 		if len(node.Tokens) == 0 {
 			node.Tokens = p.Tokens
 		}

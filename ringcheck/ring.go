@@ -36,6 +36,9 @@ type Node struct {
 	LoadGossiped   string   `json:"load_gossiped"`  // as the others last heard it, in nodetool's words; "" when unknown
 	Owns           *float64 `json:"owns"`           // fraction 0..1 of the tokens, ignoring topology; null when unknown
 	OwnsEffective  *float64 `json:"owns_effective"` // fraction 0..1, null while there is no keyspace
+	// OwnsSystem is what nodetool shows as effective while there is no keyspace of
+	// the user's: of one of the system's; null from then on, and where it shows none.
+	OwnsSystem     *float64 `json:"owns_system"`
 	HostID         string   `json:"host_id"`
 	Tokens         []string `json:"tokens"` // decimal, ascending
 	ReleaseVersion string   `json:"release_version"`

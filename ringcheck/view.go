@@ -36,6 +36,7 @@ type Peer struct {
 	Load          string   // gossiped, in nodetool's words
 	Owns          *float64
 	OwnsEffective *float64
+	OwnsSystem    *float64 // of the release's OwnsKeyspace, where no other was asked for
 }
 
 // change edits the peer at an address, making it when it is not there.

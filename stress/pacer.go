@@ -41,8 +41,8 @@ func bottlenecks(p Phase, e End) []string {
 		out = append(out, fmt.Sprintf("%d missing rows were not asked for again until their deadline", e.NotAwaited))
 	}
 	if p.Rate > 0 && float64(e.LateStarts) > lateShare*float64(p.Rows) {
-		out = append(out, fmt.Sprintf("the generator was the bottleneck: %d operations were due while all %d in flight were busy, by up to %v; response times include that wait",
-			e.LateStarts, p.InFlight, micros(e.MaxLagMicros).Round(time.Millisecond)))
+		out = append(out, fmt.Sprintf("the limit of %d in flight was reached: %d operations started late, by up to %v; response times include that wait",
+			p.InFlight, e.LateStarts, micros(e.MaxLagMicros).Round(time.Millisecond)))
 	}
 	if e.Seconds > 0 && e.Cores > 0 {
 		if used := float64(e.CPUMicros) / 1e6 / e.Seconds; used > cpuShare*float64(e.Cores) {

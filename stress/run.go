@@ -46,9 +46,10 @@ type Config struct {
 const DefaultInFlight = 128
 
 const (
-	// pauseNotSent keeps a worker from running through its keys while there is no
-	// connection to send them on.
+	// A worker pauses after a row that it could not send, twice as long each time
+	// up to the most, so that an outage does not use up all rows.
 	pauseNotSent   = 100 * time.Millisecond
+	pauseMost      = time.Second
 	progressEvery  = 250 * time.Millisecond
 	flushEvery     = time.Second
 	maxRereadQueue = 4 << 20 // rows, 48 bytes each

@@ -38,6 +38,7 @@ func (p *phase) newTask(d driver, w *watch) *task {
 // firsts attempts rows for the first time until there are none left.
 func (t *task) firsts() {
 	p := t.p
+	pause := pauseNotSent
 	for p.stop.Err() == nil {
 		i := p.next.Add(1) - 1
 		if i >= p.cfg.Rows {
@@ -58,9 +59,14 @@ func (t *task) firsts() {
 		if t.rec.Outcome == Missing && p.queue != nil {
 			p.queue.add(reread{key: t.key, first: t.rec.Start + t.rec.Service})
 		}
-		if t.rec.Coordinator == "" && !t.sleep(pauseNotSent) {
+		if t.rec.Coordinator != "" {
+			pause = pauseNotSent
+			continue
+		}
+		if !t.sleep(pause) {
 			return
 		}
+		pause = min(2*pause, pauseMost)
 	}
 }
 

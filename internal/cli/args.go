@@ -56,10 +56,13 @@ func grammar(app *cli.App) command {
 
 func grammarOf(c *cli.Command) command {
 	cmd := command{
-		name: c.Name, aliases: c.Aliases, args: c.ArgsUsage, usage: c.Usage, category: c.Category,
+		name: c.Name, aliases: c.Aliases, usage: c.Usage, category: c.Category,
 		hidden: c.Hidden, flags: flagDefs(c.Flags), runnable: c.Action != nil,
 	}
-	cmd.minArgs, cmd.maxArgs = argLimits(c.ArgsUsage)
+	if len(c.Subcommands) == 0 { // what follows a group is a subcommand's name, never an argument
+		cmd.args = c.ArgsUsage
+		cmd.minArgs, cmd.maxArgs = argLimits(c.ArgsUsage)
+	}
 	for _, sub := range c.Subcommands {
 		cmd.subs = append(cmd.subs, grammarOf(sub))
 	}
@@ -92,7 +95,7 @@ func flagDefs(flags []cli.Flag) []flagDef {
 func argLimits(usage string) (lowest, highest int) {
 	optional := 0
 	for word := range strings.FieldsSeq(usage) {
-		if word == "--" {
+		if word == "--" || word == "[--]" {
 			continue
 		}
 		opened := strings.HasPrefix(word, "[")

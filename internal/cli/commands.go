@@ -5,7 +5,7 @@ import "github.com/urfave/cli/v2"
 // commands is the command tree, in the order of the help.
 func (e *env) commands() []*cli.Command {
 	var all []*cli.Command
-	all = append(all, e.demoCommand(), e.upCommand(), e.downCommand())
+	all = append(all, e.demoCommand(), e.planCommand(), e.renderCommand(), e.upCommand(), e.downCommand())
 	all = append(all, e.nodeCommands()...)
 	all = append(all, e.ringCommands()...)
 	return append(all,

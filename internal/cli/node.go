@@ -79,7 +79,7 @@ func writeTables(out io.Writer, tables []cql.Table) error {
 
 func (e *env) nodetoolCommand() *cli.Command {
 	return &cli.Command{
-		Name: "nodetool", Usage: "run the node's own nodetool on it", ArgsUsage: "NAME[:NODE] [--] COMMAND [ARGS]",
+		Name: "nodetool", Usage: "run the node's own nodetool on it", ArgsUsage: "NAME[:NODE] [--] COMMAND [ARG...]",
 		Description: "Flags of nodetool's own go behind --.",
 		Flags:       []cli.Flag{cassandraHomeFlag()},
 		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {

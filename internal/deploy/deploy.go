@@ -25,7 +25,8 @@ type Host interface {
 	Start(ctx context.Context) error
 	// Stop ends the server, with force after grace, and waits for its end.
 	Stop(ctx context.Context, grace time.Duration) error
-	// State is that of the server process.
+	// State is that of the server process. An error with a method Permanent() bool
+	// that says yes is one that asking again does not help.
 	State(ctx context.Context) (topology.Process, error)
 	// Tail gives the last lines of the server's log.
 	Tail(ctx context.Context, lines int) ([]string, error)
@@ -112,6 +113,10 @@ func waitReady(ctx context.Context, t Target, ready func(context.Context, topolo
 		p, err := t.Host.State(ctx)
 		if err == nil && !p.Running {
 			return died(ctx, t, p)
+		}
+		var lost interface{ Permanent() bool }
+		if errors.As(err, &lost) && lost.Permanent() {
+			return err
 		}
 		if err == nil {
 			err = ready(ctx, t.Node)

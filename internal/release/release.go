@@ -73,10 +73,13 @@ type Release struct {
 
 // NodetoolLayout is how the series' own nodetool prints ring and status.
 type NodetoolLayout struct {
-	BinaryUnits  bool // KiB where the older ones say KB
-	AddressPort  bool // the address column of ring has room for the port
-	Replicas     bool // ring has a line "Replicas: n" for each datacenter
-	PlainOwns    bool // Owns is filled without a keyspace too, ignoring topology
+	BinaryUnits bool // KiB where the older ones say KB
+	AddressPort bool // the address column of ring has room for the port
+	Replicas    bool // ring has a line "Replicas: n" for each datacenter
+	PlainOwns   bool // Owns is filled without a keyspace too, ignoring topology
+	// OwnsKeyspace is whose effective ownership fills Owns while no keyspace is
+	// named and the user has made none; "" where there is no such thing.
+	OwnsKeyspace string
 	StatusTable  bool // columns of status are as wide as their widest cell
 	TokensColumn int  // width of Tokens in status, where it is fixed
 	OwnsColumn   int  // width of Owns in status without a keyspace, where it is fixed

@@ -23,5 +23,5 @@ var v2_2 = Release{
 	EstimateAttr:   "Value",
 	OwnershipOp:    "effectiveOwnership(java.lang.String)",
 	SystemSchema:   false,
-	Layout:         NodetoolLayout{TokensColumn: 11, OwnsColumn: 6},
+	Layout:         NodetoolLayout{OwnsKeyspace: "system_traces", TokensColumn: 11, OwnsColumn: 6},
 }

@@ -23,5 +23,5 @@ var v3_11 = Release{
 	EstimateAttr:   "Value",
 	OwnershipOp:    "effectiveOwnership(java.lang.String)",
 	SystemSchema:   true,
-	Layout:         NodetoolLayout{BinaryUnits: true, TokensColumn: 11, OwnsColumn: 6},
+	Layout:         NodetoolLayout{OwnsKeyspace: "system_traces", BinaryUnits: true, TokensColumn: 11, OwnsColumn: 6},
 }

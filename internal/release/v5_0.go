@@ -22,5 +22,5 @@ var v5_0 = Release{
 	EstimateAttr:   "Value",
 	OwnershipOp:    "effectiveOwnershipWithPort(java.lang.String)",
 	SystemSchema:   true,
-	Layout:         NodetoolLayout{BinaryUnits: true, AddressPort: true, StatusTable: true},
+	Layout:         NodetoolLayout{OwnsKeyspace: "system_traces", BinaryUnits: true, AddressPort: true, StatusTable: true},
 }

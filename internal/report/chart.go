@@ -85,8 +85,9 @@ func lines(title string, write, read []float64, step int64) (string, error) {
 	opt.XAxis.BoundaryGap = charts.Ptr(false)
 	opt.XAxis.LabelCount = 10
 	opt.XAxis.LabelFontStyle.FontSize = 10
+	opt.XAxis.Labels = make([]string, n)
 	for i := range n {
-		opt.XAxis.Labels = append(opt.XAxis.Labels, strconv.FormatInt(int64(i)*step, 10))
+		opt.XAxis.Labels[i] = strconv.FormatInt(int64(i)*step, 10)
 	}
 	opt.YAxis[0].Min = charts.Ptr(0.0)
 	opt.YAxis[0].LabelFontStyle.FontSize = 10
@@ -100,7 +101,8 @@ func lines(title string, write, read []float64, step int64) (string, error) {
 }
 
 // bars is the percentiles of the phases side by side, as SVG; "" when there are
-// none. The maximum is left to the table: it would flatten the rest.
+// none. The maximum and the lag are left to the tables: they would flatten the
+// rest.
 func bars(d Document) (string, error) {
 	var data [][]float64
 	var names []string
@@ -119,9 +121,6 @@ func bars(d Document) (string, error) {
 	}
 	if d.Read != nil {
 		phase(d.Read.Frame)
-	}
-	if d.Read != nil && d.Read.Lag.Count > 0 {
-		add("lag", d.Read.Lag.Percentiles)
 	}
 	if len(data) == 0 {
 		return "", nil

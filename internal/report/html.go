@@ -119,5 +119,5 @@ func (p *pageData) draw(d Document, c Course) error {
 		return err
 	}
 	svg, err = bars(d)
-	return add(svg, err, "Service time runs from sending to answer, response time from when the request was due, lag from acknowledgement to first sight.")
+	return add(svg, err, "Service time runs from sending to answer, response time from when the request was due.")
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"reflect"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -122,6 +123,34 @@ func TestChartsAreXML(t *testing.T) {
 	}
 	if one, err := lines("x", []float64{1}, nil, 1); one != "" || err != nil {
 		t.Errorf("a line of one point: %q, %v", one, err)
+	}
+}
+
+// The line goes from one side of the chart to the other: each point has its own
+// place on the axis.
+func TestLineFillsTheChart(t *testing.T) {
+	c := drawn(courseOf(19), 1)
+	svg, err := lines("rows per second", c.speed, nil, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	widest := 0.0
+	for _, path := range regexp.MustCompile(`<path d="([^"]*)" style="stroke-width:1.5`).FindAllStringSubmatch(svg, -1) {
+		for _, at := range regexp.MustCompile(`[ML] ([0-9.]+) `).FindAllStringSubmatch(path[1], -1) {
+			x, err := strconv.ParseFloat(at[1], 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			widest = max(widest, x)
+		}
+	}
+	if widest < 0.95*chartWidth {
+		t.Errorf("the line ends at %g of %d", widest, chartWidth)
+	}
+	for _, label := range []string{">0</text>", ">18</text>"} {
+		if !strings.Contains(svg, label) {
+			t.Errorf("the axis lacks %s", label)
+		}
 	}
 }
 

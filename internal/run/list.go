@@ -39,12 +39,12 @@ func (w World) List(ctx context.Context) (Listing, error) {
 	}
 	for _, name := range names {
 		entry := Listed{Name: name, Provider: "local", Regions: []string{}}
-		info, err := os.Stat(w.provider("").Dir(name))
+		made, err := w.provider("").Made(name)
 		if errors.Is(err, os.ErrNotExist) {
 			continue // taken down while we looked
 		}
 		if err == nil {
-			entry.AgeSeconds = w.Now().Sub(info.ModTime()).Seconds()
+			entry.AgeSeconds = w.Now().Sub(made).Seconds()
 		}
 		c, err := w.open(name)
 		if err != nil {

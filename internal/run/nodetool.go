@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"crossring/internal/topology"
+	"crossring/provision/local"
 )
 
 // Streams are those of a program that runs in the foreground.
@@ -61,6 +62,8 @@ func (w World) Nodetool(ctx context.Context, ref string, args []string, s Stream
 		if err := w.agent(context.WithoutCancel(ctx), jcmd, p.PID, "stop"); err != nil {
 			w.Say("warning: JMX of %s is still on, at %s:%s: %v", n.Name, n.PrivateAddress, jmxPort, err)
 		}
+		// It would outlive a server that is killed while no keeper watches.
+		local.RemoveAttachFile(p.PID)
 	}()
 	return w.runNodetool(ctx, c, n, sw, args, s)
 }
@@ -73,6 +76,9 @@ func (w World) runNodetool(ctx context.Context, c cluster, n topology.Node, sw s
 	for _, m := range c.rel.Opens {
 		argv = append(argv, "--add-opens="+m+"=ALL-UNNAMED")
 	}
+	// nodetool of 1.2 makes the snitch of the configuration beside it, and that asks
+	// where it is, as it does in the server.
+	argv = append(argv, "-Dhttp.proxyHost="+n.PrivateAddress, "-Dhttp.proxyPort="+strconv.Itoa(n.Ports.Metadata))
 	argv = append(argv, "-Xmx128m", "-XX:-UsePerfData", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
 		"-Duser.home="+n.Layout.Home, "-Djava.io.tmpdir="+n.Layout.Tmp,
 		"-Dcassandra.storagedir="+n.Layout.Home, "-Dlogback.configurationFile=logback-tools.xml",
@@ -96,7 +102,7 @@ func (w World) runNodetool(ctx context.Context, c cluster, n topology.Node, sw s
 
 // agent switches the JVM's own JMX agent on or off.
 func (w World) agent(ctx context.Context, jcmd string, pid int, verb string, args ...string) error {
-	all := append([]string{strconv.Itoa(pid), "ManagementAgent." + verb}, args...)
+	all := append([]string{"-J-XX:-UsePerfData", strconv.Itoa(pid), "ManagementAgent." + verb}, args...)
 	out, err := exec.CommandContext(ctx, jcmd, all...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%s JMX of process %d: %w: %s", verb, pid, err, strings.TrimSpace(string(out)))

@@ -4,7 +4,9 @@
 package run
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -182,10 +184,11 @@ func (e *SpecDiffersError) Hint() string {
 }
 
 // checkSame compares the spec asked for with that of the cluster that stands.
-func checkSame(dir string, want spec.Spec) error {
-	have, err := readSpec(dir)
+func checkSame(c cluster, want spec.Spec, wanted topology.Plan) error {
+	have, err := readSpec(c.dir)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil // made by a command that died right then; what it planned is in the inventory
+		// Made by a command that died right then; what it planned is in the inventory.
+		return checkPlan(c.inv.Plan, wanted)
 	}
 	if err != nil {
 		return err
@@ -195,4 +198,20 @@ func checkSame(dir string, want spec.Spec) error {
 		err = &SpecDiffersError{Name: want.Name, Diff: diff}
 	}
 	return err
+}
+
+// checkPlan is checkSame for a cluster whose spec was not written down.
+func checkPlan(have, want topology.Plan) error {
+	a, err := json.Marshal(have)
+	if err != nil {
+		return fmt.Errorf("encode plan: %w", err)
+	}
+	b, err := json.Marshal(want)
+	if err != nil {
+		return fmt.Errorf("encode plan: %w", err)
+	}
+	if !bytes.Equal(a, b) {
+		return &SpecDiffersError{Name: want.Name, Diff: []string{"what was planned for it is not what this spec comes to"}}
+	}
+	return nil
 }

@@ -80,7 +80,7 @@ func (w World) Up(ctx context.Context, req UpRequest) (UpResult, error) {
 		return res, err
 	default:
 		if req.Spec != nil {
-			if err := checkSame(c.dir, *req.Spec); err != nil {
+			if err := checkSame(c, *req.Spec, p); err != nil {
 				return res, err
 			}
 		}
@@ -260,7 +260,12 @@ func writeSpec(dir string, s spec.Spec) error {
 	if err != nil {
 		return fmt.Errorf("encode spec: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, specFile), append(data, '\n'), 0o644); err != nil {
+	// All of it or none: half a spec would be in the way of every later up.
+	path := filepath.Join(dir, specFile)
+	if err := os.WriteFile(path+".new", append(data, '\n'), 0o644); err != nil {
+		return fmt.Errorf("write spec: %w", err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
 		return fmt.Errorf("write spec: %w", err)
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"time"
 )
 
 // client speaks to the keeper of one cluster.
@@ -64,4 +65,15 @@ func (c client) call(ctx context.Context, path string, req, resp any) error {
 		return fmt.Errorf("read the keeper's answer: %w", err)
 	}
 	return nil
+}
+
+// status asks what the keeper knows. It only looks into its memory, so one that
+// does not answer soon hangs.
+func (c client) status(ctx context.Context) (Status, error) {
+	const deadline = 15 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, deadline)
+	defer cancel()
+	var st Status
+	err := c.call(ctx, "/status", nil, &st)
+	return st, err
 }

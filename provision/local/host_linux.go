@@ -64,8 +64,8 @@ func (h Host) Stop(ctx context.Context, grace time.Duration) error {
 
 // State is that of the server process.
 func (h Host) State(ctx context.Context) (topology.Process, error) {
-	var st Status
-	if err := h.client().call(ctx, "/status", nil, &st); err != nil {
+	st, err := h.client().status(ctx)
+	if err != nil {
 		return topology.Process{}, err
 	}
 	p, ok := st.Nodes[h.Node.Name]

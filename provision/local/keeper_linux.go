@@ -46,6 +46,9 @@ const (
 // after the command's name: --id=… DIR. It returns the exit code.
 func Keeper(args []string) int {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil)) // stderr is keeper.log
+	// The nodes outlive the keeper. Had they its slot, no other keeper could take it.
+	syscall.CloseOnExec(readyFD)
+	syscall.CloseOnExec(slotFD)
 	ready := os.NewFile(readyFD, "ready")
 	if len(args) != 2 || !strings.HasPrefix(args[0], "--id=") || ready == nil {
 		fmt.Fprintln(os.Stderr, "crossring: error: keeper is started by crossring itself")

@@ -164,5 +164,9 @@ func (e *KeeperGoneError) Error() string {
 
 func (e *KeeperGoneError) Unwrap() error { return e.Err }
 
+// Permanent says that it won't answer later either: nothing but a command starts
+// a keeper.
+func (e *KeeperGoneError) Permanent() bool { return true }
+
 // Hint is the command that puts a new keeper in its place.
 func (e *KeeperGoneError) Hint() string { return "crossring up " + e.Cluster }

@@ -30,6 +30,19 @@ func (p Provider) Inventory(name string) (topology.Inventory, error) {
 	return readInventory(p.Dir(name))
 }
 
+// Made is when a cluster was made: nothing writes its inventory again. Of one that
+// is half made it is when its directory last changed.
+func (p Provider) Made(name string) (time.Time, error) {
+	info, err := os.Stat(filepath.Join(p.Dir(name), inventoryFile))
+	if errors.Is(err, os.ErrNotExist) {
+		info, err = os.Stat(p.Dir(name))
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("ask for the age of cluster %s: %w", name, err)
+	}
+	return info.ModTime(), nil
+}
+
 // Make chooses addresses, makes the directories, and starts the keeper. On a
 // cluster that was made before, it only sees that there is a keeper. Nothing is
 // left behind when it fails before the inventory is written.
@@ -225,9 +238,7 @@ func startKeeper(ctx context.Context, exe string, inv topology.Inventory, slot *
 
 // Status asks the keeper. A keeper that is gone is a *KeeperGoneError.
 func (p Provider) Status(ctx context.Context, inv topology.Inventory) (Status, error) {
-	var st Status
-	err := client{inv.Plan.Name, inv.Local.Dir}.call(ctx, "/status", nil, &st)
-	return st, err
+	return client{inv.Plan.Name, inv.Local.Dir}.status(ctx)
 }
 
 // Fault changes the network between the regions.
@@ -247,8 +258,11 @@ func (p Provider) Unmake(ctx context.Context, inv topology.Inventory) error {
 	ctx, cancel := context.WithTimeout(ctx, deadline)
 	defer cancel()
 	id, dir := inv.Local.ID, inv.Local.Dir
-	// The keeper reaps its children, so it is asked first.
-	err := client{inv.Plan.Name, dir}.call(ctx, "/down", struct{}{}, nil)
+	// The keeper reaps its children, so it is asked first; one that hangs is done without.
+	const answer = 15 * time.Second
+	ask, stop := context.WithTimeout(ctx, answer)
+	err := client{inv.Plan.Name, dir}.call(ask, "/down", struct{}{}, nil)
+	stop()
 	var gone *KeeperGoneError
 	if err != nil && !errors.As(err, &gone) {
 		p.Log.Warn("ask the keeper to take the cluster down", "err", err)
@@ -267,7 +281,7 @@ func (p Provider) Unmake(ctx context.Context, inv topology.Inventory) error {
 			if _, err := procs.Stop(ctx, proc, keeperGrace(proc)); err != nil {
 				left = append(left, fmt.Sprintf("process %d (%v)", proc.PID, err))
 			}
-			removeAttachFile(proc.PID)
+			RemoveAttachFile(proc.PID)
 		}
 		if ctx.Err() != nil || len(left) > 0 {
 			return &LeftError{Cluster: inv.Plan.Name, What: left}
@@ -302,9 +316,10 @@ func clusterProcs(id string) ([]procs.Proc, error) {
 	return append(nodes, keepers...), err
 }
 
-// removeAttachFile removes the socket that a JVM leaves in /tmp when a tool was
-// attached to it and it was then killed.
-func removeAttachFile(pid int) {
+// RemoveAttachFile removes the socket that a JVM makes in /tmp when a tool is
+// attached to it, and leaves there when it is killed. A JVM that runs makes it
+// anew for the next tool.
+func RemoveAttachFile(pid int) {
 	_ = os.Remove(filepath.Join("/tmp", ".java_pid"+strconv.Itoa(pid))) // mostly there is none
 }
 

@@ -141,6 +141,7 @@ func (t *nodeTable) ended(r *running, how string) {
 	t.mu.Unlock()
 	t.log.Info("ended", "node", p.Node, "pid", p.PID, "how", how)
 	t.note(t.journal.Result(journalRun, p.Node, p, nil))
+	RemoveAttachFile(p.PID)
 	close(r.done)
 }
 

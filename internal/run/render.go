@@ -1,0 +1,173 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"crossring/internal/plan"
+	"crossring/internal/release"
+	"crossring/internal/spec"
+	"crossring/internal/topology"
+	"crossring/provision/local"
+	"crossring/yamlgen"
+)
+
+// Plan is what the spec comes to. It changes nothing and asks nobody.
+func (w World) Plan(s spec.Spec) (topology.Plan, error) {
+	p, err := plan.Build(s)
+	if err != nil {
+		return p, Usage("", err, "")
+	}
+	return p, nil
+}
+
+// RenderRequest says whose files, and where they go.
+type RenderRequest struct {
+	Name string     // a cluster that was made, or
+	Spec *spec.Spec // one that is only planned
+	Node string     // name or number; "" is all
+	// Dir takes the files, a directory for each node; "" only returns them.
+	Dir string
+}
+
+// Rendered is the files of some nodes.
+type Rendered struct {
+	Schema string         `json:"schema"`
+	Nodes  []RenderedNode `json:"nodes"`
+	// Assumed says that the addresses are made up, since nothing was made yet.
+	Assumed bool `json:"assumed_addresses"`
+}
+
+// RenderedNode is the files of one node.
+type RenderedNode struct {
+	Name  string         `json:"name"`
+	Files []RenderedFile `json:"files"`
+}
+
+// RenderedFile is one file.
+type RenderedFile struct {
+	Path    string      `json:"path"`
+	Mode    fs.FileMode `json:"mode"`
+	Content string      `json:"content"`
+}
+
+// Render gives the files that the nodes are configured by. It starts nothing.
+func (w World) Render(_ context.Context, req RenderRequest) (Rendered, error) {
+	res := Rendered{Schema: topology.Schema, Nodes: []RenderedNode{}}
+	inv, err := w.renderInventory(req)
+	if err != nil {
+		return res, err
+	}
+	res.Assumed = req.Spec != nil
+	nodes := inv.Nodes
+	if req.Node != "" {
+		n, err := inv.Node(req.Node)
+		if err != nil {
+			return res, Usage("", err, "")
+		}
+		nodes = []topology.Node{n}
+	}
+	for _, n := range nodes {
+		files, err := yamlgen.Render(inv, n, w.renderEnv(inv.Plan))
+		if err != nil {
+			return res, fmt.Errorf("render %s: %w", n.Name, err)
+		}
+		rn := RenderedNode{Name: n.Name}
+		for _, f := range files {
+			rn.Files = append(rn.Files, RenderedFile{Path: f.Path, Mode: f.Mode, Content: string(f.Data)})
+		}
+		res.Nodes = append(res.Nodes, rn)
+	}
+	if req.Dir == "" {
+		return res, nil
+	}
+	return res, writeRendered(req.Dir, res)
+}
+
+func (w World) renderInventory(req RenderRequest) (topology.Inventory, error) {
+	if req.Spec == nil {
+		if err := checkName(req.Name); err != nil {
+			return topology.Inventory{}, err
+		}
+		c, err := w.open(req.Name)
+		return c.inv, err
+	}
+	p, err := w.Plan(*req.Spec)
+	if err != nil {
+		return topology.Inventory{}, err
+	}
+	inv := topology.Inventory{Schema: topology.Schema, Plan: p}
+	if p.Provider == "local" {
+		const slot = 2
+		inv.Nodes, err = local.Place(p, slot, w.provider("").Dir(p.Name))
+	} else {
+		inv.Nodes, err = documentationAddresses(p)
+	}
+	return inv, err
+}
+
+// documentationAddresses places nodes on hosts that do not exist yet, at
+// addresses that are reserved for examples, region by region.
+func documentationAddresses(p topology.Plan) ([]topology.Node, error) {
+	public := []string{"203.0.113.%d", "198.51.100.%d", "192.0.2.%d"}
+	regions := map[string]int{}
+	count := map[string]int{}
+	var nodes []topology.Node
+	for _, n := range p.Nodes {
+		if _, ok := regions[n.Region]; !ok {
+			regions[n.Region] = len(regions)
+		}
+		r := regions[n.Region]
+		count[n.Region]++
+		host := 9 + count[n.Region]
+		if r >= len(public) || host > 254 {
+			return nil, errors.New("render without an inventory has addresses for three regions of 245 nodes; bring the cluster up and render it by its name")
+		}
+		n.PublicAddress = fmt.Sprintf(public[r], host)
+		n.PrivateAddress = fmt.Sprintf("10.%d.0.%d", 11*(r+1), host)
+		n.Layout = hostLayout(p.Disks)
+		nodes = append(nodes, n)
+	}
+	return nodes, nil
+}
+
+// hostLayout is where a host of its own keeps a node's files.
+func hostLayout(d topology.Disks) topology.Layout {
+	at := func(disk, what string) string { return filepath.Join("/fs", disk, "cassandra", what) }
+	return topology.Layout{
+		Root: "/opt/cassandra", Conf: "/etc/cassandra",
+		Data: at(d.Data, "data"), Commitlog: at(d.Commitlog, "commitlog"), SavedCaches: at(d.SavedCaches, "saved_caches"),
+		Hints: at(d.Commitlog, "hints"), CDC: at(d.Commitlog, "cdc_raw"),
+		Log: "/var/log/cassandra", Tmp: "/var/lib/cassandra/tmp", Home: "/var/lib/cassandra",
+	}
+}
+
+// renderEnv names the software by where it will be; which jars there are is
+// known only when they have been fetched.
+func (w World) renderEnv(p topology.Plan) yamlgen.Env {
+	rel, _ := release.Find(p.Version) // the plan was built with it
+	lib := filepath.Join(w.CacheDir, rel.Version)
+	if p.Provider != "local" {
+		lib = "/opt/cassandra/lib"
+	}
+	return yamlgen.Env{ClassPath: []string{filepath.Join(lib, "*")}, Fresh: true}
+}
+
+func writeRendered(dir string, res Rendered) error {
+	for _, n := range res.Nodes {
+		for _, f := range n.Files {
+			path := filepath.Join(dir, n.Name, filepath.Base(f.Path))
+			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+				return fmt.Errorf("write rendered files: %w", err)
+			}
+			if err := os.WriteFile(path, []byte(f.Content), f.Mode); err != nil {
+				return fmt.Errorf("write rendered files: %w", err)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,261 @@
+package test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"crossring/internal/run"
+	"crossring/ringcheck"
+)
+
+// dice is for tests that do things at random moments. CROSSRING_SEED repeats a run,
+// as far as a computer with other work on it lets it.
+func dice(t *testing.T) *rand.Rand {
+	t.Helper()
+	seed := rand.Uint64()
+	if text := os.Getenv("CROSSRING_SEED"); text != "" {
+		var err error
+		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatalf("CROSSRING_SEED: %v", err)
+		}
+	}
+	t.Logf("CROSSRING_SEED=%d", seed)
+	return rand.New(rand.NewPCG(seed, 0))
+}
+
+func TestKillDuringUp(t *testing.T) {
+	kills := map[string]int{"1.2.19": 4}
+	if long() {
+		kills = map[string]int{"1.2.19": 10, "5.0.5": 4}
+	}
+	victims := []string{"command", "keeper", "both"}
+	for version, n := range kills {
+		t.Run(version, func(t *testing.T) {
+			r := dice(t)
+			// An undisturbed up says how long there is to be killed in.
+			h := newHome(t)
+			start := time.Now()
+			h.up(t, "calm", oneByOne("calm", version))
+			whole := time.Since(start)
+			inv, _ := h.inventory(t, "calm")
+			h.must(t, "down", "calm")
+			h.checkGone(t, inv)
+			for i := range n {
+				victim := victims[r.IntN(len(victims))]
+				// As many in the first tenth, where everything is made, as in the wait
+				// for the servers.
+				moment := time.Duration(r.Float64() * float64(whole))
+				if r.IntN(2) == 0 {
+					moment /= 10
+				}
+				next := []string{"up", "down"}[i%2]
+				t.Run(fmt.Sprintf("%d-%s-%s-then-%s", i, victim, moment.Round(time.Millisecond), next), func(t *testing.T) {
+					killDuringUp(t, version, victim, moment, next)
+				})
+			}
+		})
+	}
+}
+
+// killDuringUp kills the victim at a moment of up, and has the next command put
+// it right.
+func killDuringUp(t *testing.T, version, victim string, moment time.Duration, next string) {
+	h, name := newHome(t), "killed"
+	text := oneByOne(name, version)
+	file := h.spec(t, text)
+	t.Cleanup(func() { h.run(context.Background(), "down", name) })
+	up := h.start(t, "up", "-f", file)
+	select {
+	case <-time.After(moment): // at random: there is nothing to wait for
+	case <-up.ended:
+	}
+	if victim != "keeper" {
+		_ = up.cmd.Process.Kill() // it may have ended
+		up.wait(t)
+	}
+	if victim != "command" {
+		if pid := h.keeper(t); pid != 0 {
+			kill9(t, pid)
+		}
+	}
+	if got := up.wait(t); victim == "keeper" {
+		// It had come so far, or not yet; what it must not do is wait for the dead.
+		t.Logf("without its keeper up ended with %d", got.code)
+		if got.code != 0 {
+			checkSays(t, got, "keeper")
+		}
+	}
+	inv, made := h.inventory(t, name)
+	if next == "up" {
+		h.must(t, "up", "-f", file)
+		h.must(t, "ring", name)
+		inv, made = h.inventory(t, name)
+	}
+	got := h.run(t.Context(), "down", name)
+	if none := strings.Contains(got.stderr, "there is no cluster"); got.code != 0 && (made || !none) {
+		t.Errorf("want exit 0: %s", got)
+	}
+	h.checkGone(t, inv)
+}
+
+// awaitWhole waits until the ring is as planned, which takes a while after a
+// node or a line was away.
+func (c cluster) awaitWhole(t *testing.T) {
+	t.Helper()
+	var got result
+	defer func() {
+		if t.Failed() {
+			t.Log(got)
+		}
+	}()
+	eventually(t, patience, "the ring is as planned", func() bool {
+		got = c.run(t.Context(), "ring", c.name)
+		return got.code == 0
+	})
+}
+
+// lines asks for the network between the regions.
+func (c cluster) lines(t *testing.T) run.Network {
+	t.Helper()
+	return decode[run.Network](t, c.must(t, "fault", "show", c.name, "-o", "json"))
+}
+
+func mismatchKinds(r ringcheck.Ring) map[string]bool {
+	kinds := map[string]bool{}
+	for _, m := range r.Mismatches {
+		kinds[m.Kind] = true
+	}
+	return kinds
+}
+
+func TestKeeperOfARunningClusterDies(t *testing.T) {
+	each(t, func(t *testing.T, version string, c cluster) {
+		before := c.servers(t)
+		if len(before) != 2 {
+			t.Fatalf("servers before: %v", before)
+		}
+		t.Cleanup(func() { c.run(context.Background(), "up", c.name) }) // for those who share it
+		kill9(t, c.keeper(t))
+		eventually(t, patience, "the keeper is gone", func() bool { return c.keeper(t) == 0 })
+
+		r := c.want(t, 4, "status", c.name, "-o", "json")
+		ring := decode[ringcheck.Ring](t, r)
+		if !mismatchKinds(ring)["keeper"] || !strings.Contains(r.stderr, "crossring: hint: crossring up "+c.name) {
+			t.Errorf("status should say that the keeper is gone, and what to do: %s", r)
+		}
+		if got := c.servers(t); !maps.Equal(got, before) {
+			t.Errorf("without a keeper the servers are %v; they were %v", got, before)
+		}
+		checkSays(t, c.want(t, 1, "fault", "show", c.name), "keeper of cluster "+c.name)
+
+		c.must(t, "up", c.name)
+		if got := c.servers(t); !maps.Equal(got, before) {
+			t.Errorf("after up the servers are %v; they were %v", got, before)
+		}
+		eventually(t, patience, "the regions are connected again", func() bool {
+			net := c.lines(t)
+			return len(net.Lines) == 1 && net.Lines[0].Connections > 0 && len(net.RTT) == 1
+		})
+		c.awaitWhole(t)
+		// What is written here is read there: the new keeper carries it.
+		c.must(t, "repro", c.name, "--rows", "1000", "--missing-deadline", "120s")
+		// And it owns what it did not start.
+		c.must(t, "restart", c.name+":2")
+		c.awaitWhole(t)
+		if got := c.servers(t); len(got) != 2 || got["us-east-1-1"] != before["us-east-1-1"] || got["us-west-2-1"] == before["us-west-2-1"] {
+			t.Errorf("after a restart of node 2 the servers are %v; they were %v", got, before)
+		}
+	})
+}
+
+func TestServerIsKilled(t *testing.T) {
+	each(t, func(t *testing.T, version string, c cluster) {
+		t.Cleanup(func() { c.run(context.Background(), "up", c.name) })
+		old := c.servers(t)["us-west-2-1"]
+		kill9(t, old)
+		eventually(t, patience, "the keeper saw the end of the server", func() bool {
+			return c.servers(t)["us-west-2-1"] == 0
+		})
+		r := c.want(t, 4, "status", c.name, "-o", "json")
+		ring := decode[ringcheck.Ring](t, r)
+		for _, dc := range ring.Datacenters {
+			for _, n := range dc.Nodes {
+				want := ringcheck.Up
+				if n.Name == "us-west-2-1" {
+					want = ringcheck.Down
+				}
+				if n.Status != want {
+					t.Errorf("%s is %s, want %s: %s", n.Name, n.Status, want, r)
+				}
+			}
+		}
+		checkSays(t, r, "us-west-2-1")
+		c.must(t, "up", c.name)
+		c.must(t, "ring", c.name)
+		if now := c.servers(t)["us-west-2-1"]; now == 0 || now == old {
+			t.Errorf("the server's pid is %d; it was %d", now, old)
+		}
+	})
+}
+
+func TestDownWithoutKeeper(t *testing.T) {
+	for _, stopped := range []bool{false, true} {
+		t.Run(fmt.Sprintf("stopped=%t", stopped), func(t *testing.T) {
+			h := newHome(t)
+			h.up(t, "orphan", oneByOne("orphan", "1.2.19"))
+			if stopped {
+				h.must(t, "stop", "orphan")
+			}
+			inv, _ := h.inventory(t, "orphan")
+			kill9(t, h.keeper(t))
+			h.must(t, "down", "orphan")
+			h.checkGone(t, inv)
+			checkSays(t, h.want(t, 1, "down", "orphan"), `there is no cluster "orphan"`)
+		})
+	}
+}
+
+func TestKeeperAndServersDie(t *testing.T) {
+	h := newHome(t)
+	c := h.up(t, "crashed", oneByOne("crashed", "1.2.19"))
+	before := c.servers(t)
+	for _, p := range c.processes(t) {
+		kill9(t, p.pid)
+	}
+	eventually(t, patience, "all of it is gone", func() bool { return len(c.processes(t)) == 0 })
+	r := c.want(t, 4, "status", c.name)
+	checkSays(t, r, "keeper of cluster crashed")
+	got := decode[run.Listing](t, c.must(t, "ls", "-o", "json"))
+	if len(got.Clusters) != 1 || got.Clusters[0].Keeper || got.Clusters[0].Running != 0 {
+		t.Errorf("ls of a dead cluster: %+v", got)
+	}
+	c.must(t, "up", c.name)
+	c.must(t, "ring", c.name)
+	for node, pid := range c.servers(t) {
+		if pid == before[node] {
+			t.Errorf("%s has pid %d, as before its death", node, pid)
+		}
+	}
+	inv, _ := h.inventory(t, c.name)
+	c.must(t, "down", c.name)
+	h.checkGone(t, inv)
+}
+
+// A hung keeper can't be asked to go, nor be waited for.
+func TestDownWithAHungKeeper(t *testing.T) {
+	needLong(t)
+	h := newHome(t)
+	h.up(t, "hung", oneByOne("hung", "1.2.19"))
+	inv, _ := h.inventory(t, "hung")
+	stopProcess(t, h.keeper(t))
+	h.must(t, "down", "hung")
+	h.checkGone(t, inv)
+}
+

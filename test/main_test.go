@@ -1,0 +1,250 @@
+// Package test runs the built program against real Cassandra: whole commands,
+// their answers, their exit codes, and what they leave behind.
+package test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// program is the path of the built binary.
+var program string
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(build(m))
+}
+
+// build compiles the program once, runs the tests, and takes down what they shared.
+func build(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "crossring-test")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	program = filepath.Join(dir, "crossring")
+	cmd := exec.Command("go", "build", "-trimpath", "-o", program, "crossring")
+	cmd.Stderr = os.Stderr
+	if err := cmd.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "building the program:", err)
+		return 1
+	}
+	code := m.Run()
+	shared.Lock()
+	defer shared.Unlock()
+	for _, c := range shared.clusters {
+		if got := c.run(context.Background(), "down", c.name); got.code != 0 {
+			fmt.Fprintln(os.Stderr, got)
+			code = 1
+		}
+		os.RemoveAll(c.state)
+	}
+	return code
+}
+
+// long says whether the tests that take longer are asked for.
+func long() bool { return os.Getenv("CROSSRING_LONG") != "" }
+
+// needLong skips what make test leaves to make test-long.
+func needLong(t *testing.T) {
+	t.Helper()
+	if !long() {
+		t.Skip("runs in make test-long (CROSSRING_LONG=1): it takes minutes of both processors")
+	}
+}
+
+// home is a place for the program to work in: a state directory, and an
+// environment of its own. The jar cache is the user's, so that nothing is
+// fetched twice.
+type home struct {
+	state string
+	env   []string // over the test's own environment
+	dir   string   // working directory; "" is the test's
+}
+
+func newHome(t *testing.T) home {
+	t.Helper()
+	return home{state: t.TempDir()}
+}
+
+// result is what a command came to.
+type result struct {
+	args   []string
+	code   int
+	stdout string
+	stderr string
+}
+
+func (r result) String() string {
+	return fmt.Sprintf("crossring %s: exit %d\n--- stdout\n%s--- stderr\n%s", strings.Join(r.args, " "), r.code, r.stdout, r.stderr)
+}
+
+// command is a command of the program, not yet started.
+func (h home) command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Env = append(os.Environ(), "CROSSRING_STATE="+h.state)
+	cmd.Env = append(cmd.Env, h.env...)
+	cmd.Dir = h.dir
+	return cmd
+}
+
+// run runs a command to its end.
+func (h home) run(ctx context.Context, args ...string) result {
+	var stdout, stderr bytes.Buffer
+	cmd := h.command(ctx, args...)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	r := result{args: args, stdout: stdout.String(), stderr: stderr.String()}
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		r.code = exit.ExitCode()
+	case err != nil:
+		r.code, r.stderr = -1, r.stderr+err.Error()
+	}
+	return r
+}
+
+// must runs a command that has to succeed.
+func (h home) must(t *testing.T, args ...string) result {
+	t.Helper()
+	return h.want(t, 0, args...)
+}
+
+// want runs a command that has to end with code.
+func (h home) want(t *testing.T, code int, args ...string) result {
+	t.Helper()
+	r := h.run(t.Context(), args...)
+	if r.code != code {
+		t.Fatalf("want exit %d: %s", code, r)
+	}
+	return r
+}
+
+// decode reads a command's JSON answer.
+func decode[T any](t *testing.T, r result) T {
+	t.Helper()
+	var v T
+	if err := json.Unmarshal([]byte(r.stdout), &v); err != nil {
+		t.Fatalf("%v in the answer of %s", err, r)
+	}
+	return v
+}
+
+// cluster is one that is up.
+type cluster struct {
+	home
+	name string
+}
+
+// specOf writes a spec into the home and returns its path.
+func (h home) spec(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(h.state, fmt.Sprintf("spec-%d.yaml", time.Now().UnixNano()))
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// up makes a cluster of a spec's text and takes it down when the test ends.
+func (h home) up(t *testing.T, name, text string) cluster {
+	t.Helper()
+	c := cluster{h, name}
+	t.Cleanup(func() {
+		// The test's context has ended by now.
+		if r := h.run(context.Background(), "down", name); r.code != 0 && !strings.Contains(r.stderr, "there is no cluster") {
+			t.Error(r)
+		}
+	})
+	h.must(t, "up", "-f", h.spec(t, text))
+	return c
+}
+
+// oneByOne is the spec of two regions of one node.
+func oneByOne(name, version string) string {
+	return fmt.Sprintf(`version: crossring/v1
+name: %s
+cassandra: "%s"
+partitioner: %s
+heap_mb: 512
+regions:
+  - {region: us-east-1, zone: us-east-1a, nodes: 1}
+  - {region: us-west-2, zone: us-west-2a, nodes: 1}
+`, name, version, partitionerOf(version))
+}
+
+// partitionerOf is the experiment's for the experiment's version, and today's for today's.
+func partitionerOf(version string) string {
+	if strings.HasPrefix(version, "1.") {
+		return "RandomPartitioner"
+	}
+	return "Murmur3Partitioner"
+}
+
+// versions are those that every run boots.
+var versions = []string{"1.2.19", "5.0.5"}
+
+// shared holds one cluster for each version, made when the first test asks.
+var shared struct {
+	sync.Mutex
+	clusters map[string]cluster
+}
+
+// sharedCluster is a two-region cluster that tests of a version share: they may
+// write to it and must leave it up and whole.
+func sharedCluster(t *testing.T, version string) cluster {
+	t.Helper()
+	shared.Lock()
+	defer shared.Unlock()
+	if c, ok := shared.clusters[version]; ok {
+		return c
+	}
+	state, err := os.MkdirTemp("", "crossring-shared")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := cluster{home{state: state}, "shared-" + strings.ReplaceAll(version, ".", "-")}
+	if shared.clusters == nil {
+		shared.clusters = map[string]cluster{}
+	}
+	shared.clusters[version] = c // also when up fails: TestMain takes it down
+	c.must(t, "up", "-f", c.spec(t, oneByOne(c.name, version)))
+	return c
+}
+
+// each runs f for every version, on its shared cluster.
+func each(t *testing.T, f func(t *testing.T, version string, c cluster)) {
+	t.Helper()
+	for _, v := range versions {
+		t.Run(v, func(t *testing.T) { f(t, v, sharedCluster(t, v)) })
+	}
+}
+
+// eventually asks until ok says yes, and fails the test at the deadline.
+func eventually(t *testing.T, deadline time.Duration, what string, ok func() bool) {
+	t.Helper()
+	end := time.Now().Add(deadline)
+	for !ok() {
+		if time.Now().After(end) {
+			t.Fatalf("after %s still not: %s", deadline, what)
+		}
+		select {
+		case <-t.Context().Done():
+			t.Fatalf("stopped while waiting: %s", what)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
