@@ -70,7 +70,7 @@ func killDuringUp(t *testing.T, version, victim string, moment time.Duration, ne
 	h, name := newHome(t), "killed"
 	text := oneByOne(name, version)
 	file := h.spec(t, text)
-	t.Cleanup(func() { h.run(context.Background(), "down", name) })
+	t.Cleanup(func() { h.clear(name) })
 	up := h.start(t, "up", "-f", file)
 	select {
 	case <-time.After(moment): // at random: there is nothing to wait for
@@ -258,4 +258,3 @@ func TestDownWithAHungKeeper(t *testing.T) {
 	h.must(t, "down", "hung")
 	h.checkGone(t, inv)
 }
-

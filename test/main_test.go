@@ -163,14 +163,18 @@ func (h home) spec(t *testing.T, text string) string {
 func (h home) up(t *testing.T, name, text string) cluster {
 	t.Helper()
 	c := cluster{h, name}
-	t.Cleanup(func() {
-		// The test's context has ended by now.
-		if r := h.run(context.Background(), "down", name); r.code != 0 && !strings.Contains(r.stderr, "there is no cluster") {
-			t.Error(r)
-		}
-	})
+	t.Cleanup(func() { h.takeDown(t, name) })
 	h.must(t, "up", "-f", h.spec(t, text))
 	return c
+}
+
+// takeDown removes a cluster at the end of a test, unless the test did.
+func (h home) takeDown(t *testing.T, name string) {
+	t.Helper()
+	// The test's context has ended by now.
+	if r := h.run(context.Background(), "down", name); r.code != 0 && !strings.Contains(r.stderr, "there is no cluster") {
+		t.Error(r)
+	}
 }
 
 // oneByOne is the spec of two regions of one node.

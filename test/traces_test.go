@@ -264,3 +264,14 @@ func stopProcess(t *testing.T, pid int) {
 		t.Fatalf("stop process %d: %v", pid, err)
 	}
 }
+
+// clear takes down what a test may have left. For t.Cleanup: by then the test's
+// context has ended, and the test has judged what it wanted to judge.
+func (h home) clear(name string) { h.run(context.Background(), "down", name) }
+
+func resumeProcess(t *testing.T, pid int) {
+	t.Helper()
+	if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
+		t.Fatalf("resume process %d: %v", pid, err)
+	}
+}

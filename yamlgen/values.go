@@ -48,6 +48,7 @@ type values struct {
 	MetadataPort                  int
 	CDSArchive, ProcID            string
 	Fresh                         bool
+	RingDelayMS                   int
 	Java, User, ArgFile, Main     string
 }
 
@@ -96,7 +97,7 @@ func newValues(inv topology.Inventory, node topology.Node, env Env, rel release.
 		ReleaseJVM: rel.JVM, EnvJVM: env.JVM,
 		Exports: toUnnamed(rel.Exports), Opens: toUnnamed(rel.Opens),
 		JolokiaHost: "127.0.0.1", JMXPort: node.Ports.JMX, JMXByJVM: rel.JMXByJVM, MetadataPort: node.Ports.Metadata,
-		CDSArchive: env.CDSArchive, ProcID: env.ProcID, Fresh: env.Fresh,
+		CDSArchive: env.CDSArchive, ProcID: env.ProcID, Fresh: env.Fresh, RingDelayMS: ringDelay(node),
 		Java: env.Java, User: env.User, ArgFile: "@" + path.Join(l.Conf, JVMOptions), Main: rel.Main,
 	}
 	if v.Local {
@@ -205,4 +206,13 @@ func or[T comparable](v, otherwise T) T {
 		return otherwise
 	}
 	return v
+}
+
+// ringDelay is how long, in milliseconds, a node of a fresh ring looks for
+// others: a seed starts alone after that, any other node ends itself.
+func ringDelay(n topology.Node) int {
+	if n.Seed {
+		return 2000
+	}
+	return 30000
 }

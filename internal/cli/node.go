@@ -130,7 +130,10 @@ func faultAction(kind string, args int) handler {
 			f.Kind = ""
 		}
 		net, err := w.Fault(ctx, c.Args().First(), f)
-		return answer{doc: net, text: func(out io.Writer) error { return writeNetwork(out, net) }}, err
+		if err != nil {
+			return answer{doc: net}, err
+		}
+		return answer{doc: net, text: func(out io.Writer) error { return writeNetwork(out, net) }}, nil
 	}
 }
 

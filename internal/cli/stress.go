@@ -175,15 +175,20 @@ func (e *env) reportCommand() *cli.Command {
 	return &cli.Command{
 		Name: "report", ArgsUsage: "RUN",
 		Usage:       "the report of a run, made anew from its raw results",
-		Description: "RUN is a run directory, or its name below the state directory.",
+		Description: "RUN is a run directory, or its name below the state directory. -o html is one page that needs nothing else.",
 		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 			return withName(c, e, func(w run.World, path string) (answer, error) {
-				doc, err := w.RunReport(ctx, path)
+				doc, course, err := w.RunReport(ctx, path)
 				if doc.Schema == "" {
 					return answer{}, err
 				}
-				return answer{doc: doc, text: func(out io.Writer) error { return report.Text(out, doc) }}, err
+				return answer{doc: doc, text: func(out io.Writer) error {
+					if e.output == "html" {
+						return report.HTML(out, doc, course)
+					}
+					return report.Text(out, doc)
+				}}, err
 			})
-		}),
+		}, "html"),
 	}
 }

@@ -90,14 +90,16 @@ func Stop(ctx context.Context, targets []Target, grace time.Duration) error {
 // server has ended. ready is asked again and again, and may take its time; ctx
 // carries the deadline.
 func Ready(ctx context.Context, targets []Target, ready func(context.Context, topology.Node) error) error {
-	// One dead server is enough to know: the others are not waited for.
+	// One dead server is enough to know: the others are not waited for, but for the
+	// moment in which they, too, may die of what killed the first.
+	const moment = time.Second
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	return each(targets, func(t Target) error {
 		err := waitReady(ctx, t, ready)
 		var dead *DeadError
 		if errors.As(err, &dead) {
-			cancel(errOtherDied)
+			time.AfterFunc(moment, func() { cancel(errOtherDied) })
 		}
 		return err
 	})

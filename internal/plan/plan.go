@@ -46,17 +46,11 @@ func (b *builder) problem(path, format string, args ...any) {
 	b.problems = append(b.problems, b.spec.Problem(path, format, args...))
 }
 
-// release finds what the Cassandra version can do. A problem with the version is
-// reported once.
+// release finds what the Cassandra version can do. A version that is not known is
+// a problem that the spec has reported.
 func (b *builder) release() release.Release {
 	rel, err := release.Find(b.spec.Cassandra)
-	if err != nil {
-		if !slices.ContainsFunc(b.problems, func(p *spec.Problem) bool { return p.Path == "cassandra" }) {
-			b.problem("cassandra", "%s", err)
-		}
-		return rel
-	}
-	if b.spec.Naming == Standard && !rel.NamingSchemeKey {
+	if err == nil && b.spec.Naming == Standard && !rel.NamingSchemeKey {
 		b.problem("naming", "cassandra %s knows only %s names; %s ones came with 4.0", rel.Version, Legacy, Standard)
 	}
 	return rel

@@ -106,7 +106,7 @@ func (w World) startTargets(ctx context.Context, c cluster, targets []deploy.Tar
 		return err
 	}
 	return w.stage("the nodes answer, and are seen up in their datacenter", func() error {
-		return partial(deploy.Ready(ctx, targets, func(ctx context.Context, n topology.Node) error {
+		return c.partial(deploy.Ready(ctx, targets, func(ctx context.Context, n topology.Node) error {
 			return w.seenUp(ctx, c, n)
 		}), targets)
 	})
@@ -141,7 +141,7 @@ func sameDatacenter(inv topology.Inventory, name string, n topology.Node) bool {
 
 func (w World) stopTargets(ctx context.Context, c cluster, targets []deploy.Target) error {
 	return w.stage(fmt.Sprintf("stop %d nodes", len(targets)), func() error {
-		return partial(deploy.Stop(ctx, targets, stopGrace), targets)
+		return c.partial(deploy.Stop(ctx, targets, stopGrace), targets)
 	})
 }
 

@@ -180,23 +180,36 @@ func (w World) runs(name string) ([]string, error) {
 }
 
 // RunReport makes the document of a run anew from what its directory holds: the
-// counts and times from the raw results, the rings as they were seen.
-func (w World) RunReport(_ context.Context, path string) (report.Document, error) {
+// counts and times, and their course, from the raw results; the rings as they
+// were seen.
+func (w World) RunReport(_ context.Context, path string) (report.Document, report.Course, error) {
 	if !strings.ContainsRune(path, filepath.Separator) {
 		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 			path = filepath.Join(w.runsDir(), path)
 		}
 	}
+	var course report.Course
 	dir, err := stress.OpenDir(path)
 	if err != nil {
-		return report.Document{}, Usage("", err, "ls "+w.runsDir())
+		return report.Document{}, course, Usage("", err, "ls "+w.runsDir())
 	}
 	doc := report.New(dir.Meta.Cluster)
 	if err := readDocument(dir.Path, &doc); err != nil {
-		return doc, err
+		return doc, course, err
 	}
 	doc.Version, doc.ValueBytes, doc.RunDir = dir.Meta.CassandraVersion, dir.Meta.Stress.ValueBytes, dir.Path
 	s, err := dir.Summary()
 	doc.Write, doc.Read = s.Write, s.Read
-	return doc, err
+	if err != nil {
+		return doc, course, err
+	}
+	if s.Write != nil {
+		if course.Write, err = dir.Seconds(stress.OpWrite); err != nil {
+			return doc, course, err
+		}
+	}
+	if s.Read != nil {
+		course.Read, err = dir.Seconds(stress.OpRead)
+	}
+	return doc, course, err
 }

@@ -178,13 +178,13 @@ func (w World) startNodes(ctx context.Context, c cluster, targets []deploy.Targe
 		return err
 	}
 	if err := deploy.Put(ctx, stopped); err != nil || until <= 3 {
-		return partial(err, stopped)
+		return c.partial(err, stopped)
 	}
 	if len(stopped) == 0 {
 		return nil
 	}
 	text := fmt.Sprintf("start %d nodes", len(stopped))
-	return w.stage(text, func() error { return partial(deploy.Start(ctx, stopped), stopped) })
+	return w.stage(text, func() error { return c.partial(deploy.Start(ctx, stopped), stopped) })
 }
 
 // awaitRing waits until each node answers a query, and the ring is as planned
@@ -196,7 +196,7 @@ func (w World) awaitRing(ctx context.Context, c cluster, targets []deploy.Target
 		return cql.Ready(ctx, n.PrivateAddress, n.Ports.Native, c.rel)
 	})
 	if err != nil {
-		return ringcheck.Ring{}, partial(err, targets)
+		return ringcheck.Ring{}, c.partial(err, targets)
 	}
 	var ring ringcheck.Ring
 	err = deploy.Ready(ctx, targets[:1], func(ctx context.Context, _ topology.Node) error {
@@ -214,7 +214,7 @@ func (w World) awaitRing(ctx context.Context, c cluster, targets []deploy.Target
 	var differs *mismatchError
 	switch {
 	case errors.As(err, &dead):
-		return ring, partial(err, targets)
+		return ring, c.partial(err, targets)
 	case errors.As(err, &differs):
 		return ring, Ring("waiting for the ring to be as planned", err, "crossring ring "+c.inv.Plan.Name)
 	}
@@ -232,13 +232,22 @@ func (e *mismatchError) Error() string {
 	return s
 }
 
-// partial gives an error of some nodes the code that says so, when others are well.
-func partial(err error, targets []deploy.Target) error {
+// partial gives an error of some nodes the code that says so, when others are
+// well, and the error of a server that ended a hint.
+func (c cluster) partial(err error, targets []deploy.Target) error {
 	if err == nil {
 		return nil
 	}
+	hint := ""
+	var dead *deploy.DeadError
+	if errors.As(err, &dead) {
+		hint = fmt.Sprintf("crossring logs %s:%s --lines 200", c.inv.Plan.Name, dead.Node)
+	}
 	if failed, ok := err.(interface{ WrappedErrors() []error }); ok && len(failed.WrappedErrors()) < len(targets) {
-		return Partial("", err, "")
+		return Partial("", err, hint)
+	}
+	if hint != "" {
+		return &Fail{Code: ExitFailure, Err: err, Hint: hint}
 	}
 	return err
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"crossring/internal/release"
 )
 
 const (
@@ -103,7 +105,11 @@ func check(s Spec) []*Problem {
 			bad("cluster_name", "%q is not a name of 1 to 128 printable bytes", s.ClusterName)
 		}
 	}
-	match("cassandra", s.Cassandra, versionPattern, `a version such as "5.0" or "5.0.5"`)
+	if match("cassandra", s.Cassandra, versionPattern, `a version such as "5.0" or "5.0.5"`); versionPattern.MatchString(s.Cassandra) {
+		if _, err := release.Find(s.Cassandra); err != nil {
+			bad("cassandra", "%s", err)
+		}
+	}
 	oneOf("partitioner", s.Partitioner, partitioners)
 	oneOf("provider", s.Provider, providers)
 	oneOf("naming", s.Naming, namings)

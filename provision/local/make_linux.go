@@ -88,7 +88,7 @@ func makeDirs(dir string, inv topology.Inventory) error {
 	}
 	need := uint64(len(inv.Nodes)) * spacePerNode
 	if free := fs.Bavail * uint64(fs.Bsize); free < need {
-		return &NoSpaceError{Dir: dir, Need: need, Free: free}
+		return &NoSpaceError{Dir: filepath.Dir(dir), Need: need, Free: free}
 	}
 	for _, n := range inv.Nodes {
 		l := n.Layout

@@ -1,0 +1,312 @@
+package test
+
+import (
+	"encoding/json"
+	"math/big"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"crossring/internal/report"
+	"crossring/internal/run"
+	"crossring/internal/topology"
+	"crossring/ringcheck"
+	"crossring/stress"
+	"crossring/tokens"
+)
+
+// promised are the keys that other programs were promised, by the table of
+// docs/json.md that they stand in. More may be there; these stay.
+var promised = map[string]string{
+	"ring": `datacenters[].name datacenters[].nodes[].name datacenters[].nodes[].address datacenters[].nodes[].private_address
+		datacenters[].nodes[].rack datacenters[].nodes[].status datacenters[].nodes[].state datacenters[].nodes[].load_bytes
+		datacenters[].nodes[].owns_effective datacenters[].nodes[].host_id datacenters[].nodes[].tokens[]
+		datacenters[].nodes[].release_version mismatches[].kind mismatches[].node mismatches[].want mismatches[].got
+		mismatches[].message agreed_schema schema_versions{}[]`,
+	"tokens": "partitioner strategy datacenters[].name datacenters[].tokens[]",
+	"demo": `cluster cassandra_version partitioner ring_before.datacenters[].name ring_after.datacenters[].name write.rows read.rows
+		keys_estimate.after_write{} keys_estimate.after_read{} run_dir`,
+	"write": `datacenter rows acknowledged failed unknown seconds ops_per_second client_cpu_us_per_op latency_ms.p50 latency_ms.p95
+		latency_ms.p99 latency_ms.p999 latency_ms.max response_ms.p50 response_ms.p95 response_ms.p99 response_ms.p999 response_ms.max
+		coordinators{}`,
+	"read": `datacenter rows seconds ops_per_second client_cpu_us_per_op latency_ms.p50 latency_ms.p95 latency_ms.p99 latency_ms.p999
+		latency_ms.max response_ms.p50 response_ms.p95 response_ms.p99 response_ms.p999 response_ms.max coordinators{}
+		found missing_at_first_read found_later missing wrong failed lag_ms.count lag_ms.p50 lag_ms.p95 lag_ms.p99 lag_ms.p999 lag_ms.max`,
+	"plan": `nodes[].name nodes[].region nodes[].zone nodes[].datacenter nodes[].rack nodes[].tokens[] rules[].node tags{}
+		cost.per_hour_usd cost.ttl_usd cost.prices_as_of calls[]`,
+	"ls":       "clusters[].name clusters[].provider clusters[].regions[] clusters[].nodes clusters[].age_seconds clusters[].expires_at clusters[].cost_so_far_usd",
+	everywhere: "schema error.code error.message error.hint",
+}
+
+func TestDocumentedKeysArePromised(t *testing.T) {
+	all := documentedShapes(t)
+	for name, paths := range promised {
+		for path := range strings.FieldsSeq(paths) {
+			if !all.has(name, path) {
+				t.Errorf("docs/json.md: table %q has no key %s", name, path)
+			}
+		}
+	}
+	if all.has("ring", "datacenters[].nodes[].nonsense") {
+		t.Error("a key that is not there was found")
+	}
+}
+
+// TestDocuments holds the answer of every command against its table.
+func TestDocuments(t *testing.T) {
+	all := documentedShapes(t)
+	each(t, func(t *testing.T, version string, c cluster) {
+		// holds runs a command and holds its answer against a table.
+		holds := func(table string, code int, args ...string) result {
+			t.Helper()
+			r := c.want(t, code, append(args, "-o", "json")...)
+			for _, problem := range all.check(table, []byte(r.stdout)) {
+				t.Errorf("crossring %s: %s", strings.Join(r.args, " "), problem)
+			}
+			if failed := strings.Contains(r.stdout, "\n  \"error\": {"); failed != (code != 0) {
+				t.Errorf("an error is there exactly when the command failed: %s", r)
+			}
+			return r
+		}
+		file := c.spec(t, oneByOne(c.name, version))
+		inv, _ := c.inventory(t, c.name)
+
+		checkPlan(t, decode[topology.Plan](t, holds("plan", 0, "plan", "-f", file)), version)
+		holds("render", 0, "render", "-f", file)
+		holds("render", 0, "render", c.name)
+		holds("version", 0, "version")
+		doc := decode[tokens.Document](t, holds("tokens", 0, "tokens", "3", "2", "--partitioner", strings.TrimSuffix(partitionerOf(version), "Partitioner")))
+		for _, dc := range doc.Datacenters {
+			checkTokens(t, dc.Tokens)
+		}
+		holds("up", 0, "up", c.name)
+		holds("processes", 0, "start", c.name)
+		holds("fault", 0, "fault", "show", c.name)
+		holds("cql", 0, "cql", c.name, "SELECT cluster_name FROM system.local")
+		holds("ls", 0, "ls")
+		for _, command := range []string{"ring", "status"} {
+			checkRing(t, decode[ringcheck.Ring](t, holds("ring", 0, command, c.name)), inv)
+		}
+
+		got := decode[report.Document](t, holds("demo", 0, "repro", c.name, "--rows", "500"))
+		checkDocument(t, got, inv, 500)
+		again := decode[report.Document](t, holds("demo", 0, "report", got.RunDir))
+		checkDocument(t, again, inv, 500)
+		holds("stress", 0, "stress", "write", c.name, "--rows", "300", "--rate", "500")
+		holds("stress", 0, "stress", "read", c.name)
+
+		// Of what fails there is as much as there was.
+		holds("cql", 1, "cql", c.name, "SELECT nonsense")
+		holds("stress", 0, "stress", "write", c.name, "--rows", "300")
+		// Rows that are not there, and some perhaps that another run left.
+		r := holds("stress", 6, "stress", "read", c.name, "--rows", "510", "--missing-deadline", "0s")
+		if rd := decode[run.StressResult](t, r).Read; rd == nil || rd.Found != 300 || rd.Missing+rd.Wrong != 210 {
+			t.Errorf("of 510 rows 300 were written: %s", r)
+		}
+	})
+}
+
+var (
+	fullVersion = regexp.MustCompile(`^\d+\.\d+\.\d+$`)
+	uuid        = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+)
+
+// checkTokens holds that tokens are decimal and ascend.
+func checkTokens(t *testing.T, list []string) {
+	t.Helper()
+	var last *big.Int
+	for _, text := range list {
+		n, ok := new(big.Int).SetString(text, 10)
+		if !ok || n.String() != text {
+			t.Errorf("token %q is not decimal", text)
+			return
+		}
+		if last != nil && n.Cmp(last) <= 0 {
+			t.Errorf("tokens %q do not ascend", list)
+		}
+		last = n
+	}
+	if last == nil {
+		t.Error("there are no tokens")
+	}
+}
+
+func checkPlan(t *testing.T, p topology.Plan, version string) {
+	t.Helper()
+	if p.Version != version || p.Partitioner != partitionerOf(version) || len(p.Nodes) != 2 {
+		t.Errorf("plan of %d nodes of %s with %s, want 2 of %s with %s", len(p.Nodes), p.Version, p.Partitioner, version, partitionerOf(version))
+	}
+	for _, n := range p.Nodes {
+		checkTokens(t, n.Tokens)
+	}
+}
+
+// checkRing holds what the ring of a whole cluster must say, wherever it stands.
+func checkRing(t *testing.T, r ringcheck.Ring, inv topology.Inventory) {
+	t.Helper()
+	if r.Schema != topology.Schema || r.Partitioner != inv.Plan.Partitioner || r.Version != inv.Plan.Version || !fullVersion.MatchString(r.Version) {
+		t.Errorf("%s: Cassandra %s with %s, want %s with %s", r.Schema, r.Version, r.Partitioner, inv.Plan.Version, inv.Plan.Partitioner)
+	}
+	if len(r.Mismatches) > 0 || !r.AgreedSchema || len(r.SchemaVersions) != 1 {
+		t.Errorf("not as planned: mismatches %v, schema versions %v", r.Mismatches, r.SchemaVersions)
+	}
+	var addresses []string
+	for _, dc := range r.Datacenters {
+		for _, n := range dc.Nodes {
+			want, err := inv.Node(n.Name)
+			if err != nil {
+				t.Error(err)
+				continue
+			}
+			addresses = append(addresses, n.Address)
+			if n.Address != want.PublicAddress || n.PrivateAddress != want.PrivateAddress || dc.Name != want.Datacenter || n.Rack != want.Rack {
+				t.Errorf("%s at %s and %s in %s/%s, want %s and %s in %s/%s", n.Name, n.Address, n.PrivateAddress, dc.Name, n.Rack,
+					want.PublicAddress, want.PrivateAddress, want.Datacenter, want.Rack)
+			}
+			if n.Status != ringcheck.Up || n.State != ringcheck.Normal || n.ReleaseVersion != inv.Plan.Version || !uuid.MatchString(n.HostID) {
+				t.Errorf("%s is %s/%s, release %s, host id %s", n.Name, n.Status, n.State, n.ReleaseVersion, n.HostID)
+			}
+			if n.LoadBytes == nil || *n.LoadBytes <= 0 {
+				t.Errorf("%s does not say its load", n.Name)
+			}
+			if (n.OwnsEffective != nil) != (r.Keyspace != "") {
+				t.Errorf("%s: effective ownership %v of keyspace %q", n.Name, n.OwnsEffective, r.Keyspace)
+			}
+			checkTokens(t, n.Tokens)
+		}
+	}
+	if len(addresses) != len(inv.Nodes) {
+		t.Errorf("nodes %v, want %d", addresses, len(inv.Nodes))
+	}
+	for _, have := range r.SchemaVersions {
+		if slices.Sort(addresses); !slices.Equal(have, addresses) {
+			t.Errorf("a schema version on %v, want it on %v", have, addresses)
+		}
+	}
+}
+
+// checkFrame holds what a phase says of itself: that the rows and the attempts
+// are all there, and that only nodes of its datacenter coordinated.
+func checkFrame(t *testing.T, f stress.Frame, inv topology.Inventory, dc string, rows int64) {
+	t.Helper()
+	if f.Rows != rows || f.RowsAsked != rows || f.Datacenter != dc || f.Attempts < rows {
+		t.Errorf("%s of %d of %d rows in %s with %d attempts, want %d in %s", f.Op, f.Rows, f.RowsAsked, f.Datacenter, f.Attempts, rows, dc)
+	}
+	var allowed []string
+	for _, n := range inv.InDatacenter(dc) {
+		allowed = append(allowed, n.PublicAddress)
+	}
+	var attempts int64
+	for address, n := range f.Coordinators {
+		if !slices.Contains(allowed, address) {
+			t.Errorf("%s: %s coordinated, which is not in %s", f.Op, address, dc)
+		}
+		attempts += n
+	}
+	if attempts != f.Attempts {
+		t.Errorf("%s: coordinators' attempts add up to %d, want %d", f.Op, attempts, f.Attempts)
+	}
+	l := f.Latency
+	if !slices.IsSorted([]float64{0, l.P50, l.P95, l.P99, l.P999, l.Max}) || l.P50 == 0 {
+		t.Errorf("%s: latencies %+v", f.Op, l)
+	}
+	if (f.Response != nil) != (f.Rate > 0) {
+		t.Errorf("%s: response times %v at rate %v", f.Op, f.Response, f.Rate)
+	}
+	if f.Seconds <= 0 || f.OpsPerSec <= 0 || f.ClientCPUMicros <= 0 {
+		t.Errorf("%s: %v s, %v operations/s, %v µs of processor time each", f.Op, f.Seconds, f.OpsPerSec, f.ClientCPUMicros)
+	}
+}
+
+// checkDocument holds a run in which nothing was lost.
+func checkDocument(t *testing.T, d report.Document, inv topology.Inventory, rows int64) {
+	t.Helper()
+	if d.RingBefore == nil || d.RingAfter == nil || d.Write == nil || d.Read == nil {
+		t.Fatalf("the document of %s is not whole", d.RunDir)
+	}
+	checkRing(t, *d.RingBefore, inv)
+	checkRing(t, *d.RingAfter, inv)
+	w, r := d.Write, d.Read
+	checkFrame(t, w.Frame, inv, "us-east", rows)
+	checkFrame(t, r.Frame, inv, "us-west-2", rows)
+	if w.Acknowledged != rows || w.Failed != 0 || w.Unknown != 0 {
+		t.Errorf("%d acknowledged, %d failed, %d unknown, want %d acknowledged", w.Acknowledged, w.Failed, w.Unknown, rows)
+	}
+	if r.Found != rows || r.Missing != 0 || r.Wrong != 0 || r.Failed != 0 || r.FoundLater > r.Found {
+		t.Errorf("%d found (%d later), %d missing, %d wrong, %d failed, want %d found", r.Found, r.FoundLater, r.Missing, r.Wrong, r.Failed, rows)
+	}
+	if r.Lag.Count != r.FoundLater {
+		t.Errorf("the lag is over %d rows, %d were found later", r.Lag.Count, r.FoundLater)
+	}
+	for when, counts := range map[string]map[string]int64{"write": d.KeysEstimate.AfterWrite, "read": d.KeysEstimate.AfterRead} {
+		for _, n := range inv.Nodes {
+			if _, ok := counts[n.PublicAddress]; !ok || len(counts) != len(inv.Nodes) {
+				t.Errorf("key estimates after the %s are of %v, %s is to be there", when, counts, n.PublicAddress)
+			}
+		}
+	}
+	if info, err := os.Stat(d.RunDir); err != nil || !info.IsDir() || !filepath.IsAbs(d.RunDir) {
+		t.Errorf("run directory %s: %v", d.RunDir, err)
+	}
+}
+
+// TestFailureDocuments is about commands that fail before there is anything to
+// say: with -o json there is a document all the same, without there is none.
+func TestFailureDocuments(t *testing.T) {
+	all := documentedShapes(t)
+	h := newHome(t)
+	bad := h.spec(t, "version: crossring/v1\nname: a\nnodes: 3\n")
+	for _, tt := range []struct {
+		code int
+		args []string
+	}{
+		{1, []string{"ring", "nonesuch"}},
+		{1, []string{"down", "nonesuch"}},
+		{1, []string{"repro", "nonesuch"}},
+		{1, []string{"up", "nonesuch"}},
+		{2, []string{"up", "-f", bad}},
+		{2, []string{"plan", "-f", bad}},
+		{2, []string{"up"}},
+		{2, []string{"tokens", "none"}},
+		{2, []string{"ring"}},
+		{2, []string{"ring", "--nonesuch"}},
+		{2, []string{"nonesuch"}},
+		{2, []string{"report", filepath.Join(h.state, "nonesuch")}},
+	} {
+		r := h.want(t, tt.code, tt.args...)
+		if r.stdout != "" || !strings.HasPrefix(r.stderr, "crossring: error: ") {
+			t.Errorf("without -o json there is an error on stderr and nothing else: %s", r)
+		}
+		r = h.want(t, tt.code, append(slices.Clone(tt.args), "-o", "json")...)
+		var doc struct {
+			Error json.RawMessage `json:"error"`
+		}
+		if err := json.Unmarshal([]byte(r.stdout), &doc); err != nil {
+			t.Errorf("%v: %s", err, r)
+			continue
+		}
+		// The keys of the answer itself may or may not be there yet.
+		for _, problem := range all.check("error", append(doc.Error[:len(doc.Error)-1:len(doc.Error)-1], `,"schema":""}`...)) {
+			t.Errorf("%s: %s", problem, r)
+		}
+		e := decode[failure](t, r)
+		if e.Schema != topology.Schema || e.Error.Code != tt.code || e.Error.Message == "" {
+			t.Errorf("want code %d and a message: %s", tt.code, r)
+		}
+		if first, _, _ := strings.Cut(e.Error.Message, "\n"); !strings.Contains(r.stderr, first) {
+			t.Errorf("stderr and the document say different things: %s", r)
+		}
+	}
+}
+
+type failure struct {
+	Schema string `json:"schema"`
+	Error  struct {
+		Code    int    `json:"code"`
+		Message string `json:"message"`
+		Hint    string `json:"hint"`
+	} `json:"error"`
+}
