@@ -55,7 +55,7 @@ func checkRead(t *testing.T, r result, s *stress.ReadSummary, rows int64) {
 }
 
 func TestPartitionDuringWrite(t *testing.T) {
-	const rows = 20000
+	const rows = 8000
 	h := newHome(t)
 	c := h.up(t, "cut", oneByOne("cut", "1.2.19"))
 	// Slow enough for the line to be cut in the middle.

@@ -113,8 +113,9 @@ func (w World) names() ([]string, error) {
 
 // software is what the nodes run on.
 type software struct {
-	java string
-	jars jars.Jars
+	java    string
+	jars    jars.Jars
+	archive string // of classes; "" is none
 }
 
 // jolokiaJava is the oldest Java that the Jolokia agent runs on.
@@ -122,18 +123,27 @@ const jolokiaJava = 11
 
 // prepare finds Java and the jars, before anything is made.
 func (w World) prepare(ctx context.Context, rel release.Release) (software, error) {
-	java, _, err := jars.FindJava(ctx, max(rel.JavaMin, jolokiaJava))
+	java, version, err := jars.FindJava(ctx, max(rel.JavaMin, jolokiaJava))
 	if err != nil {
 		return software{}, prerequisite(err)
 	}
-	j, err := jars.Ensure(ctx, jars.Request{
+	req := jars.Request{
 		Version: rel.Version, CacheDir: w.CacheDir, Home: w.CassandraHome, Log: w.Log,
 		Progress: func(s string) { w.Log.Info("jars", "step", s) },
-	})
+	}
+	j, err := jars.Ensure(ctx, req)
 	if err != nil {
 		return software{}, prerequisite(err)
 	}
-	return software{java: java, jars: j}, nil
+	archive, err := jars.Archive(ctx, req, j, java, version, func() {
+		w.Log.Info("jars", "step", "class archive, once for this Java")
+	})
+	if err != nil && ctx.Err() == nil {
+		// It only makes the start faster.
+		w.Log.Warn("jars", "err", err)
+		archive = ""
+	}
+	return software{java: java, jars: j, archive: archive}, ctx.Err()
 }
 
 // prerequisite gives the errors of something missing their exit code.

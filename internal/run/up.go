@@ -145,7 +145,7 @@ func (w World) targets(c cluster, sw software, fresh bool) ([]deploy.Target, err
 	var targets []deploy.Target
 	for _, n := range c.inv.Nodes {
 		files, err := yamlgen.Render(c.inv, n, yamlgen.Env{
-			ClassPath: sw.jars.ClassPath, JammAgent: sw.jars.Jamm, JolokiaAgent: sw.jars.Jolokia,
+			ClassPath: sw.jars.ClassPath, JammAgent: sw.jars.Jamm, JolokiaAgent: sw.jars.Jolokia, CDSArchive: sw.archive,
 			Fresh: fresh, Java: sw.java,
 		})
 		if err != nil {

@@ -91,8 +91,8 @@ type keeper struct {
 }
 
 // newKeeper opens everything, or nothing and an error.
-func newKeeper(dir, id string, log *slog.Logger) (k *keeper, err error) {
-	k = &keeper{dir: dir, log: log, slot: os.NewFile(slotFD, "slot"), leave: make(chan struct{})}
+func newKeeper(dir, id string, log *slog.Logger) (_ *keeper, err error) {
+	k := &keeper{dir: dir, log: log, slot: os.NewFile(slotFD, "slot"), leave: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			k.close()

@@ -61,6 +61,13 @@ func (l *link) isLost() bool {
 	return l.lost
 }
 
+// refuse resets the accepted side, after a while.
+func (l *link) refuse(after time.Duration) {
+	_ = l.in.SetReadDeadline(time.Now().Add(after)) // fails only on a closed connection
+	_, _ = io.Copy(io.Discard, l.in)                // ends with the deadline or the connection
+	l.drop()
+}
+
 // swallow reads and forgets until the link is dropped or its opener goes.
 func (l *link) swallow() {
 	l.lose()
@@ -179,6 +186,16 @@ func (p *pair) delay() *toxics.ToxicWrapper {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.delayLocked()
+}
+
+// refusal is how long a refusal takes: the way there and back, and at least so
+// long that a server which connects again at once, as 1.2 does when it is reset
+// after the connection stood, keeps no processor busy.
+func (p *pair) refusal() time.Duration {
+	const least = 50 * time.Millisecond
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return max(p.rtt, least)
 }
 
 func (p *pair) delayLocked() *toxics.ToxicWrapper {

@@ -181,8 +181,12 @@ func (w *WAN) forward(in *net.TCPConn, to Endpoint, target string) {
 	l := &link{in: in, delayed: from.Region != to.Region}
 	cut, reset := p.add(l)
 	defer p.remove(l)
-	if w.isClosed() || reset {
+	if w.isClosed() {
 		l.drop()
+		return
+	}
+	if reset {
+		l.refuse(p.refusal())
 		return
 	}
 	if cut {
@@ -198,7 +202,7 @@ func (w *WAN) forward(in *net.TCPConn, to Endpoint, target string) {
 	out, err := dialer.Dial("tcp", target)
 	if err != nil {
 		w.cfg.Log.Debug("dial", "from", from.Node, "to", to.Node, "err", err)
-		l.drop()
+		l.refuse(p.refusal())
 		return
 	}
 	if !l.connect(out.(*net.TCPConn)) {
