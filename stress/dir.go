@@ -136,6 +136,9 @@ func (d *Dir) run(ctx context.Context, cfg Config, progress func(Progress)) erro
 	return errors.Join(err, f.Close(), d.Refresh())
 }
 
+// Has says whether the directory has raw results of a phase, whole or not.
+func (d *Dir) Has(op string) bool { return exists(filepath.Join(d.Path, op+".raw")) }
+
 // Add takes the raw results of a further loader into the directory. The name
 // must be new.
 func (d *Dir) Add(op, loader string, raw io.Reader) error {

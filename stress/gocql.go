@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"crossring/internal/cql"
 
@@ -17,6 +18,24 @@ type cluster struct {
 	endpoint cql.Endpoint
 	insert   string
 	query    string
+	filled   time.Time // by then all connections should stand
+}
+
+// fillTime is how long the driver may take for its further connections, which it
+// makes in the background when the first one of a node stands.
+const fillTime = 5 * time.Second
+
+// filling says, after a pause, whether an attempt was turned away by the driver
+// itself because too few of its connections stood yet. Nothing was sent then, and
+// it is no attempt: it is made again. Protocols 1 and 2 carry 128 requests on a
+// connection, so that the first requests of many in flight may need the second.
+func (c *cluster) filling(err error) bool {
+	const pause = time.Millisecond
+	if !errors.Is(err, gocql.ErrNoConnections) || time.Now().After(c.filled) {
+		return false
+	}
+	time.Sleep(pause)
+	return true
 }
 
 // openDriver connects, and prepares the statement on every node, so that the
@@ -35,6 +54,7 @@ func openDriver(ctx context.Context, cfg Config) (driver, error) {
 		session: s, endpoint: e,
 		insert: fmt.Sprintf("INSERT INTO %s (key, value) VALUES (?, ?)", cql.Quote(cfg.Table)),
 		query:  fmt.Sprintf("SELECT value FROM %s WHERE key = ?", cql.Quote(cfg.Table)),
+		filled: time.Now().Add(fillTime),
 	}
 	stmt := c.insert
 	if cfg.Op == OpRead {
@@ -97,15 +117,24 @@ type row struct {
 func (w *row) write(key int64, value []byte) answer {
 	binary.BigEndian.PutUint64(w.key[:], uint64(key))
 	w.value.bytes = value
-	iter := w.insert.Iter()
-	return w.answer(iter, false)
+	for {
+		a := w.answer(w.insert.Iter(), false)
+		if !w.cluster.filling(a.err) {
+			return a
+		}
+	}
 }
 
 func (w *row) read(key int64, see func(value []byte)) answer {
 	binary.BigEndian.PutUint64(w.key[:], uint64(key))
 	w.value.see = see
-	iter := w.query.Iter()
-	return w.answer(iter, iter.Scan(w.dest...))
+	for {
+		iter := w.query.Iter()
+		a := w.answer(iter, iter.Scan(w.dest...))
+		if !w.cluster.filling(a.err) {
+			return a
+		}
+	}
 }
 
 func (w *row) answer(iter *gocql.Iter, found bool) answer {

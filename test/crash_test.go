@@ -49,10 +49,10 @@ func TestKillDuringUp(t *testing.T) {
 			h.checkGone(t, inv)
 			for i := range n {
 				victim := victims[r.IntN(len(victims))]
-				// As many in the first tenth, where everything is made, as in the wait
-				// for the servers.
+				// As many in the first hundredth, where directories and keeper are made,
+				// and in the first tenth, where servers are started, as in the wait for them.
 				moment := time.Duration(r.Float64() * float64(whole))
-				if r.IntN(2) == 0 {
+				for range r.IntN(3) {
 					moment /= 10
 				}
 				next := []string{"up", "down"}[i%2]

@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"io"
+	"maps"
+	"slices"
 
 	"crossring/internal/run"
 	"crossring/ringcheck"
@@ -28,8 +30,24 @@ func (e *env) ringCommand(name, usage string, write func(io.Writer, ringcheck.Ri
 				if ring.Schema == "" {
 					return answer{}, err
 				}
-				return answer{doc: ring, text: func(out io.Writer) error { return write(out, ring) }}, err
+				return answer{doc: ring, text: func(out io.Writer) error {
+					if err := write(out, ring); err != nil {
+						return err
+					}
+					return e.sayRing(ring)
+				}}, err
 			})
 		}),
 	}
+}
+
+// sayRing says on stderr what nodetool's tables have no place for.
+func (e *env) sayRing(ring ringcheck.Ring) error {
+	if ring.OK() {
+		note(e.stderr, "the ring is as planned")
+	}
+	for _, line := range slices.Sorted(maps.Keys(ring.RTT)) {
+		note(e.stderr, "round trip %s: %.1f ms, as measured", line, ring.RTT[line])
+	}
+	return nil
 }

@@ -16,13 +16,16 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// stressFlags change what the spec says of the write and the read.
+// specDefault stands in the help of flags that have no default of their own.
+const specDefault = "as in the spec"
+
+// stressFlags change what the spec, or the run, says of the write and the read.
 func stressFlags(ops ...string) []cli.Flag {
 	flags := []cli.Flag{
-		&cli.Int64Flag{Name: "rows", Usage: "`N` rows"},
-		&cli.IntFlag{Name: "value-bytes", Usage: "values of `N` bytes"},
-		&cli.IntFlag{Name: "in-flight", Usage: "`N` requests at once"},
-		&cli.Float64Flag{Name: "rate", Usage: "open loop: `N` operations are due per second; 0 is a closed loop"},
+		&cli.Int64Flag{Name: "rows", Usage: "`N` rows", DefaultText: specDefault},
+		&cli.IntFlag{Name: "value-bytes", Usage: "values of `N` bytes", DefaultText: specDefault},
+		&cli.IntFlag{Name: "in-flight", Usage: "`N` requests at once", DefaultText: specDefault},
+		&cli.Float64Flag{Name: "rate", Usage: "open loop: `N` operations are due per second; 0 is a closed loop", DefaultText: specDefault},
 		&cli.Float64Flag{Name: "threshold", Usage: "fail only when more than this `SHARE` of the rows (0..1) is missing, wrong, failed or unknown"},
 	}
 	for _, op := range ops {
@@ -30,7 +33,7 @@ func stressFlags(ops ...string) []cli.Flag {
 			&cli.StringFlag{Name: op + "-dc", Usage: op + " in `DATACENTER`"},
 			&cli.StringFlag{Name: op + "-consistency", Usage: op + " at consistency `LEVEL`"})
 		if op == stress.OpRead {
-			flags = append(flags, &cli.DurationFlag{Name: "missing-deadline", Usage: "ask for a missing row again for at most this long"})
+			flags = append(flags, &cli.DurationFlag{Name: "missing-deadline", Usage: "ask for a missing row again for at most this long", DefaultText: specDefault})
 		}
 	}
 	return flags

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"crossring/internal/topology"
@@ -168,57 +169,61 @@ func TestReady(t *testing.T) {
 }
 
 func TestReadyEndsWhenAServerDies(t *testing.T) {
-	targets, hosts := three()
-	for i := range 20 {
-		hosts[1].log = append(hosts[1].log, fmt.Sprintf("line %d", i+1))
-	}
-	notYet := errors.New("not yet")
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	err := Ready(ctx, targets, func(_ context.Context, n topology.Node) error {
-		if n.Name == "node-2" {
-			hosts[1].die("exit status 3") // once it has been asked
+	synctest.Test(t, func(t *testing.T) { // on a clock that waits for nobody
+		targets, hosts := three()
+		for i := range 20 {
+			hosts[1].log = append(hosts[1].log, fmt.Sprintf("line %d", i+1))
 		}
-		return notYet
+		notYet := errors.New("not yet")
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		err := Ready(ctx, targets, func(_ context.Context, n topology.Node) error {
+			if n.Name == "node-2" {
+				hosts[1].die("exit status 3") // once it has been asked
+			}
+			return notYet
+		})
+		var dead *DeadError
+		if !errors.As(err, &dead) || ctx.Err() != nil {
+			t.Fatalf("want the death, long before the deadline: %v", err)
+		}
+		if dead.Node != "node-2" || dead.Ended != "exit status 3" || len(dead.Log) != 15 || dead.Log[14] != "line 20" {
+			t.Errorf("got %+v", dead)
+		}
+		// Those that were only not waited for are no news.
+		if many, ok := err.(interface{ WrappedErrors() []error }); !ok || len(many.WrappedErrors()) != 1 {
+			t.Errorf("want one error: %v", err)
+		}
+		if !strings.Contains(err.Error(), "node-2: the server ended: exit status 3; the last lines of its log:\n    line 6\n") {
+			t.Errorf("got %v", err)
+		}
 	})
-	var dead *DeadError
-	if !errors.As(err, &dead) || ctx.Err() != nil {
-		t.Fatalf("want the death, long before the deadline: %v", err)
-	}
-	if dead.Node != "node-2" || dead.Ended != "exit status 3" || len(dead.Log) != 15 || dead.Log[14] != "line 20" {
-		t.Errorf("got %+v", dead)
-	}
-	// Those that were only not waited for are no news.
-	if many, ok := err.(interface{ WrappedErrors() []error }); !ok || len(many.WrappedErrors()) != 1 {
-		t.Errorf("want one error: %v", err)
-	}
-	if !strings.Contains(err.Error(), "node-2: the server ended: exit status 3; the last lines of its log:\n    line 6\n") {
-		t.Errorf("got %v", err)
-	}
 }
 
 // Two that die of the same are both named.
 func TestReadyNamesAllThatDied(t *testing.T) {
-	targets, hosts := three()
-	err := Ready(t.Context(), targets, func(_ context.Context, n topology.Node) error {
-		switch n.Name {
-		case "node-1":
-			hosts[0].die("exit status 1")
-		case "node-3":
-			hosts[2].die("")
-			hosts[2].mu.Lock()
-			defer hosts[2].mu.Unlock()
-			hosts[2].tailErr = errors.New("gone, too")
-		default:
-			return nil
+	synctest.Test(t, func(t *testing.T) { // on a clock that waits for nobody
+		targets, hosts := three()
+		err := Ready(t.Context(), targets, func(_ context.Context, n topology.Node) error {
+			switch n.Name {
+			case "node-1":
+				hosts[0].die("exit status 1")
+			case "node-3":
+				hosts[2].die("")
+				hosts[2].mu.Lock()
+				defer hosts[2].mu.Unlock()
+				hosts[2].tailErr = errors.New("gone, too")
+			default:
+				return nil
+			}
+			return errors.New("not yet")
+		})
+		const want = "node-1: the server ended: exit status 1\n" +
+			"node-3: the server ended: nobody saw how; the last lines of its log:\n    (its log can't be read: gone, too)"
+		if err == nil || err.Error() != want {
+			t.Errorf("got  %v\nwant %s", err, want)
 		}
-		return errors.New("not yet")
 	})
-	const want = "node-1: the server ended: exit status 1\n" +
-		"node-3: the server ended: nobody saw how; the last lines of its log:\n    (its log can't be read: gone, too)"
-	if err == nil || err.Error() != want {
-		t.Errorf("got  %v\nwant %s", err, want)
-	}
 }
 
 func TestReadyGivesUp(t *testing.T) {

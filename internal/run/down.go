@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"crossring/internal/topology"
 )
@@ -56,7 +57,7 @@ func (w World) remove(ctx context.Context, name string) error {
 
 // checkName refuses what can't be a cluster's name, and so no directory of one.
 func checkName(name string) error {
-	if name == "" || name != filepath.Base(name) || name[0] == '.' {
+	if name == "" || name[0] == '.' || strings.ContainsRune(name, filepath.Separator) {
 		return Usage("", fmt.Errorf("%q is not the name of a cluster", name), "crossring ls")
 	}
 	return nil

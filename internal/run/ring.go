@@ -11,6 +11,9 @@ import (
 // Ring asks every node of a cluster what the ring is. The error carries
 // ExitRing when it is not as planned; the ring is returned all the same.
 func (w World) Ring(ctx context.Context, name string) (ringcheck.Ring, error) {
+	if err := checkName(name); err != nil {
+		return ringcheck.Ring{}, err
+	}
 	c, err := w.open(name)
 	if err != nil {
 		return ringcheck.Ring{}, err

@@ -61,6 +61,9 @@ func (w World) Up(ctx context.Context, req UpRequest) (UpResult, error) {
 		res.Inventory.Plan = p
 		return res, nil
 	}
+	if err := checkName(name); err != nil {
+		return res, err
+	}
 	unlock, err := w.lock(ctx, name)
 	if err != nil {
 		return res, err

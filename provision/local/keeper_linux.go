@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -87,7 +88,8 @@ type keeper struct {
 	wan      *wan.WAN
 	metadata []*http.Server
 	listener net.Listener
-	leave    chan struct{} // closed by the request to go
+	leave    chan struct{} // closed by the first request to go
+	leaving  sync.Once
 }
 
 // newKeeper opens everything, or nothing and an error.
@@ -257,7 +259,7 @@ func (k *keeper) handler() http.Handler {
 		if err := k.nodes.killAll(ctx); err != nil {
 			return err
 		}
-		close(k.leave)
+		k.leaving.Do(func() { close(k.leave) })
 		return nil
 	}))
 	return mux

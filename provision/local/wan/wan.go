@@ -162,7 +162,13 @@ func (w *WAN) serve(l net.Listener, e Endpoint, target string) {
 				return
 			}
 			if err != nil {
+				// Out of descriptors, most likely: others must close some first.
 				w.cfg.Log.Warn("accept", "node", e.Node, "err", err)
+				select {
+				case <-w.stop:
+					return
+				case <-time.After(100 * time.Millisecond):
+				}
 				continue
 			}
 			w.wg.Add(1)

@@ -1,0 +1,173 @@
+package run
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/go-multierror"
+
+	"crossring/internal/deploy"
+	"crossring/internal/spec"
+	"crossring/internal/topology"
+	"crossring/stress"
+)
+
+// exitCode is the one that an error asks for; ExitFailure when it asks for none.
+func exitCode(err error) int {
+	if err == nil {
+		return ExitOK
+	}
+	var coded interface{ ExitCode() int }
+	if errors.As(err, &coded) {
+		return coded.ExitCode()
+	}
+	return ExitFailure
+}
+
+func TestStepNumber(t *testing.T) {
+	for until, want := range map[string]int{"": 5, "ready": 5, "plan": 0, "provision": 1, "render": 2, "deploy": 3, "start": 4} {
+		if got, err := stepNumber(until); err != nil || got != want {
+			t.Errorf("%q: %d, %v; want %d", until, got, err, want)
+		}
+	}
+	for _, until := range []string{"Ready", "end", " ready", "5"} {
+		if _, err := stepNumber(until); exitCode(err) != ExitUsage {
+			t.Errorf("%q: %v, want a usage error", until, err)
+		}
+	}
+}
+
+// No name may lead out of the directory of clusters.
+func TestCheckName(t *testing.T) {
+	for _, name := range []string{"a", "gk", "two-by-two", "x.y"} {
+		if err := checkName(name); err != nil {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	for _, name := range []string{"", ".", "..", "../x", "x/..", "x/", "/", "/etc", "a/b", ".hidden", "../../clusters/x"} {
+		if err := checkName(name); exitCode(err) != ExitUsage {
+			t.Errorf("%q: %v, want a usage error", name, err)
+		}
+	}
+}
+
+func TestSplitRef(t *testing.T) {
+	for ref, want := range map[string][2]string{
+		"gk": {"gk", ""}, "gk:1": {"gk", "1"}, "gk:us-east-1-1": {"gk", "us-east-1-1"}, "gk:": {"gk", ""}, "gk:::1": {"gk", "::1"},
+	} {
+		if name, node := splitRef(ref); name != want[0] || node != want[1] {
+			t.Errorf("%q: %q and %q", ref, name, node)
+		}
+	}
+}
+
+func TestJudge(t *testing.T) {
+	write := func(acknowledged, failed, unknown int64) *stress.WriteSummary {
+		s := &stress.WriteSummary{Acknowledged: acknowledged, Failed: failed, Unknown: unknown}
+		s.Rows = acknowledged + failed + unknown
+		return s
+	}
+	read := func(found, later, missing, wrong, failed int64) *stress.ReadSummary {
+		s := &stress.ReadSummary{Found: found, FoundLater: later, Missing: missing, Wrong: wrong, Failed: failed}
+		s.MissingAtFirstRead = later + missing
+		s.Rows = found + missing + wrong + failed
+		return s
+	}
+	for name, tt := range map[string]struct {
+		write     *stress.WriteSummary
+		read      *stress.ReadSummary
+		threshold float64
+		want      string // "" is well
+	}{
+		"nothing done":                {nil, nil, 0, ""},
+		"all well":                    {write(10, 0, 0), read(10, 0, 0, 0, 0), 0, ""},
+		"found later, none missing":   {write(10, 0, 0), read(10, 10, 0, 0, 0), 0, ""},
+		"one missing":                 {write(10, 0, 0), read(9, 0, 1, 0, 0), 0, "of 10 rows: [1 rows missing]"},
+		"only written":                {write(8, 1, 1), nil, 0, "of 10 rows: [1 writes failed 1 writes unknown]"},
+		"only read":                   {nil, read(7, 0, 0, 2, 1), 0, "of 10 rows: [2 rows wrong 1 reads failed]"},
+		"all that can go wrong":       {write(6, 2, 2), read(4, 0, 3, 2, 1), 0, "of 10 rows: [2 writes failed 2 writes unknown 3 rows missing 2 rows wrong 1 reads failed]"},
+		"at the threshold":            {nil, read(90, 0, 10, 0, 0), 0.1, ""},
+		"above the threshold":         {nil, read(89, 0, 11, 0, 0), 0.1, "of 100 rows: [11 rows missing]"},
+		"the larger of both counts":   {write(100, 0, 0), read(9, 0, 1, 0, 0), 0.01, ""},
+		"a threshold and none is bad": {write(10, 0, 0), read(10, 0, 0, 0, 0), 1, ""},
+	} {
+		err := judge(tt.write, tt.read, tt.threshold)
+		switch {
+		case tt.want == "" && err != nil:
+			t.Errorf("%s: %v", name, err)
+		case tt.want != "" && (err == nil || err.Error() != tt.want || exitCode(err) != ExitData):
+			t.Errorf("%s: %v, want %s and exit %d", name, err, tt.want, ExitData)
+		}
+	}
+}
+
+func TestPartial(t *testing.T) {
+	c := cluster{inv: topology.Inventory{Plan: topology.Plan{Name: "gk"}}}
+	two := make([]deploy.Target, 2)
+	plain, dead := errors.New("no route"), &deploy.DeadError{Node: "us-east-1-1", Ended: "exit status 3"}
+	for name, tt := range map[string]struct {
+		err  error
+		code int
+		hint string
+	}{
+		"none":           {nil, ExitOK, ""},
+		"one of two":     {multierror.Append(nil, plain), ExitPartial, ""},
+		"both":           {multierror.Append(nil, plain, plain), ExitFailure, ""},
+		"one died":       {multierror.Append(nil, dead), ExitPartial, "crossring logs gk:us-east-1-1"},
+		"both died":      {multierror.Append(nil, dead, dead), ExitFailure, "crossring logs gk:us-east-1-1"},
+		"not of a node":  {plain, ExitFailure, ""},
+		"a wait, passed": {fmt.Errorf("waiting: %w", os.ErrDeadlineExceeded), ExitFailure, ""},
+	} {
+		err := c.partial(tt.err, two)
+		var fail *Fail
+		hint := ""
+		if errors.As(err, &fail) {
+			hint = fail.Hint
+		}
+		if exitCode(err) != tt.code || !strings.HasPrefix(hint, tt.hint) || (tt.hint == "") != (hint == "") || (tt.err != nil && !errors.Is(err, tt.err)) {
+			t.Errorf("%s: %v, exit %d, hint %q; want %d, %q", name, err, exitCode(err), hint, tt.code, tt.hint)
+		}
+	}
+}
+
+func TestCheckSame(t *testing.T) {
+	made := spec.Spec{Name: "gk", Cassandra: "1.2.19", Regions: []spec.Region{{Region: "us-east-1", Nodes: 1}}}
+	spec.Defaults(&made)
+	other := made
+	other.HeapMB = 512
+	planned := topology.Plan{Name: "gk", HeapMB: 1024}
+	otherPlan := topology.Plan{Name: "gk", HeapMB: 512}
+
+	c := cluster{dir: t.TempDir(), inv: topology.Inventory{Plan: planned}}
+	// As long as no spec is written down, the plan tells.
+	if err := checkSame(c, made, planned); err != nil {
+		t.Error(err)
+	}
+	if err := checkSame(c, other, otherPlan); exitCode(err) != ExitBusy {
+		t.Errorf("another plan: %v", err)
+	}
+	if err := writeSpec(c.dir, made); err != nil {
+		t.Fatal(err)
+	}
+	if err := checkSame(c, made, planned); err != nil {
+		t.Error(err)
+	}
+	err := checkSame(c, other, otherPlan)
+	var differs *SpecDiffersError
+	if !errors.As(err, &differs) || len(differs.Diff) != 1 || !strings.HasPrefix(differs.Diff[0], "heap_mb: ") || exitCode(err) != ExitBusy {
+		t.Errorf("another spec: %v", err)
+	}
+	if left, err := filepath.Glob(filepath.Join(c.dir, "*")); err != nil || len(left) != 1 {
+		t.Errorf("in the directory: %q, %v", left, err)
+	}
+	if err := os.WriteFile(filepath.Join(c.dir, specFile), []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := checkSame(c, made, planned); err == nil || exitCode(err) != ExitFailure {
+		t.Errorf("half a spec: %v", err)
+	}
+}

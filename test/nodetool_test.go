@@ -1,0 +1,241 @@
+package test
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"crossring/ringcheck"
+	"crossring/ringcheck/nodetooltest"
+)
+
+// TestLikeNodetool holds ring and status of a live cluster against what its own
+// nodetool prints, field by field, before and after there is a keyspace.
+func TestLikeNodetool(t *testing.T) {
+	for _, version := range versions {
+		shapes := map[string]string{"1+1": oneByOne("judged", version)}
+		if long() {
+			shapes["2+2"] = strings.ReplaceAll(oneByOne("judged", version), "nodes: 1", "nodes: 2")
+		}
+		for shape, text := range shapes {
+			t.Run(version+" "+shape, func(t *testing.T) {
+				h := newHome(t)
+				c := h.up(t, "judged", text)
+				c.compareWithNodetool(t)
+				c.must(t, "repro", c.name, "--rows", "2000")
+				c.compareWithNodetool(t)
+				// With one keyspace of the user's, nodetool shows its ownership unasked.
+				c.compareWithNodetool(t, "crossring")
+			})
+		}
+	}
+}
+
+// look is crossring's word and nodetool's on the same ring.
+type look struct {
+	before, after ringcheck.Ring // crossring's, around the rest
+	ring, status  string         // crossring's text
+	// nodetool's text, on each node
+	theirRing, theirStatus map[string]string
+}
+
+// steady says that no load has changed while the look was taken.
+func (l look) steady() bool {
+	loads := func(r ringcheck.Ring) string {
+		s := ""
+		for _, dc := range r.Datacenters {
+			for _, n := range dc.Nodes {
+				if n.LoadBytes == nil {
+					return "unknown"
+				}
+				s += fmt.Sprintf("%s %d\n", n.Address, *n.LoadBytes)
+			}
+		}
+		return s
+	}
+	return loads(l.before) == loads(l.after)
+}
+
+// compareWithNodetool looks at the ring with both. keyspace is for nodetool only.
+func (c cluster) compareWithNodetool(t *testing.T, keyspace ...string) {
+	t.Helper()
+	var l look
+	// Loads move for a while after a write: flushes, compactions.
+	eventually(t, patience, "loads that hold still while crossring and nodetool look at them", func() bool {
+		l = look{theirRing: map[string]string{}, theirStatus: map[string]string{}}
+		l.before = decode[ringcheck.Ring](t, c.must(t, "ring", c.name, "-o", "json"))
+		l.ring = c.must(t, "ring", c.name).stdout
+		l.status = c.must(t, "status", c.name).stdout
+		for _, dc := range l.before.Datacenters {
+			for _, n := range dc.Nodes {
+				l.theirRing[n.Address] = c.must(t, append([]string{"nodetool", c.name + ":" + n.Name, "ring"}, keyspace...)...).stdout
+				l.theirStatus[n.Address] = c.must(t, append([]string{"nodetool", c.name + ":" + n.Name, "status"}, keyspace...)...).stdout
+			}
+		}
+		l.after = decode[ringcheck.Ring](t, c.must(t, "ring", c.name, "-o", "json"))
+		return l.steady()
+	})
+	for address, theirs := range l.theirRing {
+		compareRingText(t, l.ring, theirs, address)
+	}
+	for address, theirs := range l.theirStatus {
+		compareStatusText(t, l.status, theirs, address)
+	}
+	compareDocument(t, l)
+}
+
+// compareRingText holds the rows of "ring" against those of nodetool's on the node
+// at asked. Loads of other nodes nodetool knows as last gossiped, up to a minute
+// ago; its own it knows as it is.
+func compareRingText(t *testing.T, ours, theirs, asked string) {
+	t.Helper()
+	got, err := nodetooltest.ParseRing([]byte(ours))
+	if err != nil {
+		t.Fatalf("crossring ring: %v\n%s", err, ours)
+	}
+	want, err := nodetooltest.ParseRing([]byte(theirs))
+	if err != nil {
+		t.Fatalf("nodetool ring: %v\n%s", err, theirs)
+	}
+	for i := range want {
+		if want[i].Address != asked && i < len(got) {
+			got[i].Load, want[i].Load = "", ""
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("ring:\n%+v\nnodetool on %s:\n%+v", got, asked, want)
+	}
+	compareRest(t, ours, theirs)
+}
+
+func compareStatusText(t *testing.T, ours, theirs, asked string) {
+	t.Helper()
+	got, err := nodetooltest.ParseStatus([]byte(ours))
+	if err != nil {
+		t.Fatalf("crossring status: %v\n%s", err, ours)
+	}
+	want, err := nodetooltest.ParseStatus([]byte(theirs))
+	if err != nil {
+		t.Fatalf("nodetool status: %v\n%s", err, theirs)
+	}
+	// Within a datacenter nodetool's order is that of a hash map.
+	order := func(a, b nodetooltest.StatusRow) int {
+		return strings.Compare(a.Datacenter+" "+a.Address, b.Datacenter+" "+b.Address)
+	}
+	slices.SortFunc(got, order)
+	slices.SortFunc(want, order)
+	for i := range want {
+		if want[i].Address != asked && i < len(got) {
+			got[i].Load, want[i].Load = "", ""
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("status:\n%+v\nnodetool on %s:\n%+v", got, asked, want)
+	}
+	compareRest(t, ours, theirs)
+}
+
+// compareRest holds what is around the rows: titles, headings, notes.
+func compareRest(t *testing.T, ours, theirs string) {
+	t.Helper()
+	rest := func(text string) string {
+		var lines []string
+		for line := range strings.Lines(text) {
+			fields := strings.Fields(line)
+			if len(fields) > 0 && !strings.Contains(line, " 127.") && !strings.HasPrefix(line, "127.") {
+				lines = append(lines, strings.Join(fields, " "))
+			}
+		}
+		return strings.Join(lines, "\n")
+	}
+	if got, want := rest(ours), rest(theirs); got != want {
+		t.Errorf("around the rows:\n%s\nnodetool has:\n%s", got, want)
+	}
+}
+
+// compareDocument holds the JSON against what each node's nodetool says.
+func compareDocument(t *testing.T, l look) {
+	t.Helper()
+	for _, dc := range l.after.Datacenters {
+		for _, n := range dc.Nodes {
+			rows, err := nodetooltest.ParseStatus([]byte(l.theirStatus[n.Address]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			i := slices.IndexFunc(rows, func(r nodetooltest.StatusRow) bool { return r.Address == n.Address })
+			if i < 0 {
+				t.Errorf("nodetool does not know %s: %+v", n.Address, rows)
+				continue
+			}
+			r := rows[i]
+			if r.Datacenter != dc.Name || r.Rack != n.Rack || r.HostID != n.HostID || r.Token != n.Tokens[0] ||
+				r.Status != n.Status[:1] || r.State != n.State[:1] {
+				t.Errorf("%+v in %s\nnodetool: %+v", n, dc.Name, r)
+			}
+			if got := ringcheck.Size(*n.LoadBytes, strings.Contains(r.Load, "iB")); got != r.Load {
+				t.Errorf("load of %s is %s, nodetool says %s", n.Address, got, r.Load)
+			}
+			owns := n.OwnsEffective
+			switch {
+			case owns == nil && r.Effective:
+				owns = n.OwnsSystem
+			case owns == nil:
+				owns = n.Owns
+			}
+			percent, err := strconv.ParseFloat(strings.TrimSuffix(r.Owns, "%"), 64)
+			if err != nil || owns == nil || math.Abs(*owns*100-percent) > 0.051 { // one decimal is shown
+				t.Errorf("%s owns %v, nodetool says %s", n.Address, owns, r.Owns)
+			}
+		}
+	}
+}
+
+// TestNodetoolLeavesJMXOff holds that JMX is on while nodetool works, on the
+// node's private address alone, and off again afterwards.
+func TestNodetoolLeavesJMXOff(t *testing.T) {
+	each(t, func(t *testing.T, _ string, c cluster) {
+		inv, _ := c.inventory(t, c.name)
+		pid := c.servers(t)[inv.Nodes[0].Name]
+		before := listeners(t, pid)
+		done := c.start(t, "nodetool", c.name+":1", "status")
+		during := map[string]bool{}
+		end := time.After(patience)
+	watch:
+		for {
+			for _, a := range listeners(t, pid) {
+				during[a] = true
+			}
+			select {
+			case <-done.ended:
+				break watch
+			case <-end:
+				t.Fatalf("does not end: %s", done.result())
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+		if r := done.wait(t); r.code != 0 {
+			t.Fatal(r)
+		}
+		for _, a := range before {
+			delete(during, a)
+		}
+		want := inv.Nodes[0].PrivateAddress + ":7199"
+		if len(during) != 1 || !during[want] {
+			t.Errorf("while nodetool worked the server listened on %v besides, want %s", during, want)
+		}
+		if after := listeners(t, pid); !slices.Equal(after, before) {
+			t.Errorf("listens on %v after nodetool, before on %v", after, before)
+		}
+		r := c.want(t, 1, "nodetool", c.name+":1", "nonsense")
+		if !strings.Contains(r.stderr, "crossring: error: nodetool nonsense on "+inv.Nodes[0].Name) {
+			t.Errorf("a nodetool that fails should be named: %s", r)
+		}
+		if after := listeners(t, pid); !slices.Equal(after, before) {
+			t.Errorf("listens on %v after a nodetool that failed, before on %v", after, before)
+		}
+	})
+}
