@@ -165,7 +165,8 @@ func TestKeeperOfARunningClusterDies(t *testing.T) {
 		})
 		c.awaitWhole(t)
 		// What is written here is read there: the new keeper carries it.
-		c.must(t, "repro", c.name, "--rows", "1000", "--missing-deadline", "120s")
+		w := decode[run.StressResult](t, c.must(t, "stress", "write", c.name, "--rows", "1000", "-o", "json"))
+		c.readBack(t, w.RunDir, 1000)
 		// And it owns what it did not start.
 		c.must(t, "restart", c.name+":2")
 		c.awaitWhole(t)

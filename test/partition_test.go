@@ -98,7 +98,7 @@ func TestPartitionDuringWrite(t *testing.T) {
 	// The coordinator keeps hints for a node that it takes for dead, and delivers
 	// them when it hears of it again. A second read watches them arrive.
 	c.awaitSeparate(t)
-	again := copyRun(t, h, written.RunDir)
+	again := copyRun(t, written.RunDir)
 	s := c.start(t, "stress", "read", c.name, "--run", again, "--missing-deadline", "240s", "-o", "json")
 	eventually(t, patience, "the second read has begun", func() bool {
 		info, err := os.Stat(filepath.Join(again, "read.raw"))
@@ -116,25 +116,6 @@ func TestPartitionDuringWrite(t *testing.T) {
 		t.Errorf("want exit 0 if all came, 6 if not: %s", r)
 	}
 	c.awaitWhole(t)
-}
-
-// copyRun is a run directory with the write of another one, for another read.
-func copyRun(t *testing.T, h home, dir string) string {
-	t.Helper()
-	to := dir + "-again"
-	if err := os.Mkdir(to, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"meta.json", "write.raw"} {
-		data, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(to, name), data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return to
 }
 
 // storageTraffic sorts the established storage connections that nodes opened:

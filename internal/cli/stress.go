@@ -170,7 +170,7 @@ func writePhase(out io.Writer, name string, res run.StressResult) error {
 		return nil
 	}
 	doc := report.New(name)
-	doc.Write, doc.Read, doc.RunDir = res.Write, res.Read, res.RunDir
+	doc.Write, doc.Read, doc.RunDir, doc.Endpoints = res.Write, res.Read, res.RunDir, res.Endpoints
 	return report.Text(out, doc)
 }
 

@@ -27,6 +27,10 @@ type Document struct {
 	RunDir       string       `json:"run_dir"` // where the raw results are
 	Stages       []Stage      `json:"stages"`  // in order
 	Warnings     []string     `json:"warnings"`
+
+	// Endpoints are the broadcast addresses by datacenter, as planned: what is known
+	// of a run that did not look at the ring.
+	Endpoints map[string][]string `json:"-"`
 }
 
 // KeysEstimate is how many keys each node believes it holds, by broadcast
@@ -71,9 +75,14 @@ func (d Document) ring() *ringcheck.Ring {
 }
 
 // places gives each broadcast address its node and datacenter, of every look at
-// the ring.
+// the ring, and where there was none the datacenter that was planned.
 func (d Document) places() map[string]place {
 	at := map[string]place{}
+	for dc, addresses := range d.Endpoints {
+		for _, a := range addresses {
+			at[a] = place{datacenter: dc}
+		}
+	}
 	for _, r := range []*ringcheck.Ring{d.RingBefore, d.RingAfter} {
 		if r == nil {
 			continue

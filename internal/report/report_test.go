@@ -258,7 +258,7 @@ func TestVerdict(t *testing.T) {
 		{"ring", func(d *Document) { d.RingAfter.Mismatches = make([]ringcheck.Mismatch, 2) }, "The ring afterwards is not as planned: 2 mismatches."},
 		{"sums", func(d *Document) { d.Read.Found-- }, "Do not trust these counts: read counts do not add up: 99999 found"},
 		{"not read", func(d *Document) { d.Read = nil }, "Nothing was read, so nothing is known of what arrived."},
-		{"not written", func(d *Document) { d.Write = nil }, "Nothing was written in this run."},
+		{"not written", func(d *Document) { d.Write, d.Read.MissingAcknowledged = nil, nil }, "Nothing was written in this run."},
 		{"nothing", func(d *Document) { d.Write, d.Read = nil, nil }, "Nothing was written and nothing was read."},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -320,5 +320,28 @@ func TestNumbers(t *testing.T) {
 		if tt.got != tt.want {
 			t.Errorf("got %q, want %q", tt.got, tt.want)
 		}
+	}
+}
+
+// A phase on its own looks at no ring, and its run may have more than it shows.
+func TestPhaseOnItsOwn(t *testing.T) {
+	d := lagged()
+	read := *d.Read
+	d.RingBefore, d.RingAfter, d.Write, d.Read = nil, nil, nil, &read
+	text := func() string {
+		var b bytes.Buffer
+		if err := Text(&b, d); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	read.MissingAcknowledged = nil
+	if got := text(); !strings.Contains(got, "datacenter not known") || !strings.Contains(got, "Nothing was written in this run.") {
+		t.Errorf("nothing is known besides:\n%s", got)
+	}
+	read.MissingAcknowledged = ref(int64(0))
+	d.Endpoints = map[string][]string{"us-east": {"127.9.2.1"}, "us-west-2": {"127.9.2.2"}}
+	if got := text(); !strings.Contains(got, "(us-west-2)") || strings.Contains(got, "not known") || strings.Contains(got, "Nothing was written") {
+		t.Errorf("places and acknowledgements are known:\n%s", got)
 	}
 }

@@ -76,6 +76,8 @@ type StressResult struct {
 	RunDir string               `json:"run_dir"`
 	Write  *stress.WriteSummary `json:"write,omitempty"`
 	Read   *stress.ReadSummary  `json:"read,omitempty"`
+	// Endpoints are the broadcast addresses by datacenter.
+	Endpoints map[string][]string `json:"-"`
 }
 
 // Stress writes, or reads back what an earlier write wrote.
@@ -112,7 +114,7 @@ func (w World) Stress(ctx context.Context, req StressRequest) (StressResult, err
 			return res, err
 		}
 	}
-	res.RunDir = r.dir.Path
+	res.RunDir, res.Endpoints = r.dir.Path, r.dir.Meta.Endpoints
 	if req.Op == stress.OpWrite {
 		err = r.write(ctx)
 	} else {
@@ -201,6 +203,7 @@ func (w World) RunReport(_ context.Context, path string) (report.Document, repor
 		return doc, course, err
 	}
 	doc.Version, doc.ValueBytes, doc.RunDir = dir.Meta.CassandraVersion, dir.Meta.Stress.ValueBytes, dir.Path
+	doc.Endpoints = dir.Meta.Endpoints
 	s, err := dir.Summary()
 	doc.Write, doc.Read = s.Write, s.Read
 	if err != nil {
