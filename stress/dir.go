@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+	"strings"
 	"time"
 
 	"crossring/internal/topology"
@@ -40,6 +41,7 @@ type Summary struct {
 //
 //	meta.json                  what was run
 //	write.raw, read.raw        raw results; those of further loaders are write-NAME.raw
+//	read.1.raw, …              raw results of reads that a later one took the place of
 //	write.hdr, read.hdr        histogram logs, made from them
 //	summary.json               the summaries, made from them
 type Dir struct {
@@ -124,6 +126,11 @@ func (d *Dir) Read(ctx context.Context, cfg Config, progress func(Progress)) (Re
 // run makes the raw results and, from them, the other files.
 func (d *Dir) run(ctx context.Context, cfg Config, progress func(Progress)) error {
 	name := filepath.Join(d.Path, cfg.Op+".raw")
+	if cfg.Op == OpRead {
+		if err := setAside(name); err != nil {
+			return fmt.Errorf("starting the read: %w", err)
+		}
+	}
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return fmt.Errorf("starting the %s: %w", cfg.Op, err)
@@ -306,3 +313,22 @@ func Split(first, rows int64, loaders int) []Range {
 
 // Range is a range of keys.
 type Range struct{ First, Rows int64 }
+
+// setAside gives the results of an earlier read a name that is not summed up.
+func setAside(name string) error {
+	if _, err := os.Stat(name); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	for i := 1; ; i++ {
+		aside := fmt.Sprintf("%s.%d.raw", strings.TrimSuffix(name, ".raw"), i)
+		// A link fails where the name is taken; a rename would replace it.
+		err := os.Link(name, aside)
+		if errors.Is(err, os.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		return os.Remove(name)
+	}
+}

@@ -12,6 +12,7 @@ type fake struct {
 	mu     sync.Mutex
 	rows   map[int64][]byte
 	hidden map[int64]int // reads that a key is still missing for
+	stale  map[int64]int // reads that give the value of run 99
 	reads  map[int64]int
 
 	inFlight, most atomic.Int64
@@ -20,7 +21,7 @@ type fake struct {
 }
 
 func newFake() *fake {
-	return &fake{rows: map[int64][]byte{}, hidden: map[int64]int{}, reads: map[int64]int{}}
+	return &fake{rows: map[int64][]byte{}, hidden: map[int64]int{}, stale: map[int64]int{}, reads: map[int64]int{}}
 }
 
 type fakeWorker struct {
@@ -64,6 +65,10 @@ func (w *fakeWorker) read(key int64, see func([]byte)) answer {
 	v, ok := w.f.rows[key]
 	if !ok || w.f.reads[key] <= w.f.hidden[key] {
 		return answer{coordinator: "192.0.2.2"}
+	}
+	if w.f.reads[key] <= w.f.stale[key] {
+		v = bytes.Clone(v)
+		Fill(v, 99, key)
 	}
 	see(v)
 	return answer{coordinator: "192.0.2.2", found: true}

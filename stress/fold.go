@@ -50,18 +50,23 @@ func FoldRead(raws ...io.Reader) (ReadSummary, error) {
 		Found:              f.first[Found] + f.foundLater,
 		MissingAtFirstRead: f.first[Missing],
 		FoundLater:         f.foundLater,
-		Missing:            int64(len(f.pending)),
-		Wrong:              f.first[Wrong] + f.wrongLater,
+		StaleAtFirstRead:   f.staleFirst,
+		Wrong:              f.first[Wrong] - f.staleFirst + f.wrongLater,
 		Failed:             f.first[Failed],
 		Lag:                Lag{Count: f.lag.TotalCount(), Percentiles: percentiles(f.lag)},
 	}
-	if f.acksKnown {
-		var lost int64
-		for _, written := range f.pending {
-			if written == Acknowledged {
-				lost++
-			}
+	var lost int64
+	for _, w := range f.pending {
+		switch {
+		case w.stale:
+			s.Wrong++
+			continue
+		case w.written == Acknowledged:
+			lost++
 		}
+		s.Missing++
+	}
+	if f.acksKnown {
 		s.MissingAcknowledged = &lost
 	}
 	return s, nil
@@ -82,9 +87,9 @@ func (s ReadSummary) Check() error {
 		return fmt.Errorf("read counts do not add up: %d found + %d missing + %d wrong + %d failed = %d, not %d rows",
 			s.Found, s.Missing, s.Wrong, s.Failed, sum, s.Rows)
 	}
-	if s.FoundLater > s.Found || s.FoundLater+s.Missing > s.MissingAtFirstRead {
-		return fmt.Errorf("read counts do not add up: %d found later, %d found, %d missing of %d missing at the first read",
-			s.FoundLater, s.Found, s.Missing, s.MissingAtFirstRead)
+	if s.FoundLater > s.Found || s.FoundLater+s.Missing > s.MissingAtFirstRead+s.StaleAtFirstRead {
+		return fmt.Errorf("read counts do not add up: %d found later, %d found, %d missing of %d missing and %d stale at the first read",
+			s.FoundLater, s.Found, s.Missing, s.MissingAtFirstRead, s.StaleAtFirstRead)
 	}
 	return s.Frame.check()
 }
@@ -103,6 +108,12 @@ func (f Frame) check() error {
 	return nil
 }
 
+// waiting is a row that was missing or stale whenever it was read so far.
+type waiting struct {
+	written Outcome // of its write, where that is known
+	stale   bool    // another run's row was seen in its place
+}
+
 // fold gathers what the summaries need, in one pass over each stream.
 type fold struct {
 	op                string
@@ -112,7 +123,8 @@ type fold struct {
 	begin, finish     time.Time // of first attempts, over all streams
 	attempts, rows    int64
 	first             [Wrong + 1]int64  // first attempts by outcome
-	pending           map[int64]Outcome // missing so far → outcome of the write
+	pending           map[int64]waiting // by key: rows that are not there so far
+	staleFirst        int64             // first reads that gave another run's row
 	foundLater        int64
 	wrongLater        int64
 	overflow          int64
@@ -125,7 +137,7 @@ type fold struct {
 
 func foldAll(op string, raws []io.Reader) (*fold, error) {
 	f := &fold{
-		op: op, pending: map[int64]Outcome{}, hosts: map[string]int64{}, errors: map[string]*ErrorCount{},
+		op: op, pending: map[int64]waiting{}, hosts: map[string]int64{}, errors: map[string]*ErrorCount{},
 		latency: newHistogram(), response: newHistogram(), lag: newHistogram(), acksKnown: true,
 	}
 	if len(raws) == 0 {
@@ -187,8 +199,12 @@ func (f *fold) record(phase Phase, r *Record) {
 	}
 	f.rows++
 	f.first[r.Outcome]++
-	if r.Outcome == Missing {
-		f.pending[r.Key] = r.Written
+	switch {
+	case r.Outcome == Missing:
+		f.pending[r.Key] = waiting{written: r.Written}
+	case r.stale():
+		f.staleFirst++
+		f.pending[r.Key] = waiting{stale: true}
 	}
 	begin := phase.Start.Add(r.Start - r.Delay)
 	finish := phase.Start.Add(r.Start + r.Service)
@@ -209,17 +225,21 @@ func (f *fold) record(phase Phase, r *Record) {
 
 // again takes a further attempt at a row that was missing.
 func (f *fold) again(r *Record) {
-	if _, ok := f.pending[r.Key]; !ok {
+	w, ok := f.pending[r.Key]
+	if !ok {
 		return
 	}
-	switch r.Outcome {
-	case Found:
+	switch {
+	case r.stale():
+		w.stale = true
+		f.pending[r.Key] = w
+	case r.Outcome == Found:
 		f.foundLater++
 		delete(f.pending, r.Key)
 		if r.Lag >= 0 {
 			f.measure(f.lag, r.Lag)
 		}
-	case Wrong:
+	case r.Outcome == Wrong:
 		f.wrongLater++
 		delete(f.pending, r.Key)
 	}

@@ -262,3 +262,27 @@ func TestDirAfterAFailedStart(t *testing.T) {
 		}
 	}
 }
+
+func TestAnEarlierReadIsSetAside(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "read.raw")
+	if err := setAside(name); err != nil {
+		t.Fatalf("with no earlier read: %v", err)
+	}
+	for _, text := range []string{"first", "second"} {
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := setAside(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for file, want := range map[string]string{"read.1.raw": "first", "read.2.raw": "second"} {
+		got, err := os.ReadFile(filepath.Join(filepath.Dir(name), file))
+		if err != nil || string(got) != want {
+			t.Errorf("%s: %q, %v", file, got, err)
+		}
+	}
+	if _, err := os.Stat(name); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the name is not free: %v", err)
+	}
+}

@@ -95,6 +95,9 @@ type Record struct {
 	Written Outcome
 }
 
+// stale says that the row of an earlier run came: this run's may still be on its way.
+func (r *Record) stale() bool { return r.Outcome == Wrong && r.Class == ValueStale.String() }
+
 // rawWriter encodes records. It may be used from many goroutines.
 type rawWriter struct {
 	mu      sync.Mutex

@@ -86,11 +86,13 @@ func TestWriteThenRead(t *testing.T) {
 	}
 	Fill(f.rows[1001], 99, 1001)
 	delete(f.rows, 1002)
+	// Two show an earlier run's row first, and one of them is missing before that.
+	f.stale[1003], f.stale[1004], f.hidden[1004] = 1, 2, 1
 	cfg := config(OpRead, 5000)
 	cfg.MissingDeadline = 200 * time.Millisecond
 	cfg.Acks = acksOf(t, raw)
 	r := foldR(t, doRun(t, t.Context(), cfg, f))
-	if r.Found != 4998 || r.FoundLater != 50 || r.Missing != 1 || r.Wrong != 1 || r.MissingAtFirstRead != 51 || r.Lag.Count != 50 {
+	if r.Found != 4998 || r.FoundLater != 52 || r.Missing != 1 || r.Wrong != 1 || r.MissingAtFirstRead != 52 || r.StaleAtFirstRead != 2 || r.Lag.Count != 52 {
 		t.Errorf("%+v", r)
 	}
 	if r.MissingAcknowledged == nil || *r.MissingAcknowledged != 1 {
@@ -102,6 +104,9 @@ func TestWriteThenRead(t *testing.T) {
 	}
 	if len(r.Errors) != 1 || r.Errors[0].Class != "stale_run" || r.Errors[0].Example != "key 1001" {
 		t.Errorf("%+v", r.Errors)
+	}
+	if r.Errors[0].Count < 4 {
+		t.Errorf("stale rows are read again, each time counted: %+v", r.Errors)
 	}
 	if r.Attempts < 5000+100+2 || r.Coordinators["192.0.2.2"] != r.Attempts {
 		t.Errorf("%d attempts, %v", r.Attempts, r.Coordinators)

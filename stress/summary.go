@@ -39,8 +39,11 @@ type ReadSummary struct {
 	Frame
 	Found              int64 `json:"found"`
 	MissingAtFirstRead int64 `json:"missing_at_first_read"`
-	FoundLater         int64 `json:"found_later"`
-	Missing            int64 `json:"missing"` // never seen by the deadline
+	// StaleAtFirstRead counts first reads that gave the row of an earlier run: this
+	// run's was not there yet. They are read again like missing ones.
+	StaleAtFirstRead int64 `json:"stale_at_first_read"`
+	FoundLater       int64 `json:"found_later"`
+	Missing          int64 `json:"missing"` // never seen by the deadline
 	// MissingAcknowledged are the missing rows whose write had been acknowledged:
 	// lost, as far as can be told. Null when the write's results were not at hand.
 	MissingAcknowledged *int64 `json:"missing_acknowledged"`

@@ -56,7 +56,7 @@ func (t *task) firsts() {
 		}
 		t.attempt(p.cfg.FirstKey+i, 0, due)
 		p.done.Add(1)
-		if t.rec.Outcome == Missing && p.queue != nil {
+		if (t.rec.Outcome == Missing || t.rec.stale()) && p.queue != nil {
 			p.queue.add(reread{key: t.key, first: t.rec.Start + t.rec.Service})
 		}
 		if t.rec.Coordinator != "" {
@@ -76,7 +76,7 @@ func (t *task) rereads() {
 	for r := range q.due {
 		t.attempt(r.key, r.attempt, 0)
 		switch {
-		case t.rec.Outcome == Found || t.rec.Outcome == Wrong:
+		case t.rec.Outcome == Found || t.rec.Outcome == Wrong && !t.rec.stale():
 			q.settled()
 		default:
 			q.again(r, t.rec.Start+t.rec.Service)
@@ -107,7 +107,7 @@ func (t *task) attempt(key int64, n int, due time.Duration) {
 		t.rec.Delay = max(0, start-due)
 	}
 	t.judge(a, end)
-	if t.rec.Class != "" {
+	if t.rec.Class != "" && !t.rec.stale() {
 		p.bad.Add(1)
 	}
 	if err := p.raw.add(&t.rec); err != nil {

@@ -208,7 +208,10 @@ func (t *text) read(d Document) {
 	if r.Missing > 0 && r.MissingAcknowledged != nil {
 		first += fmt.Sprintf(" (%s of them acknowledged)", Count(*r.MissingAcknowledged))
 	}
-	if other := r.MissingAtFirstRead - r.FoundLater - r.Missing; other != 0 {
+	if r.StaleAtFirstRead > 0 {
+		first += fmt.Sprintf("; first seen with an earlier run's value %s", Count(r.StaleAtFirstRead))
+	}
+	if other := r.MissingAtFirstRead + r.StaleAtFirstRead - r.FoundLater - r.Missing; other != 0 {
 		first += ", ended otherwise " + Count(other)
 	}
 	t.wrapped(first)

@@ -77,6 +77,9 @@ func readVerdict(d Document) string {
 	default:
 		clauses = append(clauses, wereWas(r.MissingAtFirstRead)+" not there at the first read")
 	}
+	if r.StaleAtFirstRead > 0 {
+		clauses = append(clauses, wereWas(r.StaleAtFirstRead)+" still of an earlier run at the first read")
+	}
 	if r.Wrong > 0 {
 		clauses = append(clauses, Count(r.Wrong)+" came back with other bytes")
 	}
