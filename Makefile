@@ -29,7 +29,7 @@ test: ## lint, unit tests, real Cassandra 1.2 and 5.0 (at most 20 minutes)
 	go test -race -short -timeout 30m $(UNIT)
 	go test -p 1 -timeout 18m ./test/...
 
-test-long: ## every version, bigger clusters, every fault point (at most 90 minutes)
+test-long: ## every version, bigger clusters, more kills (at most 90 minutes)
 	@sh scripts/setup.sh --race $(ALL_VERSIONS)
 	$(MAKE) lint
 	CROSSRING_LONG=1 go test -race -timeout 85m $(UNIT)

@@ -179,14 +179,14 @@ func TestHDRLogReadsBack(t *testing.T) {
 
 func TestDir(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a[1]*", "run")
-	d, err := CreateDir(path, Meta{RunID: 1<<64 - 1, Cluster: "GK Cluster"})
-	if err != nil {
+	if _, err := CreateDir(path, Meta{RunID: 1<<64 - 1, Cluster: "GK Cluster"}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := CreateDir(path, Meta{}); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("made twice: %v", err)
 	}
-	if d, err = OpenDir(path); err != nil || d.Meta.RunID != 1<<64-1 {
+	d, err := OpenDir(path)
+	if err != nil || d.Meta.RunID != 1<<64-1 {
 		t.Fatalf("%+v, %v", d, err)
 	}
 	if _, err := d.Acks(); !errors.Is(err, fs.ErrNotExist) {

@@ -215,8 +215,7 @@ func TestCommandTree(t *testing.T) {
 	e := &env{}
 	app := e.app(e.commands())
 	root := grammar(app)
-	var check func(path string, c command, flags []cli.Flag)
-	check = func(path string, c command, flags []cli.Flag) {
+	check := func(path string, c command, flags []cli.Flag) {
 		if c.usage == "" && path != "crossring" {
 			t.Errorf("%s: no usage line", path)
 		}
