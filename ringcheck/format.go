@@ -101,12 +101,15 @@ func ringTable(b *bytes.Buffer, dc Datacenter, layout release.NodetoolLayout, wi
 func WriteStatus(w io.Writer, r Ring) error {
 	layout := layoutOf(r.Version)
 	effective := isEffective(r)
-	single := true // one token a node: nodetool shows the token, not how many
+	tokens := 0
 	for _, dc := range r.Datacenters {
 		for _, n := range dc.Nodes {
-			single = single && len(n.Tokens) == 1
+			tokens += len(n.Tokens)
 		}
 	}
+	// nodetool shows the token itself where a node has one, and how many it has where
+	// it has several. What it compares in order to find out are tokens and datacenters.
+	single := tokens <= len(r.Datacenters)
 	dcs := byName(r.Datacenters)
 	tables := make([][][]string, len(dcs))
 	for i, dc := range dcs {

@@ -149,16 +149,16 @@ Datacenter: us-east
 ===================
 Status=Up/Down
 |/ State=Normal/Leaving/Joining/Moving
---  Address     Load       Owns   Host ID                               Token                                    Rack
-UN  10.0.1.1    1023 bytes  25.0%  75bfdb1b-dfb4-487a-9fad-ade3bcd62874  -9                                       1a
-DL  10.0.1.2    ?          25.0%  75bfdb1b-dfb4-487a-9fad-ade3bcd62874  3                                        1a
-UJ  10.0.1.100  3 TB       25.0%  75bfdb1b-dfb4-487a-9fad-ade3bcd62874  20                                       1a
+--  Address     Load       Tokens  Owns   Host ID                               Rack
+UN  10.0.1.1    1023 bytes  1       25.0%  75bfdb1b-dfb4-487a-9fad-ade3bcd62874  1a
+DL  10.0.1.2    ?          1       25.0%  75bfdb1b-dfb4-487a-9fad-ade3bcd62874  1a
+UJ  10.0.1.100  3 TB       1       25.0%  75bfdb1b-dfb4-487a-9fad-ade3bcd62874  1a
 Datacenter: us-west-2
 =====================
 Status=Up/Down
 |/ State=Normal/Leaving/Joining/Moving
---  Address     Load       Owns   Host ID                               Token                                    Rack
-UM  10.0.2.1    0 bytes    25.0%  75bfdb1b-dfb4-487a-9fad-ade3bcd62874  7                                        1a
+--  Address     Load       Tokens  Owns   Host ID                               Rack
+UM  10.0.2.1    0 bytes    1       25.0%  75bfdb1b-dfb4-487a-9fad-ade3bcd62874  1a
 `},
 		{"5.0.5", `
 
@@ -183,17 +183,17 @@ Datacenter: us-east
 ===================
 Status=Up/Down
 |/ State=Normal/Leaving/Joining/Moving
---  Address     Load        Owns  Host ID                               Token  Rack
-UN  10.0.1.1    1023 bytes  ?     75bfdb1b-dfb4-487a-9fad-ade3bcd62874  -9     1a
-DL  10.0.1.2    ?           ?     75bfdb1b-dfb4-487a-9fad-ade3bcd62874  3      1a
-UJ  10.0.1.100  3 TiB       ?     75bfdb1b-dfb4-487a-9fad-ade3bcd62874  20     1a
+--  Address     Load        Tokens  Owns  Host ID                               Rack
+UN  10.0.1.1    1023 bytes  1       ?     75bfdb1b-dfb4-487a-9fad-ade3bcd62874  1a
+DL  10.0.1.2    ?           1       ?     75bfdb1b-dfb4-487a-9fad-ade3bcd62874  1a
+UJ  10.0.1.100  3 TiB       1       ?     75bfdb1b-dfb4-487a-9fad-ade3bcd62874  1a
 
 Datacenter: us-west-2
 =====================
 Status=Up/Down
 |/ State=Normal/Leaving/Joining/Moving
---  Address     Load        Owns  Host ID                               Token  Rack
-UM  10.0.2.1    0 bytes     ?     75bfdb1b-dfb4-487a-9fad-ade3bcd62874  7      1a
+--  Address     Load        Tokens  Owns  Host ID                               Rack
+UM  10.0.2.1    0 bytes     1       ?     75bfdb1b-dfb4-487a-9fad-ade3bcd62874  1a
 
 Note: Ownership information does not include topology; for complete information, specify a keyspace
 `},

@@ -79,8 +79,11 @@ func up(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	}
 	res, err := w.Up(ctx, req)
 	return answer{doc: res, text: func(out io.Writer) error {
-		if err != nil || res.Ring == nil {
+		switch {
+		case err != nil:
 			return nil
+		case res.Ring == nil:
+			return writePlan(out, res.Inventory.Plan)
 		}
 		return writeUp(out, res)
 	}}, err

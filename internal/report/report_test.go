@@ -245,7 +245,7 @@ func TestVerdict(t *testing.T) {
 		{"failed reads do not count for the bound", func(d *Document) { d.Read.Found, d.Read.Failed = 99_000, 1_000 }, "fewer than 3 in 99,000 rows"},
 		{"lost", func(d *Document) {
 			d.Read.Found, d.Read.Missing, d.Read.MissingAcknowledged = 99_999, 1, ref(int64(1))
-		}, "1 never came before the deadline; 1 of them had been acknowledged and are lost as far as can be told."},
+		}, "1 never came before the deadline; 1 of them had been acknowledged when they were written."},
 		{"missing, never acknowledged", func(d *Document) { d.Read.Found, d.Read.Missing = 99_999, 1 }, "0 of them had been acknowledged."},
 		{"missing, writes not at hand", func(d *Document) { d.Read.Found, d.Read.Missing, d.Read.MissingAcknowledged = 99_999, 1, nil }, "1 never came before the deadline."},
 		{"wrong", func(d *Document) { d.Read.Found, d.Read.Wrong = 99_999, 1 }, "; 1 came back with other bytes."},

@@ -106,7 +106,7 @@ func missingVerdict(r *stress.ReadSummary) string {
 	told := r.Found + r.Missing + r.Wrong
 	switch {
 	case r.Missing > 0 && r.MissingAcknowledged != nil && *r.MissingAcknowledged > 0:
-		return fmt.Sprintf("%s never came before the deadline; %s of them had been acknowledged and are lost as far as can be told.",
+		return fmt.Sprintf("%s never came before the deadline; %s of them had been acknowledged when they were written.",
 			Count(r.Missing), Count(*r.MissingAcknowledged))
 	case r.Missing > 0 && r.MissingAcknowledged != nil:
 		return fmt.Sprintf("%s never came before the deadline; 0 of them had been acknowledged.", Count(r.Missing))

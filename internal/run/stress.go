@@ -152,8 +152,8 @@ func (w World) openRun(req StressRequest) (*stress.Dir, error) {
 	if dir.Meta.Cluster != req.Name {
 		return nil, Usage("", fmt.Errorf("run %s is of cluster %s, not %s", path, dir.Meta.Cluster, req.Name), "")
 	}
-	if dir.Has(req.Op) {
-		return nil, Usage("", fmt.Errorf("run %s has a %s already: a run is written once and read once", path, req.Op), "crossring stress write "+req.Name)
+	if req.Op == stress.OpWrite && dir.Has(req.Op) {
+		return nil, Usage("", fmt.Errorf("run %s has a write already: a run is written once", path), "crossring stress write "+req.Name)
 	}
 	return dir, nil
 }

@@ -9,30 +9,38 @@ import (
 	"crossring/stress"
 )
 
-// The results of a run are what its report is made from, so nothing is added to
-// them and nothing replaced.
-func TestRunIsReadOnce(t *testing.T) {
+// What a run wrote is what its reads are held against: nothing is added to it and
+// nothing replaced.
+func TestRunIsWrittenOnce(t *testing.T) {
 	w := World{StateDir: t.TempDir()}
 	path := filepath.Join(w.runsDir(), "lab-one")
 	if _, err := stress.CreateDir(path, stress.Meta{Cluster: "lab"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(path, "write.raw"), nil, 0o644); err != nil {
-		t.Fatal(err)
+	open := func(op, run string) error {
+		d, err := w.openRun(StressRequest{Name: "lab", Op: op, Run: run})
+		if err == nil && d.Path != path {
+			t.Errorf("%s of run %q: opened %s", op, run, d.Path)
+		}
+		return err
 	}
-	read := StressRequest{Name: "lab", Op: stress.OpRead}
-	if d, err := w.openRun(read); err != nil || d == nil || d.Path != path {
-		t.Errorf("a run that was not read: got %v, %v", d, err)
+	if err := open(stress.OpWrite, "lab-one"); err != nil {
+		t.Errorf("a run without a write: %v", err)
 	}
-	if err := os.WriteFile(filepath.Join(path, "read.raw"), nil, 0o644); err != nil {
-		t.Fatal(err)
+	for _, file := range []string{"write.raw", "read.raw"} {
+		if err := os.WriteFile(filepath.Join(path, file), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, run := range []string{"lab-one", path} {
+		var f *Fail
+		if err := open(stress.OpWrite, run); !errors.As(err, &f) || f.Code != ExitUsage || f.Hint != "crossring stress write lab" {
+			t.Errorf("a second write of run %q: got %#v", run, err)
+		}
 	}
 	for _, run := range []string{"", "lab-one", path} {
-		read.Run = run
-		_, err := w.openRun(read)
-		var f *Fail
-		if !errors.As(err, &f) || f.Code != ExitUsage || f.Hint != "crossring stress write lab" {
-			t.Errorf("run %q that was read: got %#v", run, err)
+		if err := open(stress.OpRead, run); err != nil {
+			t.Errorf("a second read of run %q: %v", run, err)
 		}
 	}
 }
