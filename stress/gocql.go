@@ -31,7 +31,7 @@ const fillTime = 5 * time.Second
 // connection, so that the first requests of many in flight may need the second.
 func (c *cluster) filling(err error) bool {
 	const pause = time.Millisecond
-	if !errors.Is(err, gocql.ErrNoConnections) || time.Now().After(c.filled) {
+	if !errors.Is(err, gocql.ErrNoConnections) && !errors.Is(err, gocql.ErrNoStreams) || time.Now().After(c.filled) {
 		return false
 	}
 	time.Sleep(pause)

@@ -172,9 +172,12 @@ func compareDocument(t *testing.T, l look) {
 				continue
 			}
 			r := rows[i]
-			if r.Datacenter != dc.Name || r.Rack != n.Rack || r.HostID != n.HostID || r.Token != n.Tokens[0] ||
+			if r.Datacenter != dc.Name || r.Rack != n.Rack || r.HostID != n.HostID ||
 				r.Status != n.Status[:1] || r.State != n.State[:1] {
 				t.Errorf("%+v in %s\nnodetool: %+v", n, dc.Name, r)
+			}
+			if tokens := theirTokens(t, l.theirRing[n.Address], n.Address); !slices.Equal(tokens, n.Tokens) {
+				t.Errorf("%s has the tokens %v, nodetool says %v", n.Address, n.Tokens, tokens)
 			}
 			if got := ringcheck.Size(*n.LoadBytes, strings.Contains(r.Load, "iB")); got != r.Load {
 				t.Errorf("load of %s is %s, nodetool says %s", n.Address, got, r.Load)
@@ -192,6 +195,22 @@ func compareDocument(t *testing.T, l look) {
 			}
 		}
 	}
+}
+
+// theirTokens are a node's tokens in nodetool's ring, which is in their order.
+func theirTokens(t *testing.T, ring, address string) []string {
+	t.Helper()
+	rows, err := nodetooltest.ParseRing([]byte(ring))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tokens []string
+	for _, r := range rows {
+		if r.Address == address {
+			tokens = append(tokens, r.Token)
+		}
+	}
+	return tokens
 }
 
 // TestNodetoolLeavesJMXOff holds that JMX is on while nodetool works, on the

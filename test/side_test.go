@@ -55,7 +55,7 @@ func TestSideBySide(t *testing.T) {
 	}
 
 	// One goes while the other works.
-	busy := h.start(t, "repro", "new", "--rows", fmt.Sprint(rows), "--write-consistency", "ALL", "-o", "json")
+	busy := h.start(t, "repro", "new", "--rows", fmt.Sprint(rows), "-o", "json")
 	busy.says(t, "write")
 	h.must(t, "down", "old")
 	r := busy.wait(t)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"crossring/internal/cql"
@@ -229,7 +230,7 @@ func judge(wr *stress.WriteSummary, rd *stress.ReadSummary, threshold float64) e
 	if bad == 0 || float64(bad) <= threshold*float64(rows) {
 		return nil
 	}
-	return Data("", fmt.Errorf("of %d rows: %v", rows, parts), "")
+	return Data("", fmt.Errorf("of %d rows: %s", rows, strings.Join(parts, ", ")), "crossring ls   # then crossring stress read NAME asks for the rows once more")
 }
 
 func writeDocument(doc report.Document) error {
