@@ -203,11 +203,11 @@ func (r *repro) estimate(ctx context.Context) (map[string]int64, error) {
 }
 
 func (r *repro) verdict(threshold float64) error {
-	return judge(r.doc.Write, r.doc.Read, threshold)
+	return judge(r.doc.Write, r.doc.Read, threshold, r.doc.RunDir)
 }
 
 // judge holds the outcome of the rows against the threshold.
-func judge(wr *stress.WriteSummary, rd *stress.ReadSummary, threshold float64) error {
+func judge(wr *stress.WriteSummary, rd *stress.ReadSummary, threshold float64, runDir string) error {
 	var bad, rows int64
 	var parts []string
 	count := func(n int64, what string) {
@@ -230,7 +230,7 @@ func judge(wr *stress.WriteSummary, rd *stress.ReadSummary, threshold float64) e
 	if bad == 0 || float64(bad) <= threshold*float64(rows) {
 		return nil
 	}
-	return Data("", fmt.Errorf("of %d rows: %s", rows, strings.Join(parts, ", ")), "crossring ls   # then crossring stress read NAME asks for the rows once more")
+	return Data("", fmt.Errorf("of %d rows: %s", rows, strings.Join(parts, ", ")), "crossring report "+runDir)
 }
 
 func writeDocument(doc report.Document) error {

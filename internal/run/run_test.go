@@ -86,16 +86,16 @@ func TestJudge(t *testing.T) {
 		"nothing done":                {nil, nil, 0, ""},
 		"all well":                    {write(10, 0, 0), read(10, 0, 0, 0, 0), 0, ""},
 		"found later, none missing":   {write(10, 0, 0), read(10, 10, 0, 0, 0), 0, ""},
-		"one missing":                 {write(10, 0, 0), read(9, 0, 1, 0, 0), 0, "of 10 rows: [1 rows missing]"},
-		"only written":                {write(8, 1, 1), nil, 0, "of 10 rows: [1 writes failed 1 writes unknown]"},
-		"only read":                   {nil, read(7, 0, 0, 2, 1), 0, "of 10 rows: [2 rows wrong 1 reads failed]"},
-		"all that can go wrong":       {write(6, 2, 2), read(4, 0, 3, 2, 1), 0, "of 10 rows: [2 writes failed 2 writes unknown 3 rows missing 2 rows wrong 1 reads failed]"},
+		"one missing":                 {write(10, 0, 0), read(9, 0, 1, 0, 0), 0, "of 10 rows: 1 rows missing"},
+		"only written":                {write(8, 1, 1), nil, 0, "of 10 rows: 1 writes failed, 1 writes unknown"},
+		"only read":                   {nil, read(7, 0, 0, 2, 1), 0, "of 10 rows: 2 rows wrong, 1 reads failed"},
+		"all that can go wrong":       {write(6, 2, 2), read(4, 0, 3, 2, 1), 0, "of 10 rows: 2 writes failed, 2 writes unknown, 3 rows missing, 2 rows wrong, 1 reads failed"},
 		"at the threshold":            {nil, read(90, 0, 10, 0, 0), 0.1, ""},
-		"above the threshold":         {nil, read(89, 0, 11, 0, 0), 0.1, "of 100 rows: [11 rows missing]"},
+		"above the threshold":         {nil, read(89, 0, 11, 0, 0), 0.1, "of 100 rows: 11 rows missing"},
 		"the larger of both counts":   {write(100, 0, 0), read(9, 0, 1, 0, 0), 0.01, ""},
 		"a threshold and none is bad": {write(10, 0, 0), read(10, 0, 0, 0, 0), 1, ""},
 	} {
-		err := judge(tt.write, tt.read, tt.threshold)
+		err := judge(tt.write, tt.read, tt.threshold, "/runs/one")
 		switch {
 		case tt.want == "" && err != nil:
 			t.Errorf("%s: %v", name, err)

@@ -122,7 +122,7 @@ func (w World) Stress(ctx context.Context, req StressRequest) (StressResult, err
 	}
 	res.Write, res.Read = doc.Write, doc.Read
 	if err == nil {
-		err = judge(res.Write, res.Read, req.Threshold)
+		err = judge(res.Write, res.Read, req.Threshold, res.RunDir)
 	}
 	return res, err
 }
