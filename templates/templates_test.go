@@ -79,7 +79,7 @@ func TestStringsAreQuoted(t *testing.T) {
 	// What is printed bare is a number or a boolean, and never text.
 	bare := regexp.MustCompile(`^(\.(NumTokens|Bootstrap|StartRPC|StoragePort|SSLStoragePort|NativePort|RPCPort)|or \.[A-Za-z]+MS [0-9]+)$`)
 	quoted := regexp.MustCompile(`^(yq|aq|pq|uq|ux|up) `)
-	control := regexp.MustCompile(`^(if|range) \.[A-Za-z0-9]+$|^(else|end)$`)
+	control := regexp.MustCompile(`^(if|else if|range) \.[A-Za-z0-9]+$|^(else|end)$`)
 	action := regexp.MustCompile(regexp.QuoteMeta(Left) + `(.*?)` + regexp.QuoteMeta(Right))
 	for _, name := range names(t) {
 		data, err := FS.ReadFile(name)
