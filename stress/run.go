@@ -53,6 +53,9 @@ const (
 	progressEvery  = 250 * time.Millisecond
 	flushEvery     = time.Second
 	maxRereadQueue = 4 << 20 // rows, 48 bytes each
+	// unreachableMost is how long a phase goes on while not one request reaches a
+	// node: longer than a restart takes, and an end for a cluster that is gone.
+	unreachableMost = 90 * time.Second
 )
 
 // Progress is how far a phase has got.
@@ -151,15 +154,17 @@ func Run(ctx context.Context, cfg Config, raw io.Writer, progress func(Progress)
 
 // phase is a running one.
 type phase struct {
-	cfg   Config
-	base  time.Time
-	raw   *rawWriter
-	next  atomic.Int64 // operation to hand out
-	done  atomic.Int64
-	bad   atomic.Int64
-	late  atomic.Int64
-	lag   atomic.Int64 // µs, largest
-	queue *rereads     // nil if missing rows are not read again
+	cfg  Config
+	base time.Time
+	raw  *rawWriter
+	next atomic.Int64 // operation to hand out
+	done atomic.Int64
+	bad  atomic.Int64
+	late atomic.Int64
+	lag  atomic.Int64 // µs, largest
+	// reached is when a request last reached a node, on the phase's clock in ns.
+	reached atomic.Int64
+	queue   *rereads // nil if missing rows are not read again
 
 	stop context.Context // ends with the caller's, or when raw results fail
 	fail context.CancelCauseFunc
@@ -282,3 +287,17 @@ func (p *phase) reporter(stop <-chan struct{}, progress func(Progress)) {
 		}
 	}
 }
+
+// UnreachableError says that a phase was given up, since for some time not one
+// request reached a node.
+type UnreachableError struct {
+	Datacenter string
+	For        time.Duration
+	Err        error // the last request's
+}
+
+func (e *UnreachableError) Error() string {
+	return fmt.Sprintf("no node of datacenter %s was reached for %s: %v", e.Datacenter, e.For, e.Err)
+}
+
+func (e *UnreachableError) Unwrap() error { return e.Err }

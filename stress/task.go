@@ -1,6 +1,7 @@
 package stress
 
 import (
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -61,7 +62,12 @@ func (t *task) firsts() {
 		}
 		if t.rec.Coordinator != "" {
 			pause = pauseNotSent
+			p.reached.Store(int64(p.now()))
 			continue
+		}
+		if since := p.now() - time.Duration(p.reached.Load()); since > unreachableMost {
+			p.fail(&UnreachableError{Datacenter: p.cfg.Endpoint.Datacenter, For: unreachableMost, Err: errors.New(t.rec.Example)})
+			return
 		}
 		if !t.sleep(pause) {
 			return

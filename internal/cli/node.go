@@ -6,7 +6,6 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"crossring/internal/cql"
 	"crossring/internal/run"
@@ -24,6 +23,9 @@ func (e *env) logsCommand() *cli.Command {
 		},
 		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 			return withName(c, e, func(w run.World, ref string) (answer, error) {
+				if c.Int("lines") < 0 {
+					return answer{}, run.Usage("", fmt.Errorf("--lines is 0 or more, not %d", c.Int("lines")), helpFor(c))
+				}
 				e.answered = true // lines, not a document
 				return answer{}, w.Logs(ctx, run.LogsRequest{Ref: ref, Lines: c.Int("lines"), Follow: c.Bool("follow")}, e.stdout)
 			})
@@ -101,7 +103,7 @@ func (e *env) faultCommand() *cli.Command {
 		return &cli.Command{Name: name, Usage: usage, ArgsUsage: args, Action: e.action(faultAction(name, n))}
 	}
 	latency := sub("latency", "set the round trip between two regions", "NAME REGION REGION", 3)
-	latency.Flags = []cli.Flag{&cli.DurationFlag{Name: "rtt", Usage: "round trip", Value: 80 * time.Millisecond}}
+	latency.Flags = []cli.Flag{&cli.DurationFlag{Name: "rtt", Usage: "`TIME` of a round trip, as in 80ms"}}
 	return &cli.Command{
 		Name: "fault", Usage: "change the network between the regions of a local cluster",
 		Subcommands: []*cli.Command{
@@ -126,8 +128,11 @@ func faultAction(kind string, args int) handler {
 			return answer{}, err
 		}
 		f := local.Fault{Kind: kind, A: c.Args().Get(1), B: c.Args().Get(2), RTT: c.Duration("rtt")}
-		if kind == "show" {
+		switch {
+		case kind == "show":
 			f.Kind = ""
+		case kind == "latency" && (!c.IsSet("rtt") || f.RTT < 0):
+			return answer{}, run.Usage("", fmt.Errorf("fault latency needs --rtt, a time of 0 or more"), "crossring fault latency "+strings.Join(c.Args().Slice(), " ")+" --rtt 80ms")
 		}
 		net, err := w.Fault(ctx, c.Args().First(), f)
 		if err != nil {

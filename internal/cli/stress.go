@@ -131,7 +131,6 @@ func demo(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 		s.Name = fmt.Sprintf("demo-%d", time.Now().UnixMilli()%1_000_000)
 	}
 	spec.Defaults(&s)
-	note(e.stderr, "cluster %s; should this be cut off: crossring down %s", s.Name, s.Name)
 	defer loadGC()()
 	return reportAnswer(w.Demo(ctx, run.DemoRequest{
 		Spec: s, Stress: stressOptions(c), Threshold: c.Float64("threshold"), Keep: c.Bool("keep"), Crossring: buildVersion(),

@@ -239,7 +239,7 @@ func TestVerdict(t *testing.T) {
 		{"none missing", func(d *Document) { d.Read.MissingAtFirstRead, d.Read.FoundLater = 0, 0 }, "; none was missing at the first read."},
 		{"not all acknowledged", func(d *Document) { d.Write.Acknowledged, d.Write.Unknown = 99_999, 1 }, "100,000 of 100,000 rows were read"},
 		{"unknown", func(d *Document) { d.Write.Acknowledged, d.Write.Unknown = 99_999, 1 }, "99,999 of 100,000 writes were acknowledged in us-east; 1 write has no known outcome: the rows may be there or not."},
-		{"failed", func(d *Document) { d.Write.Acknowledged, d.Write.Failed = 99_998, 2 }, "; 2 writes were refused."},
+		{"failed", func(d *Document) { d.Write.Acknowledged, d.Write.Failed = 99_998, 2 }, "; 2 writes were refused or never sent."},
 		{"few", func(d *Document) { d.Read.Rows, d.Read.Found = 29, 29 }, "0 of 29 missing for good: too few rows to say more."},
 		{"no read answered", func(d *Document) { d.Read.Rows, d.Read.Found, d.Read.Failed = 5, 0, 5 }, "nothing is known of missing rows"},
 		{"failed reads do not count for the bound", func(d *Document) { d.Read.Found, d.Read.Failed = 99_000, 1_000 }, "fewer than 3 in 99,000 rows"},

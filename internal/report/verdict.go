@@ -103,7 +103,7 @@ func missingVerdict(r *stress.ReadSummary) string {
 	if r == nil {
 		return ""
 	}
-	told := r.Found + r.Missing + r.Wrong
+	told := r.Found + r.Missing // a wrong row says nothing of this run's
 	switch {
 	case r.Missing > 0 && r.MissingAcknowledged != nil && *r.MissingAcknowledged > 0:
 		return fmt.Sprintf("%s never came before the deadline; %s of them had been acknowledged when they were written.",
@@ -131,7 +131,7 @@ func writeVerdict(d Document) string {
 	}
 	var clauses []string
 	if w.Failed > 0 {
-		clauses = append(clauses, counted(w.Failed, "write was", "writes were")+" refused")
+		clauses = append(clauses, counted(w.Failed, "write was", "writes were")+" refused or never sent")
 	}
 	if w.Unknown > 0 {
 		clauses = append(clauses, counted(w.Unknown, "write has", "writes have")+" no known outcome: the rows may be there or not")

@@ -22,6 +22,18 @@ type DemoRequest struct {
 // Demo makes a cluster, does the experiment on it, and takes it down, also when
 // something failed on the way or a signal came, unless it is to be kept.
 func (w World) Demo(ctx context.Context, req DemoRequest) (report.Document, error) {
+	p, err := w.Plan(req.Spec)
+	if err != nil {
+		return report.Document{}, err
+	}
+	settings := p.Stress
+	if req.Stress != nil {
+		req.Stress(&settings)
+	}
+	if err := checkSettings(p, settings, req.Threshold); err != nil {
+		return report.Document{}, err
+	}
+	w.Say("cluster %s; should this be cut off: crossring down %s", p.Name, p.Name)
 	doc, err := w.demo(ctx, req)
 	if req.Keep {
 		w.Say("cluster %s is kept; to remove it: crossring down %s", req.Spec.Name, req.Spec.Name)

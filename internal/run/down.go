@@ -27,7 +27,8 @@ func (w World) Down(ctx context.Context, name string) (DownResult, error) {
 	}
 	if _, err := os.Stat(w.provider("").Dir(name)); errors.Is(err, os.ErrNotExist) {
 		known, listErr := w.names()
-		return res, errors.Join(&NoClusterError{Name: name, Known: known}, listErr)
+		none := &NoClusterError{Name: name, Known: known}
+		return res, &Fail{Code: ExitFailure, Err: errors.Join(none, listErr), Hint: "crossring ls"}
 	}
 	unlock, err := w.lock(ctx, name)
 	if err != nil {

@@ -2,6 +2,8 @@ package run
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
 	"crossring/internal/topology"
 	"crossring/provision/local"
@@ -29,6 +31,9 @@ func (w World) Fault(ctx context.Context, name string, f local.Fault) (Network, 
 	}
 	p := w.provider("")
 	if f.Kind != "" {
+		if err := checkRegions(c, f); err != nil {
+			return net, err
+		}
 		if err := p.Fault(ctx, c.inv, f); err != nil {
 			return net, err
 		}
@@ -36,4 +41,24 @@ func (w World) Fault(ctx context.Context, name string, f local.Fault) (Network, 
 	st, err := p.Status(ctx, c.inv)
 	net.Lines, net.Refused, net.RTT = st.Lines, st.Refused, st.RTT
 	return net, err
+}
+
+// checkRegions says whether a fault is between regions that there are.
+func checkRegions(c cluster, f local.Fault) error {
+	var known []string
+	for _, n := range c.inv.Nodes {
+		if !slices.Contains(known, n.Region) {
+			known = append(known, n.Region)
+		}
+	}
+	hint := "crossring fault show " + c.inv.Plan.Name
+	for _, r := range []string{f.A, f.B} {
+		if r != "" && !slices.Contains(known, r) {
+			return Usage("", fmt.Errorf("there is no region %q in cluster %s; there are %v", r, c.inv.Plan.Name, known), hint)
+		}
+	}
+	if f.A == f.B {
+		return Usage("", fmt.Errorf("a fault is between two regions, not inside %s", f.A), hint)
+	}
+	return nil
 }

@@ -66,7 +66,7 @@ type repro struct {
 }
 
 func (r *repro) run(ctx context.Context, req ReproRequest) error {
-	if err := r.checkSettings(); err != nil {
+	if err := r.checkSettings(req.Threshold); err != nil {
 		return err
 	}
 	if err := r.timed("ring before", func() (err error) {
@@ -116,17 +116,8 @@ func (r *repro) timed(name string, f func() error) error {
 	return err
 }
 
-func (r *repro) checkSettings() error {
-	dcs := r.inv.Plan.Datacenters()
-	for _, dc := range []string{r.settings.WriteDC, r.settings.ReadDC} {
-		if len(r.inv.InDatacenter(dc)) == 0 {
-			return Usage("", fmt.Errorf("there is no datacenter %q in cluster %s; there are %v", dc, r.inv.Plan.Name, dcs), "crossring status "+r.inv.Plan.Name)
-		}
-	}
-	if r.settings.Rows < 1 {
-		return Usage("", fmt.Errorf("%d rows are nothing to write", r.settings.Rows), "crossring repro "+r.inv.Plan.Name+" --rows 100000")
-	}
-	return nil
+func (r *repro) checkSettings(threshold float64) error {
+	return checkSettings(r.inv.Plan, r.settings, threshold)
 }
 
 // look asks for the ring; one that is not as planned is no ground to build on.
@@ -206,31 +197,39 @@ func (r *repro) verdict(threshold float64) error {
 	return judge(r.doc.Write, r.doc.Read, threshold, r.doc.RunDir)
 }
 
-// judge holds the outcome of the rows against the threshold.
+// judge holds the outcome of the rows against the threshold. A row that was not
+// written is not found either, and counts once: so the worse phase decides.
 func judge(wr *stress.WriteSummary, rd *stress.ReadSummary, threshold float64, runDir string) error {
 	var bad, rows int64
 	var parts []string
-	count := func(n int64, what string) {
-		bad += n
-		if n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, what))
+	phase := func(outcomes ...outcome) {
+		var sum int64
+		for _, o := range outcomes {
+			sum += o.rows
+			if o.rows > 0 {
+				parts = append(parts, fmt.Sprintf("%d %s", o.rows, o.what))
+			}
 		}
+		bad = max(bad, sum)
 	}
 	if wr != nil {
 		rows = wr.Rows
-		count(wr.Failed, "writes failed")
-		count(wr.Unknown, "writes unknown")
+		phase(outcome{wr.Failed, "not written"}, outcome{wr.Unknown, "of unknown outcome"})
 	}
 	if rd != nil {
 		rows = max(rows, rd.Rows)
-		count(rd.Missing, "rows missing")
-		count(rd.Wrong, "rows wrong")
-		count(rd.Failed, "reads failed")
+		phase(outcome{rd.Missing, "missing"}, outcome{rd.Wrong, "wrong"}, outcome{rd.Failed, "not readable"})
 	}
 	if bad == 0 || float64(bad) <= threshold*float64(rows) {
 		return nil
 	}
 	return Data("", fmt.Errorf("of %d rows: %s", rows, strings.Join(parts, ", ")), "crossring report "+runDir)
+}
+
+// outcome is how many rows ended in one way that is not as it should be.
+type outcome struct {
+	rows int64
+	what string
 }
 
 func writeDocument(doc report.Document) error {

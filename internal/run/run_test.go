@@ -86,12 +86,13 @@ func TestJudge(t *testing.T) {
 		"nothing done":                {nil, nil, 0, ""},
 		"all well":                    {write(10, 0, 0), read(10, 0, 0, 0, 0), 0, ""},
 		"found later, none missing":   {write(10, 0, 0), read(10, 10, 0, 0, 0), 0, ""},
-		"one missing":                 {write(10, 0, 0), read(9, 0, 1, 0, 0), 0, "of 10 rows: 1 rows missing"},
-		"only written":                {write(8, 1, 1), nil, 0, "of 10 rows: 1 writes failed, 1 writes unknown"},
-		"only read":                   {nil, read(7, 0, 0, 2, 1), 0, "of 10 rows: 2 rows wrong, 1 reads failed"},
-		"all that can go wrong":       {write(6, 2, 2), read(4, 0, 3, 2, 1), 0, "of 10 rows: 2 writes failed, 2 writes unknown, 3 rows missing, 2 rows wrong, 1 reads failed"},
+		"one missing":                 {write(10, 0, 0), read(9, 0, 1, 0, 0), 0, "of 10 rows: 1 missing"},
+		"only written":                {write(8, 1, 1), nil, 0, "of 10 rows: 1 not written, 1 of unknown outcome"},
+		"only read":                   {nil, read(7, 0, 0, 2, 1), 0, "of 10 rows: 2 wrong, 1 not readable"},
+		"all that can go wrong":       {write(6, 2, 2), read(4, 0, 3, 2, 1), 0, "of 10 rows: 2 not written, 2 of unknown outcome, 3 missing, 2 wrong, 1 not readable"},
+		"one row in both phases":      {write(99, 1, 0), read(99, 0, 1, 0, 0), 0.01, ""},
 		"at the threshold":            {nil, read(90, 0, 10, 0, 0), 0.1, ""},
-		"above the threshold":         {nil, read(89, 0, 11, 0, 0), 0.1, "of 100 rows: 11 rows missing"},
+		"above the threshold":         {nil, read(89, 0, 11, 0, 0), 0.1, "of 100 rows: 11 missing"},
 		"the larger of both counts":   {write(100, 0, 0), read(9, 0, 1, 0, 0), 0.01, ""},
 		"a threshold and none is bad": {write(10, 0, 0), read(10, 0, 0, 0, 0), 1, ""},
 	} {
@@ -169,5 +170,36 @@ func TestCheckSame(t *testing.T) {
 	}
 	if err := checkSame(c, made, planned); err == nil || exitCode(err) != ExitFailure {
 		t.Errorf("half a spec: %v", err)
+	}
+}
+
+func TestCheckSettings(t *testing.T) {
+	p := topology.Plan{Name: "gk", Nodes: []topology.Node{{Datacenter: "us-east"}, {Datacenter: "us-west-2"}}}
+	good := topology.Stress{
+		Rows: 1, ValueBytes: 2048, InFlight: 128, WriteCL: "ONE", ReadCL: "LOCAL_ONE", WriteDC: "us-east", ReadDC: "us-west-2",
+	}
+	if err := checkSettings(p, good, 0.5); err != nil {
+		t.Errorf("good settings: %v", err)
+	}
+	for name, spoil := range map[string]func(*topology.Stress, *float64){
+		"datacenter":      func(s *topology.Stress, _ *float64) { s.ReadDC = "mars" },
+		"write level":     func(s *topology.Stress, _ *float64) { s.WriteCL = "FOO" },
+		"reading at ANY":  func(s *topology.Stress, _ *float64) { s.ReadCL = "ANY" },
+		"no rows":         func(s *topology.Stress, _ *float64) { s.Rows = 0 },
+		"rows below zero": func(s *topology.Stress, _ *float64) { s.Rows = -1 },
+		"tiny values":     func(s *topology.Stress, _ *float64) { s.ValueBytes = 1 },
+		"huge values":     func(s *topology.Stress, _ *float64) { s.ValueBytes = 999_999_999 },
+		"none in flight":  func(s *topology.Stress, _ *float64) { s.InFlight = 0 },
+		"much in flight":  func(s *topology.Stress, _ *float64) { s.InFlight, s.ValueBytes = 4096, 1<<20 },
+		"rate":            func(s *topology.Stress, _ *float64) { s.Rate = -1 },
+		"deadline":        func(s *topology.Stress, _ *float64) { s.MissingDeadlineSeconds = -5 },
+		"threshold":       func(_ *topology.Stress, f *float64) { *f = 2 },
+		"threshold below": func(_ *topology.Stress, f *float64) { *f = -1 },
+	} {
+		s, f := good, 0.0
+		spoil(&s, &f)
+		if err := checkSettings(p, s, f); err == nil || exitCode(err) != ExitUsage {
+			t.Errorf("%s: %v, want exit %d", name, err, ExitUsage)
+		}
 	}
 }

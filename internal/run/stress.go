@@ -97,13 +97,18 @@ func (w World) Stress(ctx context.Context, req StressRequest) (StressResult, err
 	}
 	if dir != nil {
 		settings = dir.Meta.Stress
+		if req.Op == stress.OpRead {
+			if err := w.readWhatWasWritten(dir, &settings); err != nil {
+				return res, err
+			}
+		}
 	}
 	if req.Stress != nil {
 		req.Stress(&settings)
 	}
 	doc := report.New(req.Name)
 	r := &repro{World: w, cluster: c, settings: settings, doc: &doc, dir: dir}
-	if err := r.checkSettings(); err != nil {
+	if err := r.checkSettings(req.Threshold); err != nil {
 		return res, err
 	}
 	if dir == nil {
@@ -125,6 +130,23 @@ func (w World) Stress(ctx context.Context, req StressRequest) (StressResult, err
 		err = judge(res.Write, res.Read, req.Threshold, res.RunDir)
 	}
 	return res, err
+}
+
+// readWhatWasWritten makes the rows to read those that the write attempted, where
+// it was cut short: the others are nowhere.
+func (w World) readWhatWasWritten(dir *stress.Dir, settings *topology.Stress) error {
+	sum, err := dir.Summary()
+	if err != nil {
+		return err
+	}
+	if sum.Write == nil || sum.Write.Rows == 0 {
+		return Usage("", fmt.Errorf("the write of run %s attempted no row", dir.Path), "crossring stress write "+dir.Meta.Cluster)
+	}
+	if sum.Write.Rows < settings.Rows {
+		w.Say("the write was cut short after %d of %d rows; those are read", sum.Write.Rows, settings.Rows)
+		settings.Rows = sum.Write.Rows
+	}
+	return nil
 }
 
 // openRun opens the run directory that a phase belongs to; nil for a new one.

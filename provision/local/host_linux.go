@@ -115,5 +115,5 @@ func tailFile(path string, lines int) ([]string, error) {
 		return nil, nil
 	}
 	all := strings.Split(text, "\n")
-	return all[max(0, len(all)-lines):], nil
+	return all[max(0, len(all)-max(0, lines)):], nil
 }

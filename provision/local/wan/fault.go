@@ -55,6 +55,9 @@ func (w *WAN) Refused() []string {
 
 // SetRTT changes the round trip between two regions, running connections included.
 func (w *WAN) SetRTT(a, b string, rtt time.Duration) error {
+	if rtt < 0 {
+		return fmt.Errorf("a round trip of %s is below 0", rtt)
+	}
 	return w.change(a, b, func(p *pair) {
 		p.rtt = rtt
 		d := p.delayLocked()
@@ -124,8 +127,15 @@ func (w *WAN) change(a, b string, f func(*pair)) error {
 	}
 	p := w.pair(a, b)
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	f(p)
+	p.mu.Unlock()
+	// What was measured was another line's; the next probe does not wait its turn.
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.rtt, a+" -> "+b)
+	delete(w.rtt, b+" -> "+a)
+	close(w.changed)
+	w.changed = make(chan struct{})
 	return nil
 }
 
@@ -195,17 +205,21 @@ func (w *WAN) startProbes() error {
 				tick := time.NewTicker(every)
 				defer tick.Stop()
 				for {
+					w.mu.Lock()
+					changed := w.changed
+					w.mu.Unlock()
 					ms, err := ping(a.Private.AsSlice(), b.echo)
 					w.mu.Lock()
 					if err != nil {
 						delete(w.rtt, key)
-					} else {
+					} else if changed == w.changed {
 						w.rtt[key] = ms
 					}
 					w.mu.Unlock()
 					select {
 					case <-w.stop:
 						return
+					case <-changed:
 					case <-tick.C:
 					}
 				}

@@ -47,6 +47,7 @@ type WAN struct {
 	listeners map[string][]net.Listener // by region
 	pairs     map[[2]string]*pair
 	rtt       map[string]float64 // measured, by "a -> b", in ms
+	changed   chan struct{}      // closed when a line changes
 	wg        sync.WaitGroup
 	stop      chan struct{}
 }
@@ -70,6 +71,7 @@ func Listen(cfg Config) (*WAN, error) {
 		pairs:     map[[2]string]*pair{},
 		rtt:       map[string]float64{},
 		stop:      make(chan struct{}),
+		changed:   make(chan struct{}),
 	}
 	for _, e := range cfg.Endpoints {
 		w.byNode[e.Node] = e

@@ -1,0 +1,78 @@
+package run
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/hashicorp/go-multierror"
+
+	"crossring/internal/topology"
+	"crossring/stress"
+)
+
+// Bounds of the load.
+const (
+	// maxValueBytes is the largest value that a server's default frame takes.
+	maxValueBytes = 16 << 20
+	// maxInFlightBytes bounds what the values in flight take in this process.
+	maxInFlightBytes = 1 << 30
+)
+
+// consistencies are the levels that both a write and a read may have.
+var consistencies = []string{"ONE", "TWO", "THREE", "QUORUM", "ALL", "LOCAL_QUORUM", "LOCAL_ONE", "EACH_QUORUM"}
+
+// checkSettings says everything that is wrong with the load, before anything is
+// made or sent.
+func checkSettings(p topology.Plan, s topology.Stress, threshold float64) error {
+	var all *multierror.Error
+	wrong := func(format string, args ...any) { all = multierror.Append(all, fmt.Errorf(format, args...)) }
+	dcs := p.Datacenters()
+	for _, dc := range []string{s.WriteDC, s.ReadDC} {
+		if !slices.Contains(dcs, dc) {
+			wrong("there is no datacenter %q in cluster %s; there are %v", dc, p.Name, dcs)
+		}
+	}
+	for _, cl := range []string{s.WriteCL, s.ReadCL} {
+		if !slices.Contains(consistencies, cl) && !(cl == "ANY" && cl == s.WriteCL) {
+			wrong("consistency level %q is none of %v", cl, consistencies)
+		}
+	}
+	if s.Rows < 1 {
+		wrong("%d rows are nothing to write", s.Rows)
+	}
+	if s.ValueBytes < stress.MinValueBytes || s.ValueBytes > maxValueBytes {
+		wrong("values have %d to %d bytes, not %d", stress.MinValueBytes, maxValueBytes, s.ValueBytes)
+	}
+	switch {
+	case s.InFlight < 1:
+		wrong("at least one request is in flight, not %d", s.InFlight)
+	case int64(s.InFlight) > maxInFlightBytes/int64(max(s.ValueBytes, 1)):
+		wrong("%d values of %d bytes in flight are more than %d MB", s.InFlight, s.ValueBytes, maxInFlightBytes>>20)
+	}
+	if s.Rate < 0 {
+		wrong("a rate of %g is below 0", s.Rate)
+	}
+	if s.MissingDeadlineSeconds < 0 {
+		wrong("a missing deadline of %g s is below 0", s.MissingDeadlineSeconds)
+	}
+	if threshold < 0 || threshold > 1 {
+		wrong("the threshold is a share of the rows from 0 to 1, not %g", threshold)
+	}
+	if all == nil {
+		return nil
+	}
+	all.ErrorFormat = lines
+	return Usage("", all, "crossring help repro")
+}
+
+// lines is a list of problems, one on each line.
+func lines(errs []error) string {
+	text := ""
+	for i, err := range errs {
+		if i > 0 {
+			text += "\n"
+		}
+		text += err.Error()
+	}
+	return text
+}
