@@ -129,21 +129,10 @@ func documentationAddresses(p topology.Plan) ([]topology.Node, error) {
 		}
 		n.PublicAddress = fmt.Sprintf(public[r], host)
 		n.PrivateAddress = fmt.Sprintf("10.%d.0.%d", 11*(r+1), host)
-		n.Layout = hostLayout(p.Disks)
+		n.Layout = topology.HostLayout("", p.Disks)
 		nodes = append(nodes, n)
 	}
 	return nodes, nil
-}
-
-// hostLayout is where a host of its own keeps a node's files.
-func hostLayout(d topology.Disks) topology.Layout {
-	at := func(disk, what string) string { return filepath.Join("/fs", disk, "cassandra", what) }
-	return topology.Layout{
-		Root: "/opt/cassandra", Conf: "/etc/cassandra",
-		Data: at(d.Data, "data"), Commitlog: at(d.Commitlog, "commitlog"), SavedCaches: at(d.SavedCaches, "saved_caches"),
-		Hints: at(d.Commitlog, "hints"), CDC: at(d.Commitlog, "cdc_raw"),
-		Log: "/var/log/cassandra", Tmp: "/var/lib/cassandra/tmp", Home: "/var/lib/cassandra",
-	}
 }
 
 // renderEnv names the software by where it will be; which jars there are is
