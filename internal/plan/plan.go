@@ -94,7 +94,7 @@ func (b *builder) build() topology.Plan {
 	b.keyspace(&p, dcs)
 	b.stress(&p, dcs)
 	if s.Provider == "ec2" {
-		p.Rules = rules(p.Nodes)
+		b.ec2(&p, rel)
 	}
 	return p
 }

@@ -38,6 +38,7 @@ type Plan struct {
 	Tags     map[string]string `json:"tags"`
 	Cost     *Cost             `json:"cost"`
 	Calls    []string          `json:"calls"`
+	EC2      *EC2Plan          `json:"ec2,omitempty"`
 }
 
 // Disks names the logical volume of each kind of data.
@@ -81,6 +82,18 @@ type Cost struct {
 	PerHourUSD float64 `json:"per_hour_usd"`
 	TTLUSD     float64 `json:"ttl_usd"`
 	PricesAsOf string  `json:"prices_as_of"`
+	// TransferUSD is of TTLUSD: one write of the test, between regions.
+	TransferUSD float64    `json:"transfer_usd"`
+	Items       []CostItem `json:"items"`
+	Unpriced    []string   `json:"unpriced"` // what the prices do not cover
+}
+
+// CostItem is one line of an estimate: count of something, together.
+type CostItem struct {
+	Region     string  `json:"region"`
+	What       string  `json:"what"`
+	Count      int     `json:"count"`
+	PerHourUSD float64 `json:"per_hour_usd"`
 }
 
 // Node is one Cassandra node. In a Plan its addresses, ports and layout may be
@@ -140,6 +153,7 @@ type Inventory struct {
 	Plan   Plan    `json:"plan"`
 	Nodes  []Node  `json:"nodes"`
 	Local  *Local  `json:"local,omitempty"`
+	EC2    *EC2    `json:"ec2,omitempty"`
 	Remote *Remote `json:"remote,omitempty"`
 }
 
