@@ -9,10 +9,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -70,9 +72,14 @@ type Client struct {
 type connection struct {
 	*ssh.Client
 	over chan struct{}
+	// broken is set by whoever meets the end before over is closed.
+	broken atomic.Bool
 }
 
 func (c *connection) dead() bool {
+	if c.broken.Load() {
+		return true
+	}
 	select {
 	case <-c.over:
 		return true
@@ -121,8 +128,8 @@ func (c *Client) Close() error {
 	<-c.turn
 	defer func() { c.turn <- struct{}{} }()
 	var err error
-	if c.live != nil && !c.live.dead() {
-		if err = c.live.Close(); errors.Is(err, net.ErrClosed) {
+	if c.live != nil {
+		if err = c.live.Close(); errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) {
 			err = nil
 		}
 	}

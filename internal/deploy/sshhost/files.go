@@ -12,6 +12,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // putScript takes a file from standard input. A connection that ends in the
@@ -116,7 +117,9 @@ func (c *Client) upload(ctx context.Context, f io.ReaderAt, size int64, sum, pat
 	}
 	if at < size {
 		in := &counter{r: io.NewSectionReader(f, at, size-at), done: at, total: size, progress: progress}
-		if _, err := c.Run(ctx, Command{Name: name, Line: shellCall(appendScript, part), Root: true, In: in}); err != nil {
+		_, err := c.Run(ctx, Command{Name: name, Line: shellCall(appendScript, part), Root: true, In: in})
+		in.stop()
+		if err != nil {
 			return err
 		}
 	}
@@ -128,18 +131,30 @@ func (c *Client) upload(ctx context.Context, f io.ReaderAt, size int64, sum, pat
 	return err
 }
 
-// counter tells how much has been read.
+// counter tells how much has been read, until it is stopped.
 type counter struct {
 	r           io.Reader
+	mu          sync.Mutex
+	stopped     bool
 	done, total int64
 	progress    func(done, total int64)
 }
 
 func (c *counter) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.done += int64(n)
-	if n > 0 {
+	if n > 0 && !c.stopped {
 		c.progress(c.done, c.total)
 	}
 	return n, err
+}
+
+// stop is for a command that ended before it had read all: what feeds it may
+// still be at it.
+func (c *counter) stop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stopped = true
 }

@@ -130,10 +130,15 @@ func (c *Client) guard(ctx context.Context, conn *connection, name string, f fun
 	go func() { done <- f() }()
 	select {
 	case err := <-done:
-		if err != nil {
-			return &LostError{Host: c.String(), Command: name, Err: err}
+		var refused *ssh.OpenChannelError
+		switch {
+		case err == nil:
+			return nil
+		case errors.As(err, &refused):
+			return fmt.Errorf("%s on %s: %w", name, c, err) // too many at once: the connection is well
 		}
-		return nil
+		conn.broken.Store(true)
+		return &LostError{Host: c.String(), Command: name, Err: err}
 	case <-conn.over:
 		return &LostError{Host: c.String(), Command: name, Err: errOver}
 	case <-ctx.Done():
