@@ -20,6 +20,8 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 	"golang.org/x/net/proxy"
+
+	"crossring/internal/topology"
 )
 
 // Config says how to reach a machine.
@@ -324,4 +326,30 @@ func (c *Client) Dial(ctx context.Context, addr string) (net.Conn, error) {
 		return nil, fmt.Errorf("connecting to %s through %s: %w", addr, c, err)
 	}
 	return withDeadlines(far, addr), nil
+}
+
+// For is the configuration for a node's machine. Its host key is held in the file
+// knownHosts; agent is the socket of an agent, for a machine without a key file.
+func For(h topology.Host, knownHosts, agent string) (Config, error) {
+	cfg := Config{
+		Address: h.Address, Port: h.Port, User: h.User, Identity: h.Identity, Agent: agent, Proxy: h.Proxy,
+		KnownHosts: knownHosts, HostKeys: h.HostKeys, TrustFirst: len(h.HostKeys) == 0, NoRoot: h.Root != "",
+	}
+	if h.Jump == "" {
+		return cfg, nil
+	}
+	user, address, ok := strings.Cut(h.Jump, "@")
+	if !ok {
+		user, address = h.User, h.Jump
+	}
+	jump := Config{Address: address, User: user, Identity: h.Identity, Agent: agent, KnownHosts: knownHosts, TrustFirst: true, NoRoot: true}
+	if host, port, err := net.SplitHostPort(address); err == nil {
+		n, err := strconv.Atoi(port)
+		if err != nil {
+			return cfg, fmt.Errorf("jump host %q: its port is not a number", h.Jump)
+		}
+		jump.Address, jump.Port = host, n
+	}
+	cfg.Jump = &jump
+	return cfg, nil
 }
