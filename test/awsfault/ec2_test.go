@@ -78,6 +78,7 @@ type bench struct {
 	provider ec2.Provider
 	regions  []string
 	before   Stock
+	others   Stock // of regions that are not of the plan
 }
 
 // needMoto skips a test where moto can't be had.
