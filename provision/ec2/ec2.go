@@ -25,6 +25,8 @@ type Provider struct {
 	Log      *slog.Logger
 	// Say takes a line for a person: what is waited for, what is done otherwise.
 	Say func(format string, args ...any)
+	// Owner goes into the tags where the plan names none.
+	Owner string
 	// Now is the clock of the tags.
 	Now  func() time.Time
 	Pace Pace
@@ -74,6 +76,7 @@ type state struct {
 	Schema  string        `json:"schema"`
 	Plan    topology.Plan `json:"plan"`
 	Run     string        `json:"run"`
+	Owner   string        `json:"owner"`
 	Made    time.Time     `json:"made"`
 	Expires time.Time     `json:"expires"`
 	// Complete says that all of it stood once. What is gone afterwards was taken away

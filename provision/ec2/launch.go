@@ -198,16 +198,20 @@ func runInstance(ctx context.Context, api runAPI, l launch, dryRun bool) (string
 	for _, kind := range []types.ResourceType{types.ResourceTypeInstance, types.ResourceTypeVolume, types.ResourceTypeNetworkInterface} {
 		tags = append(tags, specify(kind, tagList(l.Tags))...)
 	}
-	out, err := api.RunInstances(ctx, &ec2.RunInstancesInput{
+	in := &ec2.RunInstancesInput{
 		MinCount: aws.Int32(1), MaxCount: aws.Int32(1), ClientToken: aws.String(l.Token), DryRun: aws.Bool(dryRun),
-		ImageId: aws.String(l.Image.ID), InstanceType: types.InstanceType(l.Type), KeyName: aws.String(l.Key),
+		ImageId: aws.String(l.Image.ID), InstanceType: types.InstanceType(l.Type),
 		Placement:           &types.Placement{AvailabilityZone: aws.String(l.Zone)},
 		BlockDeviceMappings: disks, TagSpecifications: tags,
 		MetadataOptions: &types.InstanceMetadataOptionsRequest{HttpTokens: types.HttpTokensState(l.HTTPTokens), HttpEndpoint: types.InstanceMetadataEndpointStateEnabled},
 		NetworkInterfaces: []types.InstanceNetworkInterfaceSpecification{{DeviceIndex: aws.Int32(0), SubnetId: aws.String(l.Subnet),
 			Groups: l.Groups, AssociatePublicIpAddress: aws.Bool(l.PublicIP), DeleteOnTermination: aws.Bool(true)}},
 		InstanceInitiatedShutdownBehavior: types.ShutdownBehaviorStop,
-	}, once)
+	}
+	if l.Key != "" {
+		in.KeyName = aws.String(l.Key)
+	}
+	out, err := api.RunInstances(ctx, in, once)
 	if err != nil {
 		return "", err
 	}

@@ -1,6 +1,7 @@
 package ec2
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -40,6 +41,9 @@ func (p Provider) Make(ctx context.Context, plan topology.Plan) (inv topology.In
 		return p.inventoryOf(st), errors.Join(err, p.forget(fresh, st))
 	}
 	inv, err = s.make(ctx)
+	if cause := interrupted(ctx); err != nil && cause != nil && !errors.Is(err, cause) {
+		err = fmt.Errorf("%w: %w", cause, err)
+	}
 	if writeErr := writeJSON(filepath.Join(s.dir, inventoryFile), inv); writeErr != nil {
 		return inv, errors.Join(err, writeErr)
 	}
@@ -59,7 +63,7 @@ func (p Provider) begin(plan topology.Plan) (st state, fresh bool, err error) {
 	id := make([]byte, 12)
 	rand.Read(id) // never fails: it ends the process instead
 	now := p.Now().UTC().Truncate(time.Second)
-	st = state{Schema: topology.Schema, Plan: plan, Run: hex.EncodeToString(id), Made: now,
+	st = state{Schema: topology.Schema, Plan: plan, Run: hex.EncodeToString(id), Owner: cmp.Or(plan.EC2.Owner, p.Owner), Made: now,
 		Expires: now.Add(time.Duration(plan.EC2.TTLSeconds * float64(time.Second))), Images: map[string]image{}}
 	dir := p.Dir(plan.Name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {

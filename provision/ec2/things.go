@@ -45,7 +45,7 @@ func list(things []Thing) string {
 // tags are those of one part, as EC2 takes them at creation.
 func (r *region) tags(part string) []types.Tag {
 	return tagList(map[string]string{
-		TagCluster: r.st.Plan.Name, TagRun: r.st.Run, TagOwner: r.st.Plan.EC2.Owner, TagPart: part,
+		TagCluster: r.st.Plan.Name, TagRun: r.st.Run, TagOwner: r.st.Owner, TagPart: part,
 		TagExpires: r.st.Expires.UTC().Format(time.RFC3339),
 		tagName:    r.st.Plan.Name + " " + strings.TrimPrefix(part, r.name+"/"),
 	})

@@ -60,13 +60,16 @@ func numbersOf[T any](many []T) []int {
 
 // clear removes what there is in a region, and tells what is left.
 func (r *region) clear(ctx context.Context) (left []Thing, err error) {
-	const rounds = 4
 	things, err := r.all(ctx)
-	for n := 0; err == nil; n++ {
+	before := ""
+	for err == nil {
 		if len(things) > 0 {
-			if n == rounds {
+			// A round has tried for as long as it is worth: what it left, the next one
+			// would leave too.
+			if list(things) == before {
 				return things, nil
 			}
+			before = list(things)
 			if err = r.remove(ctx, things); err != nil {
 				break
 			}
@@ -91,7 +94,7 @@ func (r *region) clear(ctx context.Context) (left []Thing, err error) {
 		}
 		return seen, errors.Join(err, scanErr)
 	}
-	return things, nil
+	return nil, nil
 }
 
 // creations are the calls that make something, and what it is.

@@ -77,6 +77,8 @@ type Proxy struct {
 	ElasticIPs int
 	// Kill ends the process whose calls these are.
 	Kill func()
+	// Struck is told when the fault strikes, if it is set.
+	Struck func()
 
 	moto   string
 	server *httptest.Server
@@ -114,6 +116,13 @@ func (p *Proxy) Arm(f *Fault) {
 			p.left = 3
 		}
 	}
+}
+
+// Repeat lets the fault strike up to n times, at every further call of its kind.
+func (p *Proxy) Repeat(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.left = n
 }
 
 // Reached says whether the fault struck.
@@ -168,6 +177,9 @@ func (p *Proxy) handle(w http.ResponseWriter, req *http.Request) {
 	}
 	region, action := regionOf(req), form.Get("Action")
 	call, kind := p.begin(region, action)
+	if kind != "" && p.Struck != nil {
+		p.Struck()
+	}
 	if p.Delay > 0 {
 		time.Sleep(p.Delay)
 	}
