@@ -61,16 +61,15 @@ func numbersOf[T any](many []T) []int {
 // clear removes what there is in a region, and tells what is left.
 func (r *region) clear(ctx context.Context) (left []Thing, err error) {
 	things, err := r.all(ctx)
-	before := ""
+	var failed []string
 	for err == nil {
 		if len(things) > 0 {
-			// A round has tried for as long as it is worth: what it left, the next one
-			// would leave too.
-			if list(things) == before {
+			// A round has tried for as long as it is worth: what it could not remove, the
+			// next one can't either.
+			if !slices.ContainsFunc(things, func(t Thing) bool { return !slices.Contains(failed, t.ID) }) {
 				return things, nil
 			}
-			before = list(things)
-			if err = r.remove(ctx, things); err != nil {
+			if failed, err = r.remove(ctx, things); err != nil {
 				break
 			}
 		}
@@ -84,17 +83,14 @@ func (r *region) clear(ctx context.Context) (left []Thing, err error) {
 			}
 		}
 	}
-	if err != nil {
-		// What it is that stays should be known even if the time is up.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.Pace.Call)
-		defer cancel()
-		seen, scanErr := r.scan(ctx, r.mine())
-		if scanErr != nil {
-			seen = things
-		}
-		return seen, errors.Join(err, scanErr)
+	// What it is that stays should be known even if the time is up.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.Pace.Call)
+	defer cancel()
+	seen, scanErr := r.scan(ctx, r.mine())
+	if scanErr != nil {
+		seen = things
 	}
-	return nil, nil
+	return seen, errors.Join(err, scanErr)
 }
 
 // creations are the calls that make something, and what it is.
@@ -143,9 +139,9 @@ func (r *region) all(ctx context.Context) ([]Thing, error) {
 // removed is the journal's word for a thing that is gone because it was removed.
 const removed = "Remove"
 
-// remove removes things in order, each kind when the one before is gone. What can't
-// be removed is left to the next scan to find, except for an end of the context.
-func (r *region) remove(ctx context.Context, things []Thing) error {
+// remove removes things in order, each kind when the one before is gone. It lists the
+// ids of those that could not be removed; an error says that it could not go on.
+func (r *region) remove(ctx context.Context, things []Thing) (failed []string, err error) {
 	ended := false
 	for _, kind := range order {
 		if ended && (kind == "network-interface" || kind == "volume") {
@@ -164,21 +160,24 @@ func (r *region) remove(ctx context.Context, things []Thing) error {
 		if kind == "instance" {
 			errs = append(errs, r.terminated(ctx, some))
 		}
-		for _, err := range errs {
+		for i, err := range errs {
 			if err != nil {
+				if i < len(some) {
+					failed = append(failed, some[i].ID)
+				}
 				r.Log.Warn("not removed", "region", r.name, "error", err)
 			}
 		}
 		if interrupted(ctx) != nil {
-			return join(errs)
+			return failed, join(errs)
 		}
 		if kind == "instance" {
 			if ended = true; join(errs) != nil {
-				return join(errs) // nothing else can go while one runs
+				return failed, join(errs) // nothing else can go while one runs
 			}
 		}
 	}
-	return nil
+	return failed, nil
 }
 
 // removeOne removes one thing. That it is gone already is as good.
