@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -39,6 +40,12 @@ func (e *env) readSpec(name string) (spec.Spec, error) {
 	s, err := spec.Parse(shown, data)
 	if err != nil {
 		return s, run.Usage("", err, "")
+	}
+	if s.Hosts != "" && !filepath.IsAbs(s.Hosts) {
+		// As the file that names it has it, wherever crossring is run from.
+		if s.Hosts, err = filepath.Abs(filepath.Join(filepath.Dir(name), s.Hosts)); err != nil {
+			return s, fmt.Errorf("finding the inventory file: %w", err)
+		}
 	}
 	return s, nil
 }

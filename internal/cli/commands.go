@@ -16,9 +16,12 @@ func (e *env) commands() []*cli.Command {
 		e.logsCommand(),
 		e.cqlCommand(),
 		e.nodetoolCommand(),
+		e.sshCommand(),
+		e.execCommand(),
 		e.faultCommand(),
 		e.tokensCommand(),
 		e.versionCommand(),
 		e.helpCommand(),
+		e.loaderCommand(),
 	)
 }

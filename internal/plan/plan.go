@@ -74,6 +74,7 @@ func (b *builder) build() topology.Plan {
 		NamingScheme: s.Naming,
 		NumTokens:    s.NumTokens,
 		RTTMillis:    *s.RTTMillis,
+		Hosts:        s.Hosts,
 		Disks:        topology.Disks(s.Disks),
 		Keyspace: topology.Keyspace{
 			Name: s.Keyspace.Name, Table: s.Keyspace.Table, Replication: maps.Clone(s.Keyspace.Replication)},

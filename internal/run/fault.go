@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"fmt"
 
 	"crossring/internal/topology"
 	"crossring/provision/local"
@@ -26,6 +27,9 @@ func (w World) Fault(ctx context.Context, name string, f local.Fault) (Network, 
 	c, err := w.open(name)
 	if err != nil {
 		return net, err
+	}
+	if c.remote() {
+		return net, Usage("", fmt.Errorf("cluster %s is on machines of its own: their network is not crossring's to break", name), "")
 	}
 	p := w.provider("")
 	if f.Kind != "" {

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 
+	"crossring/internal/deploy/prepare"
 	"crossring/internal/plan"
 	"crossring/internal/release"
 	"crossring/internal/spec"
@@ -72,7 +74,11 @@ func (w World) Render(_ context.Context, req RenderRequest) (Rendered, error) {
 		nodes = []topology.Node{n}
 	}
 	for _, n := range nodes {
-		files, err := yamlgen.Render(inv, n, w.renderEnv(inv.Plan))
+		env := w.renderEnv(inv.Plan)
+		if inv.Remote != nil {
+			env = hostEnv(cluster{inv: inv}, n)
+		}
+		files, err := yamlgen.Render(inv, n, env)
 		if err != nil {
 			return res, fmt.Errorf("render %s: %w", n.Name, err)
 		}
@@ -141,9 +147,25 @@ func (w World) renderEnv(p topology.Plan) yamlgen.Env {
 	rel, _ := release.Find(p.Version) // the plan was built with it
 	lib := filepath.Join(w.CacheDir, rel.Version)
 	if p.Provider != "local" {
-		lib = "/opt/cassandra/lib"
+		lib = path.Join(topology.HostLayout("", p.Disks).Root, "lib")
 	}
 	return yamlgen.Env{ClassPath: []string{filepath.Join(lib, "*")}, Fresh: true}
+}
+
+// hostEnv names the software by where it is on a node's machine.
+func hostEnv(c cluster, n topology.Node) yamlgen.Env {
+	rel, _ := release.Find(c.inv.Plan.Version) // the plan was built with it
+	env := yamlgen.Env{
+		ClassPath:    []string{path.Join(n.Layout.Root, "lib", "*")},
+		JolokiaAgent: prepare.Agent(n, "jolokia"), Fresh: true,
+	}
+	if rel.Jamm {
+		env.JammAgent = prepare.Agent(n, "jamm")
+	}
+	if n.Host != nil {
+		env.Java = n.Host.Java
+	}
+	return env
 }
 
 func writeRendered(dir string, res Rendered) error {

@@ -34,6 +34,14 @@ type World struct {
 	StateDir string // clusters, locks and run directories
 	CacheDir string // jars
 	Exe      string // this program, to be run again as a keeper
+	Home     string // directory of the user
+	// AgentSocket is that of an SSH agent; "" is none.
+	AgentSocket string
+	// Connections holds the SSH connections; nil makes none.
+	Connections *Connections
+	// LoaderExe is this program for the machines of a cluster, where their
+	// architecture is another one; "" is Exe.
+	LoaderExe string
 	// CassandraHome is an unpacked official tarball to take the jars from; "" is
 	// Maven's.
 	CassandraHome string
@@ -90,6 +98,13 @@ func (w World) open(name string) (cluster, error) {
 	if err != nil {
 		return c, err
 	}
+	if inv.Remote != nil {
+		all, err := readPrepared(c.dir)
+		if err != nil {
+			return c, err
+		}
+		inv = withPrepared(inv, all)
+	}
 	c.inv = inv
 	c.rel, err = release.Find(inv.Plan.Version)
 	return c, err
@@ -126,6 +141,14 @@ func (w World) prepare(ctx context.Context, rel release.Release) (software, erro
 	if err != nil {
 		return software{}, prerequisite(err)
 	}
+	sw, err := w.prepareJars(ctx, rel)
+	sw.java = java
+	return sw, err
+}
+
+// prepareJars is prepare for nodes that run on machines of their own, with a Java
+// of their own.
+func (w World) prepareJars(ctx context.Context, rel release.Release) (software, error) {
 	j, err := jars.Ensure(ctx, jars.Request{
 		Version: rel.Version, CacheDir: w.CacheDir, Home: w.CassandraHome, Log: w.Log,
 		Progress: func(s string) { w.Log.Info("jars", "step", s) },
@@ -133,7 +156,7 @@ func (w World) prepare(ctx context.Context, rel release.Release) (software, erro
 	if err != nil {
 		return software{}, prerequisite(err)
 	}
-	return software{java: java, jars: j}, nil
+	return software{jars: j}, nil
 }
 
 // prerequisite gives the errors of something missing their exit code.

@@ -32,6 +32,8 @@ type Spec struct {
 	Keyspace  Keyspace       `json:"keyspace"`
 	Settings  map[string]any `json:"settings"` // further keys of cassandra.yaml
 	Stress    Stress         `json:"stress"`
+	// Hosts is the inventory file of provider hosts.
+	Hosts string `json:"hosts,omitempty"`
 	// EC2 is nil when the file has no such block and another provider is asked for.
 	EC2 *EC2 `json:"ec2,omitempty"`
 

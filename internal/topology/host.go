@@ -28,6 +28,8 @@ type Host struct {
 	AnyDevice bool     `json:"any_device,omitempty"`
 	// Java is the java command that was found or installed; "" until then.
 	Java string `json:"java,omitempty"`
+	// Systemd says that the server runs as a unit; false until the machine was made ready.
+	Systemd bool `json:"systemd,omitempty"`
 }
 
 // Remote is what crossring knows of a cluster on machines of their own.
