@@ -91,14 +91,7 @@ type state struct {
 func (p Provider) Inventory(name string) (topology.Inventory, error) {
 	var inv topology.Inventory
 	err := readJSON(filepath.Join(p.Dir(name), inventoryFile), &inv)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return inv, err
-	}
-	st, err := p.readState(name)
-	if err != nil {
-		return inv, err
-	}
-	return p.inventoryOf(st), nil
+	return inv, err
 }
 
 // Made is when a cluster was begun.
@@ -115,7 +108,8 @@ func (p Provider) Expires(name string) (time.Time, error) {
 
 func (p Provider) readState(name string) (state, error) {
 	var st state
-	return st, readJSON(filepath.Join(p.Dir(name), stateFile), &st)
+	err := readJSON(filepath.Join(p.Dir(name), stateFile), &st)
+	return st, err
 }
 
 // inventoryOf is a cluster of which nothing was made yet.
@@ -185,6 +179,7 @@ type site struct {
 	Provider
 	dir     string
 	st      state
+	public  string // the key that the hosts let in
 	mem     *memory
 	regions []*region
 }

@@ -31,6 +31,13 @@ func (p Provider) Make(ctx context.Context, plan topology.Plan) (inv topology.In
 	if err != nil {
 		return inv, err
 	}
+	// The inventory stands from the start, so that whoever finds the directory after a
+	// crash knows what kind of cluster it is.
+	if _, err := os.Stat(filepath.Join(p.Dir(plan.Name), inventoryFile)); errors.Is(err, fs.ErrNotExist) {
+		if err := writeJSON(filepath.Join(p.Dir(plan.Name), inventoryFile), p.inventoryOf(st)); err != nil {
+			return inv, err
+		}
+	}
 	s, err := p.open(ctx, st, regionNames(plan.Nodes))
 	if err != nil {
 		return p.inventoryOf(st), errors.Join(err, p.forget(fresh, st))
@@ -94,7 +101,11 @@ func (s *site) check(ctx context.Context, fresh bool) error {
 	if e.HTTPTokens == "optional" && !s.st.Complete {
 		s.Say("instance metadata answers without a session token: Cassandra %s can't ask with one", s.st.Plan.Version)
 	}
-	err := join(side(s.regions, func(r *region) error {
+	var err error
+	if s.public, err = s.publicKey(); err != nil {
+		return err
+	}
+	err = join(side(s.regions, func(r *region) error {
 		if err := r.check(ctx); err != nil || !fresh {
 			return err
 		}
@@ -123,10 +134,6 @@ func (s *site) check(ctx context.Context, fresh bool) error {
 // region are in the rules of the others.
 func (s *site) make(ctx context.Context) (topology.Inventory, error) {
 	inv := s.inventoryOf(s.st)
-	public, err := s.publicKey()
-	if err != nil {
-		return inv, err
-	}
 	if s.st.Plan.EC2.Key == generatedKey {
 		inv.EC2.KeyFile = filepath.Join(s.dir, keyFile)
 	}
@@ -141,8 +148,8 @@ func (s *site) make(ctx context.Context) (topology.Inventory, error) {
 	each := func(step func(r *region, m *part) error) error {
 		return join(side(numbers, func(i int) error { return step(s.regions[i], &made[i]) }))
 	}
-	err = each(func(r *region, m *part) (err error) {
-		if err = r.keyPair(ctx, public); err != nil {
+	err := each(func(r *region, m *part) (err error) {
+		if err = r.keyPair(ctx, s.public); err != nil {
 			return err
 		}
 		if err = r.network(ctx); err != nil || !elastic {

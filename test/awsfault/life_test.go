@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"reflect"
 	"slices"
@@ -124,6 +125,9 @@ func TestMakeRefuses(t *testing.T) {
 			}
 			if calls := b.proxy.Mutations(); len(calls) > 0 {
 				t.Errorf("called %v", calls)
+			}
+			if _, err := b.provider.Inventory(b.plan.Name); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("nothing was made, and yet there is an inventory: %v", err)
 			}
 			b.none(t)
 		})
