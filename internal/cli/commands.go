@@ -13,6 +13,8 @@ func (e *env) commands() []*cli.Command {
 		e.stressCommand(),
 		e.reportCommand(),
 		e.listCommand(),
+		e.extendCommand(),
+		e.gcCommand(),
 		e.logsCommand(),
 		e.cqlCommand(),
 		e.nodetoolCommand(),

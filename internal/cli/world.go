@@ -35,6 +35,7 @@ func (e *env) world(c *cli.Context) (run.World, error) {
 		CacheDir:      filepath.Join(cache, "crossring", "jars"),
 		Exe:           exe,
 		Home:          e.home(),
+		Owner:         e.owner(),
 		AgentSocket:   e.variable("SSH_AUTH_SOCK"),
 		Connections:   &e.connections,
 		LoaderExe:     c.String("loader-binary"),

@@ -17,7 +17,6 @@ import (
 	"crossring/internal/deploy/sshhost"
 	"crossring/internal/topology"
 	"crossring/provision"
-	"crossring/provision/ec2"
 	"crossring/provision/hosts"
 )
 
@@ -50,7 +49,7 @@ func (w World) maker(p topology.Plan) (provision.Provider, error) {
 	case "hosts":
 		return hosts.Provider{StateDir: w.StateDir, Home: w.Home, Client: w.client, Say: w.Say, Now: w.Now}, nil
 	case "ec2":
-		return ec2.Provider{StateDir: w.StateDir, Log: w.Log, Say: w.Say, Now: w.Now}, nil
+		return w.ec2(), nil
 	}
 	return nil, Usage("", fmt.Errorf("provider %q is not built in yet; this version makes clusters of local, hosts and ec2", p.Provider),
 		"set provider: local in the spec, or crossring plan -f FILE to see the plan")

@@ -35,6 +35,7 @@ type World struct {
 	CacheDir string // jars
 	Exe      string // this program, to be run again as a keeper
 	Home     string // directory of the user
+	Owner    string // who is asking, for the tags of what is made
 	// AgentSocket is that of an SSH agent; "" is none.
 	AgentSocket string
 	// Connections holds the SSH connections; nil makes none.

@@ -280,7 +280,14 @@ func TestAwaitSaysWhatFor(t *testing.T) {
 	r := bench(t, topology.Plan{})
 	var said []string
 	r.Say = func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) }
-	err := r.await(context.Background(), 20*time.Millisecond, func() string { return "a miracle" }, func(context.Context) (bool, error) { return false, nil })
+	ctx, cancel := context.WithCancel(context.Background())
+	looks := 0
+	err := r.await(ctx, time.Minute, func() string { return "a miracle" }, func(context.Context) (bool, error) {
+		if looks++; looks == 5 {
+			cancel()
+		}
+		return false, nil
+	})
 	var wait *WaitError
 	if !errors.As(err, &wait) || wait.For != "a miracle" || !slices.Equal(said, []string{"waiting for a miracle"}) {
 		t.Errorf("%v; said %q", err, said)
