@@ -91,11 +91,14 @@ func (w World) Collect(ctx context.Context, dryRun bool, regions ...string) (Col
 	return res, err
 }
 
-// listedEC2 adds to an entry what is known of a cluster on EC2 here: until when it may
-// live, and what it has cost by the prices of its plan.
-func listedEC2(c cluster, entry Listed) Listed {
+// listedEC2 adds to an entry what is known of a cluster on EC2 here: its age, until
+// when it may live, and what it has cost by the prices of its plan.
+func (w World) listedEC2(c cluster, entry Listed) Listed {
 	if c.inv.EC2 == nil {
 		return entry
+	}
+	if made, err := w.ec2().Made(c.inv.Plan.Name); err == nil {
+		entry.AgeSeconds = w.Now().Sub(made).Seconds()
 	}
 	expires := c.inv.EC2.ExpiresAt.UTC().Format(time.RFC3339)
 	entry.ExpiresAt = &expires

@@ -61,7 +61,7 @@ func (w World) List(ctx context.Context) (Listing, error) {
 			}
 		}
 		if c.remote() {
-			l.Clusters = append(l.Clusters, w.listRemote(ctx, c, listedEC2(c, entry)))
+			l.Clusters = append(l.Clusters, w.listRemote(ctx, c, w.listedEC2(c, entry)))
 			continue
 		}
 		st, err := w.provider("").Status(ctx, c.inv)
