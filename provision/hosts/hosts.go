@@ -70,6 +70,9 @@ func (p Provider) Make(ctx context.Context, plan topology.Plan) (topology.Invent
 	if inv.Nodes, err = Place(plan, plan.Hosts, list); err != nil {
 		return topology.Inventory{}, err
 	}
+	if more := len(list) - len(inv.Nodes); more > 0 {
+		p.Say("%d machines of %s are not used", more, plan.Hosts)
+	}
 	if err := p.each(inv, func(n topology.Node) error { return p.check(ctx, inv, n) }); err != nil {
 		return inv, err // nothing was changed anywhere: the file may be put right
 	}
@@ -93,7 +96,7 @@ func (p Provider) check(ctx context.Context, inv topology.Inventory, n topology.
 	if id != "" && id != inv.Remote.ID {
 		return fmt.Errorf("its machine is used by another cluster, with the id %s in %s", id, prepare.StateDir(n))
 	}
-	return f.Check(n, func(text string) { p.Say("%s", text) })
+	return f.Check(n, func(string) {}) // said when it is made ready
 }
 
 // stopGrace is how long a server may take to end by itself.
@@ -177,7 +180,11 @@ func (p Provider) each(inv topology.Inventory, f func(topology.Node) error) erro
 	var all *multierror.Error
 	for i, err := range errs {
 		if err != nil {
-			all = multierror.Append(all, fmt.Errorf("%s (%s): %w", inv.Nodes[i].Name, inv.Nodes[i].Host.Address, err))
+			name := inv.Nodes[i].Name
+			if !strings.HasPrefix(err.Error(), name+": ") {
+				err = fmt.Errorf("%s (%s): %w", name, inv.Nodes[i].Host.Address, err)
+			}
+			all = multierror.Append(all, err)
 		}
 	}
 	if all != nil {

@@ -1,12 +1,15 @@
 package prepare
 
 const (
-	claimScript = `mkdir -p "$1"
+	claimScript = `made=
+[ -z "$4" ] || [ -e "$4" ] || made=yes
+mkdir -p "$1"
 if [ -f "$1/cluster" ]; then
   read -r id name <"$1/cluster"
   [ "$id" = "$2" ] || echo "${name:-$id}"
   exit 0
 fi
+[ -z "$made" ] || : >"$1/made-root"
 echo "$2 $3" >"$1/cluster"`
 
 	userScript = `if ! id "$1" >/dev/null 2>&1; then
@@ -144,10 +147,12 @@ if [ -z "$root" ]; then
 fi
 exit 0`
 
-	releaseScript = `state=$1 id=$2 root=$3
+	releaseScript = `state=$1 id=$2 root=$3 made=
+[ ! -f "$state/made-root" ] || made=yes
 if [ -f "$state/cluster" ] && [ "$(cut -d ' ' -f 1 "$state/cluster")" = "$id" ]; then rm -rf "$state"; fi
 for d in fs/* fs opt etc var/log var/lib var; do
   case "$root:$d" in :fs/*|:fs|?*:*) for e in "$root"/$d; do rmdir "$e" 2>/dev/null || true; done;; esac
 done
+[ -z "$made" ] || rmdir "$root" 2>/dev/null || true
 exit 0`
 )

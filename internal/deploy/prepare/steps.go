@@ -13,7 +13,7 @@ import (
 
 // claim makes a machine this cluster's, unless it is another's.
 func claim(ctx context.Context, m Machine, req Request) error {
-	out, err := m.Script(ctx, "claim the machine", claimScript, stateDir(req.Node), req.ID, req.Cluster)
+	out, err := m.Script(ctx, "claim the machine", claimScript, stateDir(req.Node), req.ID, req.Cluster, req.root())
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package sshhost
 import (
 	"io"
 	"net"
+	"net/netip"
 	"sync"
 )
 
@@ -36,8 +37,14 @@ type conn struct {
 	addr string
 }
 
-// RemoteAddr is the address that was asked for.
-func (c *conn) RemoteAddr() net.Addr { return farAddr(c.addr) }
+// RemoteAddr is the address that was asked for: a *net.TCPAddr, as the drivers
+// want it, where it is one of numbers.
+func (c *conn) RemoteAddr() net.Addr {
+	if addr, err := netip.ParseAddrPort(c.addr); err == nil {
+		return net.TCPAddrFromAddrPort(addr)
+	}
+	return farAddr(c.addr)
+}
 
 type farAddr string
 

@@ -440,7 +440,7 @@ func TestDial(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if conn.RemoteAddr().String() != l.Addr().String() {
+	if to, ok := conn.RemoteAddr().(*net.TCPAddr); !ok || to.String() != l.Addr().String() {
 		t.Errorf("remote address %s", conn.RemoteAddr())
 	}
 	if _, err := io.WriteString(conn, "there and back"); err != nil {
