@@ -17,6 +17,8 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
@@ -273,6 +275,42 @@ func TestFindImage(t *testing.T) {
 	}
 	if _, err := findImage(context.Background(), images{}, nil, "us-east-1", e); !errors.As(err, &bad) {
 		t.Errorf("no image: %v", err)
+	}
+}
+
+// parameters answers with the same value to everybody.
+type parameters string
+
+func (p parameters) GetParameter(_ context.Context, in *ssm.GetParameterInput, _ ...func(*ssm.Options)) (*ssm.GetParameterOutput, error) {
+	if aws.ToString(in.Name) != "/images/latest" {
+		return nil, apiError(400, "ParameterNotFound")
+	}
+	return &ssm.GetParameterOutput{Parameter: &ssmtypes.Parameter{Value: aws.String(string(p))}}, nil
+}
+
+// asked notes which image was asked for.
+type asked struct {
+	images
+	ids *[]string
+}
+
+func (a asked) DescribeImages(ctx context.Context, in *ec2.DescribeImagesInput, _ ...func(*ec2.Options)) (*ec2.DescribeImagesOutput, error) {
+	*a.ids = in.ImageIds
+	return a.images.DescribeImages(ctx, in)
+}
+
+func TestFindImageByParameter(t *testing.T) {
+	e := &topology.EC2Plan{Architecture: "arm64", Image: topology.EC2Image{SSM: "/images/latest"}}
+	var ids []string
+	api := asked{images{{ImageId: aws.String("ami-7"), Architecture: "arm64"}}, &ids}
+	got, err := findImage(context.Background(), api, parameters("ami-7"), "us-east-1", e)
+	if err != nil || got.ID != "ami-7" || !slices.Equal(ids, []string{"ami-7"}) {
+		t.Errorf("%+v, %v, asked for %v", got, err, ids)
+	}
+	e.Image.SSM = "/images/none"
+	var bad *PlanError
+	if _, err := findImage(context.Background(), api, parameters("ami-7"), "us-east-1", e); !errors.As(err, &bad) || code(err) != "ParameterNotFound" {
+		t.Errorf("a parameter that there is not: %v", err)
 	}
 }
 

@@ -41,6 +41,25 @@ func (s Stock) Without(other Stock) Stock {
 	return slices.DeleteFunc(slices.Clone(s), func(t string) bool { return slices.Contains(other, t) })
 }
 
+// living lists the instances that are not terminated, from all pages of the answer.
+func living(ctx context.Context, api *ec2.Client, filters []types.Filter) ([]types.Instance, error) {
+	var all []types.Instance
+	for p := ec2.NewDescribeInstancesPaginator(api, &ec2.DescribeInstancesInput{Filters: filters}); p.HasMorePages(); {
+		out, err := p.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, reservation := range out.Reservations {
+			for _, i := range reservation.Instances {
+				if i.State.Name != types.InstanceStateNameTerminated {
+					all = append(all, i)
+				}
+			}
+		}
+	}
+	return all, nil
+}
+
 func countRegion(ctx context.Context, api *ec2.Client) ([]string, error) {
 	var things []string
 	var firstErr error
@@ -51,13 +70,9 @@ func countRegion(ctx context.Context, api *ec2.Client) ([]string, error) {
 		}
 		return err == nil
 	}
-	if out, err := api.DescribeInstances(ctx, &ec2.DescribeInstancesInput{}); note(err) {
-		for _, reservation := range out.Reservations {
-			for _, i := range reservation.Instances {
-				if i.State.Name != types.InstanceStateNameTerminated {
-					add("instance", i.InstanceId)
-				}
-			}
+	if instances, err := living(ctx, api, nil); note(err) {
+		for _, i := range instances {
+			add("instance", i.InstanceId)
 		}
 	}
 	if out, err := api.DescribeAddresses(ctx, &ec2.DescribeAddressesInput{}); note(err) {

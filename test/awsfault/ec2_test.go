@@ -78,7 +78,7 @@ type bench struct {
 	provider ec2.Provider
 	regions  []string
 	before   Stock
-	others   Stock // of regions that are not of the plan
+	want     map[string]int // what a clean make makes
 }
 
 // needMoto skips a test where moto can't be had.

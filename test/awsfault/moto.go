@@ -84,6 +84,24 @@ func StartMoto(ctx context.Context, server, logFile string) (*Moto, error) {
 	}
 }
 
+// Reset makes moto forget everything, terminated instances above all: it keeps them,
+// and slows down.
+func (m *Moto) Reset(ctx context.Context) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, m.URL+"/moto-api/reset", nil)
+	if err != nil {
+		return fmt.Errorf("reset moto: %w", err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("reset moto: %w", err)
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("reset moto: %s", res.Status)
+	}
+	return nil
+}
+
 // Stop ends the server.
 func (m *Moto) Stop() error {
 	if err := m.cmd.Process.Kill(); err != nil {

@@ -234,16 +234,9 @@ func by(name, value string) []types.Filter {
 // groupUsed says whether an instance that is not terminated, or a rule of another
 // group, holds a security group.
 func groupUsed(ctx context.Context, api *ec2.Client, id string) (bool, error) {
-	out, err := api.DescribeInstances(ctx, &ec2.DescribeInstancesInput{Filters: by("instance.group-id", id)})
-	if err != nil {
-		return false, err
-	}
-	for _, reservation := range out.Reservations {
-		for _, i := range reservation.Instances {
-			if i.State.Name != types.InstanceStateNameTerminated {
-				return true, nil
-			}
-		}
+	instances, err := living(ctx, api, by("instance.group-id", id))
+	if err != nil || len(instances) > 0 {
+		return true, err
 	}
 	groups, err := api.DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{})
 	if err != nil {
