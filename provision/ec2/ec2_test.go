@@ -136,6 +136,8 @@ func TestChangeAnswers(t *testing.T) {
 		"lost and found":     {answers: []error{errors.New("reset"), nil}, found: "old", id: "old", calls: 1},
 		"lost and not found": {answers: []error{errors.New("reset"), nil}, id: "new", calls: 2},
 		"refused":            {answers: []error{apiError(403, "UnauthorizedOperation")}, calls: 1, code: "UnauthorizedOperation"},
+		"name taken, by us":  {answers: []error{apiError(400, "InvalidGroup.Duplicate")}, found: "old", id: "old", calls: 1},
+		"name taken":         {answers: []error{apiError(400, "InvalidGroup.Duplicate")}, calls: 1, code: "InvalidGroup.Duplicate"},
 		"too new":            {answers: []error{apiError(400, "InvalidGroup.NotFound"), nil}, id: "new", calls: 2},
 	} {
 		t.Run(name, func(t *testing.T) {

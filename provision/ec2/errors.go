@@ -196,6 +196,12 @@ func unknown(err error) bool {
 // notFound says that EC2 does not see the thing: it is gone, or too new.
 func notFound(err error) bool { return strings.HasSuffix(code(err), ".NotFound") }
 
+// duplicate says that there is one of that name.
+func duplicate(err error) bool {
+	c := code(err)
+	return c == "InvalidKeyPair.Duplicate" || c == "InvalidGroup.Duplicate"
+}
+
 // capacity says that the zone has no room for the type, or does not have it.
 func capacity(c string) bool {
 	return c == "InsufficientInstanceCapacity" || c == "Unsupported" || c == "InsufficientHostCapacity"

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -105,7 +106,16 @@ func (r *region) listed(ctx context.Context) (map[string]*Listed, error) {
 	runs := map[string]*Listed{}
 	for _, t := range tags {
 		run := t[TagRun]
-		if run == "" || runs[run] != nil {
+		if run == "" {
+			continue
+		}
+		expires, _ := time.Parse(time.RFC3339, t[TagExpires]) // zero says that it can't be read
+		if l, seen := runs[run]; seen {
+			// The latest counts: something that was made just before an extension may
+			// still have the time of before.
+			if l != nil && expires.After(l.Expires) {
+				l.Expires = expires
+			}
 			continue
 		}
 		filters := []types.Filter{filter("tag:"+TagRun, run)}
@@ -114,9 +124,9 @@ func (r *region) listed(ctx context.Context) (map[string]*Listed, error) {
 			return nil, err
 		}
 		if len(things) == 0 {
-			continue // the tags of what has ended linger
+			runs[run] = nil // the tags of what has ended linger
+			continue
 		}
-		expires, _ := time.Parse(time.RFC3339, t[TagExpires]) // zero says that it can't be read
 		l := &Listed{Name: t[TagCluster], Run: run, Owner: t[TagOwner], Expires: expires, Regions: []string{r.name}, Things: things}
 		instances, err := r.instances(ctx, filters)
 		if err != nil {
@@ -133,6 +143,7 @@ func (r *region) listed(ctx context.Context) (map[string]*Listed, error) {
 		}
 		runs[run] = l
 	}
+	maps.DeleteFunc(runs, func(_ string, l *Listed) bool { return l == nil })
 	return runs, nil
 }
 
@@ -231,5 +242,11 @@ func (p Provider) collect(ctx context.Context, l Listed) error {
 	for _, region := range l.Regions {
 		inv.Plan.Nodes = append(inv.Plan.Nodes, topology.Node{Region: region})
 	}
-	return p.Unmake(ctx, inv)
+	if err := p.Unmake(ctx, inv); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(p.StateDir); err != nil {
+		return fmt.Errorf("remove the journal of %s: %w", l.Name, err)
+	}
+	return nil
 }

@@ -204,8 +204,9 @@ func (r *region) settle(ctx context.Context, m mutation) (id string, err error) 
 				}
 			}
 		case notFound(err) && n < r.Pace.Looks: // what it refers to is too new to be seen
-		case lost && m.find != nil:
-			// A repetition that is refused, after one that may have had its effect.
+		case m.find != nil && (lost || duplicate(err)):
+			// A repetition that is refused, after one that may have had its effect; or a
+			// name that is taken, which has our run in it.
 			if found, findErr := r.look(ctx, m.find); findErr != nil || found != "" {
 				return found, findErr
 			}

@@ -268,6 +268,17 @@ func (r *region) erase(ctx context.Context, t Thing, action string, call func(ct
 	}
 }
 
+// mostValues is how many values a filter takes.
+const mostValues = 200
+
+func idsOf(things []Thing) []string {
+	ids := make([]string, len(things))
+	for i, t := range things {
+		ids[i] = t.ID
+	}
+	return ids
+}
+
 // terminated waits until instances have ended.
 func (r *region) terminated(ctx context.Context, some []Thing) error {
 	waiting := []string{"instances"}
@@ -275,15 +286,15 @@ func (r *region) terminated(ctx context.Context, some []Thing) error {
 		return fmt.Sprintf("instances of %s to be terminated: %s", r.name, strings.Join(waiting, ", "))
 	}, func(ctx context.Context) (bool, error) {
 		waiting = nil
-		for _, t := range some {
-			// One by one: a single id that EC2 has forgotten would make it refuse the list.
-			all, err := r.instances(ctx, []types.Filter{filter("instance-id", t.ID)})
+		for ids := range slices.Chunk(idsOf(some), mostValues) {
+			// By a filter: a list with one id that EC2 has forgotten would be refused.
+			all, err := r.instances(ctx, []types.Filter{filter("instance-id", ids...)})
 			if err != nil {
 				return false, err
 			}
 			for _, i := range all {
 				if i.State.Name != types.InstanceStateNameTerminated {
-					waiting = append(waiting, fmt.Sprintf("%s (%s)", t.ID, i.State.Name))
+					waiting = append(waiting, fmt.Sprintf("%s (%s)", aws.ToString(i.InstanceId), i.State.Name))
 				}
 			}
 		}
