@@ -70,25 +70,37 @@ type Collected struct {
 }
 
 // Collect removes what has expired on EC2, in all regions of the account or in those
-// named. A dry run only lists it.
+// named. A dry run only lists it. One that can't be removed does not keep the others.
 func (w World) Collect(ctx context.Context, dryRun bool, regions ...string) (Collected, error) {
 	res := Collected{Schema: topology.Schema, Removed: !dryRun, Clusters: []ec2.Listed{}}
-	now := w.Now()
-	if !dryRun {
-		err := w.stage("remove what has expired on EC2", func() error {
-			removed, err := w.ec2().Collect(ctx, now, regions...)
-			res.Clusters = append(res.Clusters, removed...)
-			return err
-		})
-		return res, err
-	}
 	all, err := w.ec2().List(ctx, regions...)
+	errs := []error{err}
 	for _, l := range all {
-		if !l.Expires.IsZero() && l.Expires.Before(now) {
-			res.Clusters = append(res.Clusters, l)
+		if !l.Expired(w.Now()) {
+			continue
 		}
+		if !dryRun {
+			if err := w.stage("remove "+l.Name+", which has expired", func() error { return w.collect(ctx, l) }); err != nil {
+				errs = append(errs, err)
+				continue
+			}
+		}
+		res.Clusters = append(res.Clusters, l)
 	}
-	return res, err
+	return res, errors.Join(errs...)
+}
+
+// collect removes one cluster, while no other command works on it here.
+func (w World) collect(ctx context.Context, l ec2.Listed) error {
+	if err := checkName(l.Name); err != nil {
+		return err // its tag is not of our making
+	}
+	unlock, err := w.lock(ctx, l.Name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return w.ec2().Remove(ctx, l)
 }
 
 // listedEC2 adds to an entry what is known of a cluster on EC2 here: its age, until

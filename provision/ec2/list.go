@@ -212,28 +212,13 @@ func (p Provider) Extend(ctx context.Context, inv topology.Inventory, until time
 	return writeJSON(filepath.Join(s.dir, inventoryFile), inv)
 }
 
-// Collect removes every cluster in the named regions, or in all, whose time to live is
-// over, and returns what it removed. One that can't be removed does not keep the
-// others.
-func (p Provider) Collect(ctx context.Context, now time.Time, names ...string) (removed []Listed, err error) {
-	clusters, err := p.List(ctx, names...)
-	errs := []error{err}
-	for _, l := range clusters {
-		if l.Expires.IsZero() || !l.Expires.Before(now) {
-			continue
-		}
-		if err := p.collect(ctx, l); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		removed = append(removed, l)
-	}
-	return removed, join(errs)
-}
+// Expired says that the cluster's time to live is over. Where its tag can't be read, it
+// is not.
+func (l Listed) Expired(now time.Time) bool { return !l.Expires.IsZero() && l.Expires.Before(now) }
 
-// collect removes one cluster: with its journal if this state directory has it, else
-// by its tags alone.
-func (p Provider) collect(ctx context.Context, l Listed) error {
+// Remove removes a cluster that was listed: with its journal if this state directory
+// has it, else by its tags alone.
+func (p Provider) Remove(ctx context.Context, l Listed) error {
 	if st, err := p.readState(l.Name); err == nil && st.Run == l.Run {
 		return p.Unmake(ctx, p.inventoryOf(st))
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -68,11 +69,14 @@ func TestListExtendCollect(t *testing.T) {
 	if _, err := other.Make(ctx, b.plan); !errors.As(err, &taken) || taken.ExitCode() != 8 {
 		t.Errorf("made twice: %v", err)
 	}
-	if removed, err := other.Collect(ctx, until.Add(-time.Minute), b.regions...); err != nil || len(removed) != 0 {
-		t.Errorf("collected before its time: %v, %v", removed, err)
+	if l := b.list(t); l.Expired(until) || !l.Expired(until.Add(time.Second)) || (ec2.Listed{}).Expired(until) {
+		t.Errorf("expired at %s: %+v", until, l)
 	}
-	if removed, err := other.Collect(ctx, until.Add(time.Minute), b.regions...); err != nil || len(removed) != 1 {
-		t.Errorf("collected: %v, %v", removed, err)
+	if err := other.Remove(ctx, *b.list(t)); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(filepath.Join(other.StateDir, "collected")); err != nil || len(left) > 0 {
+		t.Errorf("left on disk: %v, %v", left, err)
 	}
 	b.none(t)
 	if l := b.list(t); l != nil {
