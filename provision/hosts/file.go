@@ -68,6 +68,9 @@ func (r *reader) bad(line int, format string, args ...any) {
 //	  - {address: 203.0.113.10, region: us-east-1, private: 10.0.0.10, public: 203.0.113.10}
 func Parse(name string, data []byte, home string) ([]Entry, error) {
 	r := &reader{file: name}
+	if strings.TrimSpace(string(data)) == "" {
+		return nil, &Problem{File: name, Message: "is empty"}
+	}
 	var doc yaml.Node
 	if err := yaml.Load(data, &doc); err != nil {
 		p := &Problem{File: name, Message: strings.TrimPrefix(err.Error(), "yaml: ")}
