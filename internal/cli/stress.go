@@ -146,7 +146,7 @@ func (e *env) stressCommand() *cli.Command {
 					defer loadGC()()
 					res, err := w.Stress(ctx, run.StressRequest{
 						Name: name, Op: op, Run: c.String("run"), Stress: stressOptions(c),
-						Threshold: c.Float64("threshold"), Crossring: buildVersion(),
+						Threshold: c.Float64("threshold"), Crossring: buildVersion(), Loaders: c.Int("loaders"),
 					})
 					return answer{doc: res, text: func(out io.Writer) error { return writePhase(out, name, res) }}, err
 				})
