@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"crossring/internal/deploy/sshhost/sshdtest"
 	"crossring/internal/report"
@@ -37,13 +38,16 @@ func machines(t *testing.T) []machine {
 }
 
 // writeHosts writes a spec of provider hosts and its inventory file.
-func writeHosts(t *testing.T, version string, list []machine) (spec string) {
+func writeHosts(t *testing.T, version string, list []machine, regions ...string) (spec string) {
 	t.Helper()
+	if regions == nil {
+		regions = []string{"us-east-1", "us-west-2"}
+	}
 	var inv strings.Builder
 	inv.WriteString("version: crossring/v1\nhosts:\n")
 	for i, m := range list {
 		fmt.Fprintf(&inv, "  - address: %s\n    port: %d\n    user: %s\n    identity_file: %s\n    host_keys: [%q]\n", m.Address, m.Port, m.User, m.Identity, m.HostKey)
-		fmt.Fprintf(&inv, "    region: %s\n    public: %s\n    root: %s\n    jolokia_port: %d\n", []string{"us-east-1", "us-west-2"}[i], m.address, m.root, m.jolokia)
+		fmt.Fprintf(&inv, "    region: %s\n    public: %s\n    root: %s\n    jolokia_port: %d\n", regions[i], m.address, m.root, m.jolokia)
 	}
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, "hosts.yaml"), inv.String())
@@ -55,10 +59,22 @@ provider: hosts
 hosts: hosts.yaml
 heap_mb: 512
 regions:
-  - region: us-east-1
-  - region: us-west-2
-`, version))
+`, version)+zones(regions))
 	return spec
+}
+
+// zones lists regions as a spec has them, neighbours as one.
+func zones(regions []string) string {
+	var b strings.Builder
+	for i := 0; i < len(regions); {
+		n := 1
+		for i+n < len(regions) && regions[i+n] == regions[i] {
+			n++
+		}
+		fmt.Fprintf(&b, "  - region: %s\n    nodes: %d\n", regions[i], n)
+		i += n
+	}
+	return b.String()
 }
 
 func writeFile(t *testing.T, path, text string) {
@@ -180,4 +196,57 @@ func TestHostsThatCannotBeUsed(t *testing.T) {
 			t.Errorf("%s was made: %v", m.root, err)
 		}
 	}
+}
+
+// Two loaders share the keys of a datacenter, and their results add up; one that is
+// told to stop says how far it got.
+func TestSeveralLoaders(t *testing.T) {
+	needLong(t)
+	list := machines(t)
+	spec := writeHosts(t, "1.2.19", list, "us-east-1", "us-east-1")
+	h := newHome(t)
+	t.Cleanup(func() { h.run(context.Background(), "down", "machines") })
+	h.must(t, "up", "-f", spec)
+	const rows = 3001
+	doc := decode[report.Document](t, h.must(t, "repro", "machines", "--rows", fmt.Sprint(rows), "--loaders", "2", "-o", "json"))
+	if doc.Write == nil || doc.Write.Acknowledged != rows || doc.Write.RowsAsked != rows || doc.Read == nil || doc.Read.Found != rows {
+		t.Fatalf("%+v, %+v", doc.Write, doc.Read)
+	}
+	for _, op := range []string{"write", "read"} {
+		if raws, err := filepath.Glob(filepath.Join(doc.RunDir, op+"-us-east-1-?.raw")); err != nil || len(raws) != 2 {
+			t.Errorf("%v, %v", raws, err)
+		}
+	}
+	// At this rate it would take an hour.
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	cmd := h.command(ctx, "stress", "write", "machines", "--rows", "36000", "--rate", "10", "--loaders", "2", "-o", "json")
+	var out strings.Builder
+	cmd.Stdout = &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	state := filepath.Join(h.state, "runs", "machines-*", "write-*.raw")
+	for {
+		raws, _ := filepath.Glob(state)
+		if len(raws) >= 4 || ctx.Err() != nil {
+			break
+		}
+		time.Sleep(50 * time.Millisecond) // files appear without a word
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	err := cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 130 {
+		t.Fatalf("exit %d (%v): %s", code, err, out.String())
+	}
+	res := decode[run.StressResult](t, result{stdout: out.String()})
+	if res.Write == nil || !res.Write.Interrupted || res.Write.Rows < 1 || res.Write.Rows >= 36000 || res.Write.RowsAsked != 36000 {
+		t.Errorf("%s", out.String())
+	}
+	if r := h.must(t, "exec", "machines", "--", "ps -e -o args | grep '[c]rossring loader' || true"); r.stdout != "" {
+		t.Errorf("loaders still run: %s", r)
+	}
+	h.must(t, "down", "machines")
 }
