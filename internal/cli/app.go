@@ -35,6 +35,8 @@ type env struct {
 	stateFlag  string
 	stateGiven bool
 	answered   bool // the answer has been written
+
+	connections run.Connections
 }
 
 // state is the directory that clusters are kept under: absolute; it need not
@@ -72,7 +74,11 @@ func mainWith(args []string, stdin io.Reader, stdout, stderr io.Writer, commands
 		args = args[1:]
 	}
 	return supervise(e.stderr, got, func(ctx context.Context) int {
-		return e.execute(ctx, args, commands(e))
+		code := e.execute(ctx, args, commands(e))
+		if err := e.connections.Close(); err != nil {
+			note(e.stderr, "warning: closing connections: %s", err)
+		}
+		return code
 	})
 }
 

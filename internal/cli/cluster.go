@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -40,6 +41,12 @@ func (e *env) readSpec(name string) (spec.Spec, error) {
 	if err != nil {
 		return s, run.Usage("", err, "")
 	}
+	if s.Hosts != "" && !filepath.IsAbs(s.Hosts) {
+		// As the file that names it has it, wherever crossring is run from.
+		if s.Hosts, err = filepath.Abs(filepath.Join(filepath.Dir(name), s.Hosts)); err != nil {
+			return s, fmt.Errorf("finding the inventory file: %w", err)
+		}
+	}
 	return s, nil
 }
 
@@ -52,6 +59,8 @@ func (e *env) upCommand() *cli.Command {
 			fileFlag(),
 			&cli.StringFlag{Name: "until", Usage: "stop after `STEP`: plan, provision, render, deploy, start or ready", Value: "ready"},
 			&cli.DurationFlag{Name: "timeout", Usage: "wait at most this long for the ring", Value: 5 * time.Minute},
+			&cli.BoolFlag{Name: "dry-run", Usage: "only ask EC2 whether it would make it"},
+			operatorFlag(),
 			cassandraHomeFlag(),
 		},
 		Action: e.action(up),
@@ -69,6 +78,9 @@ func up(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 		if req.Name != "" && req.Name != s.Name {
 			return answer{}, run.Usage("", fmt.Errorf("the spec is of cluster %q, not %q", s.Name, req.Name), "crossring up -f "+file)
 		}
+		if err := withOperators(c, &s); err != nil {
+			return answer{}, err
+		}
 		req.Spec = &s
 	case req.Name == "":
 		return answer{}, run.Usage("", errors.New("up needs a spec, or the name of a cluster that was made"), "crossring up -f examples/local.yaml")
@@ -76,6 +88,9 @@ func up(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	w, err := e.world(c)
 	if err != nil {
 		return answer{}, err
+	}
+	if c.Bool("dry-run") {
+		return dryRun(ctx, w, req)
 	}
 	res, err := w.Up(ctx, req)
 	return answer{doc: res, text: func(out io.Writer) error {
@@ -113,8 +128,14 @@ func (e *env) downCommand() *cli.Command {
 		Name:      "down",
 		Usage:     "remove a cluster, whole or half made; run directories stay",
 		ArgsUsage: "NAME",
+		Flags:     []cli.Flag{&cli.BoolFlag{Name: "yes", Usage: "do not ask before hosts on EC2 are removed"}},
 		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 			return withName(c, e, func(w run.World, name string) (answer, error) {
+				if !c.Bool("yes") {
+					if err := w.ConfirmDown(name, e.confirm); err != nil {
+						return answer{}, err
+					}
+				}
 				res, err := w.Down(ctx, name)
 				return answer{doc: res}, err
 			})
@@ -172,12 +193,17 @@ func (e *env) listCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "ls",
 		Usage: "list clusters",
+		Flags: []cli.Flag{&cli.BoolFlag{Name: "ec2", Usage: "also those that the account's tags tell of, in all its regions"}, regionFlag()},
 		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 			w, err := e.world(c)
 			if err != nil {
 				return answer{}, err
 			}
-			l, err := w.List(ctx)
+			list := w.List
+			if c.Bool("ec2") {
+				list = func(ctx context.Context) (run.Listing, error) { return w.ListEC2(ctx, c.StringSlice("region")...) }
+			}
+			l, err := list(ctx)
 			return answer{doc: l, text: func(out io.Writer) error { return writeListing(out, l) }}, err
 		}),
 	}

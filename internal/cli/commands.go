@@ -13,12 +13,17 @@ func (e *env) commands() []*cli.Command {
 		e.stressCommand(),
 		e.reportCommand(),
 		e.listCommand(),
+		e.extendCommand(),
+		e.gcCommand(),
 		e.logsCommand(),
 		e.cqlCommand(),
 		e.nodetoolCommand(),
+		e.sshCommand(),
+		e.execCommand(),
 		e.faultCommand(),
 		e.tokensCommand(),
 		e.versionCommand(),
 		e.helpCommand(),
+		e.loaderCommand(),
 	)
 }

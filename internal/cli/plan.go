@@ -24,7 +24,7 @@ func providerFlag() cli.Flag {
 func (e *env) planCommand() *cli.Command {
 	return &cli.Command{
 		Name: "plan", Usage: "what a spec comes to: nodes, tokens, datacenters, seeds; changes nothing",
-		Flags: []cli.Flag{fileFlag(), providerFlag()},
+		Flags: []cli.Flag{fileFlag(), providerFlag(), operatorFlag(), pricesFlag()},
 		Action: e.action(func(_ context.Context, e *env, c *cli.Context) (answer, error) {
 			s, err := e.specOf(c)
 			if err != nil {
@@ -34,7 +34,13 @@ func (e *env) planCommand() *cli.Command {
 			if err != nil {
 				return answer{}, err
 			}
+			if err := withOperators(c, s); err != nil {
+				return answer{}, err
+			}
 			p, err := w.Plan(*s)
+			if err == nil {
+				p, err = repriced(c, p)
+			}
 			if err != nil {
 				return answer{}, err
 			}
@@ -81,6 +87,7 @@ func writePlan(out io.Writer, p topology.Plan) error {
 	fmt.Fprintf(out, "disks: data on %s, commit log on %s, saved caches on %s\n", p.Disks.Data, p.Disks.Commitlog, p.Disks.SavedCaches)
 	fmt.Fprintf(out, "write %d rows of %d bytes in %s at %s, read in %s at %s\n",
 		p.Stress.Rows, p.Stress.ValueBytes, p.Stress.WriteDC, p.Stress.WriteCL, p.Stress.ReadDC, p.Stress.ReadCL)
+	writeEC2Plan(out, p)
 	for _, r := range p.Rules {
 		fmt.Fprintf(out, "rule: %s port %d from %s: %s\n", r.Node, r.Port, r.Source, r.Why)
 	}

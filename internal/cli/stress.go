@@ -85,12 +85,13 @@ func (e *env) reproCommand() *cli.Command {
 		Name: "repro", ArgsUsage: "NAME",
 		Usage:       "the experiment on a cluster that is up: write in one datacenter, read in the other, report",
 		Description: "Exits with 6 when rows are missing, wrong, failed or unknown. The cluster stays up.",
-		Flags:       stressFlags(stress.OpWrite, stress.OpRead),
+		Flags:       append(stressFlags(stress.OpWrite, stress.OpRead), loaderFlags()...),
 		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 			return withName(c, e, func(w run.World, name string) (answer, error) {
 				defer loadGC()()
 				return reportAnswer(w.Repro(ctx, run.ReproRequest{
 					Name: name, Stress: stressOptions(c), Threshold: c.Float64("threshold"), Crossring: buildVersion(),
+					Loaders: c.Int("loaders"),
 				}))
 			})
 		}),
@@ -141,13 +142,13 @@ func (e *env) stressCommand() *cli.Command {
 	sub := func(op, usage string) *cli.Command {
 		return &cli.Command{
 			Name: op, Usage: usage, ArgsUsage: "NAME",
-			Flags: append(stressFlags(op), &cli.StringFlag{Name: "run", Usage: "run directory, or its name below the state directory"}),
+			Flags: append(append(stressFlags(op), loaderFlags()...), &cli.StringFlag{Name: "run", Usage: "run directory, or its name below the state directory"}),
 			Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 				return withName(c, e, func(w run.World, name string) (answer, error) {
 					defer loadGC()()
 					res, err := w.Stress(ctx, run.StressRequest{
 						Name: name, Op: op, Run: c.String("run"), Stress: stressOptions(c),
-						Threshold: c.Float64("threshold"), Crossring: buildVersion(),
+						Threshold: c.Float64("threshold"), Crossring: buildVersion(), Loaders: c.Int("loaders"),
 					})
 					return answer{doc: res, text: func(out io.Writer) error { return writePhase(out, name, res) }}, err
 				})

@@ -34,10 +34,32 @@ func (e *env) world(c *cli.Context) (run.World, error) {
 		StateDir:      state,
 		CacheDir:      filepath.Join(cache, "crossring", "jars"),
 		Exe:           exe,
+		Home:          e.home(),
+		Owner:         e.owner(),
+		AgentSocket:   e.variable("SSH_AUTH_SOCK"),
+		Connections:   &e.connections,
+		LoaderExe:     c.String("loader-binary"),
 		CassandraHome: c.String("cassandra-home"),
 		Log:           e.log,
 		Report:        e.report,
 		Say:           func(format string, args ...any) { note(e.stderr, format, args...) },
 		Now:           time.Now,
 	}, nil
+}
+
+// variable is the value of an environment variable; "" when it is not set.
+func (e *env) variable(name string) string {
+	value, _ := e.lookup(name)
+	return value
+}
+
+// home is the user's directory, as shells have it.
+func (e *env) home() string { return e.variable("HOME") }
+
+// loaderFlags are for commands that load a cluster.
+func loaderFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.IntFlag{Name: "loaders", Usage: "load each datacenter from `N` of its machines (hosts, ec2)", Value: 1},
+		&cli.StringFlag{Name: "loader-binary", Usage: "take `FILE` for the program on the machines, where their architecture is another"},
+	}
 }

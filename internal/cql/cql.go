@@ -4,8 +4,10 @@
 package cql
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
+	"net"
 	"net/netip"
 	"time"
 
@@ -39,6 +41,9 @@ type Endpoint struct {
 	Translate map[string]string
 	// Broadcast maps a dialled address to the node's broadcast address, for reports.
 	Broadcast map[string]string
+	// Dial opens connections, where the addresses are out of reach from here; nil is
+	// an ordinary one.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Watched leaves requests without a timer in the driver, which saves a fifth
 	// of its processor time. Each request must then carry a context that ends.
 	Watched bool
@@ -134,7 +139,7 @@ func settings(e Endpoint) (*gocql.ClusterConfig, *pin, *dialer, error) {
 
 	// The driver's own coalescing waits out a timer, and none at all means one
 	// system call a request. From coalesceAt on the connection gathers by itself.
-	d := &dialer{batch: e.InFlight >= coalesceAt, writeTimeout: timeout}
+	d := &dialer{dial: e.Dial, batch: e.InFlight >= coalesceAt, writeTimeout: timeout}
 	d.net.Timeout = cfg.ConnectTimeout
 	d.net.Control = userTimeout(timeout)
 	cfg.Dialer = d

@@ -12,8 +12,9 @@ import (
 // dialer opens the connections of one session.
 type dialer struct {
 	net          net.Dialer
-	batch        bool          // gather requests into fewer writes
-	writeTimeout time.Duration // of one write
+	dial         func(ctx context.Context, network, addr string) (net.Conn, error) // instead of net; or nil
+	batch        bool                                                              // gather requests into fewer writes
+	writeTimeout time.Duration                                                     // of one write
 	// life ends, by abandon, when the session was given up before it stood:
 	// connections are then closed and no further ones opened. Nil never ends.
 	life    context.Context
@@ -27,7 +28,11 @@ func (d *dialer) DialContext(ctx context.Context, network, addr string) (net.Con
 		defer cancel()
 		defer context.AfterFunc(d.life, cancel)()
 	}
-	conn, err := d.net.DialContext(ctx, network, addr)
+	dial := d.net.DialContext
+	if d.dial != nil {
+		dial = d.dial
+	}
+	conn, err := dial(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}

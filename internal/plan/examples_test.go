@@ -49,6 +49,9 @@ func (valid) Generate(r *rand.Rand, _ int) reflect.Value {
 		Naming:      []string{Legacy, Standard}[r.Intn(2)],
 		NumTokens:   []int{1, 1, 1, 4}[r.Intn(4)],
 	}
+	if s.Provider == "hosts" {
+		s.Hosts = "hosts.yaml"
+	}
 	for _, region := range regionNames[:1+r.Intn(len(regionNames))] {
 		for _, zone := range []string{"a", "b", "c", "-lax-1a"}[:1+r.Intn(4)] {
 			s.Regions = append(s.Regions, spec.Region{Region: region, Zone: region + zone, Nodes: 1 + r.Intn(12)})

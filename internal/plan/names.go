@@ -1,6 +1,6 @@
 package plan
 
-import "strings"
+import "crossring/internal/topology"
 
 // The naming schemes of the Ec2 snitches, as ec2_naming_scheme has them.
 const (
@@ -11,13 +11,4 @@ const (
 // Names are the datacenter and rack that the Ec2 snitches give a node in an
 // availability zone such as us-east-1a. Standard: us-east-1 and us-east-1a. Legacy:
 // us-east and 1a, where the datacenter loses "-1" but keeps any other number.
-func Names(scheme, zone string) (datacenter, rack string) {
-	if zone == "" {
-		return "", ""
-	}
-	datacenter = zone[:len(zone)-1]
-	if scheme == Standard {
-		return datacenter, zone
-	}
-	return strings.TrimSuffix(datacenter, "-1"), zone[strings.LastIndex(zone, "-")+1:]
-}
+func Names(scheme, zone string) (datacenter, rack string) { return topology.EC2Names(scheme, zone) }

@@ -74,6 +74,7 @@ func (b *builder) build() topology.Plan {
 		NamingScheme: s.Naming,
 		NumTokens:    s.NumTokens,
 		RTTMillis:    *s.RTTMillis,
+		Hosts:        s.Hosts,
 		Disks:        topology.Disks(s.Disks),
 		Keyspace: topology.Keyspace{
 			Name: s.Keyspace.Name, Table: s.Keyspace.Table, Replication: maps.Clone(s.Keyspace.Replication)},
@@ -94,7 +95,7 @@ func (b *builder) build() topology.Plan {
 	b.keyspace(&p, dcs)
 	b.stress(&p, dcs)
 	if s.Provider == "ec2" {
-		p.Rules = rules(p.Nodes)
+		b.ec2(&p, rel)
 	}
 	return p
 }

@@ -148,7 +148,7 @@ func TestBuildByProvider(t *testing.T) {
 		if p.Snitch != tt.snitch || p.HeapMB != tt.heap {
 			t.Errorf("%s: %s, %d MB", tt.provider, p.Snitch, p.HeapMB)
 		}
-		if p.Rules == nil || p.Calls == nil || (len(p.Rules) > 0) != (tt.provider == "ec2") || p.Cost != nil {
+		if p.Rules == nil || p.Calls == nil || (len(p.Rules) > 0) != (tt.provider == "ec2") || (p.Cost != nil) != (tt.provider == "ec2") {
 			t.Errorf("%s: rules %v, calls %v, cost %v", tt.provider, p.Rules, p.Calls, p.Cost)
 		}
 	}

@@ -89,9 +89,9 @@ func seeds(nodes []topology.Node, dcs []datacenter) {
 // address; those of the same region come from private ones, and are the group's.
 //
 // Source is "node NAME", the public address of that node; "group", the nodes and
-// loaders of the cluster in the same region; or "operator", the network that
-// crossring is run from. JMX is open to nobody.
-func rules(nodes []topology.Node) []topology.Rule {
+// loaders of the cluster in the same region; or a network that crossring is run from,
+// "operator" where the spec does not name it. JMX is open to nobody.
+func rules(nodes []topology.Node, cidrs []string) []topology.Rule {
 	const sshPort = 22
 	list := []topology.Rule{}
 	for _, n := range nodes {
@@ -105,8 +105,10 @@ func rules(nodes []topology.Node) []topology.Rule {
 			}
 		}
 		open(n.Ports.Native, "group", "cql, for loaders in the region")
-		open(n.Ports.Native, "operator", "cql")
-		open(sshPort, "operator", "ssh")
+		for _, operator := range operators(cidrs) {
+			open(n.Ports.Native, operator, "cql")
+			open(sshPort, operator, "ssh")
+		}
 	}
 	return list
 }

@@ -42,7 +42,7 @@ func (w World) CQL(ctx context.Context, ref, statements string) (CQLResult, erro
 
 // endpoint is how to reach nodes of one datacenter from here.
 func (w World) endpoint(c cluster, nodes []topology.Node) cql.Endpoint {
-	e := cql.Endpoint{Release: c.rel, Broadcast: map[string]string{}}
+	e := cql.Endpoint{Release: c.rel, Broadcast: map[string]string{}, Dial: w.dialer(c)}
 	for _, n := range nodes {
 		e.Addresses = append(e.Addresses, n.PrivateAddress)
 		e.Broadcast[n.PrivateAddress] = n.PublicAddress

@@ -53,7 +53,14 @@ func (w World) remove(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	return p.Unmake(ctx, inv)
+	if inv.Remote == nil {
+		return p.Unmake(ctx, inv)
+	}
+	maker, err := w.maker(inv.Plan)
+	if err != nil {
+		return err
+	}
+	return maker.Unmake(ctx, inv)
 }
 
 // checkName refuses what can't be a cluster's name, and so no directory of one.

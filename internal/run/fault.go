@@ -29,6 +29,9 @@ func (w World) Fault(ctx context.Context, name string, f local.Fault) (Network, 
 	if err != nil {
 		return net, err
 	}
+	if c.remote() {
+		return net, Usage("", fmt.Errorf("cluster %s is on machines of its own: their network is not crossring's to break", name), "")
+	}
 	p := w.provider("")
 	if f.Kind != "" {
 		if err := checkRegions(c, f); err != nil {

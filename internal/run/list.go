@@ -5,6 +5,8 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"sync"
+	"time"
 
 	"crossring/internal/topology"
 )
@@ -58,6 +60,10 @@ func (w World) List(ctx context.Context) (Listing, error) {
 				entry.Regions = append(entry.Regions, n.Region)
 			}
 		}
+		if c.remote() {
+			l.Clusters = append(l.Clusters, w.listRemote(ctx, c, w.listedEC2(c, entry)))
+			continue
+		}
 		st, err := w.provider("").Status(ctx, c.inv)
 		if err != nil {
 			entry.Problem = err.Error()
@@ -71,4 +77,27 @@ func (w World) List(ctx context.Context) (Listing, error) {
 		l.Clusters = append(l.Clusters, entry)
 	}
 	return l, nil
+}
+
+// listWait bounds what a listing waits for machines.
+const listWait = 10 * time.Second
+
+// listRemote counts the servers that run, as far as their machines can be asked.
+func (w World) listRemote(ctx context.Context, c cluster, entry Listed) Listed {
+	ctx, cancel := context.WithTimeout(ctx, listWait)
+	defer cancel()
+	var mu sync.Mutex
+	err := onEach(c.inv.Nodes, func(n topology.Node) error {
+		p, err := w.host(c, n).State(ctx)
+		mu.Lock()
+		defer mu.Unlock()
+		if p.Running {
+			entry.Running++
+		}
+		return err
+	})
+	if err != nil {
+		entry.Problem = err.Error()
+	}
+	return entry
 }

@@ -46,7 +46,13 @@ func (w World) Logs(ctx context.Context, req LogsRequest, out io.Writer) error {
 			}
 		}
 		if req.Follow {
-			go func() { errs <- follow(ctx, n, prefix, lines) }()
+			go func() {
+				if c.remote() {
+					errs <- w.followRemote(ctx, c, n, prefix, lines)
+					return
+				}
+				errs <- follow(ctx, n, prefix, lines)
+			}()
 		}
 	}
 	if !req.Follow {
@@ -64,6 +70,18 @@ func (w World) Logs(ctx context.Context, req LogsRequest, out io.Writer) error {
 			return nil // following ends when the reader has had enough
 		}
 	}
+}
+
+// eachLine hands on lines until f has had enough or there are no more.
+func eachLine(r io.Reader, f func(string) bool) error {
+	s := bufio.NewScanner(r)
+	s.Buffer(nil, 1<<20)
+	for s.Scan() {
+		if !f(s.Text()) {
+			return nil
+		}
+	}
+	return s.Err()
 }
 
 // follow sends the lines that are added to a node's log.

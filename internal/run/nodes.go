@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"crossring/internal/cql"
 	"crossring/internal/deploy"
 	"crossring/internal/topology"
 	"crossring/provision/local"
@@ -15,6 +14,9 @@ import (
 
 // host is a node's place.
 func (w World) host(c cluster, n topology.Node) deploy.Host {
+	if c.remote() {
+		return w.remoteHost(c, n)
+	}
 	return local.Host{Inventory: c.inv, Node: n, Main: c.rel.Main}
 }
 
@@ -84,12 +86,18 @@ func (w World) startTargets(ctx context.Context, c cluster, targets []deploy.Tar
 	ctx, cancel := context.WithTimeout(ctx, deadline)
 	defer cancel()
 	// A keeper that died is put back first: without it no region reaches another.
-	sw, err := w.prepare(ctx, c.rel)
+	prepare := w.prepare
+	if c.remote() {
+		prepare = w.prepareJars
+	}
+	sw, err := prepare(ctx, c.rel)
 	if err != nil {
 		return err
 	}
-	if _, err := w.provider(sw.java).Make(ctx, c.inv.Plan); err != nil {
-		return err
+	if !c.remote() {
+		if _, err := w.provider(sw.java).Make(ctx, c.inv.Plan); err != nil {
+			return err
+		}
 	}
 	rendered, err := w.targets(c, sw, false)
 	if err != nil {
@@ -116,10 +124,10 @@ func (w World) startTargets(ctx context.Context, c cluster, targets []deploy.Tar
 // by itself and by the running nodes of its own datacenter. The other
 // datacenters may be out of reach, which is no reason to call a start failed.
 func (w World) seenUp(ctx context.Context, c cluster, n topology.Node) error {
-	if err := cql.Ready(ctx, n.PrivateAddress, n.Ports.Native, c.rel); err != nil {
+	if err := w.answers(ctx, c, n); err != nil {
 		return err
 	}
-	obs, err := ringcheck.Observe(ctx, ringcheck.Query{Inventory: c.inv, Release: c.rel, Jolokia: true})
+	obs, err := ringcheck.Observe(ctx, w.query(c))
 	if err != nil {
 		return err
 	}

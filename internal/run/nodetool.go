@@ -31,6 +31,9 @@ func (w World) Nodetool(ctx context.Context, ref string, args []string, s Stream
 	if err != nil {
 		return err
 	}
+	if c.remote() {
+		return Usage("", fmt.Errorf("nodetool is for clusters on this computer: the nodes of %s have JMX off", c.inv.Plan.Name), "crossring ring "+c.inv.Plan.Name)
+	}
 	// Two at once would switch JMX off under each other's feet.
 	unlock, err := w.lock(ctx, c.inv.Plan.Name+"."+n.Name+".jmx")
 	if err != nil {

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 
+	"crossring/internal/deploy/prepare"
 	"crossring/internal/plan"
 	"crossring/internal/release"
 	"crossring/internal/spec"
@@ -72,7 +74,11 @@ func (w World) Render(_ context.Context, req RenderRequest) (Rendered, error) {
 		nodes = []topology.Node{n}
 	}
 	for _, n := range nodes {
-		files, err := yamlgen.Render(inv, n, w.renderEnv(inv.Plan))
+		env := w.renderEnv(inv.Plan)
+		if inv.Remote != nil {
+			env = hostEnv(cluster{inv: inv}, n)
+		}
+		files, err := yamlgen.Render(inv, n, env)
 		if err != nil {
 			return res, fmt.Errorf("render %s: %w", n.Name, err)
 		}
@@ -129,21 +135,10 @@ func documentationAddresses(p topology.Plan) ([]topology.Node, error) {
 		}
 		n.PublicAddress = fmt.Sprintf(public[r], host)
 		n.PrivateAddress = fmt.Sprintf("10.%d.0.%d", 11*(r+1), host)
-		n.Layout = hostLayout(p.Disks)
+		n.Layout = topology.HostLayout("", p.Disks)
 		nodes = append(nodes, n)
 	}
 	return nodes, nil
-}
-
-// hostLayout is where a host of its own keeps a node's files.
-func hostLayout(d topology.Disks) topology.Layout {
-	at := func(disk, what string) string { return filepath.Join("/fs", disk, "cassandra", what) }
-	return topology.Layout{
-		Root: "/opt/cassandra", Conf: "/etc/cassandra",
-		Data: at(d.Data, "data"), Commitlog: at(d.Commitlog, "commitlog"), SavedCaches: at(d.SavedCaches, "saved_caches"),
-		Hints: at(d.Commitlog, "hints"), CDC: at(d.Commitlog, "cdc_raw"),
-		Log: "/var/log/cassandra", Tmp: "/var/lib/cassandra/tmp", Home: "/var/lib/cassandra",
-	}
 }
 
 // renderEnv names the software by where it will be; which jars there are is
@@ -152,9 +147,25 @@ func (w World) renderEnv(p topology.Plan) yamlgen.Env {
 	rel, _ := release.Find(p.Version) // the plan was built with it
 	lib := filepath.Join(w.CacheDir, rel.Version)
 	if p.Provider != "local" {
-		lib = "/opt/cassandra/lib"
+		lib = path.Join(topology.HostLayout("", p.Disks).Root, "lib")
 	}
 	return yamlgen.Env{ClassPath: []string{filepath.Join(lib, "*")}, Fresh: true}
+}
+
+// hostEnv names the software by where it is on a node's machine.
+func hostEnv(c cluster, n topology.Node) yamlgen.Env {
+	rel, _ := release.Find(c.inv.Plan.Version) // the plan was built with it
+	env := yamlgen.Env{
+		ClassPath:    []string{path.Join(n.Layout.Root, "lib", "*")},
+		JolokiaAgent: prepare.Agent(n, "jolokia"), Fresh: true,
+	}
+	if rel.Jamm {
+		env.JammAgent = prepare.Agent(n, "jamm")
+	}
+	if n.Host != nil {
+		env.Java = n.Host.Java
+	}
+	return env
 }
 
 func writeRendered(dir string, res Rendered) error {

@@ -28,6 +28,9 @@ type ReproRequest struct {
 	// unknown before the run counts as failed.
 	Threshold float64
 	Crossring string // version of this program, for the record
+	// Loaders is how many machines of a datacenter load it, on clusters that have
+	// machines of their own; 0 is one.
+	Loaders int
 }
 
 // Repro does the experiment on a cluster that is up: looks at the ring, makes the
@@ -48,7 +51,7 @@ func (w World) Repro(ctx context.Context, req ReproRequest) (report.Document, er
 		req.Stress(&settings)
 	}
 	doc.Provider, doc.Version, doc.Partitioner, doc.ValueBytes = p.Provider, p.Version, p.Partitioner, settings.ValueBytes
-	r := &repro{World: w, cluster: c, settings: settings, doc: &doc}
+	r := &repro{World: w, cluster: c, settings: settings, doc: &doc, perDC: req.Loaders}
 	err = r.run(ctx, req)
 	if doc.RunDir != "" {
 		err = errors.Join(err, writeDocument(doc))
@@ -63,6 +66,7 @@ type repro struct {
 	settings topology.Stress
 	doc      *report.Document
 	dir      *stress.Dir
+	perDC    int // loaders of a datacenter
 }
 
 func (r *repro) run(ctx context.Context, req ReproRequest) error {
@@ -162,6 +166,15 @@ func (r *repro) open(_ context.Context, req ReproRequest) error {
 }
 
 func (r *repro) write(ctx context.Context) error {
+	if r.remote() {
+		err := r.byLoaders(ctx, stress.OpWrite)
+		s, foldErr := r.dir.Summary()
+		if err = errors.Join(err, foldErr); s.Write == nil {
+			return err
+		}
+		r.doc.Write = s.Write
+		return cutShort(ctx, errors.Join(err, s.Write.Check()), s.Write.Frame)
+	}
 	s, err := r.dir.Write(ctx, r.phase(r.cluster, r.settings, stress.OpWrite), r.progress)
 	if s.Op != "" {
 		r.doc.Write = &s
@@ -170,6 +183,15 @@ func (r *repro) write(ctx context.Context) error {
 }
 
 func (r *repro) read(ctx context.Context) error {
+	if r.remote() {
+		err := r.byLoaders(ctx, stress.OpRead)
+		s, foldErr := r.dir.Summary()
+		if err = errors.Join(err, foldErr); s.Read == nil {
+			return err
+		}
+		r.doc.Read = s.Read
+		return cutShort(ctx, errors.Join(err, s.Read.Check()), s.Read.Frame)
+	}
 	s, err := r.dir.Read(ctx, r.phase(r.cluster, r.settings, stress.OpRead), r.progress)
 	if s.Op != "" {
 		r.doc.Read = &s
@@ -189,7 +211,8 @@ func cutShort(ctx context.Context, err error, f stress.Frame) error {
 // whether they count what is still in memory.
 func (r *repro) estimate(ctx context.Context) (map[string]int64, error) {
 	const deadline = 2 * time.Minute
-	q := ringcheck.Query{Inventory: r.inv, Release: r.rel, Jolokia: true, Timeout: deadline}
+	q := r.query(r.cluster)
+	q.Timeout = deadline
 	return ringcheck.KeyEstimates(ctx, q, r.inv.Plan.Keyspace.Name, r.inv.Plan.Keyspace.Table, true)
 }
 

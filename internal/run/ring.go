@@ -22,7 +22,7 @@ func (w World) Ring(ctx context.Context, name string) (ringcheck.Ring, error) {
 }
 
 func (w World) ring(ctx context.Context, c cluster) (ringcheck.Ring, error) {
-	q := ringcheck.Query{Inventory: c.inv, Release: c.rel, Jolokia: true}
+	q := w.query(c)
 	made, err := isMarked(c.dir, keyspaceMark)
 	if err != nil {
 		return ringcheck.Ring{}, err
@@ -31,8 +31,11 @@ func (w World) ring(ctx context.Context, c cluster) (ringcheck.Ring, error) {
 		// From now on the ring is held against it, too.
 		q.Keyspace = c.inv.Plan.Keyspace.Name
 	}
-	st, keeperErr := w.provider("").Status(ctx, c.inv)
-	q.RTT = st.RTT
+	var keeperErr error
+	if !c.remote() {
+		st, err := w.provider("").Status(ctx, c.inv)
+		q.RTT, keeperErr = st.RTT, err
+	}
 	ring, err := ringcheck.Collect(ctx, q)
 	if err != nil {
 		return ring, Ring("", errors.Join(err, keeperErr), "crossring up "+c.inv.Plan.Name)

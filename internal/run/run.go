@@ -34,6 +34,15 @@ type World struct {
 	StateDir string // clusters, locks and run directories
 	CacheDir string // jars
 	Exe      string // this program, to be run again as a keeper
+	Home     string // directory of the user
+	Owner    string // who is asking, for the tags of what is made
+	// AgentSocket is that of an SSH agent; "" is none.
+	AgentSocket string
+	// Connections holds the SSH connections; nil makes none.
+	Connections *Connections
+	// LoaderExe is this program for the machines of a cluster, where their
+	// architecture is another one; "" is Exe.
+	LoaderExe string
 	// CassandraHome is an unpacked official tarball to take the jars from; "" is
 	// Maven's.
 	CassandraHome string
@@ -90,6 +99,13 @@ func (w World) open(name string) (cluster, error) {
 	if err != nil {
 		return c, err
 	}
+	if inv.Remote != nil {
+		all, err := readPrepared(c.dir)
+		if err != nil {
+			return c, err
+		}
+		inv = withPrepared(inv, all)
+	}
 	c.inv = inv
 	c.rel, err = release.Find(inv.Plan.Version)
 	return c, err
@@ -127,23 +143,37 @@ func (w World) prepare(ctx context.Context, rel release.Release) (software, erro
 	if err != nil {
 		return software{}, prerequisite(err)
 	}
-	req := jars.Request{
-		Version: rel.Version, CacheDir: w.CacheDir, Home: w.CassandraHome, Log: w.Log,
-		Progress: func(s string) { w.Log.Info("jars", "step", s) },
-	}
-	j, err := jars.Ensure(ctx, req)
+	sw, err := w.prepareJars(ctx, rel)
 	if err != nil {
-		return software{}, prerequisite(err)
+		return software{}, err
 	}
-	archive, err := jars.Archive(ctx, req, j, java, version, func() {
+	sw.java = java
+	sw.archive, err = jars.Archive(ctx, w.jarsRequest(rel), sw.jars, java, version, func() {
 		w.Log.Info("jars", "step", "class archive, once for this Java")
 	})
 	if err != nil && ctx.Err() == nil {
 		// It only makes the start faster.
 		w.Log.Warn("jars", "err", err)
-		archive = ""
+		sw.archive = ""
 	}
-	return software{java: java, jars: j, archive: archive}, ctx.Err()
+	return sw, ctx.Err()
+}
+
+func (w World) jarsRequest(rel release.Release) jars.Request {
+	return jars.Request{
+		Version: rel.Version, CacheDir: w.CacheDir, Home: w.CassandraHome, Log: w.Log,
+		Progress: func(s string) { w.Log.Info("jars", "step", s) },
+	}
+}
+
+// prepareJars is prepare for nodes that run on machines of their own, with a Java
+// of their own.
+func (w World) prepareJars(ctx context.Context, rel release.Release) (software, error) {
+	j, err := jars.Ensure(ctx, w.jarsRequest(rel))
+	if err != nil {
+		return software{}, prerequisite(err)
+	}
+	return software{jars: j}, nil
 }
 
 // prerequisite gives the errors of something missing their exit code.

@@ -68,6 +68,7 @@ type StressRequest struct {
 	Stress    func(*topology.Stress)
 	Threshold float64
 	Crossring string
+	Loaders   int // as in ReproRequest
 }
 
 // StressResult is what one phase came to.
@@ -107,7 +108,7 @@ func (w World) Stress(ctx context.Context, req StressRequest) (StressResult, err
 		req.Stress(&settings)
 	}
 	doc := report.New(req.Name)
-	r := &repro{World: w, cluster: c, settings: settings, doc: &doc, dir: dir}
+	r := &repro{World: w, cluster: c, settings: settings, doc: &doc, dir: dir, perDC: req.Loaders}
 	if err := r.checkSettings(req.Threshold); err != nil {
 		return res, err
 	}

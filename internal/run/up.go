@@ -53,8 +53,8 @@ func (w World) Up(ctx context.Context, req UpRequest) (UpResult, error) {
 		if p, err = plan.Build(*req.Spec); err != nil {
 			return res, Usage("", err, "")
 		}
-		if p.Provider != "local" {
-			return res, Usage("", fmt.Errorf("provider %q is not built in yet; this version makes local clusters", p.Provider), "set provider: local in the spec, or crossring plan -f FILE to see the plan")
+		if _, err := w.maker(p); err != nil {
+			return res, err
 		}
 	}
 	if until == 0 {
@@ -96,15 +96,19 @@ func (w World) Up(ctx context.Context, req UpRequest) (UpResult, error) {
 func (w World) build(ctx context.Context, c cluster, p topology.Plan, req UpRequest, until int) (UpResult, error) {
 	res := UpResult{Schema: topology.Schema}
 	var sw software
-	err := w.stage("Java and the jars of Cassandra "+c.rel.Version, func() (err error) {
-		sw, err = w.prepare(ctx, c.rel)
+	prepare, what := w.prepare, "Java and the jars of Cassandra "
+	if p.Provider != "local" {
+		prepare, what = w.prepareJars, "the jars of Cassandra "
+	}
+	err := w.stage(what+c.rel.Version, func() (err error) {
+		sw, err = prepare(ctx, c.rel)
 		return err
 	})
 	if err != nil {
 		return res, err
 	}
-	err = w.stage("addresses, network and keeper", func() (err error) {
-		c.inv, err = w.provider(sw.java).Make(ctx, p)
+	err = w.stage(makes(p), func() (err error) {
+		c.inv, err = w.make(ctx, c, p, sw)
 		if err == nil && req.Spec != nil {
 			err = writeSpec(c.dir, *req.Spec)
 		}
@@ -113,6 +117,16 @@ func (w World) build(ctx context.Context, c cluster, p topology.Plan, req UpRequ
 	res.Inventory = c.inv
 	if err != nil || until == 1 {
 		return res, err
+	}
+	if c.remote() && until >= 3 {
+		err := w.stage("disks, Java and Cassandra on the machines", func() (err error) {
+			c, err = w.readyMachines(ctx, c, sw)
+			return err
+		})
+		res.Inventory = c.inv
+		if err != nil {
+			return res, err
+		}
 	}
 	wasReady, err := isMarked(c.dir, readyMark)
 	if err != nil {
@@ -143,14 +157,47 @@ func (w World) build(ctx context.Context, c cluster, p topology.Plan, req UpRequ
 	return res, mark(c.dir, readyMark)
 }
 
+// makes is what a provider makes, in words.
+func makes(p topology.Plan) string {
+	switch p.Provider {
+	case "local":
+		return "addresses, network and keeper"
+	case "hosts":
+		return "the machines answer and can be used"
+	}
+	return "addresses, firewall rules and machines"
+}
+
+// make asks the cluster's provider for its hosts.
+func (w World) make(ctx context.Context, c cluster, p topology.Plan, sw software) (topology.Inventory, error) {
+	if p.Provider == "local" {
+		return w.provider(sw.java).Make(ctx, p)
+	}
+	maker, err := w.maker(p)
+	if err != nil {
+		return topology.Inventory{}, err
+	}
+	inv, err := maker.Make(ctx, p)
+	if err != nil {
+		return inv, cluster{inv: inv}.partialOf(err)
+	}
+	all, err := readPrepared(c.dir)
+	return withPrepared(inv, all), err
+}
+
 // targets renders the files of every node.
 func (w World) targets(c cluster, sw software, fresh bool) ([]deploy.Target, error) {
 	var targets []deploy.Target
 	for _, n := range c.inv.Nodes {
-		files, err := yamlgen.Render(c.inv, n, yamlgen.Env{
+		env := yamlgen.Env{
 			ClassPath: sw.jars.ClassPath, JammAgent: sw.jars.Jamm, JolokiaAgent: sw.jars.Jolokia, CDSArchive: sw.archive,
 			Fresh: fresh, Java: sw.java,
-		})
+		}
+		if c.remote() {
+			env = hostEnv(c, n)
+			env.Fresh = fresh
+		}
+		files, err := yamlgen.Render(c.inv, n, env)
 		if err != nil {
 			return nil, fmt.Errorf("render %s: %w", n.Name, err)
 		}
@@ -177,8 +224,10 @@ func (w World) startNodes(ctx context.Context, c cluster, targets []deploy.Targe
 			nodes = append(nodes, t.Node)
 		}
 	}
-	if err := w.provider("").CheckPorts(nodes); err != nil {
-		return err
+	if !c.remote() {
+		if err := w.provider("").CheckPorts(nodes); err != nil {
+			return err
+		}
 	}
 	if err := deploy.Put(ctx, stopped); err != nil || until <= 3 {
 		return c.partial(err, stopped)
@@ -196,7 +245,7 @@ func (w World) awaitRing(ctx context.Context, c cluster, targets []deploy.Target
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	err := deploy.Ready(ctx, targets, func(ctx context.Context, n topology.Node) error {
-		return cql.Ready(ctx, n.PrivateAddress, n.Ports.Native, c.rel)
+		return w.answers(ctx, c, n)
 	})
 	if err != nil {
 		return ringcheck.Ring{}, c.partial(err, targets)
@@ -204,7 +253,7 @@ func (w World) awaitRing(ctx context.Context, c cluster, targets []deploy.Target
 	var ring ringcheck.Ring
 	err = deploy.Ready(ctx, targets[:1], func(ctx context.Context, _ topology.Node) error {
 		var err error
-		ring, err = ringcheck.Collect(ctx, ringcheck.Query{Inventory: c.inv, Release: c.rel, Jolokia: true})
+		ring, err = ringcheck.Collect(ctx, w.query(c))
 		if err != nil {
 			return err
 		}
@@ -222,6 +271,18 @@ func (w World) awaitRing(ctx context.Context, c cluster, targets []deploy.Target
 		return ring, Ring("waiting for the ring to be as planned", err, "crossring ring "+c.inv.Plan.Name)
 	}
 	return ring, err
+}
+
+// query asks the nodes' agents, from wherever they can be reached.
+func (w World) query(c cluster) ringcheck.Query {
+	return ringcheck.Query{Inventory: c.inv, Release: c.rel, Jolokia: true, Dial: w.agentDialer(c)}
+}
+
+// answers asks a node one question in CQL.
+func (w World) answers(ctx context.Context, c cluster, n topology.Node) error {
+	return cql.Probe(ctx, cql.Endpoint{
+		Addresses: []string{n.PrivateAddress}, Port: n.Ports.Native, Release: c.rel, Dial: w.dialer(c),
+	})
 }
 
 // mismatchError carries the differences of a ring.

@@ -95,6 +95,8 @@ func (d *decoder) spec(root *yaml.Node, s *Spec) {
 			field{"table", text(&s.Keyspace.Table)},
 			field{"replication", func(d *decoder, n *yaml.Node, path string) { d.replication(n, path, s) }},
 		)},
+		{"hosts", text(&s.Hosts)},
+		{"ec2", func(d *decoder, n *yaml.Node, path string) { d.ec2(n, path, s) }},
 		{"settings", func(d *decoder, n *yaml.Node, path string) { d.settings(n, path, s) }},
 		{"stress", group(
 			field{"rows", whole(&s.Stress.Rows, 1)},

@@ -32,6 +32,10 @@ type Spec struct {
 	Keyspace  Keyspace       `json:"keyspace"`
 	Settings  map[string]any `json:"settings"` // further keys of cassandra.yaml
 	Stress    Stress         `json:"stress"`
+	// Hosts is the inventory file of provider hosts.
+	Hosts string `json:"hosts,omitempty"`
+	// EC2 is nil when the file has no such block and another provider is asked for.
+	EC2 *EC2 `json:"ec2,omitempty"`
 
 	source *source
 }
@@ -98,6 +102,18 @@ func Defaults(s *Spec) {
 	if s.RTTMillis == nil {
 		rtt := 80.0
 		s.RTTMillis = &rtt
+	}
+	if s.EC2 != nil || s.Provider == "ec2" {
+		e := EC2{}
+		if s.EC2 != nil {
+			e = *s.EC2
+		}
+		if e.Volumes != nil {
+			v := *e.Volumes
+			e.Volumes = &v
+		}
+		defaultsEC2(&e)
+		s.EC2 = &e
 	}
 	// A copy, so that a Spec that shares the list with this one stays as it is.
 	s.Regions = append([]Region(nil), s.Regions...)

@@ -59,6 +59,12 @@ func TestParseFull(t *testing.T) {
 			"data_file_extras": []any{"a", map[string]any{"b": int64(1)}}},
 		Stress: Stress{Rows: 5, ValueBytes: 64, InFlight: 1, Rate: 1000, WriteCL: "EACH_QUORUM", ReadCL: "LOCAL_ONE",
 			WriteDC: "us-west-2", ReadDC: "us-gov-east", MissingDeadline: "2m0s"},
+		EC2: &EC2{
+			InstanceType: "m5.xlarge", Architecture: "arm64", AMI: AMI{IDs: map[string]string{"us-west-2": "ami-12345678", "us-gov-east-1": "ami-87654321"}},
+			SSHUser: "admin", RootGB: 16, Key: "generated", VPC: "own", PublicIP: "ephemeral", TTL: "1h30m0s", Owner: "me@example.org",
+			Volumes:      &Volumes{Data: Volume{Type: "gp3", SizeGB: 100, IOPS: 4000, Throughput: 250}, Commitlog: Volume{Type: "gp2", SizeGB: 50}},
+			OperatorCIDR: []string{"203.0.113.4/32"}, CassandraMirror: "https://mirror.example.org/cassandra",
+		},
 	}
 	got.source = nil
 	if !reflect.DeepEqual(got, want) {

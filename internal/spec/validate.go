@@ -125,6 +125,12 @@ func check(s Spec) []*Problem {
 		bad("rtt_ms", "must be between 0 and 60000")
 	}
 	checkRegions(s, bad, match, between)
+	if (s.Provider == "hosts") != (s.Hosts != "") {
+		bad("hosts", "names the inventory file of provider hosts, and goes with it alone")
+	}
+	if s.EC2 != nil {
+		checkEC2(s, checker{bad, oneOf, match, between})
+	}
 
 	const name = "a CQL name: a lower-case letter, then up to 47 letters, digits and _"
 	match("keyspace.name", s.Keyspace.Name, identifier, name)

@@ -15,20 +15,22 @@ const Schema = "crossring/v1"
 // the same plan, byte for byte. Addresses are not in it where the provider
 // decides them.
 type Plan struct {
-	Schema       string   `json:"schema"`
-	Name         string   `json:"name"`         // crossring's name of the cluster
-	ClusterName  string   `json:"cluster_name"` // Cassandra's cluster_name
-	Provider     string   `json:"provider"`
-	Version      string   `json:"cassandra_version"` // full, x.y.z
-	Partitioner  string   `json:"partitioner"`       // short class name
-	Snitch       string   `json:"snitch"`            // short class name
-	NamingScheme string   `json:"ec2_naming_scheme"` // legacy or standard
-	NumTokens    int      `json:"num_tokens"`
-	HeapMB       int      `json:"heap_mb"`
-	RTTMillis    float64  `json:"rtt_ms"` // between regions, local provider
-	Disks        Disks    `json:"disks"`
-	Keyspace     Keyspace `json:"keyspace"`
-	Stress       Stress   `json:"stress"`
+	Schema       string  `json:"schema"`
+	Name         string  `json:"name"`         // crossring's name of the cluster
+	ClusterName  string  `json:"cluster_name"` // Cassandra's cluster_name
+	Provider     string  `json:"provider"`
+	Version      string  `json:"cassandra_version"` // full, x.y.z
+	Partitioner  string  `json:"partitioner"`       // short class name
+	Snitch       string  `json:"snitch"`            // short class name
+	NamingScheme string  `json:"ec2_naming_scheme"` // legacy or standard
+	NumTokens    int     `json:"num_tokens"`
+	HeapMB       int     `json:"heap_mb"`
+	RTTMillis    float64 `json:"rtt_ms"` // between regions, local provider
+	// Hosts is the inventory file of the hosts provider.
+	Hosts    string   `json:"hosts,omitempty"`
+	Disks    Disks    `json:"disks"`
+	Keyspace Keyspace `json:"keyspace"`
+	Stress   Stress   `json:"stress"`
 	// Settings are further cassandra.yaml keys, value by key, that the spec asks for.
 	Settings map[string]any    `json:"settings,omitempty"`
 	Nodes    []Node            `json:"nodes"`
@@ -36,6 +38,7 @@ type Plan struct {
 	Tags     map[string]string `json:"tags"`
 	Cost     *Cost             `json:"cost"`
 	Calls    []string          `json:"calls"`
+	EC2      *EC2Plan          `json:"ec2,omitempty"`
 }
 
 // Disks names the logical volume of each kind of data.
@@ -79,6 +82,18 @@ type Cost struct {
 	PerHourUSD float64 `json:"per_hour_usd"`
 	TTLUSD     float64 `json:"ttl_usd"`
 	PricesAsOf string  `json:"prices_as_of"`
+	// TransferUSD is of TTLUSD: one write of the test, between regions.
+	TransferUSD float64    `json:"transfer_usd"`
+	Items       []CostItem `json:"items"`
+	Unpriced    []string   `json:"unpriced"` // what the prices do not cover
+}
+
+// CostItem is one line of an estimate: count of something, together.
+type CostItem struct {
+	Region     string  `json:"region"`
+	What       string  `json:"what"`
+	Count      int     `json:"count"`
+	PerHourUSD float64 `json:"per_hour_usd"`
 }
 
 // Node is one Cassandra node. In a Plan its addresses, ports and layout may be
@@ -98,6 +113,8 @@ type Node struct {
 	PublicAddress  string `json:"public_address,omitempty"`  // broadcast
 	Ports          Ports  `json:"ports"`
 	Layout         Layout `json:"layout"`
+	// Host is the node's machine, on providers that have machines.
+	Host *Host `json:"host,omitempty"`
 }
 
 // Ports of a node. 0 means off.
@@ -132,10 +149,12 @@ type Layout struct {
 
 // Inventory is what was made: the plan, and its nodes with their addresses.
 type Inventory struct {
-	Schema string `json:"schema"`
-	Plan   Plan   `json:"plan"`
-	Nodes  []Node `json:"nodes"`
-	Local  *Local `json:"local,omitempty"`
+	Schema string  `json:"schema"`
+	Plan   Plan    `json:"plan"`
+	Nodes  []Node  `json:"nodes"`
+	Local  *Local  `json:"local,omitempty"`
+	EC2    *EC2    `json:"ec2,omitempty"`
+	Remote *Remote `json:"remote,omitempty"`
 }
 
 // Local is what the local provider alone knows of its cluster.

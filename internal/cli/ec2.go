@@ -1,0 +1,189 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/user"
+	"strings"
+	"time"
+
+	"crossring/internal/plan"
+	"crossring/internal/price"
+	"crossring/internal/run"
+	"crossring/internal/spec"
+	"crossring/internal/topology"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
+)
+
+func operatorFlag() cli.Flag {
+	return &cli.StringSliceFlag{Name: "operator-cidr", Usage: "on EC2, let `NETWORK` reach SSH and CQL, as 203.0.113.4/32; may be repeated"}
+}
+
+// withOperators puts the networks of --operator-cidr in place of the spec's.
+func withOperators(c *cli.Context, s *spec.Spec) error {
+	cidrs := c.StringSlice("operator-cidr")
+	if len(cidrs) == 0 {
+		return nil
+	}
+	for _, cidr := range cidrs {
+		if problem := spec.CheckCIDR(cidr); problem != "" {
+			return run.Usage("", fmt.Errorf("--operator-cidr: %s", problem), "")
+		}
+	}
+	if s.EC2 == nil {
+		s.EC2 = &spec.EC2{}
+	}
+	s.EC2.OperatorCIDR = cidrs
+	return nil
+}
+
+func pricesFlag() cli.Flag {
+	return &cli.StringFlag{Name: "prices", Usage: "estimate the cost with the price table in `FILE`, in the form of the one that is shipped"}
+}
+
+// repriced is the plan with the costs of --prices.
+func repriced(c *cli.Context, p topology.Plan) (topology.Plan, error) {
+	file := c.String("prices")
+	if file == "" {
+		return p, nil
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return p, run.Usage("reading the prices", err, "")
+	}
+	table, err := price.Parse(data)
+	if err != nil {
+		return p, run.Usage(file, err, "")
+	}
+	return plan.Repriced(p, table), nil
+}
+
+// writeEC2Plan prints what of a plan only EC2 has.
+func writeEC2Plan(out io.Writer, p topology.Plan) {
+	e := p.EC2
+	if e == nil {
+		return
+	}
+	image := e.Image.SSM
+	if e.Image.Name != "" {
+		image = e.Image.Name + " of " + e.Image.Owner
+	}
+	for _, region := range p.Nodes {
+		if id := e.Image.IDs[region.Region]; id != "" {
+			image = "ids in the spec"
+		}
+	}
+	fmt.Fprintf(out, "\ninstances: %s (%s), image %s, instance metadata tokens %s, public addresses %s\n", e.InstanceType, e.Architecture, image, e.HTTPTokens, e.PublicIP)
+	if len(e.Volumes) == 0 {
+		fmt.Fprintln(out, "volumes: the instance's own disks")
+	}
+	for _, v := range e.Volumes {
+		fmt.Fprintf(out, "volume: %s on %s, %s of %d GB\n", v.Disk, v.Device, v.Type, v.SizeGB)
+	}
+	for _, line := range plan.QuotaLines(e.Quotas) {
+		fmt.Fprintf(out, "quota: %s\n", line)
+	}
+	for _, call := range p.Calls {
+		fmt.Fprintf(out, "call: %s\n", call)
+	}
+	if p.Cost != nil {
+		ttl := time.Duration(e.TTLSeconds * float64(time.Second))
+		fmt.Fprintf(out, "cost: %.2f USD an hour, %.2f USD in %s with %.2f USD for transfer between regions (prices as of %s)\n",
+			p.Cost.PerHourUSD, p.Cost.TTLUSD, ttl, p.Cost.TransferUSD, p.Cost.PricesAsOf)
+		for _, what := range p.Cost.Unpriced {
+			fmt.Fprintf(out, "cost: without %s, which the price table does not have\n", what)
+		}
+	}
+}
+
+// owner is who is asking, for tags.
+func (e *env) owner() string {
+	if name := e.variable("USER"); name != "" {
+		return name
+	}
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return "unknown"
+}
+
+func (e *env) extendCommand() *cli.Command {
+	return &cli.Command{
+		Name: "extend", Usage: "let a cluster on EC2 live longer", ArgsUsage: "NAME",
+		Flags: []cli.Flag{&cli.DurationFlag{Name: "ttl", Usage: "time to live from now on", Value: 8 * time.Hour}},
+		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
+			return withName(c, e, func(w run.World, name string) (answer, error) {
+				res, err := w.Extend(ctx, name, c.Duration("ttl"))
+				return answer{doc: res, text: func(out io.Writer) error {
+					_, err := fmt.Fprintf(out, "%s expires at %s\n", res.Name, res.ExpiresAt.Format(time.RFC3339))
+					return err
+				}}, err
+			})
+		}),
+	}
+}
+
+func regionFlag() cli.Flag {
+	return &cli.StringSliceFlag{Name: "region", Usage: "only in `REGION`; may be repeated; without it, in all that the account has"}
+}
+
+func (e *env) gcCommand() *cli.Command {
+	return &cli.Command{
+		Name: "gc", Usage: "remove every cluster on EC2 whose time to live is over",
+		Flags: []cli.Flag{regionFlag(), &cli.BoolFlag{Name: "dry-run", Usage: "only list them"}},
+		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
+			w, err := e.world(c)
+			if err != nil {
+				return answer{}, err
+			}
+			res, err := w.Collect(ctx, c.Bool("dry-run"), c.StringSlice("region")...)
+			return answer{doc: res, text: func(out io.Writer) error {
+				word := "removed"
+				if !res.Removed {
+					word = "expired"
+				}
+				for _, l := range res.Clusters {
+					if _, err := fmt.Fprintf(out, "%s %s of %s: %d instances in %s, expired at %s\n", word, l.Name, l.Owner, l.Nodes, strings.Join(l.Regions, ","), l.Expires.Format(time.RFC3339)); err != nil {
+						return err
+					}
+				}
+				return nil
+			}}, err
+		}),
+	}
+}
+
+// confirm asks a question on the terminal.
+func (e *env) confirm(question string) (bool, error) {
+	in, ok := e.stdin.(*os.File)
+	if !ok || !term.IsTerminal(int(in.Fd())) {
+		return false, errors.New("there is no terminal to ask on")
+	}
+	fmt.Fprintf(e.stderr, "%s [y/N] ", question)
+	line, err := bufio.NewReader(in).ReadString('\n')
+	if err != nil {
+		return false, fmt.Errorf("reading the answer: %w", err)
+	}
+	return strings.EqualFold(strings.TrimSpace(line), "y") || strings.EqualFold(strings.TrimSpace(line), "yes"), nil
+}
+
+// dryRun is up --dry-run.
+func dryRun(ctx context.Context, w run.World, req run.UpRequest) (answer, error) {
+	if req.Spec == nil {
+		return answer{}, run.Usage("", errors.New("a dry run needs a spec"), "crossring up -f cluster.yaml --dry-run")
+	}
+	p, err := w.DryRun(ctx, *req.Spec)
+	return answer{doc: p, text: func(out io.Writer) error {
+		if err != nil {
+			return nil
+		}
+		_, err := fmt.Fprintf(out, "EC2 would make cluster %s: %d instances; nothing was made\n", p.Name, len(p.Nodes))
+		return err
+	}}, err
+}

@@ -1,0 +1,158 @@
+package prepare
+
+const (
+	claimScript = `made=
+[ -z "$4" ] || [ -e "$4" ] || made=yes
+mkdir -p "$1"
+if [ -f "$1/cluster" ]; then
+  read -r id name <"$1/cluster"
+  [ "$id" = "$2" ] || echo "${name:-$id}"
+  exit 0
+fi
+[ -z "$made" ] || : >"$1/made-root"
+echo "$2 $3" >"$1/cluster"`
+
+	userScript = `if ! id "$1" >/dev/null 2>&1; then
+  useradd --system --home-dir "$2" --no-create-home --shell /usr/sbin/nologin "$1"
+  echo "$1" >"$4/user"
+fi
+d=/etc/security/limits.d
+if [ -d $d ] && [ ! -f $d/crossring.conf ]; then
+  printf '# crossring %s\n%s - nofile 1048576\n%s - nproc 32768\n%s - memlock unlimited\n%s - as unlimited\n' "$3" "$1" "$1" "$1" "$1" >$d/crossring.conf
+fi`
+
+	markScript = `id=$1 u=$2; shift 2
+for d in "$@"; do
+  if [ -d "$d" ] && [ -n "$(ls -A "$d")" ] && [ "$(cat "$d/.crossring" 2>/dev/null)" != "$id" ]; then
+    echo "$d"; exit 0
+  fi
+done
+for d in "$@"; do
+  mkdir -p "$d"
+  echo "$id" >"$d/.crossring"
+  chmod 755 "$d"
+  if [ -n "$u" ]; then chown "$u:$(id -gn "$u")" "$d"; fi
+done`
+
+	dirsScript = `u=$1; shift
+for d in "$@"; do
+  [ -n "$d" ] || continue
+  mkdir -p "$d"
+  if [ -n "$u" ]; then chown "$u:$(id -gn "$u")" "$d"; fi
+done`
+
+	javaScript = `least=$1 most=$2 home=$3 install=$4
+fits() {
+  [ -x "$1" ] || return 1
+  v=$("$1" -XX:-UsePerfData -version 2>&1 | sed -n 's/.* version "\([0-9]*\)\.\{0,1\}\([0-9]*\).*/\1 \2/p' | head -n 1)
+  [ -n "$v" ] || return 1
+  major=${v%% *}
+  [ "$major" != 1 ] || major=${v#* }
+  [ "$major" -ge "$least" ] && [ "$major" -le "$most" ]
+}
+find() {
+  if [ -n "$home" ]; then
+    if fits "$home/bin/java"; then echo "$home/bin/java"; exit 0; fi
+    echo "$home/bin/java is missing, or not Java $least to $most" >&2; exit 1
+  fi
+  j=$(command -v java || true)
+  if [ -n "$j" ]; then j=$(readlink -f "$j"); if fits "$j"; then echo "$j"; exit 0; fi; fi
+  for j in /usr/lib/jvm/*17*/bin/java /usr/lib/jvm/*/bin/java; do
+    if fits "$j"; then readlink -f "$j"; exit 0; fi
+  done
+}
+find
+[ "$install" = yes ] || exit 0
+if command -v apt-get >/dev/null; then
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get -o DPkg::Lock::Timeout=300 -qq update >&2
+  apt-get -o DPkg::Lock::Timeout=300 -qq install -y --no-install-recommends openjdk-17-jre-headless >&2
+elif command -v dnf >/dev/null; then
+  dnf -q -y install java-17-amazon-corretto-headless >&2 || dnf -q -y install java-17-openjdk-headless >&2
+elif command -v yum >/dev/null; then
+  yum -q -y install java-17-amazon-corretto-headless >&2 || yum -q -y install java-17-openjdk-headless >&2
+else
+  echo "no apt-get, dnf or yum to install it with" >&2; exit 1
+fi
+find`
+
+	haveScript = `home=$1 what=$2 id=$3 link=$4
+if [ -e "$home" ] && [ "$(cat "$home/.crossring" 2>/dev/null)" != "$id" ]; then echo "foreign $home"; exit 0; fi
+if [ -e "$link" ] && [ ! -L "$link" ]; then echo "foreign $link"; exit 0; fi
+if [ -L "$link" ] && [ "$(readlink "$link")" != "$home" ]; then
+  t=$(readlink -f "$link"); if [ "$(cat "$t/.crossring" 2>/dev/null)" != "$id" ]; then echo "foreign $link"; exit 0; fi
+fi
+if [ "$(cat "$home/.pack" 2>/dev/null)" = "$what" ] && [ -L "$link" ]; then echo done; fi`
+
+	unpackScript = `home=$1 what=$2 id=$3 link=$4 pack=$5 strip=$6
+umask 022
+rm -rf "$home.new"
+mkdir -p "$home.new"
+tar -x -f "$pack" -C "$home.new" --strip-components="$strip" --no-same-owner
+mkdir -p "$home.new/agents"
+if [ ! -f "$home.new/agents/jamm.jar" ]; then
+  for j in "$home.new"/lib/jamm-*.jar; do if [ -f "$j" ]; then cp "$j" "$home.new/agents/jamm.jar"; fi; done
+fi
+echo "$id" >"$home.new/.crossring"
+echo "$what" >"$home.new/.pack"
+rm -rf "$home"
+mv "$home.new" "$home"
+ln -sfn "$home" "$link"
+rm -f "$pack"`
+
+	// A download that was cut off is gone on with. The checksum is 128 hex digits
+	// for SHA-512, 64 for SHA-256.
+	fetchScript = `url=$1 to=$2 sum=$3
+if ! command -v curl >/dev/null && ! command -v wget >/dev/null; then
+  if command -v apt-get >/dev/null; then apt-get -qq update >&2 && apt-get -qq install -y --no-install-recommends curl ca-certificates >&2
+  else echo "no curl and no wget to fetch with" >&2; exit 1; fi
+fi
+get() {
+  if command -v curl >/dev/null; then curl -fsSL --retry 3 -C - -o "$2" "$1"; else wget -q -c -O "$2" "$1"; fi
+}
+if [ -z "$sum" ]; then
+  for k in sha512 sha256; do
+    rm -f "$to.sum"
+    if get "$url.$k" "$to.sum" 2>/dev/null; then sum=$(tr -c '0-9a-fA-F' '\n' <"$to.sum" | grep -E '^([0-9a-fA-F]{64}|[0-9a-fA-F]{128})$' | head -n 1 || true); fi
+    rm -f "$to.sum"
+    [ -z "$sum" ] || break
+  done
+  [ -n "$sum" ] || { echo "no checksum at $url.sha512 or .sha256" >&2; exit 1; }
+fi
+k=sha256sum; [ ${#sum} -ne 128 ] || k=sha512sum
+fits() { echo "$sum  $1" | $k -c --status 2>/dev/null; }
+if fits "$to"; then echo fits; exit 0; fi
+get "$url" "$to.part" >&2 || { rm -f "$to.part"; get "$url" "$to.part" >&2; }
+if ! fits "$to.part"; then
+  # What was there from before may be of another file.
+  rm -f "$to.part"; get "$url" "$to.part" >&2
+fi
+if fits "$to.part"; then mv "$to.part" "$to"; echo fits; else rm -f "$to.part"; fi`
+
+	removeScript = `id=$1 state=$2 link=$3 unit=$4 user=$5 root=$6; shift 6
+if [ -z "$root" ] && [ -f "$unit" ] && grep -q "^# crossring $id\$" "$unit"; then
+  rm -f "$unit"
+  [ ! -d /run/systemd/system ] || systemctl daemon-reload
+fi
+if [ -L "$link" ] && [ "$(cat "$link/.crossring" 2>/dev/null)" = "$id" ]; then rm "$link"; fi
+for d in "$@"; do
+  rm -rf "$d.new"
+  if [ "$(cat "$d/.crossring" 2>/dev/null)" = "$id" ]; then rm -rf "$d"; fi
+  if [ -e "$d" ] && [ "$(cat "$d/.crossring" 2>/dev/null)" = "$id" ]; then echo "$d"; fi
+done
+if [ -z "$root" ]; then
+  f=/etc/security/limits.d/crossring.conf
+  if [ -f $f ] && grep -q "^# crossring $id\$" $f; then rm -f $f; fi
+  if [ -n "$user" ] && [ "$(cat "$state/user" 2>/dev/null)" = "$user" ]; then userdel "$user" 2>/dev/null || echo "user $user"; fi
+fi
+exit 0`
+
+	releaseScript = `state=$1 id=$2 root=$3 made=
+[ ! -f "$state/made-root" ] || made=yes
+if [ -f "$state/cluster" ] && [ "$(cut -d ' ' -f 1 "$state/cluster")" = "$id" ]; then rm -rf "$state"; fi
+for d in fs/* fs opt etc var/log var/lib var; do
+  case "$root:$d" in :fs/*|:fs|?*:*) for e in "$root"/$d; do rmdir "$e" 2>/dev/null || true; done;; esac
+done
+[ -z "$made" ] || rmdir "$root" 2>/dev/null || true
+exit 0`
+)

@@ -1,0 +1,160 @@
+package sshhost
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// putScript takes a file from standard input. A connection that ends in the
+// middle looks like an end of the file: the checksum tells.
+const putScript = `umask 077
+mkdir -p -m 755 "$(dirname "$1")"
+cat >"$1.new"
+echo "$2  $1.new" | sha256sum -c --status || { rm -f "$1.new"; echo "the file did not arrive whole" >&2; exit 1; }
+chmod "$3" "$1.new"
+if [ -f "$1" ] && cmp -s "$1" "$1.new"; then chmod "$3" "$1"; rm "$1.new"; else mv -f "$1.new" "$1"; fi`
+
+// Put writes a file whole, or not at all, with root's rights, and makes its
+// directory. A file that has the bytes already keeps its time.
+func (c *Client) Put(ctx context.Context, path string, data []byte, mode fs.FileMode) error {
+	sum := sha256.Sum256(data)
+	_, err := c.Run(ctx, Command{
+		Name: "write " + path, Root: true, In: bytes.NewReader(data),
+		Line: shellCall(putScript, path, hex.EncodeToString(sum[:]), octal(mode)),
+	})
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}
+
+// shellCall makes a line that runs a script with arguments and leaves it
+// standard input.
+func shellCall(script string, args ...string) string {
+	line := "sh -c " + Quote("set -eu\n"+script) + " sh"
+	for _, a := range args {
+		line += " " + Quote(a)
+	}
+	return line
+}
+
+func octal(mode fs.FileMode) string { return "0" + strconv.FormatUint(uint64(mode.Perm()), 8) }
+
+const (
+	// beginScript says where to go on: "done", or the size of what is there.
+	beginScript = `if [ -f "$1" ] && echo "$2  $1" | sha256sum -c --status 2>/dev/null; then chmod "$3" "$1"; echo done; exit; fi
+mkdir -p -m 755 "$(dirname "$1")"
+if [ -f "$4" ]; then stat -c %s "$4"; else echo 0; fi`
+	appendScript = `umask 077; cat >>"$1"`
+	finishScript = `echo "$2  $4" | sha256sum -c --status || { rm -f "$4"; exit 3; }
+chmod "$3" "$4"
+mv -f "$4" "$1"`
+)
+
+// BrokenError says that a file was not what it should be after it had arrived.
+type BrokenError struct{ Host, Path string }
+
+func (e *BrokenError) Error() string {
+	return fmt.Sprintf("upload %s to %s: its checksum is wrong after the transfer", e.Path, e.Host)
+}
+
+// Upload copies a big file of this computer, with root's rights. It goes on
+// where an earlier one of the same bytes was cut off, and begins again after a
+// lost connection; a file that is there already is not sent. The file has its
+// name only when it is whole. progress, if not nil, hears of bytes that arrived
+// out of all.
+func (c *Client) Upload(ctx context.Context, local, path string, mode fs.FileMode, progress func(done, total int64)) error {
+	f, err := os.Open(local)
+	if err != nil {
+		return fmt.Errorf("upload: %w", err)
+	}
+	defer f.Close()
+	h := sha256.New()
+	size, err := io.Copy(h, f)
+	if err != nil {
+		return fmt.Errorf("upload: read %s: %w", local, err)
+	}
+	sum := hex.EncodeToString(h.Sum(nil))
+	if progress == nil {
+		progress = func(int64, int64) {}
+	}
+	const tries = 4
+	for i := 1; ; i++ {
+		err := c.upload(ctx, f, size, sum, path, mode, progress)
+		var lost *LostError
+		var broken *BrokenError
+		if err == nil || i == tries || ctx.Err() != nil || !errors.As(err, &lost) && !errors.As(err, &broken) {
+			return err
+		}
+	}
+}
+
+func (c *Client) upload(ctx context.Context, f io.ReaderAt, size int64, sum, path string, mode fs.FileMode, progress func(done, total int64)) error {
+	name := "upload " + path
+	part := path + "." + sum[:12] + ".part"
+	begin, err := c.Run(ctx, Command{Name: name, Line: shellCall(beginScript, path, sum, octal(mode), part), Root: true})
+	if err != nil {
+		return err
+	}
+	answer := strings.TrimSpace(begin.Out)
+	if answer == "done" {
+		progress(size, size)
+		return nil
+	}
+	at, err := strconv.ParseInt(answer, 10, 64)
+	if err != nil {
+		return fmt.Errorf("%s to %s: unexpected answer %q", name, c, answer)
+	}
+	if at < size {
+		in := &counter{r: io.NewSectionReader(f, at, size-at), done: at, total: size, progress: progress}
+		_, err := c.Run(ctx, Command{Name: name, Line: shellCall(appendScript, part), Root: true, In: in})
+		in.stop()
+		if err != nil {
+			return err
+		}
+	}
+	_, err = c.Run(ctx, Command{Name: name, Line: shellCall(finishScript, path, sum, octal(mode), part), Root: true})
+	var exit *ExitError
+	if errors.As(err, &exit) && exit.Status == 3 {
+		return &BrokenError{Host: c.String(), Path: path}
+	}
+	return err
+}
+
+// counter tells how much has been read, until it is stopped.
+type counter struct {
+	r           io.Reader
+	mu          sync.Mutex
+	stopped     bool
+	done, total int64
+	progress    func(done, total int64)
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.done += int64(n)
+	if n > 0 && !c.stopped {
+		c.progress(c.done, c.total)
+	}
+	return n, err
+}
+
+// stop is for a command that ended before it had read all: what feeds it may
+// still be at it.
+func (c *counter) stop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stopped = true
+}

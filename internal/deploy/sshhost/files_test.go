@@ -1,0 +1,128 @@
+package sshhost
+
+import (
+	"bytes"
+	"crypto/rand"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"crossring/internal/deploy/sshhost/sshdtest"
+)
+
+func TestPut(t *testing.T) {
+	c := client(t, sshdtest.Start(t, "127.0.0.1"))
+	path := filepath.Join(t.TempDir(), "a dir", "it's a file")
+	data := []byte("one\x00two\n")
+	if err := c.Put(limited(t), path, data, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(path)
+	info, statErr := os.Stat(path)
+	if err != nil || statErr != nil || !bytes.Equal(got, data) || info.Mode() != 0o640 {
+		t.Errorf("%q %v, %v %v", got, info.Mode(), err, statErr)
+	}
+	if err := c.Put(limited(t), path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again, err := os.Stat(path)
+	if err != nil || !os.SameFile(info, again) || !again.ModTime().Equal(info.ModTime()) || again.Mode() != 0o600 {
+		t.Errorf("the same bytes made another file, or its mode is wrong: %v, %v", again, err)
+	}
+	if err := c.Put(limited(t), filepath.Join(path, "below a file"), data, 0o600); err == nil {
+		t.Error("a file below a file was written")
+	}
+}
+
+// big is a file of random bytes.
+func big(t *testing.T, size int) (path string, data []byte) {
+	t.Helper()
+	data = make([]byte, size)
+	rand.Read(data)
+	path = filepath.Join(t.TempDir(), "big")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path, data
+}
+
+func TestUpload(t *testing.T) {
+	c := client(t, sshdtest.Start(t, "127.0.0.1"))
+	from, data := big(t, 20<<20)
+	to := filepath.Join(t.TempDir(), "deep", "er", "file")
+	var sent int64
+	count := func(done, total int64) { sent++ }
+	if err := c.Upload(limited(t), from, to, 0o755, count); err != nil {
+		t.Fatal(err)
+	}
+	same(t, to, data)
+	if sent < 2 {
+		t.Errorf("progress was told %d times", sent)
+	}
+	sent = 0
+	if err := c.Upload(limited(t), from, to, 0o755, count); err != nil || sent != 1 {
+		t.Errorf("a file that is there was sent again: %d reports, %v", sent, err)
+	}
+}
+
+func same(t *testing.T, path string, want []byte) {
+	t.Helper()
+	got, err := os.ReadFile(path)
+	if err != nil || !bytes.Equal(got, want) {
+		t.Errorf("%s: %d bytes, want %d, the same: %t (%v)", path, len(got), len(want), bytes.Equal(got, want), err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "*.part")); left != nil {
+		t.Errorf("left: %v", left)
+	}
+}
+
+func TestUploadGoesOnAfterALostConnection(t *testing.T) {
+	s := sshdtest.Start(t, "127.0.0.1")
+	link := newLink(t, s)
+	c := client(t, s, func(cfg *Config) { cfg.Address, cfg.Port = link.host, link.port })
+	from, data := big(t, 8<<20)
+	to := filepath.Join(t.TempDir(), "file")
+	cut, late, begin := false, int64(0), int64(-1)
+	err := c.Upload(limited(t), from, to, 0o644, func(done, total int64) {
+		if done > total/2 && !cut {
+			cut = true
+			before := c.live
+			link.cut()
+			<-before.over // what this end still reads goes nowhere
+			late = done
+		} else if cut && done <= late && begin < 0 {
+			begin = done
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, to, data)
+	if !cut || begin <= 32<<10 {
+		t.Errorf("the connection was cut: %t, at %d; the transfer then began at %d", cut, late, begin)
+	}
+}
+
+func TestAPartOfOtherBytesIsNotTakenForOurs(t *testing.T) {
+	c := client(t, sshdtest.Start(t, "127.0.0.1"))
+	from, data := big(t, 1<<20)
+	to := filepath.Join(t.TempDir(), "file")
+	if err := c.Upload(limited(t), from, to, 0o644, nil); err != nil {
+		t.Fatal(err)
+	}
+	// What a cut-off transfer leaves has the checksum in its name; here its bytes are wrong.
+	sum, err := c.Run(limited(t), Command{Line: "sha256sum <" + Quote(to)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(to, to+"."+sum.Out[:12]+".part"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(to+"."+sum.Out[:12]+".part", []byte("something else"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Upload(limited(t), from, to, 0o644, nil); err != nil {
+		t.Fatal(err)
+	}
+	same(t, to, data)
+}

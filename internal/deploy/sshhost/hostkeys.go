@@ -1,0 +1,152 @@
+package sshhost
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/knownhosts"
+)
+
+// hostKeys is what is known of the key of the host at one address.
+type hostKeys struct {
+	cfg     Config
+	address string // as in a known_hosts file
+	held    []ssh.PublicKey
+	given   []ssh.PublicKey
+	shown   ssh.PublicKey // and accepted
+	refused error         // why the one shown was refused
+}
+
+// loadHostKeys reads the file anew each time: several hosts share it.
+func loadHostKeys(cfg Config, address string) (*hostKeys, error) {
+	h := &hostKeys{cfg: cfg, address: knownhosts.Normalize(address)}
+	for _, line := range cfg.HostKeys {
+		key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(line))
+		if err != nil {
+			return nil, fmt.Errorf("host key given for %s: %w", cfg.Address, err)
+		}
+		h.given = append(h.given, key)
+	}
+	if cfg.KnownHosts == "" {
+		return h, nil
+	}
+	data, err := os.ReadFile(cfg.KnownHosts)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("read host keys: %w", err)
+	}
+	for len(data) > 0 {
+		_, hosts, key, _, rest, err := ssh.ParseKnownHosts(data)
+		if err != nil {
+			break // io.EOF: none left
+		}
+		if slices.Contains(hosts, h.address) {
+			h.held = append(h.held, key)
+		}
+		data = rest
+	}
+	return h, nil
+}
+
+// algorithms are those of the keys that would be accepted: asked for any, the
+// host could show one of another kind than the one that is held.
+func (h *hostKeys) algorithms() []string {
+	var list []string
+	for _, key := range h.wanted() {
+		switch t := key.Type(); t {
+		case ssh.KeyAlgoRSA:
+			list = append(list, ssh.KeyAlgoRSASHA256, ssh.KeyAlgoRSASHA512)
+		default:
+			list = append(list, t)
+		}
+	}
+	return list // nil is the library's own choice
+}
+
+func (h *hostKeys) wanted() []ssh.PublicKey {
+	if len(h.held) > 0 {
+		return h.held
+	}
+	return h.given
+}
+
+// check is the callback of the handshake. Its error would come out as text only,
+// so it is kept, too.
+func (h *hostKeys) check(_ string, _ net.Addr, key ssh.PublicKey) error {
+	wanted := h.wanted()
+	for _, w := range wanted {
+		if string(w.Marshal()) == string(key.Marshal()) {
+			h.shown = key
+			return nil
+		}
+	}
+	switch {
+	case len(wanted) > 0:
+		e := &HostKeyChangedError{Address: h.address, Got: ssh.FingerprintSHA256(key)}
+		for _, w := range wanted {
+			e.Held = append(e.Held, ssh.FingerprintSHA256(w))
+		}
+		if len(h.held) > 0 {
+			e.File = h.cfg.KnownHosts
+		}
+		h.refused = e
+	case !h.cfg.TrustFirst:
+		h.refused = &UnknownHostKeyError{Address: h.address, Got: ssh.FingerprintSHA256(key)}
+	default:
+		h.shown = key
+	}
+	return h.refused
+}
+
+// holding keeps two hosts of this process from writing one file at once. Whole
+// lines are appended, so that other processes do no harm either.
+var holding sync.Mutex
+
+// hold writes down the key that was accepted, unless it is there.
+func (h *hostKeys) hold() error {
+	if len(h.held) > 0 || h.cfg.KnownHosts == "" || h.shown == nil {
+		return nil
+	}
+	holding.Lock()
+	defer holding.Unlock()
+	if err := os.MkdirAll(filepath.Dir(h.cfg.KnownHosts), 0o755); err != nil {
+		return fmt.Errorf("hold host key: %w", err)
+	}
+	f, err := os.OpenFile(h.cfg.KnownHosts, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("hold host key: %w", err)
+	}
+	_, err = f.WriteString(knownhosts.Line([]string{h.address}, h.shown) + "\n")
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("hold host key: %w", err)
+	}
+	return nil
+}
+
+// ConsoleKeys finds the host keys that cloud-init prints on the console of an
+// instance at its first boot, as in an authorized_keys file.
+func ConsoleKeys(console string) []string {
+	const begin, end = "-----BEGIN SSH HOST KEY KEYS-----", "-----END SSH HOST KEY KEYS-----"
+	_, rest, ok := strings.Cut(console, begin)
+	if !ok {
+		return nil
+	}
+	block, _, ok := strings.Cut(rest, end)
+	if !ok {
+		return nil // still being printed
+	}
+	var keys []string
+	for line := range strings.Lines(block) {
+		line = strings.TrimSpace(line)
+		if key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(line)); err == nil {
+			keys = append(keys, strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))))
+		}
+	}
+	return keys
+}

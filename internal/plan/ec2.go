@@ -1,0 +1,191 @@
+package plan
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"crossring/internal/price"
+	"crossring/internal/release"
+	"crossring/internal/spec"
+	"crossring/internal/topology"
+)
+
+// Devices that the two EBS volumes are attached as.
+const (
+	dataDevice      = "/dev/sdf"
+	commitlogDevice = "/dev/sdg"
+)
+
+// ec2 plans what only EC2 has: the instances, the firewall, what it all costs, and
+// the calls that make it.
+func (b *builder) ec2(p *topology.Plan, rel release.Release) {
+	s := b.spec.EC2
+	ttl, err := time.ParseDuration(s.TTL)
+	if err != nil {
+		b.problem("ec2.ttl", "%s", err)
+	}
+	p.EC2 = &topology.EC2Plan{
+		InstanceType: s.InstanceType, Architecture: s.Architecture,
+		Image:   topology.EC2Image{SSM: s.AMI.SSM, Name: s.AMI.Name, Owner: s.AMI.Owner, IDs: maps.Clone(s.AMI.IDs)},
+		SSHUser: s.SSHUser, RootGB: s.RootGB, Volumes: []topology.EC2Volume{}, Key: s.Key,
+		VPC: s.VPC, VPCs: maps.Clone(s.VPCs), PublicIP: s.PublicIP,
+		OperatorCIDRs: append([]string{}, s.OperatorCIDR...),
+		TTLSeconds:    ttl.Seconds(), Owner: s.Owner, Mirror: s.CassandraMirror,
+		HTTPTokens: "optional",
+	}
+	if rel.MetadataTypeKey {
+		p.EC2.HTTPTokens = "required"
+	}
+	if v := s.Volumes; v != nil {
+		p.EC2.Volumes = append(p.EC2.Volumes, volume(p.Disks.Data, dataDevice, v.Data), volume(p.Disks.Commitlog, commitlogDevice, v.Commitlog))
+	}
+	p.Rules = rules(p.Nodes, s.OperatorCIDR)
+	p.EC2.Quotas = quotas(*p)
+	p.Calls = calls(*p)
+	p.Cost = price.Estimate(*p, price.Shipped())
+}
+
+func volume(disk, device string, v spec.Volume) topology.EC2Volume {
+	return topology.EC2Volume{Disk: disk, Device: device, Type: v.Type, SizeGB: v.SizeGB, IOPS: v.IOPS, Throughput: v.Throughput}
+}
+
+// quotas are the limits of the account that the plan comes near to, by region.
+// Security groups hold 60 inbound rules each; what is more goes into further groups.
+func quotas(p topology.Plan) []topology.EC2Quota {
+	const elasticIPs = 5 // EC2's default for a region
+	var list []topology.EC2Quota
+	for _, region := range regions(p.Nodes) {
+		nodes, openings := inRegion(p.Nodes, region), len(openings(p, region))
+		need := func(quota string, n, limit int) {
+			list = append(list, topology.EC2Quota{Region: region, Quota: quota, Need: n, Limit: limit})
+		}
+		if p.EC2.PublicIP == spec.Elastic {
+			need(topology.QuotaElasticIPs, len(nodes), elasticIPs)
+		}
+		need(topology.QuotaRules, min(openings, topology.RulesPerGroup), topology.RulesPerGroup)
+		need(topology.QuotaGroups, (openings+topology.RulesPerGroup-1)/topology.RulesPerGroup, topology.GroupsPerNode)
+	}
+	return list
+}
+
+// openings are the different rules of a region: its nodes share their groups.
+func openings(p topology.Plan, region string) []string {
+	var list []string
+	at := map[string]string{}
+	for _, n := range p.Nodes {
+		at[n.Name] = n.Region
+	}
+	for _, r := range p.Rules {
+		if o := fmt.Sprintf("%d from %s", r.Port, r.Source); at[r.Node] == region && !slices.Contains(list, o) {
+			list = append(list, o)
+		}
+	}
+	return list
+}
+
+func regions(nodes []topology.Node) []string {
+	var list []string
+	for _, n := range nodes {
+		if !slices.Contains(list, n.Region) {
+			list = append(list, n.Region)
+		}
+	}
+	return list
+}
+
+func inRegion(nodes []topology.Node, region string) []topology.Node {
+	var list []topology.Node
+	for _, n := range nodes {
+		if n.Region == region {
+			list = append(list, n)
+		}
+	}
+	return list
+}
+
+// calls lists the calls to EC2 that change something, in the order in which a region
+// makes them; regions go side by side.
+func calls(p topology.Plan) []string {
+	list := []string{}
+	for _, region := range regions(p.Nodes) {
+		call := func(format string, args ...any) {
+			list = append(list, region+" "+fmt.Sprintf(format, args...))
+		}
+		nodes := inRegion(p.Nodes, region)
+		call("ImportKeyPair")
+		if p.EC2.VPC == spec.VPCOwn {
+			for _, c := range []string{"CreateVpc", "CreateInternetGateway", "AttachInternetGateway", "CreateRoute"} {
+				call("%s", c)
+			}
+			var zones []string
+			for _, n := range nodes {
+				if !slices.Contains(zones, n.Zone) {
+					zones = append(zones, n.Zone)
+					call("CreateSubnet %s", n.Zone)
+				}
+			}
+		}
+		each := func(what string) {
+			for _, n := range nodes {
+				call("%s %s", what, n.Name)
+			}
+		}
+		elastic := p.EC2.PublicIP == spec.Elastic
+		if elastic {
+			each("AllocateAddress")
+		}
+		groups := max(1, (len(openings(p, region))+topology.RulesPerGroup-1)/topology.RulesPerGroup)
+		for g := range groups {
+			call("CreateSecurityGroup %d", g+1)
+		}
+		authorize := func() {
+			for g := range groups {
+				call("AuthorizeSecurityGroupIngress %d", g+1)
+			}
+		}
+		if elastic {
+			authorize()
+		}
+		each("RunInstances")
+		if elastic {
+			each("AssociateAddress")
+		} else {
+			authorize()
+		}
+	}
+	return list
+}
+
+// operators are the sources of a rule for the operator: the networks, or the word
+// where they are not known.
+func operators(cidrs []string) []string {
+	if len(cidrs) == 0 {
+		return []string{"operator"}
+	}
+	return cidrs
+}
+
+// Repriced is the plan with the costs of another price table.
+func Repriced(p topology.Plan, t price.Table) topology.Plan {
+	if p.EC2 != nil {
+		p.Cost = price.Estimate(p, t)
+	}
+	return p
+}
+
+// QuotaLines are a plan's quotas for people: "us-east-1: 6 elastic-ips (default limit 5)".
+func QuotaLines(list []topology.EC2Quota) []string {
+	var lines []string
+	for _, q := range list {
+		var b strings.Builder
+		fmt.Fprintf(&b, "%s: %d %s", q.Region, q.Need, q.Quota)
+		if q.Limit > 0 {
+			fmt.Fprintf(&b, " (default limit %d)", q.Limit)
+		}
+		lines = append(lines, b.String())
+	}
+	return lines
+}

@@ -1,0 +1,95 @@
+package plan
+
+import (
+	"encoding/json"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"crossring/internal/price"
+	"crossring/internal/topology"
+)
+
+func TestBuildEC2(t *testing.T) {
+	p := build(t, `
+provider: ec2
+cassandra: "1.2"
+regions: [{region: us-east-1, nodes: 2}, {region: us-west-2}]
+ec2:
+  operator_cidr: [203.0.113.4/32, 198.51.100.0/24]
+  volumes: {data: {size_gb: 100}, commitlog: {type: io2, size_gb: 10, iops: 500}}
+  vpc: own
+  ttl: 2h
+`)
+	if p.EC2.HTTPTokens != "optional" || build(t, "provider: ec2\nregions: [{region: us-east-1}]").EC2.HTTPTokens != "required" {
+		t.Error("1.2 can't ask with a token, 5.0 can")
+	}
+	want := []topology.EC2Volume{
+		{Disk: "fs1", Device: "/dev/sdf", Type: "gp3", SizeGB: 100},
+		{Disk: "fs2", Device: "/dev/sdg", Type: "io2", SizeGB: 10, IOPS: 500},
+	}
+	if !reflect.DeepEqual(p.EC2.Volumes, want) || p.EC2.TTLSeconds != 7200 {
+		t.Errorf("%+v", p.EC2)
+	}
+	sources := map[string]int{}
+	for _, r := range p.Rules {
+		if r.Node == "us-west-2-1" {
+			sources[r.Source]++
+		}
+	}
+	if want := map[string]int{"group": 2, "node us-east-1-1": 1, "node us-east-1-2": 1, "203.0.113.4/32": 2, "198.51.100.0/24": 2}; !reflect.DeepEqual(sources, want) {
+		t.Errorf("rules of us-west-2-1 by source: %v", sources)
+	}
+	west := slices.DeleteFunc(slices.Clone(p.Calls), func(c string) bool { return !strings.HasPrefix(c, "us-west-2 ") })
+	wantCalls := []string{"ImportKeyPair", "CreateVpc", "CreateInternetGateway", "AttachInternetGateway", "CreateRoute", "CreateSubnet us-west-2a",
+		"AllocateAddress us-west-2-1", "CreateSecurityGroup 1", "AuthorizeSecurityGroupIngress 1", "RunInstances us-west-2-1", "AssociateAddress us-west-2-1"}
+	if got := strings.ReplaceAll(strings.Join(west, ", "), "us-west-2 ", ""); got != strings.Join(wantCalls, ", ") {
+		t.Errorf("calls %s", got)
+	}
+	data, err := json.Marshal(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back topology.Plan
+	if err := json.Unmarshal(data, &back); err != nil || !reflect.DeepEqual(back.EC2, p.EC2) || !reflect.DeepEqual(back.Cost, p.Cost) {
+		t.Errorf("the plan changes on its way through JSON: %v\n%s", err, data)
+	}
+}
+
+// With ephemeral addresses the rules wait for the instances, and no Elastic IP counts.
+func TestBuildEC2Ephemeral(t *testing.T) {
+	p := build(t, "provider: ec2\nregions: [{region: us-east-1}]\nec2: {public_ip: ephemeral}")
+	if got := strings.Join(p.Calls, ", "); got != "us-east-1 ImportKeyPair, us-east-1 CreateSecurityGroup 1, us-east-1 RunInstances us-east-1-1, us-east-1 AuthorizeSecurityGroupIngress 1" {
+		t.Error(got)
+	}
+	if got := QuotaLines(p.EC2.Quotas); !reflect.DeepEqual(got, []string{"us-east-1: 4 inbound-rules-per-group (default limit 60)", "us-east-1: 1 groups-per-interface (default limit 5)"}) {
+		t.Errorf("%q", got)
+	}
+}
+
+// 100 peers do not fit into one security group.
+func TestBuildEC2Quotas(t *testing.T) {
+	p := build(t, "provider: ec2\nregions: [{region: us-east-1, nodes: 100}, {region: us-west-2, nodes: 7}]")
+	want := []topology.EC2Quota{
+		{Region: "us-east-1", Quota: topology.QuotaElasticIPs, Need: 100, Limit: 5},
+		{Region: "us-east-1", Quota: topology.QuotaRules, Need: 11, Limit: 60}, // 7 peers, group twice, operator twice
+		{Region: "us-east-1", Quota: topology.QuotaGroups, Need: 1, Limit: 5},
+		{Region: "us-west-2", Quota: topology.QuotaElasticIPs, Need: 7, Limit: 5},
+		{Region: "us-west-2", Quota: topology.QuotaRules, Need: 60, Limit: 60}, // 100 peers and 4
+		{Region: "us-west-2", Quota: topology.QuotaGroups, Need: 2, Limit: 5},
+	}
+	if !reflect.DeepEqual(p.EC2.Quotas, want) {
+		t.Errorf("%+v", p.EC2.Quotas)
+	}
+}
+
+func TestRepriced(t *testing.T) {
+	p := build(t, "provider: ec2\nregions: [{region: us-east-1}]")
+	before := *p.Cost
+	table := price.Table{AsOf: "2030-01-01", PublicIPv4Hour: 1, Regions: map[string]price.Region{"us-east-1": {InstanceHour: map[string]float64{"m5d.4xlarge": 2}}}}
+	after := Repriced(p, table).Cost
+	if after.PerHourUSD != 3 || after.PricesAsOf != "2030-01-01" || before.PerHourUSD == 3 || len(after.Unpriced) != 1 {
+		t.Errorf("%+v", after)
+	}
+}

@@ -1,0 +1,168 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"crossring/internal/plan"
+	"crossring/internal/spec"
+	"crossring/internal/topology"
+	"crossring/provision/ec2"
+)
+
+func (w World) ec2() ec2.Provider {
+	return ec2.Provider{StateDir: w.StateDir, Log: w.Log, Say: w.Say, Now: w.Now, Owner: w.Owner}
+}
+
+// DryRun asks EC2 whether it would make what the spec comes to. It changes nothing.
+func (w World) DryRun(ctx context.Context, s spec.Spec) (topology.Plan, error) {
+	p, err := plan.Build(s)
+	switch {
+	case err != nil:
+		return p, Usage("", err, "")
+	case p.Provider != "ec2":
+		return p, Usage("", fmt.Errorf("a dry run asks EC2; the spec's provider is %s", p.Provider), "crossring plan -f FILE")
+	}
+	return p, w.stage("ask EC2 whether it would make this", func() error { return w.ec2().DryRun(ctx, p) })
+}
+
+// Extended says until when a cluster may live now.
+type Extended struct {
+	Schema    string    `json:"schema"`
+	Name      string    `json:"name"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// Extend lets a cluster on EC2 live for ttl from now on.
+func (w World) Extend(ctx context.Context, name string, ttl time.Duration) (Extended, error) {
+	res := Extended{Schema: topology.Schema, Name: name}
+	if err := checkName(name); err != nil {
+		return res, err
+	}
+	if ttl <= 0 {
+		return res, Usage("", fmt.Errorf("a time to live of %s is over already", ttl), "crossring extend "+name+" --ttl 8h")
+	}
+	unlock, err := w.lock(ctx, name)
+	if err != nil {
+		return res, err
+	}
+	defer unlock()
+	c, err := w.open(name)
+	if err != nil {
+		return res, err
+	}
+	if c.inv.EC2 == nil {
+		return res, Usage("", fmt.Errorf("cluster %q is of provider %s and has no time to live", name, c.inv.Plan.Provider), "crossring ls")
+	}
+	res.ExpiresAt = w.Now().Add(ttl).UTC().Truncate(time.Second)
+	return res, w.stage("extend "+name, func() error { return w.ec2().Extend(ctx, c.inv, res.ExpiresAt) })
+}
+
+// Collected says which clusters were removed because their time to live is over; or,
+// of a dry run, would be.
+type Collected struct {
+	Schema   string       `json:"schema"`
+	Removed  bool         `json:"removed"`
+	Clusters []ec2.Listed `json:"clusters"`
+}
+
+// Collect removes what has expired on EC2, in all regions of the account or in those
+// named. A dry run only lists it. One that can't be removed does not keep the others.
+func (w World) Collect(ctx context.Context, dryRun bool, regions ...string) (Collected, error) {
+	res := Collected{Schema: topology.Schema, Removed: !dryRun, Clusters: []ec2.Listed{}}
+	all, err := w.ec2().List(ctx, regions...)
+	errs := []error{err}
+	for _, l := range all {
+		if !l.Expired(w.Now()) {
+			continue
+		}
+		if !dryRun {
+			if err := w.stage("remove "+l.Name+", which has expired", func() error { return w.collect(ctx, l) }); err != nil {
+				errs = append(errs, err)
+				continue
+			}
+		}
+		res.Clusters = append(res.Clusters, l)
+	}
+	return res, errors.Join(errs...)
+}
+
+// collect removes one cluster, while no other command works on it here.
+func (w World) collect(ctx context.Context, l ec2.Listed) error {
+	if err := checkName(l.Name); err != nil {
+		return err // its tag is not of our making
+	}
+	unlock, err := w.lock(ctx, l.Name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return w.ec2().Remove(ctx, l)
+}
+
+// listedEC2 adds to an entry what is known of a cluster on EC2 here: its age, until
+// when it may live, and what it has cost by the prices of its plan.
+func (w World) listedEC2(c cluster, entry Listed) Listed {
+	if c.inv.EC2 == nil {
+		return entry
+	}
+	if made, err := w.ec2().Made(c.inv.Plan.Name); err == nil {
+		entry.AgeSeconds = w.Now().Sub(made).Seconds()
+	}
+	expires := c.inv.EC2.ExpiresAt.UTC().Format(time.RFC3339)
+	entry.ExpiresAt = &expires
+	if c.inv.Plan.Cost != nil {
+		entry.CostSoFarUSD = c.inv.Plan.Cost.PerHourUSD * entry.AgeSeconds / time.Hour.Seconds()
+	}
+	return entry
+}
+
+// ListEC2 lists the clusters of the state directory, and those that the account's tags
+// tell of in all its regions, or in those named.
+func (w World) ListEC2(ctx context.Context, regions ...string) (Listing, error) {
+	l, err := w.List(ctx)
+	if err != nil {
+		return l, err
+	}
+	all, err := w.ec2().List(ctx, regions...)
+	for _, tagged := range all {
+		known := func(e Listed) bool {
+			c, openErr := w.open(e.Name)
+			return openErr == nil && c.inv.EC2 != nil && c.inv.EC2.Run == tagged.Run
+		}
+		if slices.ContainsFunc(l.Clusters, known) {
+			continue
+		}
+		entry := Listed{Name: tagged.Name, Provider: "ec2", Regions: tagged.Regions, Nodes: tagged.Nodes,
+			Problem: "made by " + tagged.Owner + " from another state directory"}
+		if !tagged.Since.IsZero() {
+			entry.AgeSeconds = w.Now().Sub(tagged.Since).Seconds()
+		}
+		if !tagged.Expires.IsZero() {
+			expires := tagged.Expires.UTC().Format(time.RFC3339)
+			entry.ExpiresAt = &expires
+		}
+		l.Clusters = append(l.Clusters, entry)
+	}
+	return l, err
+}
+
+// ConfirmDown asks before hosts on EC2 are taken down with all that is on them. A
+// cluster on this computer, or one that is half made, needs no question.
+func (w World) ConfirmDown(name string, confirm func(question string) (bool, error)) error {
+	c, err := w.open(name)
+	if err != nil || c.inv.EC2 == nil {
+		return nil // Down itself says what is wrong
+	}
+	yes, err := confirm(fmt.Sprintf("take down %s: %d instances in EC2, and all data on them?", name, len(c.inv.EC2.Hosts)))
+	if err == nil && !yes {
+		err = errors.New("not confirmed")
+	}
+	if err != nil {
+		return Usage("taking "+name+" down", err, "crossring down "+name+" --yes")
+	}
+	return nil
+}

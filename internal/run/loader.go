@@ -1,0 +1,94 @@
+package run
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"crossring/internal/cql"
+	"crossring/internal/release"
+	"crossring/internal/topology"
+	"crossring/stress"
+)
+
+// LoaderCommand is the hidden command that makes the program a loader.
+const LoaderCommand = "loader"
+
+// loaderConfig is what a loader is told on standard input, as one line of JSON.
+// With Acks a stream of acknowledgements follows it.
+type loaderConfig struct {
+	Schema                 string            `json:"schema"`
+	Op                     string            `json:"op"`
+	Version                string            `json:"cassandra_version"`
+	Datacenter             string            `json:"datacenter"`
+	Addresses              []string          `json:"addresses"` // private
+	Broadcast              map[string]string `json:"broadcast"` // by private address
+	Port                   int               `json:"port"`
+	Keyspace               string            `json:"keyspace"`
+	Table                  string            `json:"table"`
+	RunID                  uint64            `json:"run_id,string"`
+	FirstKey               int64             `json:"first_key"`
+	Rows                   int64             `json:"rows"`
+	ValueBytes             int               `json:"value_bytes"`
+	InFlight               int               `json:"in_flight"`
+	Rate                   float64           `json:"rate"`
+	Consistency            string            `json:"consistency"`
+	MissingDeadlineSeconds float64           `json:"missing_deadline_seconds"`
+	Acks                   bool              `json:"acks"`
+}
+
+// loaderProgress is a line that a loader writes to standard error.
+type loaderProgress struct {
+	Done    int64 `json:"done"`
+	Missing int64 `json:"missing"`
+	Bad     int64 `json:"bad"`
+}
+
+// Loader runs one phase, or a part of one, as it is told on in: raw results go to
+// out, and its progress to progress.
+func Loader(ctx context.Context, in io.Reader, out, progress io.Writer) error {
+	r := bufio.NewReader(in)
+	line, err := r.ReadBytes('\n')
+	if err != nil {
+		return fmt.Errorf("reading what to do: %w", err)
+	}
+	var lc loaderConfig
+	if err := json.Unmarshal(line, &lc); err != nil {
+		return fmt.Errorf("reading what to do: %w", err)
+	}
+	if lc.Schema != topology.Schema {
+		return fmt.Errorf("reading what to do: schema %q is not %s", lc.Schema, topology.Schema)
+	}
+	rel, err := release.Find(lc.Version)
+	if err != nil {
+		return err
+	}
+	cfg := stress.Config{
+		Op: lc.Op,
+		Endpoint: cql.Endpoint{
+			Addresses: lc.Addresses, Broadcast: lc.Broadcast, Port: lc.Port, Datacenter: lc.Datacenter, Release: rel,
+		},
+		Keyspace: lc.Keyspace, Table: lc.Table, RunID: lc.RunID, FirstKey: lc.FirstKey, Rows: lc.Rows,
+		ValueBytes: lc.ValueBytes, InFlight: lc.InFlight, Rate: lc.Rate, Consistency: lc.Consistency,
+		MissingDeadline: time.Duration(lc.MissingDeadlineSeconds * float64(time.Second)),
+	}
+	if lc.Acks {
+		if cfg.Acks, err = stress.ReadAcks(r); err != nil {
+			return err
+		}
+	}
+	enc := json.NewEncoder(progress)
+	return stress.Run(ctx, cfg, out, func(p stress.Progress) {
+		_ = enc.Encode(loaderProgress{Done: p.Done, Missing: p.Missing, Bad: p.Bad}) // for eyes only
+	})
+}
+
+// hasBytes says whether there is a file, and that it has something in it.
+func hasBytes(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Size() > 0
+}

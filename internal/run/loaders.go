@@ -1,0 +1,301 @@
+package run
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"crossring/internal/deploy/prepare"
+	"crossring/internal/deploy/sshhost"
+	"crossring/internal/topology"
+	"crossring/stress"
+)
+
+// loaders are the machines of a datacenter that load it, and what each does.
+type loaders struct {
+	nodes  []topology.Node
+	ranges []stress.Range
+}
+
+// loaders chooses those of a phase: the first nodes of its datacenter.
+func (r *repro) loaders(op string) loaders {
+	dc := r.settings.WriteDC
+	if op == stress.OpRead {
+		dc = r.settings.ReadDC
+	}
+	nodes := r.inv.InDatacenter(dc)
+	nodes = nodes[:min(len(nodes), max(1, r.perDC))]
+	ranges := stress.Split(0, r.settings.Rows, len(nodes))
+	return loaders{nodes: nodes[:len(ranges)], ranges: ranges}
+}
+
+// byLoaders runs a phase on machines in its region: each gets this program, a part
+// of the keys, and a share of the load, and sends raw results back.
+func (r *repro) byLoaders(ctx context.Context, op string) error {
+	l := r.loaders(op)
+	exe, err := r.loaderProgram(ctx, l.nodes)
+	if err != nil {
+		return err
+	}
+	var parts []stress.AcksPart
+	shifts := make([]time.Duration, len(l.nodes))
+	if op == stress.OpRead {
+		if parts, shifts, err = r.acks(ctx, l.nodes); err != nil {
+			return err
+		}
+	}
+	cfg := r.phase(r.cluster, r.settings, op)
+	sum := &progressSum{of: make([]loaderProgress, len(l.nodes)), rows: r.settings.Rows, op: op, tell: r.progress}
+	at := map[string]int{}
+	for i, n := range l.nodes {
+		at[n.Name] = i
+	}
+	err = onEach(l.nodes, func(n topology.Node) error {
+		i := at[n.Name]
+		lc := loaderConfig{
+			Schema: topology.Schema, Op: op, Version: r.rel.Version, Datacenter: n.Datacenter,
+			Addresses: cfg.Endpoint.Addresses, Broadcast: cfg.Endpoint.Broadcast, Port: cfg.Endpoint.Port,
+			Keyspace: cfg.Keyspace, Table: cfg.Table, RunID: r.dir.Meta.RunID,
+			FirstKey: l.ranges[i].First, Rows: l.ranges[i].Rows, ValueBytes: cfg.ValueBytes,
+			InFlight: max(1, int(math.Ceil(float64(cfg.InFlight)/float64(len(l.nodes))))), Rate: cfg.Rate / float64(len(l.nodes)),
+			Consistency: cfg.Consistency, MissingDeadlineSeconds: cfg.MissingDeadline.Seconds(), Acks: len(parts) > 0,
+		}
+		var in bytes.Buffer
+		if err := json.NewEncoder(&in).Encode(lc); err != nil {
+			return fmt.Errorf("telling a loader what to do: %w", err)
+		}
+		if lc.Acks {
+			shifted := make([]stress.AcksPart, len(parts))
+			for k, p := range parts {
+				shifted[k] = stress.AcksPart{Acks: p.Acks, Shift: p.Shift + shifts[i]}
+			}
+			if err := stress.WriteAcks(&in, l.ranges[i], shifted...); err != nil {
+				return err
+			}
+		}
+		return r.load(ctx, n, op, exe[i], &in, func(p loaderProgress) { sum.set(i, p) })
+	})
+	return errors.Join(err, r.dir.Refresh())
+}
+
+// load runs one loader to its end.
+func (r *repro) load(ctx context.Context, n topology.Node, op, exe string, in io.Reader, tell func(loaderProgress)) error {
+	m, err := r.client(r.inv, n)
+	if err != nil {
+		return err
+	}
+	raw, out := io.Pipe()
+	added := make(chan error, 1)
+	go func() {
+		err := r.dir.Add(op, n.Name, raw)
+		raw.CloseWithError(cmp.Or(err, io.ErrClosedPipe))
+		added <- err
+	}()
+	said := &loaderWords{tell: tell}
+	_, err = m.Run(ctx, sshhost.Command{
+		Name: "the loader", Line: "exec " + sshhost.Quote(exe) + " " + LoaderCommand, In: in, Out: out, Err: said,
+	})
+	out.Close()
+	err = errors.Join(err, <-added)
+	if text := said.text(); text != "" && err != nil {
+		err = fmt.Errorf("%w: %s", err, text)
+	}
+	if file := filepath.Join(r.dir.Path, op+"-"+n.Name+".raw"); err != nil && !hasBytes(file) {
+		// It began nothing.
+		err = errors.Join(err, os.Remove(file))
+	}
+	return err
+}
+
+// loaderProgram sees that each loader's machine has this program, and gives its
+// path there.
+func (r *repro) loaderProgram(ctx context.Context, nodes []topology.Node) ([]string, error) {
+	all, err := readPrepared(r.cluster.dir)
+	if err != nil {
+		return nil, err
+	}
+	local := r.Exe
+	for _, n := range nodes {
+		arch := all[n.Name].Facts.Arch
+		if r.LoaderExe == "" && (runtime.GOOS != "linux" || arch != runtime.GOARCH) {
+			return nil, Prerequisite("", fmt.Errorf("this program is for %s/%s, and the machine of %s is linux/%s", runtime.GOOS, runtime.GOARCH, n.Name, arch),
+				fmt.Sprintf("CGO_ENABLED=0 GOOS=linux GOARCH=%s go build -o crossring-%s . && crossring repro %s --loader-binary crossring-%s", arch, arch, r.inv.Plan.Name, arch))
+		}
+	}
+	if r.LoaderExe != "" {
+		local = r.LoaderExe
+	}
+	paths := make([]string, len(nodes))
+	for i, n := range nodes {
+		paths[i] = path.Join(prepare.StateDir(n), "crossring")
+	}
+	return paths, onEach(nodes, func(n topology.Node) error {
+		m, err := r.client(r.inv, n)
+		if err != nil {
+			return err
+		}
+		return m.Upload(ctx, local, path.Join(prepare.StateDir(n), "crossring"), 0o755, nil)
+	})
+}
+
+// acks loads what became of the writes, loader by loader. The clocks of two
+// machines differ, so each was asked for its time, and the shifts make the
+// writers' times the operator's, and those the readers'.
+func (r *repro) acks(ctx context.Context, readers []topology.Node) (parts []stress.AcksPart, shifts []time.Duration, err error) {
+	shifts = make([]time.Duration, len(readers))
+	files, err := filepath.Glob(filepath.Join(r.dir.Path, stress.OpWrite+"-*.raw"))
+	if err != nil {
+		return nil, nil, fmt.Errorf("looking for the results of the write: %w", err)
+	}
+	var worst time.Duration
+	offset := func(n topology.Node) (time.Duration, error) {
+		m, err := r.client(r.inv, n)
+		if err != nil {
+			return 0, err
+		}
+		off, margin, err := clockOffset(ctx, m, r.Now)
+		worst = max(worst, margin)
+		return off, err
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(file), stress.OpWrite+"-"), ".raw")
+		p := stress.AcksPart{}
+		if n, err := r.inv.Node(name); err == nil {
+			off, err := offset(n)
+			if err != nil {
+				return nil, nil, err
+			}
+			p.Shift = -off
+		}
+		f, err := os.Open(file)
+		if err != nil {
+			return nil, nil, fmt.Errorf("reading the results of the write: %w", err)
+		}
+		p.Acks, err = stress.LoadAcks(f)
+		f.Close()
+		if err != nil {
+			return nil, nil, fmt.Errorf("reading the results of the write in %s: %w", file, err)
+		}
+		parts = append(parts, p)
+	}
+	if len(parts) == 0 {
+		return nil, shifts, nil
+	}
+	for i, n := range readers {
+		if shifts[i], err = offset(n); err != nil {
+			return nil, nil, err
+		}
+	}
+	r.Say("the loaders' clocks were compared; lags are right to %.1f ms", 2*float64(worst.Microseconds())/1000)
+	return parts, shifts, nil
+}
+
+// clockOffset is how far a machine's clock is ahead of this computer's, give or
+// take margin: the best of several questions.
+func clockOffset(ctx context.Context, m *sshhost.Client, now func() time.Time) (offset, margin time.Duration, err error) {
+	const questions = 8
+	const deadline = 30 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, deadline)
+	defer cancel()
+	ask, in := io.Pipe()
+	answer, out := io.Pipe()
+	done := make(chan error, 1)
+	go func() {
+		_, err := m.Run(ctx, sshhost.Command{Name: "ask for the time", Line: "while read -r x; do date +%s.%N; done", In: ask, Out: out})
+		out.CloseWithError(cmp.Or(err, io.EOF))
+		ask.Close()
+		done <- err
+	}()
+	margin = math.MaxInt64
+	r := bufio.NewReader(answer)
+	for range questions {
+		before := now()
+		if _, err = io.WriteString(in, "x\n"); err != nil {
+			break
+		}
+		var line string
+		if line, err = r.ReadString('\n'); err != nil {
+			break
+		}
+		half := now().Sub(before) / 2
+		sec, frac, _ := strings.Cut(strings.TrimSpace(line), ".")
+		s, err1 := strconv.ParseInt(sec, 10, 64)
+		ns, err2 := strconv.ParseInt((frac + "000000000")[:9], 10, 64)
+		if err = errors.Join(err1, err2); err != nil {
+			break
+		}
+		if half < margin {
+			margin, offset = half, time.Unix(s, ns).Sub(before.Add(half))
+		}
+	}
+	in.Close()
+	answer.Close()
+	if err = errors.Join(err, <-done); err != nil {
+		return 0, 0, fmt.Errorf("comparing clocks with %s: %w", m, err)
+	}
+	return offset, margin, nil
+}
+
+// loaderWords takes a loader's standard error apart: progress, and what else it says.
+type loaderWords struct {
+	tell func(loaderProgress)
+	part []byte
+	said []string
+}
+
+func (w *loaderWords) Write(p []byte) (int, error) {
+	w.part = append(w.part, p...)
+	for {
+		line, rest, ok := bytes.Cut(w.part, []byte("\n"))
+		if !ok {
+			return len(p), nil
+		}
+		w.part = rest
+		var lp loaderProgress
+		if err := json.Unmarshal(line, &lp); err == nil {
+			w.tell(lp)
+		} else if text := strings.TrimSpace(string(line)); text != "" {
+			w.said = append(w.said, text)
+		}
+	}
+}
+
+func (w *loaderWords) text() string {
+	return strings.TrimSpace(strings.Join(w.said, "; ") + " " + string(w.part))
+}
+
+// progressSum adds up the progress of several loaders.
+type progressSum struct {
+	mu   sync.Mutex
+	of   []loaderProgress
+	rows int64
+	op   string
+	tell func(stress.Progress)
+}
+
+func (s *progressSum) set(i int, p loaderProgress) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.of[i] = p
+	total := stress.Progress{Op: s.op, Rows: s.rows}
+	for _, p := range s.of {
+		total.Done += p.Done
+		total.Missing += p.Missing
+		total.Bad += p.Bad
+	}
+	s.tell(total)
+}

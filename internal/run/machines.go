@@ -1,0 +1,227 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/hashicorp/go-multierror"
+
+	"crossring/internal/deploy/prepare"
+	"crossring/internal/deploy/sshhost"
+	"crossring/internal/topology"
+)
+
+// ready makes every machine of a cluster ready for its node, all at once. The
+// cluster it returns knows what they turned out to be.
+func (w World) readyMachines(ctx context.Context, c cluster, sw software) (cluster, error) {
+	from := prepare.Software{Jolokia: sw.jars.Jolokia}
+	if e := c.inv.Plan.EC2; e != nil && e.Mirror != "" {
+		v := c.rel.Version
+		from.Mirror = strings.TrimSuffix(e.Mirror, "/") + "/" + v + "/apache-cassandra-" + v + "-bin.tar.gz"
+	} else {
+		from.Pack = filepath.Join(w.CacheDir, "packs", "cassandra-"+sw.jars.Version+".tar")
+		if w.CassandraHome != "" {
+			from.Pack = filepath.Join(c.dir, "pack.tar")
+		}
+		if err := prepare.WritePack(from.Pack, sw.jars.ClassPath, sw.jars.Jamm, sw.jars.Jolokia); err != nil {
+			return c, err
+		}
+	}
+	all, err := readPrepared(c.dir)
+	if err != nil {
+		return c, err
+	}
+	if all == nil {
+		all = map[string]prepare.Result{}
+	}
+	var mu sync.Mutex
+	err = onEach(c.inv.Nodes, func(n topology.Node) error {
+		m, err := w.client(c.inv, n)
+		if err != nil {
+			return err
+		}
+		res, err := prepare.Prepare(ctx, m, prepare.Request{
+			Cluster: c.inv.Plan.Name, ID: c.inv.Remote.ID, Node: n, Disks: c.inv.Plan.Disks, Release: c.rel, Software: from,
+			Note: func(text string) { w.Say("%s", text) },
+			Step: func(text string) { w.Log.Info("machine", "node", n.Name, "step", text) },
+			Now:  w.Now,
+		})
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		all[n.Name] = res
+		return nil
+	})
+	c.inv = withPrepared(c.inv, all)
+	return c, errors.Join(c.partialOf(err), writePrepared(c.dir, all))
+}
+
+// onEach does f for all nodes at once and joins what went wrong, in their order.
+func onEach(nodes []topology.Node, f func(topology.Node) error) error {
+	errs := make([]error, len(nodes))
+	var wg sync.WaitGroup
+	for i, n := range nodes {
+		wg.Go(func() { errs[i] = f(n) })
+	}
+	wg.Wait()
+	var all *multierror.Error
+	for i, err := range errs {
+		if err == nil {
+			continue
+		}
+		if !strings.HasPrefix(err.Error(), nodes[i].Name+": ") {
+			err = fmt.Errorf("%s: %w", nodes[i].Name, err)
+		}
+		all = multierror.Append(all, err)
+	}
+	if all != nil {
+		all.ErrorFormat = func(errs []error) string {
+			lines := make([]string, len(errs))
+			for i, err := range errs {
+				lines[i] = err.Error()
+			}
+			return strings.Join(lines, "\n")
+		}
+	}
+	return all.ErrorOrNil()
+}
+
+// partialOf gives an error of some machines the code that says so, when others
+// are well.
+func (c cluster) partialOf(err error) error {
+	var many *multierror.Error
+	if errors.As(err, &many) && len(many.Errors) < len(c.inv.Nodes) {
+		return Partial("", err, "")
+	}
+	return err
+}
+
+// Exec runs a command on the machine of one node, or of all at once; then each
+// line bears its node's name. One argument is a line for the shell, several are
+// the words of a command. It is an error when it ends with a status other than 0
+// anywhere.
+func (w World) Exec(ctx context.Context, ref string, args []string, s Streams) error {
+	c, nodes, err := w.pick(ref)
+	if err != nil {
+		return err
+	}
+	if !c.remote() {
+		return Usage("", fmt.Errorf("cluster %s is on this computer: its nodes have no machines to run commands on", c.inv.Plan.Name), "")
+	}
+	line := args[0]
+	if len(args) > 1 {
+		words := make([]string, len(args))
+		for i, a := range args {
+			words[i] = sshhost.Quote(a)
+		}
+		line = strings.Join(words, " ")
+	}
+	var mu sync.Mutex
+	err = onEach(nodes, func(n topology.Node) error {
+		m, err := w.client(c.inv, n)
+		if err != nil {
+			return err
+		}
+		cmd := sshhost.Command{Line: line, Out: s.Out, Err: s.Err}
+		if len(nodes) == 1 {
+			cmd.In = s.In
+		} else {
+			out, errs := &named{to: s.Out, name: n.Name, mu: &mu}, &named{to: s.Err, name: n.Name, mu: &mu}
+			defer out.flush()
+			defer errs.flush()
+			cmd.Out, cmd.Err = out, errs
+		}
+		_, err = m.Run(ctx, cmd)
+		return err
+	})
+	return cluster{inv: topology.Inventory{Nodes: nodes}}.partialOf(err)
+}
+
+// named puts a node's name before each line.
+type named struct {
+	to   io.Writer
+	name string
+	mu   *sync.Mutex // of all that write to the same place
+	part []byte
+}
+
+func (o *named) Write(p []byte) (int, error) {
+	o.part = append(o.part, p...)
+	for {
+		line, rest, ok := strings.Cut(string(o.part), "\n")
+		if !ok {
+			return len(p), nil
+		}
+		o.part = []byte(rest)
+		o.mu.Lock()
+		_, err := fmt.Fprintf(o.to, "%s: %s\n", o.name, line)
+		o.mu.Unlock()
+		if err != nil {
+			return 0, err
+		}
+	}
+}
+
+// flush writes a last line that has no end.
+func (o *named) flush() {
+	if len(o.part) > 0 {
+		_, _ = o.Write([]byte("\n")) // whoever reads has gone
+	}
+}
+
+// SSH opens a shell on the machine of a node, at a terminal in raw mode.
+func (w World) SSH(ctx context.Context, ref string, t sshhost.Terminal, s Streams) error {
+	c, n, err := w.pickOne(ref)
+	if err != nil {
+		return err
+	}
+	if !c.remote() {
+		return Usage("", fmt.Errorf("cluster %s is on this computer: its nodes have no machines to log in to", c.inv.Plan.Name), "")
+	}
+	m, err := w.client(c.inv, n)
+	if err != nil {
+		return err
+	}
+	var exit *sshhost.ExitError
+	if err := m.Shell(ctx, t, "", s.In, s.Out); err != nil && !errors.As(err, &exit) {
+		return err // the status of the last command in a shell is nobody's error
+	}
+	return nil
+}
+
+// followRemote sends the lines that are added to a node's log on its machine.
+func (w World) followRemote(ctx context.Context, c cluster, n topology.Node, prefix string, lines chan<- string) error {
+	m, err := w.client(c.inv, n)
+	if err != nil {
+		return err
+	}
+	r, in := io.Pipe()
+	go func() {
+		_, err := m.Run(ctx, sshhost.Command{
+			Name: "follow log of " + n.Name, Line: "tail -n 0 -F " + sshhost.Quote(path.Join(n.Layout.Log, "system.log")) + " 2>/dev/null",
+			Root: true, Out: in,
+		})
+		in.CloseWithError(err)
+	}()
+	defer r.Close()
+	err = eachLine(r, func(line string) bool {
+		select {
+		case lines <- prefix + line:
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	})
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}

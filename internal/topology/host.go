@@ -1,0 +1,52 @@
+package topology
+
+import "path"
+
+// Host is how a node's machine is reached and used, on providers that have
+// machines: by SSH.
+type Host struct {
+	Address  string `json:"address"` // name or IP address that is dialled
+	Port     int    `json:"port"`
+	User     string `json:"user"`
+	Identity string `json:"identity_file,omitempty"` // private key; "" is the agent
+	// Jump is a host to go through, as user@host:port; "" is none.
+	Jump string `json:"jump,omitempty"`
+	// Proxy is a SOCKS5 proxy to go through, as host:port; "" is none.
+	Proxy string `json:"socks5,omitempty"`
+	// HostKeys are the only keys that the host may show at first, as in an
+	// authorized_keys file; none trusts the first key seen. Either way the key is
+	// held from then on.
+	HostKeys []string `json:"host_keys,omitempty"`
+	// Root is a directory that stands for / : everything goes below it, and nothing
+	// needs root's rights. "" is / itself.
+	Root string `json:"root,omitempty"`
+	// JavaHome is a Java to use as it is; "" finds or installs one.
+	JavaHome string `json:"java_home,omitempty"`
+	// Devices are block devices that may be formatted if they are blank. With
+	// AnyDevice it is every device of the machine that is blank.
+	Devices   []string `json:"devices,omitempty"`
+	AnyDevice bool     `json:"any_device,omitempty"`
+	// Java is the java command that was found or installed; "" until then.
+	Java string `json:"java,omitempty"`
+	// Systemd says that the server runs as a unit; false until the machine was made ready.
+	Systemd bool `json:"systemd,omitempty"`
+}
+
+// Remote is what crossring knows of a cluster on machines of their own.
+type Remote struct {
+	ID  string `json:"id"`  // random; marks what was put on the hosts
+	Dir string `json:"dir"` // state directory of the cluster
+}
+
+// HostLayout is where a machine of its own keeps a node's files. Root is "" for
+// /, or a directory that stands for it.
+func HostLayout(root string, d Disks) Layout {
+	at := func(elem ...string) string { return path.Join(append([]string{"/", root}, elem...)...) }
+	return Layout{
+		Root: at("opt/cassandra"), Conf: at("etc/cassandra"),
+		Data: at("fs", d.Data, "cassandra/data"), Commitlog: at("fs", d.Commitlog, "cassandra/commitlog"),
+		SavedCaches: at("fs", d.SavedCaches, "cassandra/saved_caches"),
+		Hints:       at("fs", d.Commitlog, "cassandra/hints"), CDC: at("fs", d.Commitlog, "cassandra/cdc_raw"),
+		Log: at("var/log/cassandra"), Tmp: at("var/lib/cassandra/tmp"), Home: at("var/lib/cassandra"),
+	}
+}

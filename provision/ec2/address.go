@@ -1,0 +1,122 @@
+package ec2
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+)
+
+// address is an Elastic IP of a node.
+type address struct {
+	allocation string
+	public     string
+	instance   string // that it belongs to, "" while it belongs to none
+}
+
+// addresses allocates an Elastic IP for every node of the region, and tells them by
+// node name. EC2 has no client token for that: an allocation whose reply was lost is
+// looked for by its tag before the next try.
+func (r *region) addresses(ctx context.Context) (map[string]address, error) {
+	nodes := r.nodes()
+	ids := make([]string, len(nodes))
+	numbers := make([]int, len(nodes))
+	for i := range numbers {
+		numbers[i] = i
+	}
+	errs := side(numbers, func(i int) error {
+		part := r.part("elastic-ip/" + nodes[i].Name)
+		if rec := r.mem.get("AllocateAddress", part); rec.made() {
+			ids[i] = rec.ID
+			return nil
+		}
+		var err error
+		ids[i], err = r.change(ctx, mutation{action: "AllocateAddress", part: part,
+			find: r.findPart(part, func(ctx context.Context, filters []types.Filter) (ids []*string, err error) {
+				out, err := r.api.DescribeAddresses(ctx, &ec2.DescribeAddressesInput{Filters: filters})
+				if err == nil {
+					for _, a := range out.Addresses {
+						ids = append(ids, a.AllocationId)
+					}
+				}
+				return ids, err
+			}),
+			call: func(ctx context.Context) (string, error) {
+				out, err := r.api.AllocateAddress(ctx, &ec2.AllocateAddressInput{Domain: types.DomainTypeVpc,
+					TagSpecifications: specify(types.ResourceTypeElasticIp, r.tags(part))}, once)
+				if err != nil {
+					return "", err
+				}
+				return aws.ToString(out.AllocationId), nil
+			}})
+		return err
+	})
+	found := map[string]address{}
+	for i, n := range nodes {
+		if ids[i] != "" {
+			found[n.Name] = address{allocation: ids[i]}
+		}
+	}
+	if err := join(errs); err != nil {
+		return found, err
+	}
+	return found, r.readAddresses(ctx, found)
+}
+
+// readAddresses waits until EC2 shows all the addresses, and fills in what it shows.
+func (r *region) readAddresses(ctx context.Context, of map[string]address) error {
+	missing := ""
+	for n := range r.Pace.Looks {
+		if n > 0 {
+			if err := pause(ctx, r.Pace.backoff(n-1)); err != nil {
+				return err
+			}
+		}
+		out, err := r.api.DescribeAddresses(ctx, &ec2.DescribeAddressesInput{Filters: r.mine()})
+		if err != nil {
+			return fmt.Errorf("reading the addresses of %s: %w", r.name, err)
+		}
+		byID := map[string]types.Address{}
+		for _, a := range out.Addresses {
+			byID[aws.ToString(a.AllocationId)] = a
+		}
+		missing = ""
+		for node, a := range of {
+			seen, ok := byID[a.allocation]
+			if !ok {
+				missing = node
+				continue
+			}
+			a.public, a.instance = aws.ToString(seen.PublicIp), aws.ToString(seen.InstanceId)
+			of[node] = a
+		}
+		if missing == "" {
+			return nil
+		}
+	}
+	return &GoneError{Cluster: r.st.Plan.Name, Node: missing, What: "Elastic IP " + of[missing].allocation}
+}
+
+// associate gives each running instance its address.
+func (r *region) associate(ctx context.Context, of map[string]address, instances map[string]types.Instance) error {
+	var nodes []string
+	for _, n := range r.nodes() {
+		if i, ok := instances[n.Name]; ok && of[n.Name].instance != aws.ToString(i.InstanceId) {
+			nodes = append(nodes, n.Name)
+		}
+	}
+	return join(side(nodes, func(node string) error {
+		_, err := r.change(ctx, mutation{action: "AssociateAddress", part: r.part("elastic-ip/" + node),
+			call: func(ctx context.Context) (string, error) {
+				out, err := r.api.AssociateAddress(ctx, &ec2.AssociateAddressInput{AllocationId: aws.String(of[node].allocation),
+					InstanceId: instances[node].InstanceId, AllowReassociation: aws.Bool(false)}, once)
+				if err != nil {
+					return "", err
+				}
+				return aws.ToString(out.AssociationId), nil
+			}})
+		return err
+	}))
+}

@@ -1,0 +1,219 @@
+// Package ec2 makes a cluster's hosts on Amazon EC2, in several regions at once, and
+// removes all of them again. Every call that changes something is announced in a
+// journal on disk first, everything is tagged as it is created, and what a crash, a
+// lost reply or a throttled account left is adopted or removed by the next call.
+package ec2
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"crossring/internal/journal"
+	"crossring/internal/topology"
+)
+
+// Provider makes clusters on EC2. Its files are below a state directory.
+type Provider struct {
+	StateDir string
+	Log      *slog.Logger
+	// Say takes a line for a person: what is waited for, what is done otherwise.
+	Say func(format string, args ...any)
+	// Owner goes into the tags where the plan names none.
+	Owner string
+	// Now is the clock of the tags.
+	Now  func() time.Time
+	Pace Pace
+}
+
+// Pace is how long things may take. Fields that are 0 have the defaults of withDefaults.
+type Pace struct {
+	Poll    time.Duration // first pause between two looks at the same thing
+	MaxPoll time.Duration // longest pause
+	// Looks is how often something that may be there is looked for before it counts
+	// as not there: EC2 shows new things late.
+	Looks int
+	Call  time.Duration // most for one call that changes something
+	Wait  time.Duration // most for instances to run, or to be gone
+}
+
+func (p Pace) withDefaults() Pace {
+	def := func(d *time.Duration, v time.Duration) {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	def(&p.Poll, 2*time.Second)
+	def(&p.MaxPoll, 15*time.Second)
+	def(&p.Call, time.Minute)
+	def(&p.Wait, 10*time.Minute)
+	if p.Looks == 0 {
+		p.Looks = 8
+	}
+	return p
+}
+
+// Files in a cluster's directory.
+const (
+	inventoryFile = "inventory.json"
+	journalFile   = "ec2.journal"
+	stateFile     = "ec2.json"
+	keyFile       = "id_ed25519"
+)
+
+// Dir is the cluster's own directory.
+func (p Provider) Dir(name string) string { return filepath.Join(p.StateDir, "clusters", name) }
+
+// state is what has to be the same in every call for one cluster. It is on disk
+// before anything is made.
+type state struct {
+	Schema  string        `json:"schema"`
+	Plan    topology.Plan `json:"plan"`
+	Run     string        `json:"run"`
+	Owner   string        `json:"owner"`
+	Made    time.Time     `json:"made"`
+	Expires time.Time     `json:"expires"`
+	// Complete says that all of it stood once. What is gone afterwards was taken away
+	// by somebody, and is not made again behind the user's back.
+	Complete bool `json:"complete"`
+	// Images has the image of each region, once chosen.
+	Images map[string]image `json:"images"`
+}
+
+// Inventory reads what an earlier Make left, whole or not; fs.ErrNotExist when there
+// is nothing.
+func (p Provider) Inventory(name string) (topology.Inventory, error) {
+	var inv topology.Inventory
+	err := readJSON(filepath.Join(p.Dir(name), inventoryFile), &inv)
+	return inv, err
+}
+
+// Made is when a cluster was begun.
+func (p Provider) Made(name string) (time.Time, error) {
+	st, err := p.readState(name)
+	return st.Made, err
+}
+
+// Expires is when a cluster's time to live ends.
+func (p Provider) Expires(name string) (time.Time, error) {
+	st, err := p.readState(name)
+	return st.Expires, err
+}
+
+func (p Provider) readState(name string) (state, error) {
+	var st state
+	err := readJSON(filepath.Join(p.Dir(name), stateFile), &st)
+	return st, err
+}
+
+// inventoryOf is a cluster of which nothing was made yet.
+func (p Provider) inventoryOf(st state) topology.Inventory {
+	inv := topology.Inventory{
+		Schema: topology.Schema, Plan: st.Plan, Nodes: append([]topology.Node{}, st.Plan.Nodes...),
+		Remote: &topology.Remote{ID: st.Run, Dir: p.Dir(st.Plan.Name)},
+		EC2:    &topology.EC2{Run: st.Run, ExpiresAt: st.Expires, Hosts: map[string]topology.EC2Host{}},
+	}
+	if st.Plan.EC2 != nil {
+		inv.EC2.SSHUser = st.Plan.EC2.SSHUser
+	}
+	return inv
+}
+
+func readJSON(path string, v any) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("read cluster: %w", err)
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
+	}
+	return nil
+}
+
+// writeJSON puts a file in place whole, and on disk.
+func writeJSON(path string, v any) error {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", path, err)
+	}
+	return writeFile(path, append(data, '\n'), 0o644)
+}
+
+func writeFile(path string, data []byte, mode fs.FileMode) error {
+	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, mode)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(path+".new", path)
+	}
+	if err == nil {
+		err = syncDir(filepath.Dir(path))
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}
+
+func syncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// site is one cluster being made or unmade: its settings, its journal and its regions.
+type site struct {
+	Provider
+	dir     string
+	st      state
+	public  string // the key that the hosts let in
+	mem     *memory
+	regions []*region
+}
+
+// open reads or begins the journal of a cluster, and connects its regions.
+func (p Provider) open(ctx context.Context, st state, names []string) (*site, error) {
+	p.Pace = p.Pace.withDefaults()
+	s := &site{Provider: p, dir: p.Dir(st.Plan.Name), st: st}
+	j, entries, err := journal.Open(filepath.Join(s.dir, journalFile))
+	if err != nil {
+		return nil, err
+	}
+	s.mem = remember(j, entries)
+	conn, err := connect(ctx, p.Pace)
+	if err != nil {
+		return nil, errors.Join(err, j.Close())
+	}
+	for _, name := range names {
+		s.regions = append(s.regions, s.region(name, conn))
+	}
+	return s, nil
+}
+
+func (s *site) close() error { return s.mem.journal.Close() }
+
+// regionNames lists the regions of a plan's nodes, in their order.
+func regionNames(nodes []topology.Node) []string {
+	var names []string
+	seen := map[string]bool{}
+	for _, n := range nodes {
+		if !seen[n.Region] {
+			seen[n.Region] = true
+			names = append(names, n.Region)
+		}
+	}
+	return names
+}

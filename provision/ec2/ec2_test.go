@@ -1,0 +1,335 @@
+package ec2
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"crossring/internal/journal"
+	"crossring/internal/topology"
+)
+
+// apiError is an error as the SDK returns it.
+func apiError(status int, code string) error {
+	err := error(&smithy.GenericAPIError{Code: code, Message: "it said so"})
+	return &smithy.OperationError{ServiceID: "EC2", OperationName: "Test", Err: &awshttp.ResponseError{ResponseError: &smithyhttp.ResponseError{
+		Response: &smithyhttp.Response{Response: &http.Response{StatusCode: status}}, Err: err}}}
+}
+
+func TestClassify(t *testing.T) {
+	for _, tt := range []struct {
+		err                                     error
+		throttled, unknown, notFound, noCapcity bool
+	}{
+		{err: apiError(503, "RequestLimitExceeded"), throttled: true},
+		{err: apiError(400, "Throttling"), throttled: true},
+		{err: apiError(500, "InternalError"), unknown: true},
+		{err: apiError(503, "Unavailable"), unknown: true},
+		// EC2 sends it with status 500, and knows very well that it did nothing.
+		{err: apiError(500, "InsufficientInstanceCapacity"), noCapcity: true},
+		{err: apiError(400, "Unsupported"), noCapcity: true},
+		{err: apiError(400, "InvalidGroup.NotFound"), notFound: true},
+		{err: apiError(400, "UnauthorizedOperation")},
+		{err: errors.New("connection reset by peer"), unknown: true},
+		{err: context.DeadlineExceeded, unknown: true},
+		// What a message says does not count.
+		{err: fmt.Errorf("RequestLimitExceeded: %w", apiError(400, "InvalidParameterValue"))},
+	} {
+		if throttled(tt.err) != tt.throttled || unknown(tt.err) != tt.unknown || notFound(tt.err) != tt.notFound || capacity(code(tt.err)) != tt.noCapcity {
+			t.Errorf("%v: throttled %t, unknown %t, not found %t, no capacity %t", tt.err, throttled(tt.err), unknown(tt.err), notFound(tt.err), capacity(code(tt.err)))
+		}
+	}
+	if unknown(nil) || throttled(nil) {
+		t.Error("no error is an error")
+	}
+	var quota *QuotaError
+	if err := named("us-east-1", apiError(400, "VcpuLimitExceeded")); !errors.As(err, &quota) || quota.Quota != "vcpus" || code(err) != "VcpuLimitExceeded" {
+		t.Errorf("quota: %v", err)
+	}
+}
+
+func TestToken(t *testing.T) {
+	seen := map[string]bool{}
+	for _, run := range []string{"a", "b"} {
+		for _, node := range []string{"us-east-1-1", "us-east-1-11"} {
+			for _, zone := range []string{"us-east-1a", "us-east-1b"} {
+				for attempt := range 3 {
+					tok := token(run, node, zone, "m5.large", attempt)
+					if len(tok) != 64 || seen[tok] || tok != token(run, node, zone, "m5.large", attempt) {
+						t.Errorf("token %s", tok)
+					}
+					seen[tok] = true
+				}
+			}
+		}
+	}
+}
+
+// bench is a region without an EC2, with a journal.
+func bench(t *testing.T, plan topology.Plan) *region {
+	t.Helper()
+	dir := t.TempDir()
+	j, entries, err := journal.Open(filepath.Join(dir, journalFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { j.Close() })
+	p := Provider{StateDir: dir, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Say: t.Logf, Now: time.Now,
+		Pace: Pace{Poll: time.Millisecond, MaxPoll: time.Millisecond, Looks: 3, Call: time.Second, Wait: time.Second}}
+	return &region{site: &site{Provider: p, dir: dir, st: state{Plan: plan, Run: "0123456789abcdef"}, mem: remember(j, entries)},
+		name: "us-east-1", subnets: map[string]string{}}
+}
+
+// entries are the journal as the next process would read it.
+func entries(t *testing.T, r *region) *memory {
+	t.Helper()
+	j, list, err := journal.Open(filepath.Join(r.dir, journalFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { j.Close() })
+	return remember(j, list)
+}
+
+// The intent is on disk when the call is made, and its result when change returns.
+func TestChangeJournal(t *testing.T) {
+	r := bench(t, topology.Plan{})
+	_, err := r.change(context.Background(), mutation{action: "AllocateAddress", part: "us-east-1/x", call: func(context.Context) (string, error) {
+		if rec := entries(t, r).get("AllocateAddress", "us-east-1/x"); rec == nil || !rec.Pending {
+			t.Errorf("at the call: %+v", rec)
+		}
+		return "eipalloc-1", nil
+	}})
+	if rec := entries(t, r).get("AllocateAddress", "us-east-1/x"); err != nil || !rec.made() || rec.ID != "eipalloc-1" {
+		t.Errorf("%v, %+v", err, rec)
+	}
+}
+
+func TestChangeAnswers(t *testing.T) {
+	for name, tt := range map[string]struct {
+		answers []error // one per call; the last one stays
+		found   string  // what find sees
+		id      string
+		calls   int
+		code    string
+		pending bool
+	}{
+		"throttled":          {answers: []error{apiError(503, "RequestLimitExceeded"), apiError(503, "RequestLimitExceeded"), nil}, id: "new", calls: 3},
+		"always throttled":   {answers: []error{apiError(503, "RequestLimitExceeded")}, calls: attempts, code: "RequestLimitExceeded", pending: true},
+		"lost and found":     {answers: []error{errors.New("reset"), nil}, found: "old", id: "old", calls: 1},
+		"lost and not found": {answers: []error{errors.New("reset"), nil}, id: "new", calls: 2},
+		"refused":            {answers: []error{apiError(403, "UnauthorizedOperation")}, calls: 1, code: "UnauthorizedOperation"},
+		"name taken, by us":  {answers: []error{apiError(400, "InvalidGroup.Duplicate")}, found: "old", id: "old", calls: 1},
+		"name taken":         {answers: []error{apiError(400, "InvalidGroup.Duplicate")}, calls: 1, code: "InvalidGroup.Duplicate"},
+		"too new":            {answers: []error{apiError(400, "InvalidGroup.NotFound"), nil}, id: "new", calls: 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := bench(t, topology.Plan{})
+			calls := 0
+			id, err := r.change(context.Background(), mutation{action: "CreateVpc", part: "us-east-1/vpc",
+				find: func(context.Context) (string, error) { return tt.found, nil },
+				call: func(context.Context) (string, error) {
+					calls++
+					if err := tt.answers[min(calls, len(tt.answers))-1]; err != nil {
+						return "", err
+					}
+					return "new", nil
+				}})
+			rec := entries(t, r).get("CreateVpc", "us-east-1/vpc")
+			if id != tt.id || calls != tt.calls || code(err) != tt.code || rec.Pending != tt.pending || rec.ID != tt.id {
+				t.Errorf("%q after %d calls, %v; journal %+v", id, calls, err, rec)
+			}
+		})
+	}
+}
+
+// A call that was announced before a crash is looked for before it is made again.
+func TestChangeAfterCrash(t *testing.T) {
+	for _, found := range []string{"", "eipalloc-1"} {
+		r := bench(t, topology.Plan{})
+		if err := r.mem.intent("AllocateAddress", "us-east-1/x", nil); err != nil {
+			t.Fatal(err)
+		}
+		r.mem = entries(t, r)
+		looks, calls := 0, 0
+		id, err := r.change(context.Background(), mutation{action: "AllocateAddress", part: "us-east-1/x",
+			find: func(context.Context) (string, error) {
+				if looks++; looks < r.Pace.Looks {
+					return "", nil // EC2 shows it late
+				}
+				return found, nil
+			},
+			call: func(context.Context) (string, error) { calls++; return "eipalloc-2", nil }})
+		if found != "" && (id != found || calls != 0) || found == "" && (id != "eipalloc-2" || calls != 1) || err != nil || looks != r.Pace.Looks {
+			t.Errorf("found %q: %q after %d looks and %d calls, %v", found, id, looks, calls, err)
+		}
+	}
+}
+
+// After an interruption no call is begun, and one that is under way is finished.
+func TestChangeInterrupted(t *testing.T) {
+	r := bench(t, topology.Plan{})
+	ctx, cancel := context.WithCancelCause(context.Background())
+	why := errors.New("enough")
+	id, err := r.change(ctx, mutation{action: "CreateVpc", part: "us-east-1/vpc", call: func(call context.Context) (string, error) {
+		cancel(why)
+		return "vpc-1", call.Err()
+	}})
+	if id != "vpc-1" || err != nil {
+		t.Errorf("under way: %q, %v", id, err)
+	}
+	_, err = r.change(ctx, mutation{action: "CreateVpc", part: "us-east-1/other", call: func(context.Context) (string, error) {
+		t.Error("called")
+		return "", nil
+	}})
+	if !errors.Is(err, why) || entries(t, r).get("CreateVpc", "us-east-1/other") != nil {
+		t.Errorf("begun: %v", err)
+	}
+}
+
+func twoPeers(peers int) topology.Plan {
+	p := topology.Plan{Name: "test", NamingScheme: "legacy", EC2: &topology.EC2Plan{InstanceType: "m5.large"},
+		Nodes: []topology.Node{{Name: "us-east-1-1", Region: "us-east-1", Zone: "us-east-1b", Datacenter: "us-east"}}}
+	rule := func(port int, source string) {
+		p.Rules = append(p.Rules, topology.Rule{Node: "us-east-1-1", Port: port, Source: source})
+	}
+	for i := range peers {
+		p.Nodes = append(p.Nodes, topology.Node{Name: fmt.Sprintf("us-west-2-%d", i+1), Region: "us-west-2"})
+		rule(7000, fmt.Sprintf("node us-west-2-%d", i+1))
+	}
+	rule(9042, "203.0.113.4/32")
+	rule(7000, "group")
+	rule(7000, "group")
+	return p
+}
+
+func TestWanted(t *testing.T) {
+	r := bench(t, twoPeers(2))
+	got, err := r.wanted(map[string]string{"us-west-2-1": "198.51.100.1", "us-west-2-2": "198.51.100.2"})
+	want := []opening{{7000, "", ""}, {7000, "198.51.100.1/32", "internode, from us-west-2-1"}, {7000, "198.51.100.2/32", "internode, from us-west-2-2"}, {9042, "203.0.113.4/32", ""}}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%v, %+v", err, got)
+	}
+	if _, err := r.wanted(map[string]string{"us-west-2-1": "198.51.100.1"}); err == nil {
+		t.Error("an address that is not known opened something")
+	}
+	have := []types.IpPermission{permission(want[0], "sg-1"), permission(want[3], "sg-1")}
+	if !opened(have, want[0], "sg-1") || opened(have, want[0], "sg-2") || opened(have, want[1], "sg-1") || !opened(have, want[3], "sg-1") {
+		t.Errorf("in %+v", have)
+	}
+}
+
+// An attempt that is not settled comes first, then the node's own zone, then those
+// that make the same datacenter.
+func TestZonesFor(t *testing.T) {
+	r := bench(t, twoPeers(1))
+	r.zones = []string{"us-east-1-bos-1a", "us-east-1a", "us-east-1b", "us-east-1c"}
+	n := r.nodes()[0]
+	if got := r.zonesFor(n); !slices.Equal(got, []string{"us-east-1b", "us-east-1a", "us-east-1c"}) {
+		t.Errorf("%v", got)
+	}
+	if err := r.mem.intent("RunInstances", r.launchPart(n.Name, "us-east-1c", 1), launch{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.zonesFor(n); !slices.Equal(got, []string{"us-east-1c", "us-east-1b", "us-east-1a"}) {
+		t.Errorf("with an attempt in us-east-1c: %v", got)
+	}
+}
+
+// images answers with the same images to everybody.
+type images []types.Image
+
+func (i images) DescribeImages(context.Context, *ec2.DescribeImagesInput, ...func(*ec2.Options)) (*ec2.DescribeImagesOutput, error) {
+	return &ec2.DescribeImagesOutput{Images: i}, nil
+}
+
+func TestFindImage(t *testing.T) {
+	e := &topology.EC2Plan{Architecture: "x86_64", Image: topology.EC2Image{Name: "debian-12-*", Owner: "1"}}
+	img := func(id, date string, arch types.ArchitectureValues) types.Image {
+		return types.Image{ImageId: aws.String(id), CreationDate: aws.String(date), Architecture: arch, RootDeviceName: aws.String("/dev/xvda")}
+	}
+	list := images{img("ami-1", "2024-01-01", "x86_64"), img("ami-2", "2025-02-01", "x86_64"), img("ami-3", "2025-01-31", "x86_64")}
+	got, err := findImage(context.Background(), list, nil, "us-east-1", e)
+	if err != nil || got != (image{ID: "ami-2", RootDevice: "/dev/xvda"}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	e.Image = topology.EC2Image{IDs: map[string]string{"us-east-1": "ami-9"}}
+	var bad *PlanError
+	if _, err := findImage(context.Background(), images{img("ami-9", "2024-01-01", "arm64")}, nil, "us-east-1", e); !errors.As(err, &bad) || bad.ExitCode() != 2 {
+		t.Errorf("an image of another architecture: %v", err)
+	}
+	if _, err := findImage(context.Background(), images{}, nil, "us-east-1", e); !errors.As(err, &bad) {
+		t.Errorf("no image: %v", err)
+	}
+}
+
+// parameters answers with the same value to everybody.
+type parameters string
+
+func (p parameters) GetParameter(_ context.Context, in *ssm.GetParameterInput, _ ...func(*ssm.Options)) (*ssm.GetParameterOutput, error) {
+	if aws.ToString(in.Name) != "/images/latest" {
+		return nil, apiError(400, "ParameterNotFound")
+	}
+	return &ssm.GetParameterOutput{Parameter: &ssmtypes.Parameter{Value: aws.String(string(p))}}, nil
+}
+
+// asked notes which image was asked for.
+type asked struct {
+	images
+	ids *[]string
+}
+
+func (a asked) DescribeImages(ctx context.Context, in *ec2.DescribeImagesInput, _ ...func(*ec2.Options)) (*ec2.DescribeImagesOutput, error) {
+	*a.ids = in.ImageIds
+	return a.images.DescribeImages(ctx, in)
+}
+
+func TestFindImageByParameter(t *testing.T) {
+	e := &topology.EC2Plan{Architecture: "arm64", Image: topology.EC2Image{SSM: "/images/latest"}}
+	var ids []string
+	api := asked{images{{ImageId: aws.String("ami-7"), Architecture: "arm64"}}, &ids}
+	got, err := findImage(context.Background(), api, parameters("ami-7"), "us-east-1", e)
+	if err != nil || got.ID != "ami-7" || !slices.Equal(ids, []string{"ami-7"}) {
+		t.Errorf("%+v, %v, asked for %v", got, err, ids)
+	}
+	e.Image.SSM = "/images/none"
+	var bad *PlanError
+	if _, err := findImage(context.Background(), api, parameters("ami-7"), "us-east-1", e); !errors.As(err, &bad) || code(err) != "ParameterNotFound" {
+		t.Errorf("a parameter that there is not: %v", err)
+	}
+}
+
+func TestAwaitSaysWhatFor(t *testing.T) {
+	r := bench(t, topology.Plan{})
+	var said []string
+	r.Say = func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) }
+	ctx, cancel := context.WithCancel(context.Background())
+	looks := 0
+	err := r.await(ctx, time.Minute, func() string { return "a miracle" }, func(context.Context) (bool, error) {
+		if looks++; looks == 5 {
+			cancel()
+		}
+		return false, nil
+	})
+	var wait *WaitError
+	if !errors.As(err, &wait) || wait.For != "a miracle" || !slices.Equal(said, []string{"waiting for a miracle"}) {
+		t.Errorf("%v; said %q", err, said)
+	}
+}

@@ -1,0 +1,251 @@
+package ec2
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/smithy-go"
+	"github.com/hashicorp/go-multierror"
+)
+
+// Exit codes of the errors below, as the command line has them.
+const (
+	exitUsage        = 2
+	exitLeftover     = 5
+	exitPrerequisite = 7
+	exitBusy         = 8
+)
+
+// CredentialsError says that AWS was not asked, because there is nobody to ask as.
+type CredentialsError struct{ Err error }
+
+func (e *CredentialsError) Error() string { return fmt.Sprintf("finding AWS credentials: %v", e.Err) }
+
+func (e *CredentialsError) Unwrap() error { return e.Err }
+
+// ExitCode is that of something missing.
+func (e *CredentialsError) ExitCode() int { return exitPrerequisite }
+
+// Hint is a command that sets them up.
+func (e *CredentialsError) Hint() string {
+	return "aws configure   # or export AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+}
+
+// PlanError says that a plan can't be made on this account, whatever is tried:
+// nothing was made.
+type PlanError struct {
+	Region  string
+	Problem string
+	Fix     string // the hint
+	Err     error
+}
+
+func (e *PlanError) Error() string {
+	s := "planning " + e.Region + ": " + e.Problem
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+func (e *PlanError) Unwrap() error { return e.Err }
+
+// ExitCode is that of a spec that is not valid.
+func (e *PlanError) ExitCode() int { return exitUsage }
+
+// Hint names the way out.
+func (e *PlanError) Hint() string { return e.Fix }
+
+// QuotaError says that a limit of the account is reached. Have and Limit are 0 when
+// EC2 only said so.
+type QuotaError struct {
+	Region, Quota     string
+	Need, Have, Limit int // more, in use, allowed
+	Err               error
+}
+
+func (e *QuotaError) Error() string {
+	if e.Limit == 0 {
+		return fmt.Sprintf("quota %s of %s is reached: %v", e.Quota, e.Region, e.Err)
+	}
+	return fmt.Sprintf("quota %s of %s: %d more needed, %d in use, %d allowed", e.Quota, e.Region, e.Need, e.Have, e.Limit)
+}
+
+func (e *QuotaError) Unwrap() error { return e.Err }
+
+// Hint names the way out.
+func (e *QuotaError) Hint() string {
+	hint := "ask for more in the Service Quotas console"
+	if e.Quota == "elastic-ips" {
+		hint += ", or write public_ip: ephemeral under ec2: in the spec"
+	}
+	return hint
+}
+
+// CapacityError says that no zone has room for an instance.
+type CapacityError struct {
+	Node, Region, Type string
+	Tried              []string // zones
+	Err                error    // of the last one
+}
+
+func (e *CapacityError) Error() string {
+	return fmt.Sprintf("launching %s: no %s to be had in %s (tried %s): %v", e.Node, e.Type, e.Region, strings.Join(e.Tried, ", "), e.Err)
+}
+
+func (e *CapacityError) Unwrap() error { return e.Err }
+
+// Hint names the way out.
+func (e *CapacityError) Hint() string {
+	return "try again later, or with another ec2.instance_type"
+}
+
+// TakenError says that the account has things of a cluster of that name which this
+// state directory knows nothing of.
+type TakenError struct {
+	Name   string
+	Things []Thing
+}
+
+func (e *TakenError) Error() string {
+	return fmt.Sprintf("a cluster %q that was made from another state directory is there already: %s", e.Name, list(e.Things))
+}
+
+// ExitCode is that of a name that is taken.
+func (e *TakenError) ExitCode() int { return exitBusy }
+
+// Hint names the way out.
+func (e *TakenError) Hint() string {
+	return "choose another name in the spec, or take it down with the state directory it was made from"
+}
+
+// GoneError says that something of a whole cluster was taken away by somebody else.
+type GoneError struct{ Cluster, Node, What string }
+
+func (e *GoneError) Error() string {
+	return fmt.Sprintf("cluster %s: %s of %s is gone, and crossring did not remove it", e.Cluster, e.What, e.Node)
+}
+
+// Hint is the command that clears the rest.
+func (e *GoneError) Hint() string { return "crossring down " + e.Cluster }
+
+// LeftError lists what Unmake could not remove.
+type LeftError struct {
+	Cluster string
+	Things  []Thing
+	Err     error
+}
+
+func (e *LeftError) Error() string {
+	s := fmt.Sprintf("cluster %s: could not remove %s", e.Cluster, list(e.Things))
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+func (e *LeftError) Unwrap() error { return e.Err }
+
+// ExitCode is that of something left behind.
+func (e *LeftError) ExitCode() int { return exitLeftover }
+
+// Hint is the command to repeat.
+func (e *LeftError) Hint() string { return "crossring down " + e.Cluster }
+
+// WaitError says what was waited for in vain.
+type WaitError struct {
+	For string
+	Err error // of the context
+}
+
+func (e *WaitError) Error() string { return "waiting for " + e.For + ": " + e.Err.Error() }
+
+func (e *WaitError) Unwrap() error { return e.Err }
+
+// code is EC2's code of an error, "" when it has none: no reply came, or none that
+// was EC2's.
+func code(err error) string {
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return api.ErrorCode()
+	}
+	return ""
+}
+
+// throttled says that EC2 did nothing because it was asked too often.
+func throttled(err error) bool {
+	_, ok := retry.DefaultThrottleErrorCodes[code(err)]
+	return ok
+}
+
+// unknown says that nobody knows whether the call had an effect: no reply, or a
+// failure of the server's. What EC2 says by code it knows, whatever the status.
+func unknown(err error) bool {
+	c := code(err)
+	if c == "" {
+		return err != nil
+	}
+	var response *awshttp.ResponseError
+	return errors.As(err, &response) && response.HTTPStatusCode() >= 500 && !throttled(err) && !strings.HasPrefix(c, "Insufficient")
+}
+
+// notFound says that EC2 does not see the thing: it is gone, or too new.
+func notFound(err error) bool { return strings.HasSuffix(code(err), ".NotFound") }
+
+// duplicate says that there is one of that name.
+func duplicate(err error) bool {
+	c := code(err)
+	return c == "InvalidKeyPair.Duplicate" || c == "InvalidGroup.Duplicate"
+}
+
+// capacity says that the zone has no room for the type, or does not have it.
+func capacity(c string) bool {
+	return c == "InsufficientInstanceCapacity" || c == "Unsupported" || c == "InsufficientHostCapacity"
+}
+
+// quotas are the codes of limits that are reached.
+var quotas = map[string]string{
+	"VcpuLimitExceeded": "vcpus", "InstanceLimitExceeded": "instances", "AddressLimitExceeded": "elastic-ips",
+	"VpcLimitExceeded": "vpcs", "SecurityGroupLimitExceeded": "security-groups", "RulesPerSecurityGroupLimitExceeded": "inbound-rules-per-group",
+	"SecurityGroupsPerInterfaceLimitExceeded": "groups-per-interface", "VolumeLimitExceeded": "volumes", "InternetGatewayLimitExceeded": "internet-gateways",
+}
+
+// named gives the error of a limit its type.
+func named(region string, err error) error {
+	if q, ok := quotas[code(err)]; ok {
+		return &QuotaError{Region: region, Quota: q, Err: err}
+	}
+	return err
+}
+
+// join makes one error of several, in their order; one alone stays as it is.
+func join(errs []error) error {
+	all := &multierror.Error{ErrorFormat: func(errs []error) string {
+		lines := make([]string, len(errs))
+		for i, err := range errs {
+			lines[i] = err.Error()
+		}
+		return strings.Join(lines, "\n")
+	}}
+	for _, err := range errs {
+		if err != nil {
+			all.Errors = append(all.Errors, err)
+		}
+	}
+	if len(all.Errors) == 1 {
+		return all.Errors[0]
+	}
+	return all.ErrorOrNil()
+}
+
+// interrupted is the reason that a context ended for, nil while it has not.
+func interrupted(ctx context.Context) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	return context.Cause(ctx)
+}

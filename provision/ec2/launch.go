@@ -1,0 +1,304 @@
+package ec2
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"crossring/internal/topology"
+)
+
+// launch is everything that one RunInstances says. It is in the journal with the
+// client token, because a token may only be repeated with the same parameters.
+type launch struct {
+	Token      string               `json:"token"`
+	Node       string               `json:"node"`
+	Zone       string               `json:"zone"`
+	Type       string               `json:"type"`
+	Image      image                `json:"image"`
+	Subnet     string               `json:"subnet"`
+	Groups     []string             `json:"groups"`
+	Key        string               `json:"key"`
+	PublicIP   bool                 `json:"public_ip"`
+	HTTPTokens string               `json:"http_tokens"`
+	RootGB     int                  `json:"root_gb"`
+	Volumes    []topology.EC2Volume `json:"volumes"`
+	Tags       map[string]string    `json:"tags"`
+}
+
+// token names one attempt to launch one node: 64 hexadecimal digits, which is as long
+// as EC2 takes.
+func token(run, node, zone, instanceType string, attempt int) string {
+	sum := sha256.Sum256([]byte(strings.Join([]string{"crossring", run, node, zone, instanceType, fmt.Sprint(attempt)}, "\x00")))
+	return hex.EncodeToString(sum[:])
+}
+
+// gone marks an instance, in the journal, that is known to have ended.
+const gone = "InstanceGone"
+
+// launchAll launches the nodes of the region, each in its zone or, where that has no
+// room, in another one.
+func (r *region) launchAll(ctx context.Context, groups []string) error {
+	return join(side(r.nodes(), func(n topology.Node) error { return r.launch(ctx, n, groups) }))
+}
+
+// launch sees that a node has an instance.
+func (r *region) launch(ctx context.Context, n topology.Node, groups []string) error {
+	if _, ok := r.standing(n.Name); ok {
+		return nil
+	}
+	var last error
+	var tried []string
+	for _, zone := range r.zonesFor(n) {
+		tried = append(tried, zone)
+		err := r.launchIn(ctx, n, zone, groups)
+		if !capacity(code(err)) {
+			return err
+		}
+		last = err
+		r.Say("%s has no room for a %s (%s): trying another zone for %s", zone, r.st.Plan.EC2.InstanceType, code(err), n.Name)
+	}
+	return &CapacityError{Node: n.Name, Region: r.name, Type: r.st.Plan.EC2.InstanceType, Tried: tried, Err: last}
+}
+
+// zonesFor lists where a node may go: first the zone of an attempt that is not
+// settled, then its own, then the others whose names make the same datacenter.
+func (r *region) zonesFor(n topology.Node) []string {
+	var zones []string
+	add := func(z string) {
+		if !slices.Contains(zones, z) {
+			zones = append(zones, z)
+		}
+	}
+	if rec, ok := r.unsettled(n.Name); ok {
+		add(zoneOf(rec.Part))
+	}
+	add(n.Zone)
+	for _, z := range r.zones {
+		if dc, _ := topology.EC2Names(r.st.Plan.NamingScheme, z); dc == n.Datacenter {
+			add(z)
+		}
+	}
+	return zones
+}
+
+func (r *region) launchPart(node, zone string, attempt int) string {
+	return r.part(fmt.Sprintf("instance/%s/%s/%d", node, zone, attempt))
+}
+
+// zoneOf takes the zone out of the part of a launch.
+func zoneOf(part string) string {
+	fields := strings.Split(part, "/")
+	return fields[len(fields)-2]
+}
+
+// launches are the records of a node's attempts.
+func (r *region) launches(node string) []record {
+	return r.mem.below("RunInstances", r.part("instance/"+node+"/"))
+}
+
+// standing is the instance that a node has, unless it is known to have ended.
+func (r *region) standing(node string) (record, bool) {
+	for _, rec := range r.launches(node) {
+		if rec.made() && !r.mem.get(gone, rec.ID).made() {
+			return rec, true
+		}
+	}
+	return record{}, false
+}
+
+// unsettled is an attempt of which it is not known what came of it.
+func (r *region) unsettled(node string) (record, bool) {
+	for _, rec := range r.launches(node) {
+		if rec.Pending {
+			return rec, true
+		}
+	}
+	return record{}, false
+}
+
+// launchIn launches a node in a zone: again with the token of an attempt that is not
+// settled, or with a new one.
+func (r *region) launchIn(ctx context.Context, n topology.Node, zone string, groups []string) error {
+	rec, pending := r.unsettled(n.Name)
+	l := launch{}
+	part := rec.Part
+	if pending {
+		if err := json.Unmarshal(rec.Intent, &l); err != nil {
+			return fmt.Errorf("reading the intent of %s: %w", part, err)
+		}
+	} else {
+		subnet, err := r.subnet(ctx, zone)
+		if err != nil {
+			return err
+		}
+		attempt := 1 + len(r.mem.below("RunInstances", r.part("instance/"+n.Name+"/"+zone+"/")))
+		part = r.launchPart(n.Name, zone, attempt)
+		l = r.newLaunch(n.Name, zone, part, attempt)
+		l.Subnet, l.Groups = subnet, groups
+	}
+	_, err := r.change(ctx, mutation{action: "RunInstances", part: part, intent: l,
+		call: func(ctx context.Context) (string, error) { return r.runInstance(ctx, l) }})
+	if code(err) == "IdempotentInstanceTerminated" {
+		// What the token made has ended since. Its failure is in the journal now, so the
+		// next attempt has another token.
+		return r.launchIn(ctx, n, zone, groups)
+	}
+	return err
+}
+
+func (r *region) newLaunch(node, zone, part string, attempt int) launch {
+	e := r.st.Plan.EC2
+	tags := map[string]string{}
+	for _, t := range r.tags(part) {
+		tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
+	}
+	tags[tagName] = r.st.Plan.Name + " " + node
+	return launch{
+		Token: token(r.st.Run, node, zone, e.InstanceType, attempt),
+		Node:  node, Zone: zone, Type: e.InstanceType, Image: r.image, Key: r.keyName(),
+		PublicIP: e.PublicIP != elasticIP, HTTPTokens: e.HTTPTokens, RootGB: e.RootGB, Volumes: e.Volumes, Tags: tags,
+	}
+}
+
+// elasticIP is the value of ec2.public_ip that allocates addresses.
+const elasticIP = "elastic"
+
+type runAPI interface {
+	RunInstances(context.Context, *ec2.RunInstancesInput, ...func(*ec2.Options)) (*ec2.RunInstancesOutput, error)
+}
+
+func (r *region) runInstance(ctx context.Context, l launch) (string, error) {
+	return runInstance(ctx, r.api, l, false)
+}
+
+func runInstance(ctx context.Context, api runAPI, l launch, dryRun bool) (string, error) {
+	disks := []types.BlockDeviceMapping{{DeviceName: aws.String(l.Image.RootDevice), Ebs: &types.EbsBlockDevice{
+		VolumeType: types.VolumeTypeGp3, VolumeSize: aws.Int32(int32(l.RootGB)), DeleteOnTermination: aws.Bool(true)}}}
+	for _, v := range l.Volumes {
+		ebs := &types.EbsBlockDevice{VolumeType: types.VolumeType(v.Type), VolumeSize: aws.Int32(int32(v.SizeGB)), DeleteOnTermination: aws.Bool(true)}
+		if v.IOPS > 0 {
+			ebs.Iops = aws.Int32(int32(v.IOPS))
+		}
+		if v.Throughput > 0 {
+			ebs.Throughput = aws.Int32(int32(v.Throughput))
+		}
+		disks = append(disks, types.BlockDeviceMapping{DeviceName: aws.String(v.Device), Ebs: ebs})
+	}
+	var tags []types.TagSpecification
+	for _, kind := range []types.ResourceType{types.ResourceTypeInstance, types.ResourceTypeVolume, types.ResourceTypeNetworkInterface} {
+		tags = append(tags, specify(kind, tagList(l.Tags))...)
+	}
+	in := &ec2.RunInstancesInput{
+		MinCount: aws.Int32(1), MaxCount: aws.Int32(1), ClientToken: aws.String(l.Token), DryRun: aws.Bool(dryRun),
+		ImageId: aws.String(l.Image.ID), InstanceType: types.InstanceType(l.Type),
+		Placement:           &types.Placement{AvailabilityZone: aws.String(l.Zone)},
+		BlockDeviceMappings: disks, TagSpecifications: tags,
+		MetadataOptions: &types.InstanceMetadataOptionsRequest{HttpTokens: types.HttpTokensState(l.HTTPTokens), HttpEndpoint: types.InstanceMetadataEndpointStateEnabled},
+		NetworkInterfaces: []types.InstanceNetworkInterfaceSpecification{{DeviceIndex: aws.Int32(0), SubnetId: aws.String(l.Subnet),
+			Groups: l.Groups, AssociatePublicIpAddress: aws.Bool(l.PublicIP), DeleteOnTermination: aws.Bool(true)}},
+		InstanceInitiatedShutdownBehavior: types.ShutdownBehaviorStop,
+	}
+	if l.Key != "" {
+		in.KeyName = aws.String(l.Key)
+	}
+	out, err := api.RunInstances(ctx, in, once)
+	if err != nil {
+		return "", err
+	}
+	if len(out.Instances) == 0 {
+		return "", errors.New("EC2 answered without an instance")
+	}
+	return aws.ToString(out.Instances[0].InstanceId), nil
+}
+
+// endedError says that an instance ended before it ran.
+type endedError struct{ node, instance, reason string }
+
+func (e *endedError) Error() string {
+	return fmt.Sprintf("instance %s of %s ended before it ran: %s", e.instance, e.node, e.reason)
+}
+
+// running waits until the instance of every node of the region runs, and returns them
+// by node name. One that ended instead is recorded as gone, and reported.
+func (r *region) running(ctx context.Context) (map[string]types.Instance, error) {
+	up := map[string]types.Instance{}
+	waiting := []string{"instances"}
+	polls := 0
+	err := r.await(ctx, r.Pace.Wait, func() string {
+		return fmt.Sprintf("instances of %s to run: %s", r.name, strings.Join(waiting, ", "))
+	}, func(ctx context.Context) (bool, error) {
+		all, err := r.instances(ctx, r.mine())
+		if err != nil {
+			return false, err
+		}
+		seen := map[string]types.Instance{}
+		for _, i := range all {
+			seen[aws.ToString(i.InstanceId)] = i
+		}
+		waiting = nil
+		polls++
+		for _, n := range r.nodes() {
+			rec, ok := r.standing(n.Name)
+			if !ok {
+				continue // it could not be launched, which is reported
+			}
+			i, visible := seen[rec.ID]
+			switch {
+			case !visible && r.st.Complete && polls > r.Pace.Looks:
+				return false, &GoneError{Cluster: r.st.Plan.Name, Node: n.Name, What: "instance " + rec.ID}
+			case !visible:
+				waiting = append(waiting, n.Name+" (not seen yet)")
+			case i.State.Name == types.InstanceStateNameRunning:
+				up[n.Name] = i
+			case i.State.Name == types.InstanceStateNamePending:
+				waiting = append(waiting, n.Name+" (pending)")
+			case r.st.Complete:
+				return false, &GoneError{Cluster: r.st.Plan.Name, Node: n.Name, What: fmt.Sprintf("instance %s (%s)", rec.ID, i.State.Name)}
+			default:
+				return false, r.ended(n.Name, i)
+			}
+		}
+		return len(waiting) == 0, nil
+	})
+	return up, err
+}
+
+// ended records that an instance is gone.
+func (r *region) ended(node string, i types.Instance) error {
+	id := aws.ToString(i.InstanceId)
+	reason := string(i.State.Name)
+	if i.StateReason != nil {
+		reason = aws.ToString(i.StateReason.Code) + ": " + aws.ToString(i.StateReason.Message)
+	}
+	err := r.mem.intent(gone, id, nil)
+	if err == nil {
+		err = r.mem.result(gone, id, outcome{ID: id}, nil)
+	}
+	return errors.Join(&endedError{node: node, instance: id, reason: reason}, err)
+}
+
+// instancesUp launches the region's nodes and waits until they run. An instance that
+// ends before it runs is replaced, a few times.
+func (r *region) instancesUp(ctx context.Context, groups []string) (map[string]types.Instance, error) {
+	const most = 3
+	for n := 1; ; n++ {
+		launchErr := r.launchAll(ctx, groups)
+		up, err := r.running(ctx)
+		var ended *endedError
+		if errors.As(err, &ended) && n < most && launchErr == nil {
+			r.Say("%s: launching another one", ended)
+			continue
+		}
+		return up, join(slices.DeleteFunc([]error{launchErr, err}, func(err error) bool { return err == nil }))
+	}
+}

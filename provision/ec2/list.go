@@ -1,0 +1,237 @@
+package ec2
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"crossring/internal/topology"
+)
+
+// Listed is a cluster as its tags describe it.
+type Listed struct {
+	Name    string    `json:"name"`
+	Run     string    `json:"run"`
+	Owner   string    `json:"owner"`
+	Expires time.Time `json:"expires_at"` // zero if the tag can't be read
+	Since   time.Time `json:"since"`      // launch of the oldest instance; zero if there is none
+	Regions []string  `json:"regions"`
+	Nodes   int       `json:"nodes"` // instances that are not terminated
+	Things  []Thing   `json:"things"`
+}
+
+type regionsAPI interface {
+	DescribeRegions(context.Context, *ec2.DescribeRegionsInput, ...func(*ec2.Options)) (*ec2.DescribeRegionsOutput, error)
+}
+
+// List lists the clusters that there are, by their tags, in the named regions or, with
+// none named, in all that the account has enabled. Groups, addresses and the rest count
+// without instances too. The order is by name, then by run.
+func (p Provider) List(ctx context.Context, names ...string) ([]Listed, error) {
+	p.Pace = p.Pace.withDefaults()
+	cfg, err := connect(ctx, p.Pace)
+	if err != nil {
+		return nil, err
+	}
+	if len(names) == 0 {
+		if names, err = enabledRegions(ctx, ec2.NewFromConfig(cfg)); err != nil {
+			return nil, err
+		}
+	}
+	s := &site{Provider: p}
+	found := make([]map[string]*Listed, len(names))
+	errs := side(numbersOf(names), func(i int) (err error) {
+		found[i], err = s.region(names[i], cfg).listed(ctx)
+		return err
+	})
+	all := map[string]*Listed{}
+	for _, one := range found {
+		for run, l := range one {
+			if have, ok := all[run]; ok {
+				have.merge(l)
+			} else {
+				all[run] = l
+			}
+		}
+	}
+	var list []Listed
+	for _, l := range all {
+		slices.Sort(l.Regions)
+		list = append(list, *l)
+	}
+	slices.SortFunc(list, func(a, b Listed) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Run, b.Run)) })
+	return list, join(errs)
+}
+
+func enabledRegions(ctx context.Context, api regionsAPI) ([]string, error) {
+	out, err := api.DescribeRegions(ctx, &ec2.DescribeRegionsInput{})
+	if err != nil {
+		return nil, fmt.Errorf("listing the regions of the account: %w", err)
+	}
+	var names []string
+	for _, r := range out.Regions {
+		names = append(names, aws.ToString(r.RegionName))
+	}
+	return names, nil
+}
+
+func (l *Listed) merge(other *Listed) {
+	l.Regions = append(l.Regions, other.Regions...)
+	l.Things = append(l.Things, other.Things...)
+	l.Nodes += other.Nodes
+	if l.Since.IsZero() || !other.Since.IsZero() && other.Since.Before(l.Since) {
+		l.Since = other.Since
+	}
+	if other.Expires.After(l.Expires) {
+		l.Expires = other.Expires
+	}
+}
+
+// listed lists a region's clusters by run.
+func (r *region) listed(ctx context.Context) (map[string]*Listed, error) {
+	tags, err := r.allTags(ctx)
+	if err != nil {
+		return nil, err
+	}
+	runs := map[string]*Listed{}
+	for _, t := range tags {
+		run := t[TagRun]
+		if run == "" {
+			continue
+		}
+		expires, _ := time.Parse(time.RFC3339, t[TagExpires]) // zero says that it can't be read
+		if l, seen := runs[run]; seen {
+			// The latest counts: something that was made just before an extension may
+			// still have the time of before.
+			if l != nil && expires.After(l.Expires) {
+				l.Expires = expires
+			}
+			continue
+		}
+		filters := []types.Filter{filter("tag:"+TagRun, run)}
+		things, err := r.scan(ctx, filters)
+		if err != nil {
+			return nil, err
+		}
+		if len(things) == 0 {
+			runs[run] = nil // the tags of what has ended linger
+			continue
+		}
+		l := &Listed{Name: t[TagCluster], Run: run, Owner: t[TagOwner], Expires: expires, Regions: []string{r.name}, Things: things}
+		instances, err := r.instances(ctx, filters)
+		if err != nil {
+			return nil, err
+		}
+		for _, i := range instances {
+			if i.State == nil || i.State.Name == types.InstanceStateNameTerminated {
+				continue
+			}
+			l.Nodes++
+			if launched := aws.ToTime(i.LaunchTime); l.Since.IsZero() || launched.Before(l.Since) {
+				l.Since = launched
+			}
+		}
+		runs[run] = l
+	}
+	maps.DeleteFunc(runs, func(_ string, l *Listed) bool { return l == nil })
+	return runs, nil
+}
+
+// allTags reads the tags of everything that a crossring made in a region, by id, in
+// the order of the ids.
+func (r *region) allTags(ctx context.Context) ([]map[string]string, error) {
+	byID := map[string]map[string]string{}
+	filters := []types.Filter{filter("key", TagCluster, TagRun, TagOwner, TagExpires)}
+	for p := ec2.NewDescribeTagsPaginator(r.api, &ec2.DescribeTagsInput{Filters: filters}); p.HasMorePages(); {
+		out, err := p.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("reading the tags of %s: %w", r.name, err)
+		}
+		for _, t := range out.Tags {
+			id := aws.ToString(t.ResourceId)
+			if byID[id] == nil {
+				byID[id] = map[string]string{}
+			}
+			byID[id][aws.ToString(t.Key)] = aws.ToString(t.Value)
+		}
+	}
+	var list []map[string]string
+	for _, id := range slices.Sorted(maps.Keys(byID)) {
+		list = append(list, byID[id])
+	}
+	return list, nil
+}
+
+// Extend sets the end of a cluster's time to live, in the tags of all that it has.
+func (p Provider) Extend(ctx context.Context, inv topology.Inventory, until time.Time) (err error) {
+	until = until.UTC().Truncate(time.Second)
+	st, err := p.readState(inv.Plan.Name)
+	if err != nil {
+		return err
+	}
+	s, err := p.open(ctx, st, regionNames(st.Plan.Nodes))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	// In the state first: whatever is tagged from now on has the new time.
+	s.st.Expires = until
+	if err := s.save(); err != nil {
+		return err
+	}
+	err = join(side(s.regions, func(r *region) error {
+		things, err := r.scan(ctx, r.mine())
+		if err != nil || len(things) == 0 {
+			return err
+		}
+		var ids []string
+		for _, t := range things {
+			ids = append(ids, t.ID)
+		}
+		_, err = r.change(ctx, mutation{action: "CreateTags", part: r.part("expires"), intent: map[string]any{"until": until, "ids": ids},
+			call: func(ctx context.Context) (string, error) {
+				_, err := r.api.CreateTags(ctx, &ec2.CreateTagsInput{Resources: ids, Tags: tagList(map[string]string{TagExpires: until.Format(time.RFC3339)})}, once)
+				return r.name, err
+			}})
+		return err
+	}))
+	if err != nil || inv.EC2 == nil {
+		return err
+	}
+	inv.EC2.ExpiresAt = until
+	return writeJSON(filepath.Join(s.dir, inventoryFile), inv)
+}
+
+// Expired says that the cluster's time to live is over. Where its tag can't be read, it
+// is not.
+func (l Listed) Expired(now time.Time) bool { return !l.Expires.IsZero() && l.Expires.Before(now) }
+
+// Remove removes a cluster that was listed: with its journal if this state directory
+// has it, else by its tags alone.
+func (p Provider) Remove(ctx context.Context, l Listed) error {
+	if st, err := p.readState(l.Name); err == nil && st.Run == l.Run {
+		return p.Unmake(ctx, p.inventoryOf(st))
+	}
+	p.StateDir = filepath.Join(p.StateDir, "collected", l.Run)
+	inv := topology.Inventory{Plan: topology.Plan{Name: l.Name, Provider: "ec2", EC2: &topology.EC2Plan{}}, EC2: &topology.EC2{Run: l.Run}}
+	for _, region := range l.Regions {
+		inv.Plan.Nodes = append(inv.Plan.Nodes, topology.Node{Region: region})
+	}
+	if err := p.Unmake(ctx, inv); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(p.StateDir); err != nil {
+		return fmt.Errorf("remove the journal of %s: %w", l.Name, err)
+	}
+	return nil
+}

@@ -1,0 +1,226 @@
+package ec2
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+)
+
+// ownVPC is the value of ec2.vpc that makes one.
+const ownVPC = "own"
+
+// findVPC finds the VPC that the plan names, and its subnets by zone. One of the
+// cluster's own is made later.
+func (r *region) findVPC(ctx context.Context) error {
+	e := r.st.Plan.EC2
+	in := &ec2.DescribeVpcsInput{}
+	what := e.VPCs[r.name]
+	switch {
+	case e.VPC == ownVPC:
+		return nil
+	case e.VPC != "":
+		what = "a default VPC"
+		in.Filters = []types.Filter{filter("is-default", "true")}
+	default:
+		in.VpcIds = []string{what}
+	}
+	out, err := r.api.DescribeVpcs(ctx, in)
+	if err != nil || len(out.Vpcs) == 0 {
+		return &PlanError{Region: r.name, Problem: "there is no " + strings.TrimPrefix(what, "a "), Err: err, Fix: "write vpc: own under ec2: in the spec"}
+	}
+	r.vpc = aws.ToString(out.Vpcs[0].VpcId)
+	if err := r.findSubnets(ctx); err != nil {
+		return err
+	}
+	for _, n := range r.nodes() {
+		if r.subnets[n.Zone] == "" {
+			return &PlanError{Region: r.name, Problem: fmt.Sprintf("%s has no subnet in %s", r.vpc, n.Zone), Fix: "choose another zone, or write vpc: own under ec2: in the spec"}
+		}
+	}
+	return nil
+}
+
+// findSubnets notes one subnet of the VPC for each zone: the zone's default one, or
+// the first by id.
+func (r *region) findSubnets(ctx context.Context) error {
+	out, err := r.api.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{Filters: []types.Filter{filter("vpc-id", r.vpc)}})
+	if err != nil {
+		return fmt.Errorf("listing the subnets of %s: %w", r.vpc, err)
+	}
+	slices.SortFunc(out.Subnets, func(a, b types.Subnet) int {
+		if ad, bd := aws.ToBool(a.DefaultForAz), aws.ToBool(b.DefaultForAz); ad != bd {
+			return map[bool]int{true: -1, false: 1}[ad]
+		}
+		return strings.Compare(aws.ToString(a.SubnetId), aws.ToString(b.SubnetId))
+	})
+	for _, s := range out.Subnets {
+		if zone := aws.ToString(s.AvailabilityZone); r.subnets[zone] == "" {
+			r.subnets[zone] = aws.ToString(s.SubnetId)
+		}
+	}
+	return nil
+}
+
+// network makes the cluster's own VPC, where the plan has one.
+func (r *region) network(ctx context.Context) error {
+	if r.st.Plan.EC2.VPC != ownVPC {
+		return nil
+	}
+	var err error
+	if r.vpc, err = r.makeVPC(ctx); err != nil {
+		return err
+	}
+	gateway, err := r.makeGateway(ctx)
+	if err != nil {
+		return err
+	}
+	if err := r.makeRoute(ctx, gateway); err != nil {
+		return err
+	}
+	for _, n := range r.nodes() {
+		if _, err := r.subnet(ctx, n.Zone); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *region) makeVPC(ctx context.Context) (string, error) {
+	part := r.part("vpc")
+	if rec := r.mem.get("CreateVpc", part); rec.made() {
+		return rec.ID, nil
+	}
+	return r.change(ctx, mutation{action: "CreateVpc", part: part,
+		find: r.findPart(part, func(ctx context.Context, filters []types.Filter) (ids []*string, err error) {
+			out, err := r.api.DescribeVpcs(ctx, &ec2.DescribeVpcsInput{Filters: filters})
+			if err == nil {
+				for _, v := range out.Vpcs {
+					ids = append(ids, v.VpcId)
+				}
+			}
+			return ids, err
+		}),
+		call: func(ctx context.Context) (string, error) {
+			out, err := r.api.CreateVpc(ctx, &ec2.CreateVpcInput{CidrBlock: aws.String(fmt.Sprintf("10.%d.0.0/16", r.number())),
+				TagSpecifications: specify(types.ResourceTypeVpc, r.tags(part))}, once)
+			if err != nil {
+				return "", err
+			}
+			return aws.ToString(out.Vpc.VpcId), nil
+		}})
+}
+
+// number of the region in the plan, from 1; it is in the addresses of its own VPC.
+func (r *region) number() int {
+	return 1 + slices.Index(regionNames(r.st.Plan.Nodes), r.name)
+}
+
+func (r *region) makeGateway(ctx context.Context) (string, error) {
+	part := r.part("internet-gateway")
+	id := ""
+	if rec := r.mem.get("CreateInternetGateway", part); rec.made() {
+		id = rec.ID
+	} else {
+		var err error
+		id, err = r.change(ctx, mutation{action: "CreateInternetGateway", part: part,
+			find: r.findPart(part, func(ctx context.Context, filters []types.Filter) (ids []*string, err error) {
+				out, err := r.api.DescribeInternetGateways(ctx, &ec2.DescribeInternetGatewaysInput{Filters: filters})
+				if err == nil {
+					for _, g := range out.InternetGateways {
+						ids = append(ids, g.InternetGatewayId)
+					}
+				}
+				return ids, err
+			}),
+			call: func(ctx context.Context) (string, error) {
+				out, err := r.api.CreateInternetGateway(ctx, &ec2.CreateInternetGatewayInput{
+					TagSpecifications: specify(types.ResourceTypeInternetGateway, r.tags(part))}, once)
+				if err != nil {
+					return "", err
+				}
+				return aws.ToString(out.InternetGateway.InternetGatewayId), nil
+			}})
+		if err != nil {
+			return "", err
+		}
+	}
+	if rec := r.mem.get("AttachInternetGateway", part); rec.made() {
+		return id, nil
+	}
+	_, err := r.change(ctx, mutation{action: "AttachInternetGateway", part: part, done: map[string]bool{"Resource.AlreadyAssociated": true},
+		call: func(ctx context.Context) (string, error) {
+			_, err := r.api.AttachInternetGateway(ctx, &ec2.AttachInternetGatewayInput{InternetGatewayId: &id, VpcId: &r.vpc}, once)
+			return id, err
+		}})
+	return id, err
+}
+
+// makeRoute sends what is not the VPC's through the gateway. A second one for the same
+// destination is refused, so a call that was lost may be repeated.
+func (r *region) makeRoute(ctx context.Context, gateway string) error {
+	part := r.part("route")
+	if rec := r.mem.get("CreateRoute", part); rec.made() {
+		return nil
+	}
+	_, err := r.change(ctx, mutation{action: "CreateRoute", part: part, done: map[string]bool{"RouteAlreadyExists": true},
+		call: func(ctx context.Context) (string, error) {
+			out, err := r.api.DescribeRouteTables(ctx, &ec2.DescribeRouteTablesInput{Filters: []types.Filter{
+				filter("vpc-id", r.vpc), filter("association.main", "true")}})
+			if err != nil {
+				return "", err
+			}
+			if len(out.RouteTables) == 0 {
+				return "", fmt.Errorf("%s has no main route table yet", r.vpc)
+			}
+			table := out.RouteTables[0].RouteTableId
+			_, err = r.api.CreateRoute(ctx, &ec2.CreateRouteInput{RouteTableId: table, GatewayId: &gateway, DestinationCidrBlock: aws.String("0.0.0.0/0")}, once)
+			return aws.ToString(table), err
+		}})
+	return err
+}
+
+// subnet is the subnet in a zone. In a VPC of our own it is made when it is needed;
+// several nodes may need it at once.
+func (r *region) subnet(ctx context.Context, zone string) (string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.subnets[zone] != "" {
+		return r.subnets[zone], nil
+	}
+	if r.st.Plan.EC2.VPC != ownVPC {
+		return "", &PlanError{Region: r.name, Problem: fmt.Sprintf("%s has no subnet in %s", r.vpc, zone), Fix: "write vpc: own under ec2: in the spec"}
+	}
+	part := r.part("subnet/" + zone)
+	if rec := r.mem.get("CreateSubnet", part); rec.made() {
+		r.subnets[zone] = rec.ID
+		return rec.ID, nil
+	}
+	// The place of the zone among those of the region: no other zone has it.
+	number := slices.Index(r.zones, zone)
+	id, err := r.change(ctx, mutation{action: "CreateSubnet", part: part,
+		find: r.findPart(part, func(ctx context.Context, filters []types.Filter) (ids []*string, err error) {
+			out, err := r.api.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{Filters: filters})
+			if err == nil {
+				for _, s := range out.Subnets {
+					ids = append(ids, s.SubnetId)
+				}
+			}
+			return ids, err
+		}),
+		call: func(ctx context.Context) (string, error) {
+			out, err := r.api.CreateSubnet(ctx, &ec2.CreateSubnetInput{VpcId: &r.vpc, AvailabilityZone: &zone,
+				CidrBlock:         aws.String(fmt.Sprintf("10.%d.%d.0/24", r.number(), number)),
+				TagSpecifications: specify(types.ResourceTypeSubnet, r.tags(part))}, once)
+			if err != nil {
+				return "", err
+			}
+			return aws.ToString(out.Subnet.SubnetId), nil
+		}})
+	r.subnets[zone] = id
+	return id, err
+}
