@@ -19,10 +19,14 @@ func keysOf(t reflect.Type, prefix string) []string {
 		if !f.IsExported() {
 			continue
 		}
-		key := prefix + f.Tag.Get("json")
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		key, typ := prefix+name, f.Type
+		if typ.Kind() == reflect.Pointer && typ.Elem().Kind() == reflect.Struct {
+			typ = typ.Elem()
+		}
 		switch {
-		case f.Type.Kind() == reflect.Struct:
-			all = append(all, keysOf(f.Type, key+".")...)
+		case typ.Kind() == reflect.Struct:
+			all = append(all, keysOf(typ, key+".")...)
 		case f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct:
 			all = append(all, keysOf(f.Type.Elem(), key+"[].")...)
 		default:
@@ -55,7 +59,7 @@ func TestDocumentedKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := Spec{Name: "n", Regions: []Region{{Region: "us-east-1"}}}
+	s := Spec{Name: "n", Regions: []Region{{Region: "us-east-1"}}, EC2: &EC2{}}
 	Defaults(&s)
 	data, err := json.Marshal(s)
 	if err != nil {
