@@ -94,7 +94,7 @@ func writeEC2Plan(out io.Writer, p topology.Plan) {
 	}
 	if p.Cost != nil {
 		ttl := time.Duration(e.TTLSeconds * float64(time.Second))
-		fmt.Fprintf(out, "cost: %.2f USD an hour, %.2f USD in %s with %.2f USD for transfer between regions (prices as of %s)\n",
+		fmt.Fprintf(out, "cost: %.2f USD an hour, %.2f USD in %s with %.2f USD for transfer between regions (prices of about %s, not checked; --prices takes yours)\n",
 			p.Cost.PerHourUSD, p.Cost.TTLUSD, ttl, p.Cost.TransferUSD, p.Cost.PricesAsOf)
 		for _, what := range p.Cost.Unpriced {
 			fmt.Fprintf(out, "cost: without %s, which the price table does not have\n", what)
