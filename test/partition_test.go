@@ -85,7 +85,7 @@ func TestPartitionDuringWrite(t *testing.T) {
 	if read.Found == 0 || read.Missing == 0 || read.Wrong != 0 || read.MissingAcknowledged == nil || *read.MissingAcknowledged > read.Missing {
 		t.Errorf("want some rows found, the others missing, none wrong: %s", r)
 	}
-	if !strings.Contains(r.stderr, fmt.Sprintf("%d rows missing", read.Missing)) {
+	if !strings.Contains(r.stderr, fmt.Sprintf("%d missing", read.Missing)) {
 		t.Errorf("want the missing rows named: %s", r)
 	}
 	doc := decode[report.Document](t, c.must(t, "report", written.RunDir, "-o", "json"))
