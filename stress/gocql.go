@@ -25,13 +25,17 @@ type cluster struct {
 // makes in the background when the first one of a node stands.
 const fillTime = 5 * time.Second
 
-// filling says, after a pause, whether an attempt was turned away by the driver
-// itself because too few of its connections stood yet. Nothing was sent then, and
-// it is no attempt: it is made again. Protocols 1 and 2 carry 128 requests on a
-// connection, so that the first requests of many in flight may need the second.
-func (c *cluster) filling(err error) bool {
+// sendable says, after a pause, whether to make an attempt again that was turned away by the driver
+// itself: because too few of its connections stood yet, or because every stream
+// of those that stand was taken, as when one of two is being made again and
+// protocols 1 and 2 carry 128 requests on the other. Nothing was sent then, and
+// it is no attempt: it is made again, until what it waits for takes too long.
+func (c *cluster) sendable(err error, since time.Time) bool {
 	const pause = time.Millisecond
-	if !errors.Is(err, gocql.ErrNoConnections) && !errors.Is(err, gocql.ErrNoStreams) || time.Now().After(c.filled) {
+	switch {
+	case errors.Is(err, gocql.ErrNoStreams) && time.Since(since) < cql.DefaultTimeout:
+	case errors.Is(err, gocql.ErrNoConnections) && time.Now().Before(c.filled):
+	default:
 		return false
 	}
 	time.Sleep(pause)
@@ -117,9 +121,10 @@ type row struct {
 func (w *row) write(key int64, value []byte) answer {
 	binary.BigEndian.PutUint64(w.key[:], uint64(key))
 	w.value.bytes = value
+	var since time.Time
 	for {
 		a := w.answer(w.insert.Iter(), false)
-		if !w.cluster.filling(a.err) {
+		if a.err == nil || !w.cluster.sendable(a.err, first(&since)) {
 			return a
 		}
 	}
@@ -128,13 +133,22 @@ func (w *row) write(key int64, value []byte) answer {
 func (w *row) read(key int64, see func(value []byte)) answer {
 	binary.BigEndian.PutUint64(w.key[:], uint64(key))
 	w.value.see = see
+	var since time.Time
 	for {
 		iter := w.query.Iter()
 		a := w.answer(iter, iter.Scan(w.dest...))
-		if !w.cluster.filling(a.err) {
+		if a.err == nil || !w.cluster.sendable(a.err, first(&since)) {
 			return a
 		}
 	}
+}
+
+// first is the time of the first call with t.
+func first(t *time.Time) time.Time {
+	if t.IsZero() {
+		*t = time.Now()
+	}
+	return *t
 }
 
 func (w *row) answer(iter *gocql.Iter, found bool) answer {
