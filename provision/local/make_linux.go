@@ -290,7 +290,7 @@ func (p Provider) Unmake(ctx context.Context, inv topology.Inventory) error {
 	if err := os.RemoveAll(dir); err != nil {
 		left = append(left, fmt.Sprintf("%s (%v)", dir, err))
 	}
-	left = append(left, listenersOf(inv.Local.Slot)...)
+	left = append(left, lastListeners(ctx, inv.Local.Slot)...)
 	if len(left) > 0 {
 		return &LeftError{Cluster: inv.Plan.Name, What: left}
 	}
@@ -321,6 +321,28 @@ func clusterProcs(id string) ([]procs.Proc, error) {
 // anew for the next tool.
 func RemoveAttachFile(pid int) {
 	_ = os.Remove(filepath.Join("/tmp", ".java_pid"+strconv.Itoa(pid))) // mostly there is none
+}
+
+// lastListeners waits for the sockets of processes that have been killed: their
+// threads, and with them the sockets, may end a moment after they count as ended.
+// It returns the listeners that stay.
+func lastListeners(ctx context.Context, slot int) []string {
+	const most, every = 10 * time.Second, 50 * time.Millisecond
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		left := listenersOf(slot)
+		if len(left) == 0 {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return left
+		}
+	}
 }
 
 func listenersOf(slot int) []string {
