@@ -187,9 +187,5 @@ func anyDied(errs []error) bool {
 }
 
 func oneLineEach(errs []error) string {
-	lines := make([]string, len(errs))
-	for i, err := range errs {
-		lines[i] = err.Error()
-	}
-	return strings.Join(lines, "\n")
+	return errors.Join(errs...).Error()
 }

@@ -83,13 +83,7 @@ func onEach(nodes []topology.Node, f func(topology.Node) error) error {
 		all = multierror.Append(all, err)
 	}
 	if all != nil {
-		all.ErrorFormat = func(errs []error) string {
-			lines := make([]string, len(errs))
-			for i, err := range errs {
-				lines[i] = err.Error()
-			}
-			return strings.Join(lines, "\n")
-		}
+		all.ErrorFormat = lines
 	}
 	return all.ErrorOrNil()
 }

@@ -1,25 +1,19 @@
 package run
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/hashicorp/go-multierror"
 
+	"crossring/internal/spec"
 	"crossring/internal/topology"
 	"crossring/stress"
 )
 
-// Bounds of the load.
-const (
-	// maxValueBytes is the largest value that a server's default frame takes.
-	maxValueBytes = 16 << 20
-	// maxInFlightBytes bounds what the values in flight take in this process.
-	maxInFlightBytes = 1 << 30
-)
-
-// consistencies are the levels that both a write and a read may have.
-var consistencies = []string{"ONE", "TWO", "THREE", "QUORUM", "ALL", "LOCAL_QUORUM", "LOCAL_ONE", "EACH_QUORUM"}
+// maxInFlightBytes bounds what the values in flight take in this process.
+const maxInFlightBytes = 1 << 30
 
 // checkSettings says everything that is wrong with the load, before anything is
 // made or sent.
@@ -32,16 +26,17 @@ func checkSettings(p topology.Plan, s topology.Stress, threshold float64) error 
 			wrong("there is no datacenter %q in cluster %s; there are %v", dc, p.Name, dcs)
 		}
 	}
-	for _, cl := range []string{s.WriteCL, s.ReadCL} {
-		if !slices.Contains(consistencies, cl) && !(cl == "ANY" && cl == s.WriteCL) {
-			wrong("consistency level %q is none of %v", cl, consistencies)
-		}
+	if levels := spec.WriteConsistencies(); !slices.Contains(levels, s.WriteCL) {
+		wrong("consistency level %q of the write is none of %v", s.WriteCL, levels)
+	}
+	if levels := spec.ReadConsistencies(); !slices.Contains(levels, s.ReadCL) {
+		wrong("consistency level %q of the read is none of %v", s.ReadCL, levels)
 	}
 	if s.Rows < 1 {
 		wrong("%d rows are nothing to write", s.Rows)
 	}
-	if s.ValueBytes < stress.MinValueBytes || s.ValueBytes > maxValueBytes {
-		wrong("values have %d to %d bytes, not %d", stress.MinValueBytes, maxValueBytes, s.ValueBytes)
+	if s.ValueBytes < stress.MinValueBytes || s.ValueBytes > spec.MaxValueBytes {
+		wrong("values have %d to %d bytes, not %d", stress.MinValueBytes, spec.MaxValueBytes, s.ValueBytes)
 	}
 	switch {
 	case s.InFlight < 1:
@@ -67,12 +62,5 @@ func checkSettings(p topology.Plan, s topology.Stress, threshold float64) error 
 
 // lines is a list of problems, one on each line.
 func lines(errs []error) string {
-	text := ""
-	for i, err := range errs {
-		if i > 0 {
-			text += "\n"
-		}
-		text += err.Error()
-	}
-	return text
+	return errors.Join(errs...).Error()
 }

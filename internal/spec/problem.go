@@ -64,11 +64,7 @@ func Join(problems []*Problem) error {
 }
 
 func lines(errs []error) string {
-	list := make([]string, len(errs))
-	for i, err := range errs {
-		list[i] = err.Error()
-	}
-	return strings.Join(list, "\n")
+	return errors.Join(errs...).Error()
 }
 
 // source remembers where each key of a file stands.

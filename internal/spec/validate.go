@@ -11,12 +11,20 @@ import (
 	"crossring/internal/release"
 )
 
+// MaxValueBytes is the largest value that a server's default frame takes.
+const MaxValueBytes = 16 << 20
+
+// WriteConsistencies are the consistency levels that a write may have.
+func WriteConsistencies() []string { return slices.Clone(writeConsistency) }
+
+// ReadConsistencies are the consistency levels that a read may have.
+func ReadConsistencies() []string { return slices.Clone(readConsistency) }
+
 const (
 	minHeapMB     = 128
-	minValueBytes = 20   // the run, the key and the checksum that a value carries
-	maxNodes      = 1000 // of a zone
-	maxNumTokens  = 1536 // Cassandra's own limit
-	maxValueBytes = 16 << 20
+	minValueBytes = 20    // the run, the key and the checksum that a value carries
+	maxNodes      = 1000  // of a zone
+	maxNumTokens  = 1536  // Cassandra's own limit
 	maxInFlight   = 32768 // what one connection carries from protocol 3 on
 )
 
@@ -154,7 +162,7 @@ func check(s Spec) []*Problem {
 	}
 
 	between("stress.rows", s.Stress.Rows, 1, 1<<53)
-	between("stress.value_bytes", int64(s.Stress.ValueBytes), minValueBytes, maxValueBytes)
+	between("stress.value_bytes", int64(s.Stress.ValueBytes), minValueBytes, MaxValueBytes)
 	between("stress.in_flight", int64(s.Stress.InFlight), 1, maxInFlight)
 	if s.Stress.Rate < 0 || !finite(s.Stress.Rate) {
 		bad("stress.rate", "must not be negative")

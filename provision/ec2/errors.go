@@ -225,11 +225,7 @@ func named(region string, err error) error {
 // join makes one error of several, in their order; one alone stays as it is.
 func join(errs []error) error {
 	all := &multierror.Error{ErrorFormat: func(errs []error) string {
-		lines := make([]string, len(errs))
-		for i, err := range errs {
-			lines[i] = err.Error()
-		}
-		return strings.Join(lines, "\n")
+		return errors.Join(errs...).Error()
 	}}
 	for _, err := range errs {
 		if err != nil {

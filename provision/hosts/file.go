@@ -307,9 +307,5 @@ func free(list []Entry, used []bool, region, zone string) int {
 }
 
 func oneLineEach(errs []error) string {
-	lines := make([]string, len(errs))
-	for i, err := range errs {
-		lines[i] = err.Error()
-	}
-	return strings.Join(lines, "\n")
+	return errors.Join(errs...).Error()
 }

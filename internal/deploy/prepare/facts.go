@@ -228,11 +228,7 @@ func (f Facts) taken(n topology.Node) []netip.AddrPort {
 }
 
 func oneLineEach(errs []error) string {
-	lines := make([]string, len(errs))
-	for i, err := range errs {
-		lines[i] = err.Error()
-	}
-	return strings.Join(lines, "\n")
+	return errors.Join(errs...).Error()
 }
 
 // ClockError says that a machine's clock is too far off.
