@@ -172,7 +172,9 @@ func (e *env) action(h handler, formats ...string) cli.ActionFunc {
 			return err
 		}
 		a, err := h(c.Context, e, c)
-		err = stopped(c.Context, err)
+		if err = stopped(c.Context, err); err != nil && e.stateGiven {
+			err = &elsewhere{err: err, state: e.stateFlag}
+		}
 		var wErr error
 		switch {
 		case e.output == "json" && (a.doc != nil || err != nil):

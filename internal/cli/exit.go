@@ -8,8 +8,10 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
+	"crossring/internal/deploy/sshhost"
 	"crossring/internal/release"
 	"crossring/internal/run"
 )
@@ -144,6 +146,31 @@ func (i *interrupted) Error() string {
 }
 
 func (i *interrupted) Unwrap() error { return i.err }
+
+// elsewhere is the error of a command whose state directory was a flag: its
+// hint has to have the flag, too, or it would be about another cluster.
+type elsewhere struct {
+	err   error
+	state string
+}
+
+func (e *elsewhere) Error() string { return e.err.Error() }
+func (e *elsewhere) Unwrap() error { return e.err }
+
+// Hint is the hint of what went wrong, with the flag where it is a command of
+// crossring's that looks at clusters.
+func (e *elsewhere) Hint() string {
+	hint := hintOf(e.err)
+	rest, ours := strings.CutPrefix(hint, "crossring ")
+	if verb, _, _ := strings.Cut(rest, " "); !ours || verb == "help" || verb == "version" || strings.Contains(rest, "--state") {
+		return hint
+	}
+	dir := e.state
+	if strings.ContainsFunc(dir, needsQuotes) {
+		dir = sshhost.Quote(dir)
+	}
+	return "crossring --state " + dir + " " + rest
+}
 
 // exitRows is the table in the order of the codes.
 func exitRows() []exitRow {
