@@ -51,7 +51,10 @@ func testLeavesNothing(t *testing.T, version string) {
 	h.env = []string{"HOME=" + userHome, "TMPDIR=" + tmp, "XDG_CACHE_HOME=" + cache, "XDG_STATE_HOME=", "XDG_CONFIG_HOME="}
 	h.dir = work
 	before := litter(t)
-	jarsBefore := files(t, filepath.Join(cache, "crossring"))
+	// The cache is everybody's; what belongs to this version is not touched by a
+	// cluster of another.
+	jars := filepath.Join(cache, "crossring", "jars", version)
+	jarsBefore := files(t, jars)
 
 	c := h.up(t, "traces", oneByOne("traces", version))
 	inv, _ := h.inventory(t, c.name)
@@ -103,8 +106,8 @@ func testLeavesNothing(t *testing.T, version string) {
 			t.Errorf("left in the %s: %s", what, f)
 		}
 	}
-	if after := files(t, filepath.Join(cache, "crossring")); !slices.Equal(after, jarsBefore) {
-		t.Errorf("the jar cache was complete before, and has changed: %d files, now %d", len(jarsBefore), len(after))
+	if after := files(t, jars); !slices.Equal(after, jarsBefore) {
+		t.Errorf("the jars of %s were complete before, and has changed: %d files, now %d", version, len(jarsBefore), len(after))
 	}
 	// /tmp is everybody's: what names one of our processes is ours.
 	for _, f := range litter(t) {
