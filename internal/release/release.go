@@ -13,11 +13,16 @@ type Release struct {
 	Series  string // "5.0"
 	Version string // newest patch release with a lock, "5.0.5"
 
+	// Artifacts are those that the server needs besides cassandra-all, of the same
+	// group and version.
+	Artifacts []string
+
 	// How it is started.
 	Main         string   // main class of the server
 	Nodetool     string   // main class of nodetool
 	NodetoolArgs []string // JVM options that nodetool needs on a newer Java
 	JavaMin      int      // oldest Java that runs it
+	JavaMax      int      // newest one
 	Exports      []string // module/package, for --add-exports …=ALL-UNNAMED
 	Opens        []string // module/package, for --add-opens …=ALL-UNNAMED
 	JVM          []string // further JVM options
@@ -87,7 +92,7 @@ type NodetoolLayout struct {
 
 // All lists the releases, oldest first.
 func All() []Release {
-	return []Release{v1_2, v2_2, v3_11, v4_1, v5_0}
+	return []Release{v1_2, v2_2, v3_11, v4_0, v4_1, v5_0}
 }
 
 // Find takes a series ("5.0") or a full version of a known series ("5.0.5").
