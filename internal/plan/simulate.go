@@ -13,7 +13,7 @@ import (
 type simulation struct {
 	partitioner tokens.Partitioner
 	replication map[string]int
-	members      []topology.Node // of before and after, each once
+	members     []topology.Node // of before and after, each once
 	before      []tokens.Node
 	ring        []tokens.Node // as it is by now, in the same order
 	gave        map[string]bool
