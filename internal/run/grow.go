@@ -239,7 +239,7 @@ func (g *grow) verify(ctx context.Context) (ringcheck.Ring, error) {
 		}
 	}
 	if len(problems) > 0 {
-		return ring, Ring("", lineErrors(problems), "crossring ring "+g.inv.Plan.Name)
+		return ring, Ring("", errors.Join(problems...), "crossring ring "+g.inv.Plan.Name)
 	}
 	return ring, nil
 }

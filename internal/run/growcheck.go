@@ -10,8 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/hashicorp/go-multierror"
-
 	"crossring/internal/cql"
 	"crossring/internal/topology"
 	"crossring/ringcheck"
@@ -35,14 +33,14 @@ func (g *grow) begin(ctx context.Context, choice NodeChoice) error {
 		return err
 	}
 	if problems := blocking(ring, choice.Replace); len(problems) > 0 {
-		return Ring("nodes come and go in a ring that is whole", lineErrors(problems), "crossring up "+name+"   # starts what is down")
+		return Ring("nodes come and go in a ring that is whole", errors.Join(problems...), "crossring up "+name+"   # starts what is down")
 	}
 	keyspaces, err := g.keyspaces(ctx, choice.Replace)
 	if err != nil {
 		return err
 	}
 	if problems := enoughNodes(keyspaces, g.inv.Nodes, g.saved.Plan.Nodes); len(problems) > 0 {
-		return Usage("", lineErrors(problems), "crossring cql "+name+` "ALTER KEYSPACE …"   # or keep the node`)
+		return Usage("", errors.Join(problems...), "crossring cql "+name+` "ALTER KEYSPACE …"   # or keep the node`)
 	}
 	if g.saved.Plan, err = between(g.cluster, g.saved.Spec, choice, loads(ring)); err != nil {
 		return err
@@ -73,7 +71,7 @@ func (g *grow) look(ctx context.Context, replaced []string) (ringcheck.Ring, err
 		}
 	}
 	if len(alive) > 0 {
-		return ringcheck.Ring{}, Usage("", lineErrors(alive), "crossring stop "+g.inv.Plan.Name+":"+replaced[0])
+		return ringcheck.Ring{}, Usage("", errors.Join(alive...), "crossring stop "+g.inv.Plan.Name+":"+replaced[0])
 	}
 	ctx, cancel := context.WithTimeout(ctx, deadline)
 	defer cancel()
@@ -119,10 +117,6 @@ func blocking(ring ringcheck.Ring, replaced []string) []error {
 		}
 	}
 	return problems
-}
-
-func lineErrors(problems []error) error {
-	return &multierror.Error{Errors: problems, ErrorFormat: lines}
 }
 
 // keyspaces asks a node that is not dead what keyspaces there are.
