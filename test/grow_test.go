@@ -63,7 +63,11 @@ func (c cluster) hasAll(t *testing.T, runDir string, rows int, dcs ...string) {
 func (c cluster) becomes(t *testing.T, text string, flags ...string) topology.Plan {
 	t.Helper()
 	file := c.spec(t, text)
-	planned := decode[topology.Plan](t, c.must(t, append([]string{"plan", "-f", file, "-o", "json"}, flags...)...))
+	r := c.must(t, append([]string{"plan", "-f", file, "-o", "json"}, flags...)...)
+	for _, problem := range documentedShapes(t).check("plan", []byte(r.stdout)) {
+		t.Error(problem)
+	}
+	planned := decode[topology.Plan](t, r)
 	if planned.Change == nil {
 		t.Fatal("the plan has no change")
 	}

@@ -114,7 +114,9 @@ func (s *simulation) apply(step *topology.Step) error {
 		}
 		next[i].Tokens = append(next[i].Tokens, t)
 	}
-	transfers, err := tokens.Transfers(s.partitioner, s.ring, next, s.replication)
+	// What a datacenter holds follows from its own nodes alone.
+	dc := s.members[i].Datacenter
+	transfers, err := tokens.Transfers(s.partitioner, s.ring, next, map[string]int{dc: s.replication[dc]})
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", step.Kind, step.Node, err)
 	}

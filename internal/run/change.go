@@ -72,6 +72,9 @@ func (w World) Planned(ctx context.Context, s spec.Spec, choice NodeChoice) (top
 	if err != nil {
 		return p, err
 	}
+	if c.inv.Plan.Provider != "local" && choice.none() {
+		return p, nil
+	}
 	change, err := w.wanted(c, &s, choice)
 	var differs *SpecDiffersError
 	if errors.As(err, &differs) && choice.none() {
