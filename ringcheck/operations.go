@@ -51,7 +51,12 @@ func Cleanup(ctx context.Context, q Query, n topology.Node, keyspace string) err
 	if q.Release.TableCleanup {
 		op = "forceTableCleanup(java.lang.String,[Ljava.lang.String;)"
 	}
-	return operate(ctx, q, n, call{Type: "exec", MBean: storageService, Operation: op, Arguments: []any{keyspace, []string{}}}, nil)
+	status := 0 // null on a series whose operation returns nothing
+	err := operate(ctx, q, n, call{Type: "exec", MBean: storageService, Operation: op, Arguments: []any{keyspace, []string{}}}, &status)
+	if err == nil && status != 0 {
+		err = &RefusedError{Node: n.Name, Message: fmt.Sprintf("cleanup of keyspace %s ended with status %d; its log says why", keyspace, status)}
+	}
+	return err
 }
 
 // RefusedError says that a node was asked and did not do it.

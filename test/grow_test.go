@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"crossring/internal/journal"
+	"crossring/internal/release"
 	"crossring/internal/run"
 	"crossring/internal/topology"
 	"crossring/ringcheck"
@@ -202,6 +203,41 @@ func TestGrowAndShrink(t *testing.T) {
 			inv, _ := c.inventory(t, c.name)
 			c.must(t, "down", c.name)
 			c.checkGone(t, inv)
+		})
+	}
+}
+
+// The operations that a change is made of have other names and rules in each series.
+func TestGrowEveryRelease(t *testing.T) {
+	needLong(t)
+	const rows = 2000
+	for _, rel := range release.All() {
+		if slices.Contains(versions, rel.Version) {
+			continue // TestGrowAndShrink has them
+		}
+		t.Run(rel.Version, func(t *testing.T) {
+			c, runDir := filled(t, "every", rel.Version, rows)
+			c.becomes(t, sized(c.name, rel.Version, 3, 1))
+			c.hasAll(t, runDir, rows, "us-east", "us-west-2")
+			c.becomes(t, sized(c.name, rel.Version, 2, 1), "--remove-node", "us-east-1-1")
+			c.hasAll(t, runDir, rows, "us-east", "us-west-2")
+		})
+	}
+}
+
+// Virtual nodes don't move; a new one takes its share from the others.
+func TestGrowWithVirtualNodes(t *testing.T) {
+	needLong(t)
+	const rows = 2000
+	for _, version := range versions {
+		t.Run(version, func(t *testing.T) {
+			text := func(east int) string { return sized("vnodes", version, east, 1) + "num_tokens: 8\n" }
+			c := newHome(t).up(t, "vnodes", text(1))
+			runDir := c.fill(t, rows)
+			for _, east := range []int{2, 1} {
+				c.becomes(t, text(east))
+				c.hasAll(t, runDir, rows, "us-east", "us-west-2")
+			}
 		})
 	}
 }

@@ -16,10 +16,27 @@ import (
 	"crossring/ringcheck"
 )
 
+// places is what a provider has to do so that its clusters can be changed while they
+// run; all else goes through deploy.Host. Each of its methods may be asked for what is
+// done already.
+type places interface {
+	// AddNode gives a node addresses and a place for its files, and puts it into the
+	// inventory. It starts nothing.
+	AddNode(ctx context.Context, inv topology.Inventory, n topology.Node) (topology.Inventory, error)
+	// EmptyNode removes all that a node has on disk.
+	EmptyNode(inv topology.Inventory, n topology.Node) error
+	// RemoveNode gives back the place of a node whose server has been stopped.
+	RemoveNode(ctx context.Context, inv topology.Inventory, name string) (topology.Inventory, error)
+	// SaveNodes and SaveInventory write the inventory: all of it, or none after a crash.
+	SaveNodes(inv topology.Inventory, nodes []topology.Node) (topology.Inventory, error)
+	SaveInventory(inv topology.Inventory) error
+}
+
 // grow is a change of a running cluster under way.
 type grow struct {
 	World
 	cluster
+	places  places
 	saved   savedChange
 	sw      software
 	journal *journal.Journal
@@ -34,7 +51,7 @@ func (w World) applyChange(ctx context.Context, c cluster, change wantedChange, 
 		return res, Usage("", fmt.Errorf("a change of a running cluster is made whole, not until %s", req.Until), "crossring plan -f FILE")
 	}
 	const least = 10 * time.Minute
-	g := &grow{World: w, cluster: c, saved: change.savedChange, timeout: max(req.Timeout, least)}
+	g := &grow{World: w, cluster: c, places: w.provider(""), saved: change.savedChange, timeout: max(req.Timeout, least)}
 	if err := g.stage("Java and the jars of Cassandra "+c.rel.Version, func() (err error) {
 		g.sw, err = w.prepare(ctx, c.rel)
 		return err
@@ -202,7 +219,7 @@ func megabytes(n int64) string { return strconv.FormatFloat(float64(n)/1e6, 'f',
 
 // keepDefaults makes a change in which no node has a part.
 func (w World) keepDefaults(c cluster, change wantedChange) (cluster, error) {
-	g := &grow{World: w, cluster: c, saved: change.savedChange}
+	g := &grow{World: w, cluster: c, places: w.provider(""), saved: change.savedChange}
 	err := g.end()
 	return g.cluster, err
 }
@@ -211,7 +228,7 @@ func (w World) keepDefaults(c cluster, change wantedChange) (cluster, error) {
 func (g *grow) end() error {
 	inv := g.inv
 	inv.Plan.Stress = g.saved.Plan.Stress
-	if err := g.provider("").SaveInventory(inv); err != nil {
+	if err := g.places.SaveInventory(inv); err != nil {
 		return err
 	}
 	g.inv = inv

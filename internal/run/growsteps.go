@@ -25,7 +25,7 @@ const joinDelayMS = 5000
 func (g *grow) join(ctx context.Context, s topology.Step) error {
 	n := g.saved.Plan.Nodes[slices.IndexFunc(g.saved.Plan.Nodes, func(n topology.Node) bool { return n.Name == s.Node })]
 	n.Seed = false // a seed does not bootstrap; it becomes one when the seeds are written
-	inv, err := g.provider(g.sw.java).AddNode(ctx, g.inv, n)
+	inv, err := g.places.AddNode(ctx, g.inv, n)
 	g.inv = inv
 	if err != nil {
 		return err
@@ -45,7 +45,7 @@ func (g *grow) replace(ctx context.Context, s topology.Step) error {
 		return err
 	}
 	if !p.Running { // else it has been started in its new life
-		if err := g.provider("").EmptyNode(g.inv, n); err != nil {
+		if err := g.places.EmptyNode(g.inv, n); err != nil {
 			return err
 		}
 	}
@@ -134,10 +134,9 @@ func (g *grow) follow(ctx context.Context, s topology.Step, n topology.Node) (st
 
 // decommission has a node leave, stops it, and removes what it had.
 func (g *grow) decommission(ctx context.Context, s topology.Step) error {
-	p := g.provider("")
 	n, err := g.inv.Node(s.Node)
 	if err != nil { // all but its directory is gone
-		g.inv, err = p.RemoveNode(ctx, g.inv, s.Node)
+		g.inv, err = g.places.RemoveNode(ctx, g.inv, s.Node)
 		return err
 	}
 	others := g.cluster
@@ -170,7 +169,7 @@ func (g *grow) decommission(ctx context.Context, s topology.Step) error {
 	if err := host.Stop(ctx, stopGrace); err != nil {
 		return err
 	}
-	g.inv, err = p.RemoveNode(ctx, g.inv, n.Name)
+	g.inv, err = g.places.RemoveNode(ctx, g.inv, n.Name)
 	return err
 }
 
@@ -213,7 +212,7 @@ func (g *grow) move(ctx context.Context, s topology.Step) error {
 	}
 	nodes := slices.Clone(g.inv.Nodes)
 	nodes[i].Tokens = s.Tokens
-	if g.inv, err = g.provider("").SaveNodes(g.inv, nodes); err != nil {
+	if g.inv, err = g.places.SaveNodes(g.inv, nodes); err != nil {
 		return err
 	}
 	return g.awaitWhole(ctx, g.cluster)
@@ -260,7 +259,7 @@ func (g *grow) seeds(ctx context.Context) error {
 		}
 	}
 	var err error
-	if g.inv, err = g.provider("").SaveNodes(g.inv, nodes); err != nil {
+	if g.inv, err = g.places.SaveNodes(g.inv, nodes); err != nil {
 		return err
 	}
 	targets, err := g.targets(g.cluster, g.sw, false)
