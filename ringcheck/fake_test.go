@@ -3,6 +3,7 @@ package ringcheck
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -150,8 +151,8 @@ func answer(table answers, c call) map[string]any {
 	}
 	if c.Type == "exec" {
 		name := c.Operation
-		if arg, ok := c.Arguments[0:], len(c.Arguments) == 1; ok {
-			if with := name + " " + arg[0].(string); table[with] != nil {
+		if len(c.Arguments) == 1 {
+			if with := fmt.Sprintf("%s %v", name, c.Arguments[0]); table[with] != nil {
 				return one(with)
 			}
 		}

@@ -53,7 +53,7 @@ func (e *env) readSpec(name string) (spec.Spec, error) {
 func (e *env) upCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "up",
-		Usage:     "make the ring of a spec, or bring up again one that was made",
+		Usage:     "make the ring of a spec, bring up again one that was made, or give a running one other nodes",
 		ArgsUsage: "[NAME]",
 		Flags: []cli.Flag{
 			fileFlag(),
@@ -62,13 +62,14 @@ func (e *env) upCommand() *cli.Command {
 			&cli.BoolFlag{Name: "dry-run", Usage: "only ask EC2 whether it would make it"},
 			operatorFlag(),
 			cassandraHomeFlag(),
+			removeNodeFlag(), replaceNodeFlag(),
 		},
 		Action: e.action(up),
 	}
 }
 
 func up(ctx context.Context, e *env, c *cli.Context) (answer, error) {
-	req := run.UpRequest{Name: c.Args().First(), Until: c.String("until"), Timeout: c.Duration("timeout")}
+	req := run.UpRequest{Name: c.Args().First(), Until: c.String("until"), Timeout: c.Duration("timeout"), Choice: nodeChoice(c)}
 	switch file := c.String("file"); {
 	case file != "":
 		s, err := e.readSpec(file)

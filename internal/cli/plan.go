@@ -23,9 +23,9 @@ func providerFlag() cli.Flag {
 
 func (e *env) planCommand() *cli.Command {
 	return &cli.Command{
-		Name: "plan", Usage: "what a spec comes to: nodes, tokens, datacenters, seeds; changes nothing",
-		Flags: []cli.Flag{fileFlag(), providerFlag(), operatorFlag(), pricesFlag()},
-		Action: e.action(func(_ context.Context, e *env, c *cli.Context) (answer, error) {
+		Name: "plan", Usage: "what a spec comes to: nodes, tokens, datacenters, seeds, and the way there from a running cluster; changes nothing",
+		Flags: []cli.Flag{fileFlag(), providerFlag(), operatorFlag(), pricesFlag(), removeNodeFlag(), replaceNodeFlag()},
+		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 			s, err := e.specOf(c)
 			if err != nil {
 				return answer{}, err
@@ -37,7 +37,7 @@ func (e *env) planCommand() *cli.Command {
 			if err := withOperators(c, s); err != nil {
 				return answer{}, err
 			}
-			p, err := w.Plan(*s)
+			p, err := w.Planned(ctx, *s, nodeChoice(c))
 			if err == nil {
 				p, err = repriced(c, p)
 			}
@@ -87,6 +87,7 @@ func writePlan(out io.Writer, p topology.Plan) error {
 	fmt.Fprintf(out, "disks: data on %s, commit log on %s, saved caches on %s\n", p.Disks.Data, p.Disks.Commitlog, p.Disks.SavedCaches)
 	fmt.Fprintf(out, "write %d rows of %d bytes in %s at %s, read in %s at %s\n",
 		p.Stress.Rows, p.Stress.ValueBytes, p.Stress.WriteDC, p.Stress.WriteCL, p.Stress.ReadDC, p.Stress.ReadCL)
+	writeChange(out, p.Change)
 	writeEC2Plan(out, p)
 	for _, r := range p.Rules {
 		fmt.Fprintf(out, "rule: %s port %d from %s: %s\n", r.Node, r.Port, r.Source, r.Why)

@@ -70,6 +70,9 @@ type Release struct {
 	EstimateOp      string // operation of the bean, or
 	EstimateAttr    string // attribute of the bean
 	OwnershipOp     string // operation of StorageService
+	// PlainDecommission: decommission takes no argument, and so can't be forced.
+	PlainDecommission bool
+	TableCleanup      bool // the operation cleanup is forceTableCleanup
 
 	// SystemSchema: keyspaces are in system_schema.keyspaces, not in system.schema_keyspaces.
 	SystemSchema bool

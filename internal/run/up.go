@@ -2,7 +2,6 @@ package run
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -29,6 +28,8 @@ type UpRequest struct {
 	Until string // one of plan, provision, render, deploy, start, ready; "" is ready
 	// Timeout bounds the wait for the ring; 0 is 5 minutes.
 	Timeout time.Duration
+	// Choice names nodes of a running cluster that are to go or to be replaced.
+	Choice NodeChoice
 }
 
 // UpResult is what stands, as far as Up got.
@@ -39,7 +40,8 @@ type UpResult struct {
 }
 
 // Up makes what the spec asks for, from wherever an earlier Up of the same spec
-// got to. It changes nothing on a cluster that stands.
+// got to. A cluster that stands gets, loses or replaces nodes, where that is what the
+// request differs in; otherwise nothing changes on it.
 func (w World) Up(ctx context.Context, req UpRequest) (UpResult, error) {
 	res := UpResult{Schema: topology.Schema}
 	until, err := stepNumber(req.Until)
@@ -56,6 +58,10 @@ func (w World) Up(ctx context.Context, req UpRequest) (UpResult, error) {
 		if _, err := w.maker(p); err != nil {
 			return res, err
 		}
+	}
+	if until == 0 && req.Spec != nil {
+		res.Inventory.Plan, err = w.Planned(ctx, *req.Spec, req.Choice)
+		return res, err
 	}
 	if until == 0 {
 		res.Inventory.Plan = p
@@ -75,6 +81,8 @@ func (w World) Up(ctx context.Context, req UpRequest) (UpResult, error) {
 	switch {
 	case errors.As(err, &none) && req.Spec == nil:
 		return res, err
+	case errors.As(err, &none) && !req.Choice.none():
+		return res, err
 	case errors.As(err, &none):
 		if c.rel, err = release.Find(p.Version); err != nil {
 			return res, err
@@ -82,8 +90,15 @@ func (w World) Up(ctx context.Context, req UpRequest) (UpResult, error) {
 	case err != nil:
 		return res, err
 	default:
-		if req.Spec != nil {
-			if err := checkSame(c, *req.Spec, p); err != nil {
+		change, err := w.changeOf(c, req, p)
+		if err != nil {
+			return res, err
+		}
+		if change != nil && len(change.Plan.Change.Steps) > 0 {
+			return w.applyChange(ctx, c, *change, req)
+		}
+		if change != nil {
+			if c, err = w.keepDefaults(c, *change); err != nil {
 				return res, err
 			}
 		}
@@ -187,6 +202,11 @@ func (w World) make(ctx context.Context, c cluster, p topology.Plan, sw software
 
 // targets renders the files of every node.
 func (w World) targets(c cluster, sw software, fresh bool) ([]deploy.Target, error) {
+	return w.targetsWith(c, sw, fresh, nil)
+}
+
+// targetsWith is targets with further arguments of the JVM.
+func (w World) targetsWith(c cluster, sw software, fresh bool, jvm []string) ([]deploy.Target, error) {
 	var targets []deploy.Target
 	for _, n := range c.inv.Nodes {
 		env := yamlgen.Env{
@@ -197,6 +217,7 @@ func (w World) targets(c cluster, sw software, fresh bool) ([]deploy.Target, err
 			env = hostEnv(c, n)
 			env.Fresh = fresh
 		}
+		env.JVM = jvm
 		files, err := yamlgen.Render(c.inv, n, env)
 		if err != nil {
 			return nil, fmt.Errorf("render %s: %w", n.Name, err)
@@ -326,34 +347,6 @@ func stepNumber(until string) (int, error) {
 		}
 	}
 	return 0, Usage("", fmt.Errorf("--until is one of %v, not %q", steps, until), "crossring help up")
-}
-
-func writeSpec(dir string, s spec.Spec) error {
-	data, err := json.MarshalIndent(s, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode spec: %w", err)
-	}
-	// All of it or none: half a spec would be in the way of every later up.
-	path := filepath.Join(dir, specFile)
-	if err := os.WriteFile(path+".new", append(data, '\n'), 0o644); err != nil {
-		return fmt.Errorf("write spec: %w", err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		return fmt.Errorf("write spec: %w", err)
-	}
-	return nil
-}
-
-func readSpec(dir string) (spec.Spec, error) {
-	var s spec.Spec
-	data, err := os.ReadFile(filepath.Join(dir, specFile))
-	if err != nil {
-		return s, fmt.Errorf("read spec: %w", err)
-	}
-	if err := json.Unmarshal(data, &s); err != nil {
-		return s, fmt.Errorf("read spec of %s: %w", dir, err)
-	}
-	return s, nil
 }
 
 // Marks in a cluster's directory.

@@ -39,6 +39,9 @@ type Plan struct {
 	Cost     *Cost             `json:"cost"`
 	Calls    []string          `json:"calls"`
 	EC2      *EC2Plan          `json:"ec2,omitempty"`
+	// Change leads from a cluster that runs to this plan; nil when none does, or it
+	// is as planned.
+	Change *Change `json:"change,omitempty"`
 }
 
 // Disks names the logical volume of each kind of data.

@@ -23,7 +23,6 @@ import (
 
 	"crossring/internal/journal"
 	"crossring/internal/topology"
-	"crossring/provision/local/imds"
 	"crossring/provision/local/procs"
 	"crossring/provision/local/wan"
 )
@@ -86,15 +85,17 @@ type keeper struct {
 	root     *os.File // the directory; its /proc path keeps the socket's name short
 	nodes    *nodeTable
 	wan      *wan.WAN
-	metadata []*http.Server
 	listener net.Listener
+
+	changing sync.Mutex // held while nodes come and go
+	metadata map[string]*http.Server
 	leave    chan struct{} // closed by the first request to go
 	leaving  sync.Once
 }
 
 // newKeeper opens everything, or nothing and an error.
 func newKeeper(dir, id string, log *slog.Logger) (_ *keeper, err error) {
-	k := &keeper{dir: dir, log: log, slot: os.NewFile(slotFD, "slot"), leave: make(chan struct{})}
+	k := &keeper{dir: dir, log: log, slot: os.NewFile(slotFD, "slot"), leave: make(chan struct{}), metadata: map[string]*http.Server{}}
 	defer func() {
 		if err != nil {
 			k.close()
@@ -153,29 +154,14 @@ func (k *keeper) openNetwork() error {
 		Log:    k.log,
 	}
 	for _, n := range k.inv.Nodes {
-		public, err := netip.ParseAddr(n.PublicAddress)
+		e, err := endpointOf(n)
 		if err != nil {
-			return fmt.Errorf("%s: public address: %w", n.Name, err)
+			return err
 		}
-		private, err := netip.ParseAddr(n.PrivateAddress)
-		if err != nil {
-			return fmt.Errorf("%s: private address: %w", n.Name, err)
+		cfg.Endpoints = append(cfg.Endpoints, e)
+		if err := k.answerMetadata(n); err != nil {
+			return err
 		}
-		cfg.Endpoints = append(cfg.Endpoints, wan.Endpoint{
-			Node: n.Name, Region: n.Region, Public: public, Private: private, Ports: []int{n.Ports.Storage},
-		})
-		l, err := net.Listen("tcp", net.JoinHostPort(n.PrivateAddress, strconv.Itoa(n.Ports.Metadata)))
-		if err != nil {
-			return fmt.Errorf("listen for metadata of %s: %w", n.Name, err)
-		}
-		srv := &http.Server{
-			Handler: imds.Handler(imds.Instance{
-				ID: "i-" + n.Name, Zone: n.Zone, Region: n.Region, Private: n.PrivateAddress, Public: n.PublicAddress,
-			}),
-			ReadHeaderTimeout: 10 * time.Second,
-		}
-		k.metadata = append(k.metadata, srv)
-		go srv.Serve(l) // until close
 	}
 	var err error
 	k.wan, err = wan.Listen(cfg)
@@ -234,6 +220,8 @@ func (k *keeper) close() {
 	if k.wan != nil {
 		k.wan.Close()
 	}
+	k.changing.Lock()
+	defer k.changing.Unlock()
 	for _, s := range k.metadata {
 		s.Close()
 	}
@@ -255,6 +243,7 @@ func (k *keeper) handler() http.Handler {
 		return k.nodes.stop(ctx, req.Node, req.Grace)
 	}))
 	mux.HandleFunc("POST /fault", handle(func(_ context.Context, f Fault) error { return k.fault(f) }))
+	mux.HandleFunc("POST /reload", handle(func(context.Context, struct{}) error { return k.reload() }))
 	mux.HandleFunc("POST /down", handle(func(ctx context.Context, _ struct{}) error {
 		if err := k.nodes.killAll(ctx); err != nil {
 			return err

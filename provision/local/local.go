@@ -71,11 +71,13 @@ func Place(plan topology.Plan, slot int, dir string) ([]topology.Node, error) {
 		n.PrivateAddress = netip.AddrFrom4([4]byte{127, byte(slot), byte(r), byte(k)}).String()
 		n.PublicAddress = netip.AddrFrom4([4]byte{127, byte(slot), byte(100 + r), byte(k)}).String()
 		n.Ports.Metadata = MetadataPort
-		n.Layout = layout(filepath.Join(dir, "nodes", n.Name), plan.Disks)
+		n.Layout = layout(nodeDir(dir, n.Name), plan.Disks)
 		nodes[i] = n
 	}
 	return nodes, nil
 }
+
+func nodeDir(dir, name string) string { return filepath.Join(dir, "nodes", name) }
 
 func layout(root string, d topology.Disks) topology.Layout {
 	return topology.Layout{

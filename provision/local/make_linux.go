@@ -30,8 +30,8 @@ func (p Provider) Inventory(name string) (topology.Inventory, error) {
 	return readInventory(p.Dir(name))
 }
 
-// Made is when a cluster was made: nothing writes its inventory again. Of one that
-// is half made it is when its directory last changed.
+// Made is when a cluster was made: the age of its inventory, which whoever writes it
+// again keeps. Of one that is half made it is when its directory last changed.
 func (p Provider) Made(name string) (time.Time, error) {
 	info, err := os.Stat(filepath.Join(p.Dir(name), inventoryFile))
 	if errors.Is(err, os.ErrNotExist) {
@@ -82,20 +82,12 @@ func makeDirs(dir string, inv topology.Inventory) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("make cluster directory: %w", err)
 	}
-	var fs unix.Statfs_t
-	if err := unix.Statfs(dir, &fs); err != nil {
-		return fmt.Errorf("ask for free space of %s: %w", dir, err)
-	}
-	need := uint64(len(inv.Nodes)) * spacePerNode
-	if free := fs.Bavail * uint64(fs.Bsize); free < need {
-		return &NoSpaceError{Dir: filepath.Dir(dir), Need: need, Free: free}
+	if err := checkSpace(dir, len(inv.Nodes)); err != nil {
+		return err
 	}
 	for _, n := range inv.Nodes {
-		l := n.Layout
-		for _, d := range []string{l.Conf, l.Data, l.Commitlog, l.SavedCaches, l.Hints, l.CDC, l.Log, l.Tmp, l.Home} {
-			if err := os.MkdirAll(d, 0o755); err != nil {
-				return fmt.Errorf("make directories of %s: %w", n.Name, err)
-			}
+		if err := makeNodeDirs(n); err != nil {
+			return err
 		}
 	}
 	data, err := json.MarshalIndent(inv, "", "  ")
@@ -103,6 +95,29 @@ func makeDirs(dir string, inv topology.Inventory) error {
 		return fmt.Errorf("encode inventory: %w", err)
 	}
 	return writeSynced(filepath.Join(dir, inventoryFile), append(data, '\n'))
+}
+
+// checkSpace says whether there is room for some more nodes.
+func checkSpace(dir string, nodes int) error {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(dir, &fs); err != nil {
+		return fmt.Errorf("ask for free space of %s: %w", dir, err)
+	}
+	need := uint64(nodes) * spacePerNode
+	if free := fs.Bavail * uint64(fs.Bsize); free < need {
+		return &NoSpaceError{Dir: filepath.Dir(dir), Need: need, Free: free}
+	}
+	return nil
+}
+
+func makeNodeDirs(n topology.Node) error {
+	l := n.Layout
+	for _, d := range []string{l.Conf, l.Data, l.Commitlog, l.SavedCaches, l.Hints, l.CDC, l.Log, l.Tmp, l.Home} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			return fmt.Errorf("make directories of %s: %w", n.Name, err)
+		}
+	}
+	return nil
 }
 
 // writeSynced writes a file so that after a crash there is all of it or none.

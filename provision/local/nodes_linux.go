@@ -201,3 +201,12 @@ func (t *nodeTable) byPID() map[int]string {
 	}
 	return pids
 }
+
+// forget drops a node that is no more, unless its server runs.
+func (t *nodeTable) forget(name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if r := t.nodes[name]; r != nil && !r.Running {
+		delete(t.nodes, name)
+	}
+}

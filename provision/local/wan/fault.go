@@ -98,7 +98,7 @@ func (w *WAN) Heal(a, b string) error {
 
 // Refuse closes the public ports of a region: new connections to it are refused.
 func (w *WAN) Refuse(region string) error {
-	if err := w.known(region); err != nil {
+	if err := w.hasRegion(region); err != nil {
 		return err
 	}
 	w.mu.Lock()
@@ -110,7 +110,7 @@ func (w *WAN) Refuse(region string) error {
 
 // Accept opens the public ports of a region again.
 func (w *WAN) Accept(region string) error {
-	if err := w.known(region); err != nil {
+	if err := w.hasRegion(region); err != nil {
 		return err
 	}
 	return w.open(region)
@@ -118,7 +118,7 @@ func (w *WAN) Accept(region string) error {
 
 func (w *WAN) change(a, b string, f func(*pair)) error {
 	for _, r := range []string{a, b} {
-		if err := w.known(r); err != nil {
+		if err := w.hasRegion(r); err != nil {
 			return err
 		}
 	}
@@ -139,7 +139,7 @@ func (w *WAN) change(a, b string, f func(*pair)) error {
 	return nil
 }
 
-func (w *WAN) known(region string) error {
+func (w *WAN) hasRegion(region string) error {
 	regions := w.regions()
 	for _, r := range regions {
 		if r == region {
@@ -171,7 +171,7 @@ func (w *WAN) startProbes() error {
 	}
 	var stations []station
 	for _, region := range w.regions() {
-		for _, e := range w.cfg.Endpoints {
+		for _, e := range w.known() {
 			if e.Region != region {
 				continue
 			}

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -38,18 +39,25 @@ type Config struct {
 
 // WAN is a running network. Its methods may be called from several goroutines.
 type WAN struct {
-	cfg    Config
-	byNode map[string]Endpoint
-	byAddr map[netip.Addr]Endpoint
+	cfg Config // but for its Endpoints
+
+	nodes     sync.RWMutex // never taken before mu
+	endpoints []Endpoint
 
 	mu        sync.Mutex
 	closed    bool
-	listeners map[string][]net.Listener // by region
+	listeners map[string][]listener // by region
 	pairs     map[[2]string]*pair
 	rtt       map[string]float64 // measured, by "a -> b", in ms
 	changed   chan struct{}      // closed when a line changes
 	wg        sync.WaitGroup
 	stop      chan struct{}
+}
+
+// listener accepts for one node.
+type listener struct {
+	net.Listener
+	node string
 }
 
 // pair is the line between two regions, which may be one and the same.
@@ -65,18 +73,12 @@ type pair struct {
 func Listen(cfg Config) (*WAN, error) {
 	w := &WAN{
 		cfg:       cfg,
-		byNode:    map[string]Endpoint{},
-		byAddr:    map[netip.Addr]Endpoint{},
-		listeners: map[string][]net.Listener{},
+		endpoints: slices.Clone(cfg.Endpoints),
+		listeners: map[string][]listener{},
 		pairs:     map[[2]string]*pair{},
 		rtt:       map[string]float64{},
 		stop:      make(chan struct{}),
 		changed:   make(chan struct{}),
-	}
-	for _, e := range cfg.Endpoints {
-		w.byNode[e.Node] = e
-		w.byAddr[e.Public] = e
-		w.byAddr[e.Private] = e
 	}
 	for _, region := range w.regions() {
 		if err := w.open(region); err != nil {
@@ -117,7 +119,7 @@ func (w *WAN) Close() {
 func (w *WAN) regions() []string {
 	var regions []string
 	seen := map[string]bool{}
-	for _, e := range w.cfg.Endpoints {
+	for _, e := range w.known() {
 		if !seen[e.Region] {
 			seen[e.Region] = true
 			regions = append(regions, e.Region)
@@ -133,24 +135,35 @@ func (w *WAN) open(region string) error {
 	if w.closed || len(w.listeners[region]) > 0 {
 		return nil
 	}
-	var opened []net.Listener
-	for _, e := range w.cfg.Endpoints {
+	var opened []listener
+	for _, e := range w.known() {
 		if e.Region != region {
 			continue
 		}
-		for _, port := range e.Ports {
-			l, err := net.Listen("tcp", net.JoinHostPort(e.Public.String(), strconv.Itoa(port)))
-			if err != nil {
-				closeAll(opened)
-				return fmt.Errorf("listen for %s: %w", e.Node, err)
-			}
-			opened = append(opened, l)
-			target := net.JoinHostPort(e.Private.String(), strconv.Itoa(port))
-			w.serve(l, e, target)
+		ls, err := w.listen(e)
+		if err != nil {
+			closeAll(opened)
+			return err
 		}
+		opened = append(opened, ls...)
 	}
 	w.listeners[region] = opened
 	return nil
+}
+
+// listen opens the public ports of one node: all, or none and an error.
+func (w *WAN) listen(e Endpoint) ([]listener, error) {
+	var opened []listener
+	for _, port := range e.Ports {
+		l, err := net.Listen("tcp", net.JoinHostPort(e.Public.String(), strconv.Itoa(port)))
+		if err != nil {
+			closeAll(opened)
+			return nil, fmt.Errorf("listen for %s: %w", e.Node, err)
+		}
+		opened = append(opened, listener{l, e.Node})
+		w.serve(l, e, net.JoinHostPort(e.Private.String(), strconv.Itoa(port)))
+	}
+	return opened, nil
 }
 
 // serve accepts on l for endpoint e until l is closed, and forwards to target.
@@ -223,13 +236,14 @@ func (w *WAN) forward(in *net.TCPConn, to Endpoint, target string) {
 // regions: it has the distance of another region, and no address of its own.
 func (w *WAN) sender(c net.Conn) (Endpoint, bool) {
 	addr := c.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap()
-	if e, ok := w.byAddr[addr]; ok {
-		return e, true
+	for _, e := range w.known() {
+		if e.Public == addr || e.Private == addr {
+			return e, true
+		}
 	}
 	if w.cfg.Sender != nil {
 		if name, ok := w.cfg.Sender(c); ok {
-			e, ok := w.byNode[name]
-			return e, ok
+			return w.endpoint(name)
 		}
 	}
 	return Endpoint{Node: addr.String()}, false

@@ -1,0 +1,262 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	"crossring/internal/deploy"
+	"crossring/internal/journal"
+	"crossring/internal/topology"
+	"crossring/ringcheck"
+)
+
+// places is what a provider has to do so that its clusters can be changed while they
+// run; all else goes through deploy.Host. Each of its methods may be asked for what is
+// done already.
+type places interface {
+	// AddNode gives a node addresses and a place for its files, and puts it into the
+	// inventory. It starts nothing.
+	AddNode(ctx context.Context, inv topology.Inventory, n topology.Node) (topology.Inventory, error)
+	// EmptyNode removes all that a node has on disk.
+	EmptyNode(inv topology.Inventory, n topology.Node) error
+	// RemoveNode gives back the place of a node whose server has been stopped.
+	RemoveNode(ctx context.Context, inv topology.Inventory, name string) (topology.Inventory, error)
+	// SaveNodes and SaveInventory write the inventory: all of it, or none after a crash.
+	SaveNodes(inv topology.Inventory, nodes []topology.Node) (topology.Inventory, error)
+	SaveInventory(inv topology.Inventory) error
+}
+
+// grow is a change of a running cluster under way.
+type grow struct {
+	World
+	cluster
+	places  places
+	saved   savedChange
+	sw      software
+	journal *journal.Journal
+	timeout time.Duration // of a step, apart from what it moves
+}
+
+// applyChange makes of a running cluster what the change wants, from wherever an
+// earlier attempt got to.
+func (w World) applyChange(ctx context.Context, c cluster, change wantedChange, req UpRequest) (UpResult, error) {
+	res := UpResult{Schema: topology.Schema, Inventory: c.inv}
+	if req.Until != "" && req.Until != "ready" {
+		return res, Usage("", fmt.Errorf("a change of a running cluster is made whole, not until %s", req.Until), "crossring plan -f FILE")
+	}
+	const least = 10 * time.Minute
+	g := &grow{World: w, cluster: c, places: w.provider(""), saved: change.savedChange, timeout: max(req.Timeout, least)}
+	if err := g.stage("Java and the jars of Cassandra "+c.rel.Version, func() (err error) {
+		g.sw, err = w.prepare(ctx, c.rel)
+		return err
+	}); err != nil {
+		return res, err
+	}
+	if err := g.stage("addresses, network and keeper", func() error {
+		_, err := w.provider(g.sw.java).Make(ctx, c.inv.Plan)
+		return err
+	}); err != nil {
+		return res, err
+	}
+	if !change.begun {
+		if err := g.stage("every node is up and has the replicas it needs", func() error { return g.begin(ctx, req.Choice) }); err != nil {
+			return res, err
+		}
+	}
+	err := g.steps(ctx)
+	res.Inventory = g.inv
+	if err != nil {
+		return res, &changeError{name: g.inv.Plan.Name, err: err}
+	}
+	if err := g.end(); err != nil {
+		return res, err
+	}
+	var ring ringcheck.Ring
+	err = g.stage("the ring and its ownership are as planned", func() (err error) {
+		ring, err = g.verify(ctx)
+		return err
+	})
+	res.Inventory = g.inv
+	if ring.Schema != "" {
+		res.Ring = &ring
+	}
+	return res, err
+}
+
+// changeError is what stopped a change half-way.
+type changeError struct {
+	name string
+	err  error
+}
+
+func (e *changeError) Error() string { return "changing " + e.name + ": " + e.err.Error() }
+
+func (e *changeError) Unwrap() error { return e.err }
+
+// Hint is the command that goes on from there.
+func (e *changeError) Hint() string { return "crossring up " + e.name + "   # goes on from there" }
+
+// restart starts the servers that ended since a change was begun, but for the nodes
+// that a step is still to come for: it knows best.
+func (g *grow) restart(ctx context.Context, done map[string]bool) error {
+	all, err := g.targets(g.cluster, g.sw, false)
+	if err != nil {
+		return err
+	}
+	all = slices.DeleteFunc(all, func(t deploy.Target) bool {
+		return slices.ContainsFunc(g.saved.Plan.Change.Steps, func(s topology.Step) bool {
+			return s.Node == t.Node.Name && s.Kind != topology.StepMove && s.Kind != topology.StepCleanup && !done[s.ID()]
+		})
+	})
+	return g.startNodes(ctx, g.cluster, all, len(steps))
+}
+
+// steps does the steps that have not been done.
+func (g *grow) steps(ctx context.Context) error {
+	j, entries, err := journal.Open(filepath.Join(g.dir, changeJournal))
+	if err != nil {
+		return err
+	}
+	g.journal = j
+	done := map[string]bool{}
+	for _, e := range entries {
+		if e.Phase == journal.PhaseResult && e.Error == "" {
+			done[e.ID] = true
+		}
+	}
+	if err := g.restart(ctx, done); err != nil {
+		return errors.Join(err, j.Close())
+	}
+	all := g.saved.Plan.Change.Steps
+	for _, s := range all {
+		if done[s.ID()] {
+			continue
+		}
+		if err := g.step(ctx, s, len(all)); err != nil {
+			return errors.Join(err, j.Close())
+		}
+	}
+	return j.Close()
+}
+
+// journalStep is the kind of the entries of a change's journal.
+const journalStep = "step"
+
+func (g *grow) step(ctx context.Context, s topology.Step, of int) error {
+	text := fmt.Sprintf("%d of %d: %s", s.Number, of, Describe(s))
+	pending := slices.ContainsFunc(g.journal.Pending(), func(e journal.Entry) bool { return e.ID == s.ID() })
+	if pending {
+		text += ", which was begun"
+	} else if err := g.journal.Intent(journalStep, s.ID(), s); err != nil {
+		return err
+	}
+	err := g.stage(text, func() error {
+		ctx, cancel := context.WithTimeoutCause(ctx, g.patience(s), fmt.Errorf("%s took longer than %s", s.ID(), g.patience(s)))
+		defer cancel()
+		switch s.Kind {
+		case topology.StepJoin:
+			return g.join(ctx, s)
+		case topology.StepReplace:
+			return g.replace(ctx, s)
+		case topology.StepDecommission:
+			return g.decommission(ctx, s)
+		case topology.StepMove:
+			return g.move(ctx, s)
+		case topology.StepCleanup:
+			return g.cleanup(ctx, s)
+		case topology.StepSeeds:
+			return g.seeds(ctx)
+		}
+		return fmt.Errorf("no step is called %q", s.Kind)
+	})
+	if err != nil {
+		err = fmt.Errorf("step %d of %d, %s: %w", s.Number, of, s.ID(), err)
+	}
+	return errors.Join(err, g.journal.Result(journalStep, s.ID(), nil, err))
+}
+
+// patience is how long a step may take: what it moves has at least a megabyte a
+// second.
+func (g *grow) patience(s topology.Step) time.Duration {
+	const rate = 1 << 20
+	d := g.timeout
+	if s.Bytes != nil {
+		d += time.Duration(*s.Bytes/rate) * time.Second
+	}
+	return d
+}
+
+// Describe says what a step does.
+func Describe(s topology.Step) string {
+	much := ""
+	if s.Bytes != nil && *s.Bytes > 0 {
+		much = ", about " + megabytes(*s.Bytes)
+	}
+	switch s.Kind {
+	case topology.StepJoin:
+		return s.Node + " joins" + much
+	case topology.StepReplace:
+		return s.Node + " is replaced by an empty node" + much
+	case topology.StepDecommission:
+		return s.Node + " hands over what it has and goes" + much
+	case topology.StepMove:
+		return s.Node + " moves to another token" + much
+	case topology.StepCleanup:
+		return s.Node + " drops what it no longer owns"
+	case topology.StepSeeds:
+		return "the list of seeds is written anew"
+	}
+	return s.ID()
+}
+
+func megabytes(n int64) string { return strconv.FormatFloat(float64(n)/1e6, 'f', 1, 64) + " MB" }
+
+// keepDefaults makes a change in which no node has a part.
+func (w World) keepDefaults(c cluster, change wantedChange) (cluster, error) {
+	g := &grow{World: w, cluster: c, places: w.provider(""), saved: change.savedChange}
+	err := g.end()
+	return g.cluster, err
+}
+
+// end makes the change's spec the cluster's.
+func (g *grow) end() error {
+	inv := g.inv
+	inv.Plan.Stress = g.saved.Plan.Stress
+	if err := g.places.SaveInventory(inv); err != nil {
+		return err
+	}
+	g.inv = inv
+	return endChange(g.dir, g.saved)
+}
+
+// verify holds the ring against the plan, and the share of each node against what was
+// planned for it, once there is a keyspace.
+func (g *grow) verify(ctx context.Context) (ringcheck.Ring, error) {
+	const slack = 1e-3 // servers add up single-precision fractions
+	ring, err := g.ring(ctx, g.cluster)
+	if err != nil {
+		return ring, err
+	}
+	planned := map[string]float64{}
+	for _, n := range g.saved.Plan.Change.Nodes {
+		planned[n.Name] = n.OwnsAfter
+	}
+	var problems []error
+	for _, dc := range ring.Datacenters {
+		for _, n := range dc.Nodes {
+			if n.OwnsEffective != nil && math.Abs(*n.OwnsEffective-planned[n.Name]) > slack {
+				problems = append(problems, fmt.Errorf("%s owns %.3f of keyspace %s, not %.3f as planned", n.Name, *n.OwnsEffective, ring.Keyspace, planned[n.Name]))
+			}
+		}
+	}
+	if len(problems) > 0 {
+		return ring, Ring("", errors.Join(problems...), "crossring ring "+g.inv.Plan.Name)
+	}
+	return ring, nil
+}

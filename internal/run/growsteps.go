@@ -1,0 +1,324 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"crossring/internal/deploy"
+	"crossring/internal/topology"
+	"crossring/ringcheck"
+)
+
+// joinDelayMS is Cassandra's ring_delay_ms of a node that joins a local ring: how long
+// it listens to gossip before it trusts what it heard. The default of half a minute is
+// for networks that lose packets.
+const joinDelayMS = 5000
+
+// Each step looks at what is, and does what is missing: it may have been begun, or
+// even done, by a command that died before it could say so.
+
+// join makes a new node and waits until all see it in the ring.
+func (g *grow) join(ctx context.Context, s topology.Step) error {
+	n := g.saved.Plan.Nodes[slices.IndexFunc(g.saved.Plan.Nodes, func(n topology.Node) bool { return n.Name == s.Node })]
+	n.Seed = false // a seed does not bootstrap; it becomes one when the seeds are written
+	inv, err := g.places.AddNode(ctx, g.inv, n)
+	g.inv = inv
+	if err != nil {
+		return err
+	}
+	return g.boot(ctx, s, false)
+}
+
+// replace starts an empty node in the place of a dead one, with its name, addresses
+// and tokens.
+func (g *grow) replace(ctx context.Context, s topology.Step) error {
+	n, err := g.inv.Node(s.Node)
+	if err != nil {
+		return err
+	}
+	p, err := g.host(g.cluster, n).State(ctx)
+	if err != nil {
+		return err
+	}
+	if !p.Running { // else it has been started in its new life
+		if err := g.places.EmptyNode(g.inv, n); err != nil {
+			return err
+		}
+	}
+	return g.boot(ctx, s, true)
+}
+
+// boot starts a node that has to fetch its data, unless it runs, and waits until the
+// ring is as planned.
+func (g *grow) boot(ctx context.Context, s topology.Step, replaces bool) error {
+	inv := g.inv
+	inv.Nodes = slices.Clone(g.inv.Nodes)
+	i := slices.IndexFunc(inv.Nodes, func(n topology.Node) bool { return n.Name == s.Node })
+	inv.Nodes[i].Seed, inv.Nodes[i].Bootstrap = false, true
+	jvm := []string{fmt.Sprintf("-Dcassandra.ring_delay_ms=%d", joinDelayMS)}
+	if replaces {
+		jvm = append(jvm, "-Dcassandra.replace_address_first_boot="+inv.Nodes[i].PublicAddress)
+	}
+	own, err := g.targetOf(inv, inv.Nodes[i], jvm)
+	if err != nil {
+		return err
+	}
+	if err := g.startNodes(ctx, g.cluster, []deploy.Target{own}, len(steps)); err != nil {
+		return err
+	}
+	stop := g.follow(ctx, s, own.Node)
+	defer stop()
+	return g.awaitWhole(ctx, g.cluster)
+}
+
+// targetOf renders one node with further arguments of its JVM.
+func (g *grow) targetOf(inv topology.Inventory, n topology.Node, jvm []string) (deploy.Target, error) {
+	c := g.cluster
+	c.inv = inv
+	all, err := g.targetsWith(c, g.sw, false, jvm)
+	if err != nil {
+		return deploy.Target{}, err
+	}
+	return all[slices.IndexFunc(all, func(t deploy.Target) bool { return t.Node.Name == n.Name })], nil
+}
+
+// awaitWhole waits until the ring of a cluster is as its inventory says, and every
+// node answers.
+func (g *grow) awaitWhole(ctx context.Context, c cluster) error {
+	var targets []deploy.Target
+	for _, n := range c.inv.Nodes {
+		targets = append(targets, deploy.Target{Node: n, Host: g.host(c, n)})
+	}
+	deadline, _ := ctx.Deadline()
+	_, err := g.awaitRing(ctx, c, targets, time.Until(deadline))
+	return err
+}
+
+// follow says now and then how far a node is that fetches or hands over data. The
+// function it returns ends it.
+func (g *grow) follow(ctx context.Context, s topology.Step, n topology.Node) (stop func()) {
+	const every = 10 * time.Second
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
+			mode, err := ringcheck.Mode(ctx, g.query(g.cluster), n)
+			if err != nil {
+				continue // it does not answer yet, or any more; who waits for it will say so
+			}
+			text := fmt.Sprintf("%s is %s", n.Name, strings.ToLower(mode))
+			ring, err := ringcheck.Collect(ctx, g.query(g.cluster))
+			if have, known := loads(ring)[n.Name]; err == nil && known && s.Bytes != nil {
+				text += fmt.Sprintf(", has %s; about %s to move", megabytes(have), megabytes(*s.Bytes))
+			}
+			g.Say("%s", text)
+		}
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}
+}
+
+// decommission has a node leave, stops it, and removes what it had.
+func (g *grow) decommission(ctx context.Context, s topology.Step) error {
+	n, err := g.inv.Node(s.Node)
+	if err != nil { // all but its directory is gone
+		g.inv, err = g.places.RemoveNode(ctx, g.inv, s.Node)
+		return err
+	}
+	others := g.cluster
+	others.inv.Nodes = slices.DeleteFunc(slices.Clone(g.inv.Nodes), func(m topology.Node) bool { return m.Name == n.Name })
+	host := g.host(g.cluster, n)
+	state, err := host.State(ctx)
+	if err != nil {
+		return err
+	}
+	if state.Running {
+		stop := g.follow(ctx, s, n)
+		err := g.act(ctx, n, action{
+			under: ringcheck.ModeLeaving,
+			done:  func(_ context.Context, mode string) (bool, error) { return mode == ringcheck.ModeDecommissioned, nil },
+			do:    func(ctx context.Context) error { return ringcheck.Decommission(ctx, g.query(g.cluster), n) },
+		})
+		stop()
+		if err != nil {
+			return err
+		}
+	} else if in, err := g.inRing(ctx, others, n); err != nil {
+		return err
+	} else if in {
+		return &Fail{Code: ExitRing, Err: fmt.Errorf("%s is down, and still in the ring", n.Name), Hint: "crossring start " + g.inv.Plan.Name + ":" + n.Name}
+	}
+	// They have to hear of it while it can still be heard.
+	if err := g.awaitWhole(ctx, others); err != nil {
+		return err
+	}
+	if err := host.Stop(ctx, stopGrace); err != nil {
+		return err
+	}
+	g.inv, err = g.places.RemoveNode(ctx, g.inv, n.Name)
+	return err
+}
+
+// inRing says whether any of the others has the node in its ring.
+func (g *grow) inRing(ctx context.Context, others cluster, n topology.Node) (bool, error) {
+	obs, err := ringcheck.Observe(ctx, g.query(others))
+	if err != nil {
+		return false, err
+	}
+	for _, v := range obs.Views {
+		if len(v.Peers[n.PublicAddress].Tokens) > 0 {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// move has a node take another token.
+func (g *grow) move(ctx context.Context, s topology.Step) error {
+	i := slices.IndexFunc(g.inv.Nodes, func(n topology.Node) bool { return n.Name == s.Node })
+	if i < 0 || len(s.Tokens) != 1 {
+		return fmt.Errorf("no node %s with one token to move", s.Node)
+	}
+	n := g.inv.Nodes[i]
+	stop := g.follow(ctx, s, n)
+	defer stop()
+	err := g.act(ctx, n, action{
+		under: ringcheck.ModeMoving,
+		done: func(ctx context.Context, mode string) (bool, error) {
+			if mode != ringcheck.ModeNormal {
+				return false, nil
+			}
+			at, err := g.tokensOf(ctx, n)
+			return slices.Equal(at, s.Tokens), err
+		},
+		do: func(ctx context.Context) error { return ringcheck.Move(ctx, g.query(g.cluster), n, s.Tokens[0]) },
+	})
+	if err != nil {
+		return err
+	}
+	nodes := slices.Clone(g.inv.Nodes)
+	nodes[i].Tokens = s.Tokens
+	if g.inv, err = g.places.SaveNodes(g.inv, nodes); err != nil {
+		return err
+	}
+	return g.awaitWhole(ctx, g.cluster)
+}
+
+// tokensOf asks a node for its own tokens.
+func (g *grow) tokensOf(ctx context.Context, n topology.Node) ([]string, error) {
+	q := g.query(g.cluster)
+	q.Inventory.Nodes = []topology.Node{n}
+	obs, err := ringcheck.Observe(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	return obs.Views[0].Peers[n.PublicAddress].Tokens, nil
+}
+
+// cleanup has a node drop, keyspace by keyspace, what it does not own any more.
+func (g *grow) cleanup(ctx context.Context, s topology.Step) error {
+	n, err := g.inv.Node(s.Node)
+	if err != nil {
+		return err
+	}
+	keyspaces, err := g.keyspaces(ctx, nil)
+	if err != nil {
+		return err
+	}
+	for _, ks := range keyspaces {
+		if err := ringcheck.Cleanup(ctx, g.query(g.cluster), n, ks.Keyspace); err != nil {
+			return fmt.Errorf("keyspace %s: %w", ks.Keyspace, err)
+		}
+	}
+	return nil
+}
+
+// seeds writes every node's files with the list of seeds of afterwards. The nodes
+// read it at their next start.
+func (g *grow) seeds(ctx context.Context) error {
+	nodes := slices.Clone(g.inv.Nodes)
+	for i, n := range nodes {
+		for _, m := range g.saved.Plan.Nodes {
+			if m.Name == n.Name {
+				nodes[i].Seed = m.Seed
+			}
+		}
+	}
+	var err error
+	if g.inv, err = g.places.SaveNodes(g.inv, nodes); err != nil {
+		return err
+	}
+	targets, err := g.targets(g.cluster, g.sw, false)
+	if err != nil {
+		return err
+	}
+	return g.partial(deploy.Put(ctx, targets), targets)
+}
+
+// action is an operation of a node that it may have been told before.
+type action struct {
+	under string // mode of a node that is at it
+	done  func(ctx context.Context, mode string) (bool, error)
+	do    func(ctx context.Context) error // returns when it has been done
+}
+
+// act tells a node to do something, unless it is at it or has done it, and waits until
+// it has. The node goes on when nobody waits any more.
+func (g *grow) act(ctx context.Context, n topology.Node, a action) error {
+	const every, refusals = 500 * time.Millisecond, time.Minute
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	patience := g.Now().Add(refusals)
+	var doing chan error // nil while nothing was told
+	var last error
+	for {
+		mode, err := ringcheck.Mode(ctx, g.query(g.cluster), n)
+		done := false
+		if err == nil {
+			done, err = a.done(ctx, mode)
+		}
+		if done && err == nil {
+			return nil
+		}
+		if err == nil && mode != a.under && doing == nil {
+			doing = make(chan error, 1)
+			go func() { doing <- a.do(ctx) }()
+		}
+		if err != nil {
+			last = err
+			if state, stateErr := g.host(g.cluster, n).State(ctx); stateErr == nil && !state.Running {
+				return fmt.Errorf("%s: the server ended: %s", n.Name, state.Ended)
+			}
+		}
+		select {
+		case err := <-doing:
+			doing = nil
+			var refused *ringcheck.RefusedError
+			switch {
+			case errors.As(err, &refused) && (!refused.State || g.Now().After(patience)):
+				return err
+			case err != nil: // it may be better soon: ranges still on their way, a connection lost
+				last = err
+			}
+		case <-tick.C:
+		case <-ctx.Done():
+			return errors.Join(context.Cause(ctx), last)
+		}
+	}
+}
