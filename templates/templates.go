@@ -15,6 +15,6 @@ const (
 // FS holds the sources, by the name of the file that they become; cassandra.yaml
 // has one for each series, cassandra-1.2.yaml to cassandra-5.0.yaml.
 //
-//go:embed cassandra-1.2.yaml cassandra-2.2.yaml cassandra-3.11.yaml cassandra-4.1.yaml cassandra-5.0.yaml
+//go:embed cassandra-*.yaml
 //go:embed cassandra-rackdc.properties jvm.options logback.xml log4j-server.properties cassandra.service
 var FS embed.FS

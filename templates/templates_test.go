@@ -21,7 +21,7 @@ func names(t *testing.T) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(all) != 10 {
+	if len(all) < 10 {
 		t.Fatalf("%d templates: %v", len(all), all)
 	}
 	return all

@@ -124,8 +124,11 @@ func TestValuesBySeries(t *testing.T) {
 			per["start_rpc"], per["rpc_port"] = false, 9160
 		}
 		switch rel.Series {
-		case "1.2", "2.2", "3.11":
+		case "1.2", "2.2", "3.11", "4.0":
 			per["num_tokens"] = nil
+			if rel.Series == "4.0" {
+				per["num_tokens"] = 1
+			}
 			per["commitlog_sync_period_in_ms"], per["max_hint_window_in_ms"] = 10000, 10800000
 			per["read_request_timeout_in_ms"], per["write_request_timeout_in_ms"], per["range_request_timeout_in_ms"] = 10000, 10000, 30000
 			per["truncate_request_timeout_in_ms"], per["request_timeout_in_ms"] = 60000, 10000
@@ -149,6 +152,7 @@ func TestDefaultsOffTheLocalProvider(t *testing.T) {
 		"1.2":  {"read_request_timeout_in_ms": 10000, "write_request_timeout_in_ms": 10000, "internode_compression": "all", "start_rpc": true},
 		"2.2":  {"read_request_timeout_in_ms": 5000, "write_request_timeout_in_ms": 2000, "internode_compression": "all", "start_rpc": true},
 		"3.11": {"read_request_timeout_in_ms": 5000, "write_request_timeout_in_ms": 2000, "internode_compression": "dc", "start_rpc": true},
+		"4.0":  {"read_request_timeout_in_ms": 5000, "write_request_timeout_in_ms": 2000, "internode_compression": "dc"},
 		"4.1":  {"read_request_timeout": "5000ms", "write_request_timeout": "2000ms", "internode_compression": "dc"},
 		"5.0":  {"read_request_timeout": "5000ms", "write_request_timeout": "2000ms", "internode_compression": "dc"},
 	}
@@ -156,6 +160,9 @@ func TestDefaultsOffTheLocalProvider(t *testing.T) {
 		for _, provider := range []string{"ec2", "hosts"} {
 			inv := gk(rel.Version)
 			inv.Plan.Provider = provider
+			if want[rel.Series] == nil {
+				t.Fatalf("no row for %s", rel.Series)
+			}
 			wantValues(t, parse(t, render(t, inv, inv.Nodes[0], gkEnv())[CassandraYAML]), want[rel.Series])
 		}
 	})

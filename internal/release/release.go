@@ -87,7 +87,7 @@ type NodetoolLayout struct {
 
 // All lists the releases, oldest first.
 func All() []Release {
-	return []Release{v1_2, v2_2, v3_11, v4_1, v5_0}
+	return []Release{v1_2, v2_2, v3_11, v4_0, v4_1, v5_0}
 }
 
 // Find takes a series ("5.0") or a full version of a known series ("5.0.5").

@@ -1,0 +1,26 @@
+package release
+
+var v4_0 = Release{
+	Series: "4.0", Version: "4.0.19",
+	Main:     "org.apache.cassandra.service.CassandraDaemon",
+	Nodetool: "org.apache.cassandra.tools.NodeTool",
+	JavaMin:  8,
+	Exports:  modernExports, Opens: modernOpens,
+	Jamm:           true,
+	Log:            "logback",
+	Template:       "cassandra-4.0.yaml",
+	NativeStartKey: false, ThriftServer: false, BroadcastRPC: true,
+	NamingSchemeKey: true, MetadataTypeKey: true, BindsOutgoing: false, SeparateTLSPort: false,
+	HintsDirectory: true, CDCDirectory: true, VirtualTables: false, PeersV2: true,
+	AcceptsUnknownDC: false, IfNotExistsKeyspace: true,
+	Proto: 4, CQLVersion: "3.0.0", NoHostLookup: false, KeepMetadata: false, StreamsPerConn: 32768,
+	TableOptions:    "speculative_retry = 'NEVER' AND compression = {'enabled': false}",
+	HostIDAttribute: "EndpointToHostId",
+	LoadBean:        "org.apache.cassandra.metrics:type=Storage,name=Load", LoadAttribute: "Count",
+	FlushOperation: "forceKeyspaceFlush(java.lang.String,[Ljava.lang.String;)",
+	EstimateBean:   "org.apache.cassandra.metrics:type=Table,keyspace=%s,scope=%s,name=EstimatedPartitionCount",
+	EstimateAttr:   "Value",
+	OwnershipOp:    "effectiveOwnershipWithPort(java.lang.String)",
+	SystemSchema:   true,
+	Layout:         NodetoolLayout{OwnsKeyspace: "system_traces", BinaryUnits: true, AddressPort: true, StatusTable: true},
+}
