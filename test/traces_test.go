@@ -283,12 +283,16 @@ func copyRun(t *testing.T, dir string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"meta.json", "write.raw"} {
-		data, err := os.ReadFile(filepath.Join(dir, name))
+	raws, err := filepath.Glob(filepath.Join(dir, "write*.raw")) // one for each loader
+	if err != nil || len(raws) == 0 {
+		t.Fatalf("no write in %s (%v)", dir, err)
+	}
+	for _, from := range append(raws, filepath.Join(dir, "meta.json")) {
+		data, err := os.ReadFile(from)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(to, name), data, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(to, filepath.Base(from)), data, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -1,0 +1,242 @@
+package test
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"crossring/internal/plan"
+	"crossring/internal/release"
+)
+
+// form is what a cluster looks like: its nodes by zone, tokens for each, replicas.
+type form struct {
+	name   string
+	zones  []zone
+	tokens int
+	// replication is by datacenter; one that is not named has one replica.
+	replication map[string]int
+}
+
+// zone is the nodes of one availability zone: us-east-1 and "a" are us-east-1a.
+type zone struct {
+	region, letter string
+	nodes          int
+}
+
+func (z zone) zone() string { return z.region + z.letter }
+
+func (s form) replicas(dc string) int {
+	if n := s.replication[dc]; n > 0 {
+		return n
+	}
+	return 1
+}
+
+func (s form) nodes() int {
+	n := 0
+	for _, z := range s.zones {
+		n += z.nodes
+	}
+	return n
+}
+
+// topologies are the matrix's. The first is the cheapest.
+var topologies = []form{
+	{name: "1+1", tokens: 1, zones: []zone{{"us-east-1", "a", 1}, {"us-west-2", "a", 1}}},
+	{name: "1+1+1", tokens: 1, zones: []zone{{"us-east-1", "a", 1}, {"us-west-2", "a", 1}, {"eu-west-1", "a", 1}}},
+	{name: "2+2 vnodes", tokens: 16, zones: []zone{{"us-east-1", "a", 2}, {"us-west-2", "a", 2}}, replication: map[string]int{"us-west-2": 2}},
+	{name: "3+3 racks", tokens: 1, replication: map[string]int{"us-east": 3, "us-west-2": 2}, zones: []zone{
+		{"us-east-1", "a", 1}, {"us-east-1", "b", 1}, {"us-east-1", "c", 1}, {"us-west-2", "a", 1}, {"us-west-2", "b", 1}, {"us-west-2", "c", 1}}},
+	{name: "2+2+2", tokens: 1, replication: map[string]int{"eu-west": 2},
+		zones: []zone{{"us-east-1", "a", 2}, {"us-west-2", "a", 2}, {"eu-west-1", "b", 2}}},
+}
+
+var partitioners = []string{"RandomPartitioner", "Murmur3Partitioner"}
+
+// cell is one field of the matrix.
+type cell struct {
+	version, provider, partitioner string
+	shape                          form
+}
+
+func (c cell) String() string {
+	return strings.Join([]string{c.version, c.provider, strings.TrimSuffix(c.partitioner, "Partitioner"), c.shape.name}, " ")
+}
+
+// name is the cluster's.
+func (c cell) name() string {
+	return "cell-" + strings.NewReplacer(".", "-", "+", "-", " ", "-").Replace(c.version+" "+c.shape.name)
+}
+
+// spec is the cell's cluster.yaml. more are further keys.
+func (c cell) spec(more string) string {
+	heap := 448
+	if c.shape.nodes() > 4 {
+		heap = 384
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "version: crossring/v1\nname: %s\ncassandra: %q\nprovider: %s\npartitioner: %s\nnum_tokens: %d\nheap_mb: %d\n%sregions:\n",
+		c.name(), c.version, c.provider, c.partitioner, c.shape.tokens, heap, more)
+	factors := map[string]int{}
+	for _, z := range c.shape.zones {
+		fmt.Fprintf(&b, "  - {region: %s, zone: %s, nodes: %d}\n", z.region, z.zone(), z.nodes)
+		dc, _ := plan.Names(plan.Legacy, z.zone())
+		factors[dc] = c.shape.replicas(dc)
+	}
+	b.WriteString("keyspace:\n  replication:\n")
+	for dc, n := range factors {
+		fmt.Fprintf(&b, "    %s: %d\n", dc, n)
+	}
+	return b.String()
+}
+
+// allCells is the whole matrix: version × provider × partitioner × topology.
+func allCells() []cell {
+	var list []cell
+	for _, at := range places() {
+		for _, rel := range release.All() {
+			for _, s := range topologies {
+				for _, p := range partitioners {
+					list = append(list, cell{rel.Version, at.provider, p, s})
+				}
+			}
+		}
+	}
+	return list
+}
+
+// number are the cell's coordinates.
+func (c cell) number() (version, topology, partitioner int) {
+	version = slices.IndexFunc(release.All(), func(r release.Release) bool { return r.Version == c.version })
+	topology = slices.IndexFunc(topologies, func(s form) bool { return s.name == c.shape.name })
+	return version, topology, slices.Index(partitioners, c.partitioner)
+}
+
+// inPairs chooses cells in which every two of version, topology and partitioner
+// meet: on local clusters all of them, elsewhere each version once, and each
+// topology and partitioner, too.
+func inPairs(c cell) bool {
+	version, topology, partitioner := c.number()
+	if c.provider != "local" && topology != version%len(topologies) {
+		return false
+	}
+	return (version+topology)%2 == partitioner
+}
+
+// inSlice chooses the cells of make test, whose other tests have 1.2.19 and 5.0.5 up
+// all the time: the cheapest of the versions in between.
+func inSlice(c cell) bool {
+	version, topology, _ := c.number()
+	return c.provider == "local" && topology == 0 && version > 0 && version < len(release.All())-1 && inPairs(c)
+}
+
+// matrixMode is which cells run: "slice", "pairs" or "all".
+func matrixMode(t *testing.T) string {
+	t.Helper()
+	switch mode := os.Getenv("CROSSRING_MATRIX"); {
+	case mode == "" && long():
+		return "pairs"
+	case mode == "":
+		return "slice"
+	case !slices.Contains([]string{"slice", "pairs", "all"}, mode):
+		t.Fatalf("CROSSRING_MATRIX is slice, pairs or all, not %q", mode)
+		return ""
+	default:
+		return mode
+	}
+}
+
+// outcome is what became of a cell.
+type outcome struct {
+	cell      cell
+	text      string
+	up, total time.Duration
+}
+
+// TestMatrix runs the suite for version × provider × partitioner × topology and
+// prints the table. CROSSRING_MATRIX chooses how many cells: slice (make test), pairs
+// (make test-long) or all.
+func TestMatrix(t *testing.T) {
+	mode := matrixMode(t)
+	chosen := map[string]func(cell) bool{"slice": inSlice, "pairs": inPairs, "all": func(cell) bool { return true }}[mode]
+	rows := int64(20_000)
+	if mode == "slice" {
+		rows = 2000
+	}
+	var table []outcome
+	left := map[string][]string{}
+	for _, c := range allCells() {
+		if !chosen(c) {
+			left[c.provider] = append(left[c.provider], c.String())
+			continue
+		}
+		at := places()[slices.IndexFunc(places(), func(p place) bool { return p.provider == c.provider })]
+		o := outcome{cell: c}
+		start := time.Now()
+		passed := t.Run(strings.ReplaceAll(c.String(), " ", "/"), func(t *testing.T) {
+			o.text = "failed"
+			if why := at.cannot(c); why != "" {
+				o.text = "cannot run here: " + why
+				t.Skip(why)
+			}
+			o.up = suite(t, at, c, rows)
+		})
+		o.total = time.Since(start)
+		switch {
+		case o.text == "": // -run has not named it
+			left[c.provider] = append(left[c.provider], c.String())
+			continue
+		case passed && o.text == "failed":
+			o.text = "ok"
+		}
+		table = append(table, o)
+	}
+	t.Logf("matrix (%s), %d rows in each cell:\n%s", mode, rows, matrixTable(table))
+	for _, at := range places() {
+		if list := left[at.provider]; len(list) > 0 {
+			t.Logf("%d cells of %s were not asked for, CROSSRING_MATRIX=all has them:\n  %s", len(list), at.provider, strings.Join(list, "\n  "))
+		}
+	}
+}
+
+func matrixTable(table []outcome) string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "version\tprovider\tpartitioner\ttopology\tnodes\tup, s\tall, s\toutcome")
+	var total time.Duration
+	for _, o := range table {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%.1f\t%.1f\t%s\n", o.cell.version, o.cell.provider, strings.TrimSuffix(o.cell.partitioner, "Partitioner"),
+			o.cell.shape.name, o.cell.shape.nodes(), o.up.Seconds(), o.total.Seconds(), o.text)
+		total += o.total
+	}
+	fmt.Fprintf(w, "%d cells\t\t\t\t\t\t%.1f\t\n", len(table), total.Seconds())
+	_ = w.Flush() // into memory
+	return b.String()
+}
+
+// What pairs leaves out must not be a pair.
+func TestPairsMeet(t *testing.T) {
+	seen := map[string]bool{}
+	for _, c := range allCells() {
+		if inPairs(c) && c.provider == "local" {
+			seen[c.version+" "+c.shape.name], seen[c.version+" "+c.partitioner], seen[c.shape.name+" "+c.partitioner] = true, true, true
+		}
+		if inPairs(c) {
+			seen[c.provider+" "+c.version], seen[c.provider+" "+c.shape.name], seen[c.provider+" "+c.partitioner] = true, true, true
+		}
+	}
+	for _, c := range allCells() {
+		for _, pair := range []string{c.version + " " + c.shape.name, c.version + " " + c.partitioner, c.shape.name + " " + c.partitioner,
+			c.provider + " " + c.version, c.provider + " " + c.shape.name, c.provider + " " + c.partitioner} {
+			if !seen[pair] {
+				t.Errorf("no cell has %s", pair)
+				seen[pair] = true
+			}
+		}
+	}
+}
