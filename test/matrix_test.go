@@ -49,8 +49,8 @@ func (s form) nodes() int {
 var topologies = []form{
 	{name: "1+1", tokens: 1, zones: []zone{{"us-east-1", "a", 1}, {"us-west-2", "a", 1}}},
 	{name: "1+1+1", tokens: 1, zones: []zone{{"us-east-1", "a", 1}, {"us-west-2", "a", 1}, {"eu-west-1", "a", 1}}},
-	{name: "2+2 vnodes", tokens: 16, zones: []zone{{"us-east-1", "a", 2}, {"us-west-2", "a", 2}}, replication: map[string]int{"us-west-2": 2}},
-	{name: "3+3 racks", tokens: 1, replication: map[string]int{"us-east": 3, "us-west-2": 2}, zones: []zone{
+	{name: "2+2-vnodes", tokens: 16, zones: []zone{{"us-east-1", "a", 2}, {"us-west-2", "a", 2}}, replication: map[string]int{"us-west-2": 2}},
+	{name: "3+3-racks", tokens: 1, replication: map[string]int{"us-east": 3, "us-west-2": 2}, zones: []zone{
 		{"us-east-1", "a", 1}, {"us-east-1", "b", 1}, {"us-east-1", "c", 1}, {"us-west-2", "a", 1}, {"us-west-2", "b", 1}, {"us-west-2", "c", 1}}},
 	{name: "2+2+2", tokens: 1, replication: map[string]int{"eu-west": 2},
 		zones: []zone{{"us-east-1", "a", 2}, {"us-west-2", "a", 2}, {"eu-west-1", "b", 2}}},

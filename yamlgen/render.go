@@ -55,28 +55,58 @@ type File struct {
 // among them where the provider is ec2 or hosts. A node or plan that lacks
 // something the files need is an *IncompleteError.
 func Render(inv topology.Inventory, node topology.Node, env Env) ([]File, error) {
+	r, err := NewRenderer(inv)
+	if err != nil {
+		return nil, err
+	}
+	return r.Render(node, env)
+}
+
+// Renderer renders the files of many nodes of one inventory: what is the same for
+// all of them is read once. It may be used by several goroutines.
+type Renderer struct {
+	inv   topology.Inventory
+	rel   release.Release
+	seeds []string
+	files map[string]*template.Template
+}
+
+// NewRenderer makes one for the inventory, which must not change meanwhile.
+func NewRenderer(inv topology.Inventory) (Renderer, error) {
 	rel, err := release.Find(inv.Plan.Version)
 	if err != nil {
-		return nil, err
+		return Renderer{}, err
 	}
-	v, err := newValues(inv, node, env, rel)
+	r := Renderer{inv: inv, rel: rel, seeds: inv.Seeds(), files: map[string]*template.Template{}}
+	for _, name := range []string{rel.Template, Rackdc, JVMOptions, logFile(rel), UnitFile} {
+		if r.files[name], err = load(rel, name); err != nil {
+			return Renderer{}, err
+		}
+	}
+	return r, nil
+}
+
+// Render is the function of that name for one node of the renderer's inventory.
+func (r Renderer) Render(node topology.Node, env Env) ([]File, error) {
+	v, err := newValues(r.inv, node, env, r.rel, r.seeds)
 	if err != nil {
 		return nil, err
 	}
-	yaml, err := execute(rel, rel.Template, v)
+	yaml, err := execute(r.files[r.rel.Template], v)
 	if err != nil {
 		return nil, err
 	}
-	if yaml, err = override(yaml, inv.Plan.Settings, quoteFor(rel)); err != nil {
-		return nil, fmt.Errorf("settings of %s: %w", inv.Plan.Name, err)
+	plan := r.inv.Plan
+	if yaml, err = override(yaml, plan.Settings, quoteFor(r.rel)); err != nil {
+		return nil, fmt.Errorf("settings of %s: %w", plan.Name, err)
 	}
 	files := []File{{Path: v.ConfFile, Data: yaml, Mode: 0o644}}
-	rest := []string{Rackdc, JVMOptions, logFile(rel)}
+	rest := []string{Rackdc, JVMOptions, logFile(r.rel)}
 	if !v.Local {
 		rest = append(rest, UnitFile)
 	}
 	for _, name := range rest {
-		data, err := execute(rel, name, v)
+		data, err := execute(r.files[name], v)
 		if err != nil {
 			return nil, err
 		}
@@ -92,11 +122,15 @@ func JVMArgs(inv topology.Inventory, node topology.Node, env Env) ([]string, err
 	if err != nil {
 		return nil, err
 	}
-	v, err := newValues(inv, node, env, rel)
+	v, err := newValues(inv, node, env, rel, inv.Seeds())
 	if err != nil {
 		return nil, err
 	}
-	data, err := execute(rel, JVMOptions, v)
+	options, err := load(rel, JVMOptions)
+	if err != nil {
+		return nil, err
+	}
+	data, err := execute(options, v)
 	if err != nil {
 		return nil, err
 	}
@@ -111,21 +145,22 @@ func JVMArgs(inv topology.Inventory, node topology.Node, env Env) ([]string, err
 	return args, nil
 }
 
-// execute renders one template. A line that holds nothing but actions, and
-// gives nothing, leaves no blank line behind.
-func execute(rel release.Release, name string, v values) ([]byte, error) {
+// load reads one template.
+func load(rel release.Release, name string) (*template.Template, error) {
 	src, err := templates.FS.ReadFile(name)
 	if err != nil {
 		return nil, err
 	}
-	t, err := template.New(name).
+	return template.New(name).
 		Delims(templates.Left, templates.Right).
 		Option("missingkey=error").
 		Funcs(template.FuncMap{"yq": quoteFor(rel), "aq": quoteArg, "pq": quoteProperty, "uq": quoteUnit, "ux": quoteExec, "up": escapeUnit, "fileURL": fileURL}).
 		Parse(trimActionLines(string(src)))
-	if err != nil {
-		return nil, err
-	}
+}
+
+// execute renders one template. A line that holds nothing but actions, and
+// gives nothing, leaves no blank line behind.
+func execute(t *template.Template, v values) ([]byte, error) {
 	var out bytes.Buffer
 	if err := t.Execute(&out, v); err != nil {
 		return nil, err

@@ -63,8 +63,8 @@ func (e *IncompleteError) Error() string {
 	return fmt.Sprintf("rendering %s: %s", e.Node, strings.Join(e.Problems, "; "))
 }
 
-func newValues(inv topology.Inventory, node topology.Node, env Env, rel release.Release) (values, error) {
-	if err := check(inv, node, env, rel); err != nil {
+func newValues(inv topology.Inventory, node topology.Node, env Env, rel release.Release, seeds []string) (values, error) {
+	if err := check(inv.Plan, node, env, rel, seeds); err != nil {
 		return values{}, err
 	}
 	p, l := inv.Plan, node.Layout
@@ -75,7 +75,7 @@ func newValues(inv topology.Inventory, node topology.Node, env Env, rel release.
 		NumTokens:   max(1, p.NumTokens), VirtualNodes: p.NumTokens > 1,
 		Tokens:    strings.Join(node.Tokens, ","),
 		Bootstrap: node.Bootstrap,
-		Seeds:     strings.Join(inv.Seeds(), ","),
+		Seeds:     strings.Join(seeds, ","),
 		DataDir:   l.Data, CommitlogDir: l.Commitlog, SavedCachesDir: l.SavedCaches, HintsDir: l.Hints, CDCDir: l.CDC,
 		PrivateAddress: node.PrivateAddress, PublicAddress: node.PublicAddress,
 		StoragePort: node.Ports.Storage, NativePort: node.Ports.Native,
@@ -129,19 +129,18 @@ func newValues(inv topology.Inventory, node topology.Node, env Env, rel release.
 
 // check collects everything that would make a file that Cassandra refuses, or
 // worse, takes with a default of its own.
-func check(inv topology.Inventory, node topology.Node, env Env, rel release.Release) error {
+func check(p topology.Plan, node topology.Node, env Env, rel release.Release, seeds []string) error {
 	e := &IncompleteError{Node: or(node.Name, "node "+strconv.Itoa(node.Index))}
 	need := func(ok bool, format string, args ...any) {
 		if !ok {
 			e.Problems = append(e.Problems, fmt.Sprintf(format, args...))
 		}
 	}
-	p := inv.Plan
 	need(p.ClusterName != "", "no cluster name")
 	need(p.Partitioner != "", "no partitioner")
 	need(p.Snitch != "", "no snitch")
-	need(len(inv.Seeds()) > 0, "no seed in the inventory")
-	for _, s := range inv.Seeds() {
+	need(len(seeds) > 0, "no seed in the inventory")
+	for _, s := range seeds {
 		need(s != "", "a seed has no public address")
 	}
 	need(node.PrivateAddress != "", "no private address")

@@ -14,9 +14,6 @@ import (
 	"strings"
 )
 
-//go:embed poms/*.xml
-var poms embed.FS
-
 //go:embed locks
 var locks embed.FS
 
@@ -28,20 +25,6 @@ type lock struct {
 	set  string
 	sums map[string]string
 	id   string // checksum of the lock itself
-}
-
-// Sets lists what can be asked of Resolve: every version with a pom, and the
-// agent alone.
-func Sets() []string {
-	entries, err := poms.ReadDir("poms")
-	if err != nil {
-		panic(err) // embedded: cannot fail once it compiles
-	}
-	var sets []string
-	for _, e := range entries {
-		sets = append(sets, strings.TrimSuffix(e.Name(), ".xml"))
-	}
-	return sets
 }
 
 func readLock(set string) (lock, error) {

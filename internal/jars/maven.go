@@ -30,9 +30,9 @@ func Resolve(ctx context.Context, set, dir string) error {
 
 // resolve runs mvn with the set's pom, put into work, and its output in dir.
 func resolve(ctx context.Context, req Request, set, work, dir string) error {
-	pom, err := poms.ReadFile("poms/" + set + ".xml")
+	pom, err := Pom(set)
 	if err != nil {
-		return fmt.Errorf("reading the pom of %s: %w", title(set), err)
+		return err
 	}
 	mvn, err := exec.LookPath("mvn")
 	if err != nil {

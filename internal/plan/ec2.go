@@ -57,8 +57,9 @@ func volume(disk, device string, v spec.Volume) topology.EC2Volume {
 func quotas(p topology.Plan) []topology.EC2Quota {
 	const elasticIPs = 5 // EC2's default for a region
 	var list []topology.EC2Quota
+	open := openings(p)
 	for _, region := range regions(p.Nodes) {
-		nodes, openings := inRegion(p.Nodes, region), len(openings(p, region))
+		nodes, openings := inRegion(p.Nodes, region), open[region]
 		need := func(quota string, n, limit int) {
 			list = append(list, topology.EC2Quota{Region: region, Quota: quota, Need: n, Limit: limit})
 		}
@@ -71,19 +72,30 @@ func quotas(p topology.Plan) []topology.EC2Quota {
 	return list
 }
 
-// openings are the different rules of a region: its nodes share their groups.
-func openings(p topology.Plan, region string) []string {
-	var list []string
+// opening is a rule of a region's groups.
+type opening struct {
+	port   int
+	source string
+}
+
+// openings counts the different rules of each region: its nodes share their groups.
+func openings(p topology.Plan) map[string]int {
 	at := map[string]string{}
 	for _, n := range p.Nodes {
 		at[n.Name] = n.Region
 	}
-	for _, r := range p.Rules {
-		if o := fmt.Sprintf("%d from %s", r.Port, r.Source); at[r.Node] == region && !slices.Contains(list, o) {
-			list = append(list, o)
-		}
+	seen := map[string]map[opening]bool{}
+	for _, region := range at {
+		seen[region] = map[opening]bool{}
 	}
-	return list
+	for _, r := range p.Rules {
+		seen[at[r.Node]][opening{r.Port, r.Source}] = true
+	}
+	count := map[string]int{}
+	for region, rules := range seen {
+		count[region] = len(rules)
+	}
+	return count
 }
 
 func regions(nodes []topology.Node) []string {
@@ -109,7 +121,7 @@ func inRegion(nodes []topology.Node, region string) []topology.Node {
 // calls lists the calls to EC2 that change something, in the order in which a region
 // makes them; regions go side by side.
 func calls(p topology.Plan) []string {
-	list := []string{}
+	list, open := []string{}, openings(p)
 	for _, region := range regions(p.Nodes) {
 		call := func(format string, args ...any) {
 			list = append(list, region+" "+fmt.Sprintf(format, args...))
@@ -137,7 +149,7 @@ func calls(p topology.Plan) []string {
 		if elastic {
 			each("AllocateAddress")
 		}
-		groups := max(1, (len(openings(p, region))+topology.RulesPerGroup-1)/topology.RulesPerGroup)
+		groups := max(1, (open[region]+topology.RulesPerGroup-1)/topology.RulesPerGroup)
 		for g := range groups {
 			call("CreateSecurityGroup %d", g+1)
 		}

@@ -13,6 +13,10 @@ type Release struct {
 	Series  string // "5.0"
 	Version string // newest patch release with a lock, "5.0.5"
 
+	// Artifacts are those that the server needs besides cassandra-all, of the same
+	// group and version.
+	Artifacts []string
+
 	// How it is started.
 	Main         string   // main class of the server
 	Nodetool     string   // main class of nodetool

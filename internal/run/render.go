@@ -2,7 +2,6 @@ package run
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -73,12 +72,16 @@ func (w World) Render(_ context.Context, req RenderRequest) (Rendered, error) {
 		}
 		nodes = []topology.Node{n}
 	}
+	renderer, err := yamlgen.NewRenderer(inv)
+	if err != nil {
+		return res, err
+	}
 	for _, n := range nodes {
 		env := w.renderEnv(inv.Plan)
 		if inv.Remote != nil {
 			env = hostEnv(cluster{inv: inv}, n)
 		}
-		files, err := yamlgen.Render(inv, n, env)
+		files, err := renderer.Render(n, env)
 		if err != nil {
 			return res, fmt.Errorf("render %s: %w", n.Name, err)
 		}
@@ -116,8 +119,13 @@ func (w World) renderInventory(req RenderRequest) (topology.Inventory, error) {
 	return inv, err
 }
 
+// regionsAssumed is how many regions have addresses without an inventory: as many
+// as fit 10.0.0.0/8 in elevens.
+const regionsAssumed = 22
+
 // documentationAddresses places nodes on hosts that do not exist yet, at
-// addresses that are reserved for examples, region by region.
+// addresses that are reserved for examples, region by region, from the fourth one
+// on for benchmarks.
 func documentationAddresses(p topology.Plan) ([]topology.Node, error) {
 	public := []string{"203.0.113.%d", "198.51.100.%d", "192.0.2.%d"}
 	regions := map[string]int{}
@@ -130,10 +138,14 @@ func documentationAddresses(p topology.Plan) ([]topology.Node, error) {
 		r := regions[n.Region]
 		count[n.Region]++
 		host := 9 + count[n.Region]
-		if r >= len(public) || host > 254 {
-			return nil, errors.New("render without an inventory has addresses for three regions of 245 nodes; bring the cluster up and render it by its name")
+		if r >= regionsAssumed || host > 254 {
+			return nil, fmt.Errorf("render without an inventory has addresses for %d regions of 245 nodes; bring the cluster up and render it by its name", regionsAssumed)
 		}
-		n.PublicAddress = fmt.Sprintf(public[r], host)
+		if r < len(public) {
+			n.PublicAddress = fmt.Sprintf(public[r], host)
+		} else {
+			n.PublicAddress = fmt.Sprintf("198.18.%d.%d", r, host)
+		}
 		n.PrivateAddress = fmt.Sprintf("10.%d.0.%d", 11*(r+1), host)
 		n.Layout = topology.HostLayout("", p.Disks)
 		nodes = append(nodes, n)

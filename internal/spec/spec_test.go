@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"crossring/internal/release"
 )
 
 func read(t *testing.T, name string) []byte {
@@ -72,7 +74,17 @@ func TestParseFull(t *testing.T) {
 	}
 }
 
+// releases lists the versions that there are, as messages do.
+func releases() string {
+	var all []string
+	for _, r := range release.All() {
+		all = append(all, r.Version)
+	}
+	return strings.Join(all, ", ")
+}
+
 // Each invalid file lists its problems in its comments, as "want: line: problem".
+// $RELEASES stands for all versions.
 func TestParseInvalid(t *testing.T) {
 	files, err := filepath.Glob("testdata/invalid-*.yaml")
 	if err != nil || len(files) == 0 {
@@ -89,7 +101,7 @@ func TestParseInvalid(t *testing.T) {
 					if w[0] >= '0' && w[0] <= '9' {
 						sep = ":"
 					}
-					want = append(want, "c.yaml"+sep+w)
+					want = append(want, "c.yaml"+sep+strings.ReplaceAll(w, "$RELEASES", releases()))
 				}
 			}
 			_, err := Parse("c.yaml", data)

@@ -1,6 +1,6 @@
-// Lockgen writes the locks of package jars: it has mvn resolve a pom and
-// records the checksum of every file that arrives. Run it from the top of the
-// source tree, after changing a pom:
+// Lockgen writes the poms and the locks of package jars: the pom follows from the
+// release, mvn resolves it, and the checksum of every file that arrives is recorded.
+// Run it from the top of the source tree, after changing a release:
 //
 //	go run ./internal/jars/lockgen 5.0.5
 //
@@ -38,6 +38,14 @@ func write(ctx context.Context, set string) error {
 		return fmt.Errorf("locking %s: %w", set, err)
 	}
 	defer os.RemoveAll(dir)
+	// The program itself makes the pom when it needs it; make fetches with this one.
+	pom, err := jars.Pom(set)
+	if err != nil {
+		return fmt.Errorf("locking %s: %w", set, err)
+	}
+	if err := os.WriteFile(filepath.Join("internal", "jars", "poms", set+".xml"), pom, 0o644); err != nil {
+		return fmt.Errorf("locking %s: %w", set, err)
+	}
 	if err := jars.Resolve(ctx, set, dir); err != nil {
 		return fmt.Errorf("locking %s: %w", set, err)
 	}
