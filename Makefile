@@ -3,11 +3,12 @@
 
 ARGS ?=
 FUZZTIME ?= 20s
+MATRIX ?= pairs
 ALL_VERSIONS := $(patsubst internal/jars/poms/%.xml,%,$(wildcard internal/jars/poms/[0-9]*.xml))
 # Packages without real servers; ./test has those, and runs alone.
 UNIT = $$(go list ./... | grep -v '^crossring/test')
 
-.PHONY: help build demo repro test test-long bench fuzz lint clean
+.PHONY: help build demo repro test test-long matrix bench fuzz lint clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -23,8 +24,8 @@ repro: ## the experiment: Cassandra 1.2, a million rows
 	@sh scripts/setup.sh 1.2.19
 	sh scripts/repro.sh $(ARGS)
 
-test: ## lint, unit tests, real Cassandra 1.2 and 5.0 (at most 20 minutes)
-	@sh scripts/setup.sh --race 1.2.19 5.0.5
+test: ## lint, unit tests, real Cassandra, mostly 1.2 and 5.0 (at most 20 minutes)
+	@sh scripts/setup.sh --race $(ALL_VERSIONS)
 	$(MAKE) lint
 	go test -race -short -timeout 30m $(UNIT)
 	go test -p 1 -timeout 18m ./test/...
@@ -33,7 +34,12 @@ test-long: ## every version, bigger clusters, more kills (at most 90 minutes)
 	@sh scripts/setup.sh --race $(ALL_VERSIONS)
 	$(MAKE) lint
 	CROSSRING_LONG=1 go test -race -timeout 85m $(UNIT)
-	CROSSRING_LONG=1 go test -p 1 -timeout 85m ./test/...
+	CROSSRING_LONG=1 go test -p 1 -timeout 85m -skip '^TestMatrix$$' ./test/...
+	$(MAKE) matrix
+
+matrix: ## version x provider x partitioner x topology, as a table (MATRIX=all: every cell)
+	@sh scripts/setup.sh $(ALL_VERSIONS)
+	CROSSRING_LONG=1 CROSSRING_MATRIX=$(MATRIX) go test -v -count 1 -run '^TestMatrix$$' -timeout 6h ./test
 
 bench: ## benchmarks of the packages, then of real servers
 	@sh scripts/setup.sh 5.0.5
