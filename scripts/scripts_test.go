@@ -92,7 +92,7 @@ func TestSetup(t *testing.T) {
 	}{
 		{name: "all there", args: []string{"5.0.5"}, says: "setup: jars of cassandra 5.0.5: ", does: "poms/5.0.5.xml dependency:copy-dependencies", not: "apt-get"},
 		{name: "two versions", args: []string{"1.2.19", "5.0.5"}, does: "poms/1.2.19.xml", says: "setup: all: "},
-		{name: "java 21", change: fakes{"java": java("21")}, args: []string{"5.0.5"}, says: "build of bin/crossring"},
+		{name: "java 21", change: fakes{"java": java("21")}, args: []string{"5.0.5"}, status: 7, says: "java is version 21, 17 is needed"},
 		{name: "build alone needs no java", change: fakes{"java": "-", "mvn": "-"}, does: "make -s build"},
 		{name: "no go", change: fakes{"go": "-"}, status: 7, says: "go is not in PATH", not: "make"},
 		{name: "not root", change: fakes{"java": "-", "mvn": "-"}, args: []string{"5.0.5"}, status: 7,
@@ -107,7 +107,7 @@ func TestSetup(t *testing.T) {
 		{name: "apt fails", change: fakes{"mvn": "-", "id": root, "apt-get": "echo no mirror; exit 100"}, args: []string{"5.0.5"}, status: 7, says: "no mirror"},
 		{name: "old java", change: fakes{"java": java("11.0.2"), "id": root, "apt-get": brings}, args: []string{"5.0.5"}, does: "openjdk-17-jdk-headless"},
 		{name: "java 8", change: fakes{"java": java("1.8.0_292")}, args: []string{"5.0.5"}, status: 7, says: "install -y openjdk-17-jdk-headless"},
-		{name: "new java", change: fakes{"java": java("25")}, args: []string{"5.0.5"}, status: 7, says: "java is version 25, 17 to 21 is needed"},
+		{name: "new java", change: fakes{"java": java("25")}, args: []string{"5.0.5"}, status: 7, says: "java is version 25, 17 is needed"},
 		{name: "bad JAVA_HOME", env: []string{"JAVA_HOME=/nowhere"}, args: []string{"5.0.5"}, status: 7, says: "hint: unset JAVA_HOME"},
 		{name: "no compiler", change: fakes{"gcc": "-"}, args: []string{"--race"}, status: 7, says: "install -y gcc libc6-dev"},
 		{name: "compiler not needed", change: fakes{"gcc": "-"}, args: []string{"5.0.5"}},

@@ -85,7 +85,7 @@ prerequisites() {
     packages=
     major=$(java_major)
     if [ "$major" -lt 17 ]; then
-        [ -z "${JAVA_HOME:-}" ] || fail 7 "JAVA_HOME has Java $major, 17 to 21 is needed" "unset JAVA_HOME"
+        [ -z "${JAVA_HOME:-}" ] || fail 7 "JAVA_HOME has Java $major, 17 is needed" "unset JAVA_HOME"
         packages=openjdk-17-jdk-headless
     fi
     command -v mvn >/dev/null || packages="$packages maven"
@@ -97,9 +97,9 @@ prerequisites() {
         apt_install $packages
         major=$(java_major)
     fi
-    # The jars' natives and module flags are known to work up to 21.
-    if [ "$major" -lt 17 ] || [ "$major" -gt 21 ]; then
-        fail 7 "java is version $major, 17 to 21 is needed" \
+    # From 18 on Java refuses the security manager that Cassandra 3.11 to 5.0 set.
+    if [ "$major" != 17 ]; then
+        fail 7 "java is version $major, 17 is needed" \
             "apt-get install openjdk-17-jdk-headless, then export JAVA_HOME=/usr/lib/jvm/java-17-openjdk-$(dpkg --print-architecture 2>/dev/null || echo amd64)"
     fi
     stage prerequisites "$t"

@@ -191,9 +191,12 @@ func TestPrerequisitesThatAreMissing(t *testing.T) {
 		}
 		return dir
 	}
-	old := write(t, "java", "#!/bin/sh\necho 'openjdk version \"1.8.0_402\"' >&2\n")
-	if err := os.Chmod(old, 0o755); err != nil {
-		t.Fatal(err)
+	says := func(version string) string {
+		path := write(t, "java", "#!/bin/sh\necho 'openjdk version \""+version+"\"' >&2\n")
+		if err := os.Chmod(path, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		return path
 	}
 	const deadProxy = "-Dhttp.proxyHost=127.0.0.1 -Dhttp.proxyPort=9 -Dhttps.proxyHost=127.0.0.1 -Dhttps.proxyPort=9"
 	cases := []struct {
@@ -204,8 +207,11 @@ func TestPrerequisitesThatAreMissing(t *testing.T) {
 		{"no java", func(t *testing.T) []string { return []string{"PATH=" + t.TempDir(), "JAVA_HOME="} },
 			[]string{"java is not in PATH", "install"}},
 		{"java too old", func(t *testing.T) []string {
-			return []string{"PATH=" + programs(t, map[string]string{"java": old}), "JAVA_HOME="}
-		}, []string{"java 11 or newer is needed; found Java 8 ("}},
+			return []string{"PATH=" + programs(t, map[string]string{"java": says("1.8.0_402")}), "JAVA_HOME="}
+		}, []string{"java 11 to 17 is needed; found Java 8 ("}},
+		{"java too new", func(t *testing.T) []string {
+			return []string{"PATH=" + programs(t, map[string]string{"java": says("21.0.2")}), "JAVA_HOME="}
+		}, []string{"java 11 to 17 is needed; found Java 21 (", "JAVA_HOME="}},
 		{"JAVA_HOME leads nowhere", func(t *testing.T) []string { return []string{"JAVA_HOME=" + t.TempDir()} },
 			[]string{"JAVA_HOME is ", "unset JAVA_HOME"}},
 		{"no mvn and nothing cached", func(t *testing.T) []string {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"crossring/internal/release"
 	"crossring/ringcheck"
 	"crossring/ringcheck/nodetooltest"
 )
@@ -16,10 +17,21 @@ import (
 // TestLikeNodetool holds ring and status of a live cluster against what its own
 // nodetool prints, field by field, before and after there is a keyspace.
 func TestLikeNodetool(t *testing.T) {
-	for _, version := range versions {
-		shapes := map[string]string{"1+1": oneByOne("judged", version)}
-		if long() {
-			shapes["2+2"] = strings.ReplaceAll(oneByOne("judged", version), "nodes: 1", "nodes: 2")
+	judged := versions
+	if long() {
+		judged = nil
+		for _, r := range release.All() {
+			judged = append(judged, r.Version)
+		}
+	}
+	for _, version := range judged {
+		text := oneByOne("judged", version)
+		shapes := map[string]string{"1+1": text}
+		switch {
+		case long() && slices.Contains(versions, version):
+			shapes["2+2"] = strings.ReplaceAll(text, "nodes: 1", "nodes: 2")
+		case long():
+			shapes["2+1-vnodes"] = strings.Replace(text, "nodes: 1", "nodes: 2", 1) + "num_tokens: 4\n"
 		}
 		for shape, text := range shapes {
 			t.Run(version+" "+shape, func(t *testing.T) {

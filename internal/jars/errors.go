@@ -31,6 +31,7 @@ func (e *MissingToolError) Hint() string {
 // to nothing.
 type JavaError struct {
 	Min int // oldest major version that would do
+	Max int // newest; 0 is any
 	// Found are the ones that would not, "Java 8 (/usr/bin/java)".
 	Found []string
 	// BadHome is JAVA_HOME, if no java command is there.
@@ -41,7 +42,11 @@ func (e *JavaError) Error() string {
 	if e.BadHome != "" {
 		return fmt.Sprintf("JAVA_HOME is %s, and there is no bin/java in it", e.BadHome)
 	}
-	return fmt.Sprintf("java %d or newer is needed; found %s", e.Min, strings.Join(e.Found, ", "))
+	want := fmt.Sprintf("java %d or newer", e.Min)
+	if e.Max != 0 {
+		want = fmt.Sprintf("java %d to %d", e.Min, e.Max)
+	}
+	return want + " is needed; found " + strings.Join(e.Found, ", ")
 }
 
 // Hint is the command that helps.
@@ -49,7 +54,7 @@ func (e *JavaError) Hint() string {
 	if e.BadHome != "" {
 		return "unset JAVA_HOME"
 	}
-	return aptInstall("openjdk-17-jdk-headless") + " && unset JAVA_HOME"
+	return aptInstall("openjdk-17-jdk-headless") + " && export JAVA_HOME=$(echo /usr/lib/jvm/java-17-openjdk-*)"
 }
 
 // NoNetworkError says that jars are neither cached nor to be had.

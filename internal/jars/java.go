@@ -14,16 +14,16 @@ import (
 // javaTimeout is for a JVM that only prints its version.
 const javaTimeout = 30 * time.Second
 
-// FindJava returns a java command of at least major version min: the one in
-// JAVA_HOME, else the one in PATH. Errors to tell apart: *MissingToolError,
-// *JavaError.
-func FindJava(ctx context.Context, min int) (path string, version int, err error) {
+// FindJava returns a java command of a major version from least to most, where 0 is
+// no bound: the one in JAVA_HOME, else the one in PATH. Errors to tell apart:
+// *MissingToolError, *JavaError.
+func FindJava(ctx context.Context, least, most int) (path string, version int, err error) {
 	var candidates []string
 	if home := os.Getenv("JAVA_HOME"); home != "" {
 		java := filepath.Join(home, "bin", "java")
 		if _, err := exec.LookPath(java); err != nil {
 			// Not passed over in silence: mvn stops at it too.
-			return "", 0, &JavaError{Min: min, BadHome: home}
+			return "", 0, &JavaError{Min: least, Max: most, BadHome: home}
 		}
 		candidates = append(candidates, java)
 	}
@@ -33,14 +33,14 @@ func FindJava(ctx context.Context, min int) (path string, version int, err error
 	if len(candidates) == 0 {
 		return "", 0, &MissingToolError{Tool: "java"}
 	}
-	tooOld := &JavaError{Min: min}
+	unfit := &JavaError{Min: least, Max: most}
 	for _, java := range candidates {
 		version, err := javaVersion(ctx, java)
 		if err != nil {
 			return "", 0, err
 		}
-		if version < min {
-			tooOld.Found = append(tooOld.Found, fmt.Sprintf("Java %d (%s)", version, java))
+		if version < least || most != 0 && version > most {
+			unfit.Found = append(unfit.Found, fmt.Sprintf("Java %d (%s)", version, java))
 			continue
 		}
 		java, err = filepath.Abs(java)
@@ -49,7 +49,7 @@ func FindJava(ctx context.Context, min int) (path string, version int, err error
 		}
 		return java, version, nil
 	}
-	return "", 0, tooOld
+	return "", 0, unfit
 }
 
 func javaVersion(ctx context.Context, java string) (int, error) {

@@ -43,6 +43,8 @@ func TestFindJava(t *testing.T) {
 		{name: "home before path", home: say("17.0.1"), path: say("21"), version: 17},
 		{name: "home too old, path good", home: say("1.8.0_1"), path: say("17.0.9"), version: 17},
 		{name: "both too old", home: say("1.8.0_1"), path: say("11.0.9"), found: 2},
+		{name: "home too new, path good", home: say("25"), path: say("17.0.9"), version: 17},
+		{name: "one too old, one too new", home: say("11"), path: say("24.0.1"), found: 2},
 		{name: "home is nothing", badHome: true, path: say("17"), found: 0},
 		{name: "broken", path: "exit 3", plain: true},
 		{name: "not java", path: "echo hello", plain: true},
@@ -66,7 +68,7 @@ func TestFindJava(t *testing.T) {
 			if c.path != "" {
 				script(t, filepath.Join(dir, "path", "java"), c.path)
 			}
-			path, version, err := FindJava(context.Background(), 17)
+			path, version, err := FindJava(context.Background(), 17, 21)
 			var missing *MissingToolError
 			var bad *JavaError
 			switch {

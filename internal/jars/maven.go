@@ -38,7 +38,7 @@ func resolve(ctx context.Context, req Request, set, work, dir string) error {
 	if err != nil {
 		return &MissingToolError{Tool: "mvn"}
 	}
-	if _, _, err := FindJava(ctx, javaForMaven); err != nil {
+	if _, _, err := FindJava(ctx, javaForMaven, 0); err != nil {
 		return err
 	}
 	pomFile := filepath.Join(work, "pom.xml")

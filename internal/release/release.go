@@ -22,6 +22,7 @@ type Release struct {
 	Nodetool     string   // main class of nodetool
 	NodetoolArgs []string // JVM options that nodetool needs on a newer Java
 	JavaMin      int      // oldest Java that runs it
+	JavaMax      int      // newest one
 	Exports      []string // module/package, for --add-exports …=ALL-UNNAMED
 	Opens        []string // module/package, for --add-opens …=ALL-UNNAMED
 	JVM          []string // further JVM options

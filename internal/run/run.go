@@ -139,7 +139,7 @@ const jolokiaJava = 11
 
 // prepare finds Java and the jars, before anything is made.
 func (w World) prepare(ctx context.Context, rel release.Release) (software, error) {
-	java, version, err := jars.FindJava(ctx, max(rel.JavaMin, jolokiaJava))
+	java, version, err := jars.FindJava(ctx, max(rel.JavaMin, jolokiaJava), rel.JavaMax)
 	if err != nil {
 		return software{}, prerequisite(err)
 	}
