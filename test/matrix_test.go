@@ -2,6 +2,7 @@ package test
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -92,8 +93,8 @@ func (c cell) spec(more string) string {
 		factors[dc] = c.shape.replicas(dc)
 	}
 	b.WriteString("keyspace:\n  replication:\n")
-	for dc, n := range factors {
-		fmt.Fprintf(&b, "    %s: %d\n", dc, n)
+	for _, dc := range slices.Sorted(maps.Keys(factors)) {
+		fmt.Fprintf(&b, "    %s: %d\n", dc, factors[dc])
 	}
 	return b.String()
 }
@@ -185,21 +186,26 @@ func TestMatrix(t *testing.T) {
 		at := places()[slices.IndexFunc(places(), func(p place) bool { return p.provider == c.provider })]
 		o := outcome{cell: c}
 		start := time.Now()
-		passed := t.Run(strings.ReplaceAll(c.String(), " ", "/"), func(t *testing.T) {
+		t.Run(strings.ReplaceAll(c.String(), " ", "/"), func(t *testing.T) {
 			o.text = "failed"
+			defer func() {
+				if t.Skipped() && o.text == "failed" {
+					o.text = "cannot run here: its log says why"
+				}
+			}()
 			if why := at.cannot(c); why != "" {
 				o.text = "cannot run here: " + why
 				t.Skip(why)
 			}
 			o.up = suite(t, at, c, rows)
+			if !t.Failed() {
+				o.text = "ok"
+			}
 		})
 		o.total = time.Since(start)
-		switch {
-		case o.text == "": // -run has not named it
+		if o.text == "" { // -run has not named it
 			left[c.provider] = append(left[c.provider], c.String())
 			continue
-		case passed && o.text == "failed":
-			o.text = "ok"
 		}
 		table = append(table, o)
 	}
