@@ -57,4 +57,3 @@ func TestOperations(t *testing.T) {
 		t.Error("a cluster without agents is operated")
 	}
 }
-

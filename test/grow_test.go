@@ -1,7 +1,6 @@
 package test
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -9,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -262,29 +262,46 @@ func TestReplaceADeadNode(t *testing.T) {
 	}
 }
 
-// begun lists the steps that have been begun, and the last one that has not ended.
-func (c cluster) begun(t *testing.T, dir string) (all []string, open string) {
+// openStep is the step of a change that has been begun and has not ended; "" is none.
+func (c cluster) openStep(t *testing.T, dir string) string {
 	t.Helper()
-	f, err := os.Open(filepath.Join(dir, "change.journal"))
-	if os.IsNotExist(err) {
-		return nil, ""
-	}
-	if err != nil {
+	data, err := os.ReadFile(filepath.Join(dir, "change.journal"))
+	if err != nil && !os.IsNotExist(err) {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
+	open := ""
+	for line := range strings.Lines(string(data)) {
 		var e journal.Entry
-		if json.Unmarshal(lines.Bytes(), &e) != nil {
-			continue // it is being written
-		}
-		if e.Phase == journal.PhaseIntent {
-			all, open = append(all, e.ID), e.ID
-		} else if e.ID == open {
+		switch {
+		case json.Unmarshal([]byte(line), &e) != nil: // it is being written
+		case e.Phase == journal.PhaseIntent:
+			open = e.ID
+		case e.ID == open:
 			open = ""
 		}
 	}
-	return all, open
+	return open
+}
+
+// awaitStep waits until a command has begun a step that is not among the killed ones,
+// or has ended without.
+func (c cluster) awaitStep(t *testing.T, up *started, dir string, killed map[string]bool) string {
+	t.Helper()
+	end := time.After(patience)
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-up.ended:
+			return ""
+		case <-tick.C:
+		case <-end:
+			t.Fatalf("begins no other step, and does not end: %s", up.result())
+		}
+		if step := c.openStep(t, dir); step != "" && !killed[step] {
+			return step
+		}
+	}
 }
 
 // A change is killed once in each of its steps, and goes on.
@@ -299,24 +316,24 @@ func TestKillDuringChange(t *testing.T) {
 	kill9(t, c.servers(t)["us-west-2-1"])
 	eventually(t, patience, "the keeper saw it", func() bool { return c.servers(t)["us-west-2-1"] == 0 })
 
+	stays, err := inv.Node("us-east-1-2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stuck := filepath.Join(stays.Layout.Conf, "cassandra.yaml.new")
 	killedIn := func(text string, flags ...string) {
 		file := c.spec(t, text)
 		args := append([]string{"up", "-f", file}, flags...)
 		planned := decode[topology.Plan](t, c.must(t, append([]string{"plan", "-f", file, "-o", "json"}, flags...)...))
 		killed := map[string]bool{}
+		// The seeds are written in no time: here one of the files can't be.
+		if err := syscall.Mkfifo(stuck, 0o600); err != nil {
+			t.Fatal(err)
+		}
 		for range 3 * len(planned.Change.Steps) {
 			up := c.start(t, args...)
-			var step string
-			eventually(t, 5*time.Minute, "another step is begun", func() bool {
-				select {
-				case <-up.ended:
-					return true
-				default:
-				}
-				_, step = c.begun(t, inv.Local.Dir)
-				return step != "" && !killed[step]
-			})
-			if step == "" || killed[step] {
+			step := c.awaitStep(t, up, inv.Local.Dir, killed)
+			if step == "" {
 				if got := up.wait(t); got.code != 0 {
 					t.Fatalf("want exit 0: %s", got)
 				}
@@ -328,11 +345,15 @@ func TestKillDuringChange(t *testing.T) {
 				case <-up.ended:
 				}
 			}
-			kill9(t, up.cmd.Process.Pid)
+			_ = up.cmd.Process.Kill() // it may have ended
 			up.wait(t)
-			_, open := c.begun(t, inv.Local.Dir)
-			t.Logf("killed in %q, with %q open", step, open)
+			t.Logf("killed in %q, with %q open", step, c.openStep(t, inv.Local.Dir))
 			killed[step] = true
+			if step == topology.StepSeeds {
+				if err := os.Remove(stuck); err != nil {
+					t.Fatal(err)
+				}
+			}
 			c.hasAll(t, runDir, rows, "us-east")
 			// Another change has to wait.
 			checkSays(t, c.want(t, 8, "up", "-f", c.spec(t, sized(c.name, "1.2.19", 4, 1))), "is being changed to another spec")
