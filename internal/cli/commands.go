@@ -20,10 +20,12 @@ func (e *env) commands() []*cli.Command {
 		e.nodetoolCommand(),
 		e.sshCommand(),
 		e.execCommand(),
+		e.preflightCommand(),
 		e.faultCommand(),
 		e.tokensCommand(),
 		e.versionCommand(),
 		e.helpCommand(),
 		e.loaderCommand(),
+		e.probeCommand(),
 	)
 }
