@@ -21,11 +21,13 @@ func (e *env) commands() []*cli.Command {
 		e.sshCommand(),
 		e.execCommand(),
 		e.preflightCommand(),
+		e.tunnelCommand(),
 		e.faultCommand(),
 		e.tokensCommand(),
 		e.versionCommand(),
 		e.helpCommand(),
 		e.loaderCommand(),
 		e.probeCommand(),
+		e.tunnelKeeperCommand(),
 	)
 }

@@ -99,7 +99,7 @@ func whether(b bool) answer {
 
 // mostSteps bounds how many rules are followed for one packet: rules that jump in
 // circles, which no kernel takes, would never end.
-const mostSteps = 100_000
+const mostSteps = 20_000
 
 // doubts are rules that may decide and are not understood: the first that would admit
 // the packet, and the first that would not.
