@@ -161,7 +161,7 @@ func checkRunningPreflight(t *testing.T, res run.PreflightResult) {
 			internode++
 		}
 	}
-	if internode != 2 || len(res.Paths) != 4 || res.Problems != 0 {
-		t.Errorf("%d internode of %d paths, %d problems", internode, len(res.Paths), res.Problems)
+	if internode != 2 || res.Problems != 0 {
+		t.Errorf("%d internode paths, %d problems: %+v", internode, res.Problems, res.Hosts)
 	}
 }

@@ -197,4 +197,7 @@ func throughTunnels(t *testing.T, h home, list []machine) {
 		t.Errorf("%d logins of their own", after-before)
 	}
 	h.must(t, "tunnel", "stop", "machines")
+	// On machines that were made ready the probe goes where loaders go, and servers that
+	// run are left alone.
+	checkRunningPreflight(t, decode[run.PreflightResult](t, h.must(t, "preflight", "machines", "-o", "json")))
 }

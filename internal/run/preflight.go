@@ -114,7 +114,6 @@ type flight struct {
 	req     PreflightRequest
 	token   string
 
-	mu    sync.Mutex
 	ends  map[string]*end // by name
 	order []string
 	needs []preflight.Need

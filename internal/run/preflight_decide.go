@@ -162,7 +162,8 @@ func (f *flight) group(n preflight.Need, senders []netip.Addr) preflight.Group {
 			r.Source == "group" && n.Address == at[n.To].PrivateAddress && at[n.From].Region == at[n.To].Region:
 			return preflight.GroupUnknown // it should be open: whether it is, EC2 would have to say
 		}
-		if p, err := netip.ParsePrefix(r.Source); err == nil && n.From == preflight.Here && slices.ContainsFunc(senders, p.Contains) {
+		// As long as nobody says what this computer's address is there, it may be in it.
+		if p, err := netip.ParsePrefix(r.Source); err == nil && n.From == preflight.Here && (len(senders) == 0 || slices.ContainsFunc(senders, p.Contains)) {
 			return preflight.GroupUnknown
 		}
 	}
