@@ -2,6 +2,7 @@ package test
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -164,4 +165,37 @@ func checkRunningPreflight(t *testing.T, res run.PreflightResult) {
 	if internode != 2 || res.Problems != 0 {
 		t.Errorf("%d internode paths, %d problems: %+v", internode, res.Problems, res.Hosts)
 	}
+}
+
+// A local cluster before its servers start: probes listen in their place, through the
+// WAN with its latency and its faults.
+func TestPreflightLocal(t *testing.T) {
+	h := newHome(t)
+	t.Cleanup(func() { h.takeDown(t, "ahead") })
+	h.must(t, "up", "-f", h.spec(t, oneByOne("ahead", "5.0.5")), "--until", "provision")
+	// check holds what is found of the ways to the nodes named.
+	check := func(code int, kind preflight.Kind, says string, to ...string) {
+		t.Helper()
+		res := decode[run.PreflightResult](t, h.want(t, code, "preflight", "ahead", "--bandwidth", "100ms", "-o", "json"))
+		for _, p := range res.Paths {
+			if len(to) > 0 && !slices.Contains(to, p.To) {
+				continue
+			}
+			if p.Purpose == preflight.Internode && (p.Diagnosis != kind || !strings.Contains(p.Means+p.Change, says)) {
+				t.Errorf("%+v, want %s, %q", p, kind, says)
+			}
+			const rtt = 80 // as set; a real one would be above it, too
+			if p.Purpose == preflight.Internode && kind == preflight.OK && (p.Listener != preflight.ByProbe || p.RTTMS == nil || *p.RTTMS < rtt || p.TLS != "TLS 1.3" || p.Mbit == nil) {
+				t.Errorf("%+v", p)
+			}
+		}
+	}
+	check(0, preflight.OK, "")
+	h.must(t, "fault", "partition", "ahead", east, west)
+	check(1, preflight.Faulted, "crossring fault heal ahead "+east+" "+west)
+	h.must(t, "fault", "heal", "ahead", east, west)
+	h.must(t, "fault", "refuse", "ahead", west)
+	check(3, preflight.Faulted, "crossring fault accept ahead "+west, "us-west-2-1")
+	h.must(t, "fault", "accept", "ahead", west)
+	check(0, preflight.OK, "")
 }

@@ -41,6 +41,10 @@ type Diagnosis struct {
 // of both ends comes first, then rules that were read, then the comparison with
 // other senders and other ports. Pure.
 func Decide(o Observation) Diagnosis {
+	if o.Fault != "" {
+		// Whatever it looks like: the WAN takes connections in place of the machine.
+		return Diagnosis{Faulted, o.Fault, o.Heal, true}
+	}
 	switch o.Tried.State {
 	case Open:
 		if o.Tried.TLS == TLSSilent && o.Listener == ByProbe {
@@ -50,9 +54,6 @@ func Decide(o Observation) Diagnosis {
 		return Diagnosis{Kind: OK, Sure: true}
 	case Untried:
 		return Diagnosis{NotTried, o.Need.From + " could not be used to try it: " + o.Tried.Error, "see that " + o.Need.From + " can be logged in to", true}
-	}
-	if o.Fault != "" {
-		return Diagnosis{Faulted, o.Fault, o.Heal, true}
 	}
 	switch o.Tried.State {
 	case Unreachable:

@@ -43,6 +43,7 @@ func TestDecide(t *testing.T) {
 		"open, plaintext server":   {Observation{Need: ab, Tried: Tried{State: Open, TLS: TLSSilent}, Listener: ByServer}, OK, true, ""},
 		"sender can't be used":     {Observation{Need: ab, Tried: Tried{State: Untried, Error: "no login"}}, NotTried, true, "no login"},
 		"fault of our own":         {Observation{Need: ab, Tried: Tried{State: Swallowed}, Fault: "cut", Heal: "crossring fault heal x"}, Faulted, true, "crossring fault heal x"},
+		"fault, looks open":        {Observation{Need: ab, Tried: Tried{State: Open, TLS: TLSNone}, Fault: "cut", Heal: "crossring fault heal x"}, Faulted, true, "cut"},
 		"stands, then cut":         {Observation{Need: ab, Tried: Tried{State: Reset}, Listener: ByProbe}, CutOff, true, "is reset"},
 		"stands, then silent":      {Observation{Need: ab, Tried: Tried{State: Swallowed}, Listener: ByProbe}, CutOff, true, "hears nothing more"},
 		"stands, nobody behind it": {Observation{Need: ab, Tried: Tried{State: Reset}, Listener: ByNobody}, NobodyListens, true, "nothing listens"},
