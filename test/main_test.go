@@ -108,9 +108,6 @@ func (h home) run(ctx context.Context, args ...string) result {
 // finish runs a command of the program, however that is called, to its end.
 func (h home) finish(cmd *exec.Cmd, args []string) result {
 	var stdout, stderr bytes.Buffer
-	if cmd.Env == nil {
-		cmd.Env = append(append(os.Environ(), "CROSSRING_STATE="+h.state), h.env...)
-	}
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
 	r := result{args: args, stdout: stdout.String(), stderr: stderr.String()}

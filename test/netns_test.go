@@ -2,6 +2,7 @@ package test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"crossring/internal/deploy/sshhost/sshdtest"
+	"crossring/internal/topology"
 )
 
 // lab is a network of namespaces: machines in regions, each behind a 1:1 NAT that
@@ -139,8 +141,30 @@ func (l *lab) in(t *testing.T, name string, args ...string) {
 
 // run runs the program as the operator.
 func (l *lab) run(ctx context.Context, h home, args ...string) result {
-	cmd := exec.CommandContext(ctx, "ip", append([]string{"netns", "exec", l.ns("op"), program}, args...)...)
-	return h.finish(cmd, args)
+	return h.finish(l.command(ctx, h, args...), args)
+}
+
+// command is the program as the operator runs it, not yet started.
+func (l *lab) command(ctx context.Context, h home, args ...string) *exec.Cmd {
+	cmd := h.command(ctx, args...)
+	// ip becomes the program: it has its pid, and gets its signals.
+	outer := exec.CommandContext(ctx, "ip", append([]string{"netns", "exec", l.ns("op"), program}, args...)...)
+	outer.Env = cmd.Env
+	return outer
+}
+
+// clusterID marks what the cluster puts on its machines.
+func (l *lab) clusterID(t *testing.T, h home) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(h.state, "clusters", "lab", "inventory.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var inv topology.Inventory
+	if err := json.Unmarshal(data, &inv); err != nil || inv.Remote == nil {
+		t.Fatalf("%v in %s", err, data)
+	}
+	return inv.Remote.ID
 }
 
 // inside does f with this goroutine's thread in a namespace; what f starts is in it.

@@ -1,13 +1,17 @@
 package test
 
 import (
+	"context"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"crossring/internal/preflight"
 	"crossring/internal/run"
+	"crossring/provision/local/procs"
 )
 
 // The right diagnosis for rules that drop, reject and accept: on machines, in the
@@ -103,6 +107,36 @@ func TestPreflight(t *testing.T) {
 		l.open(t)
 	})
 
+	t.Run("interrupted", func(t *testing.T) {
+		needLong(t)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+		defer cancel()
+		cmd := l.command(ctx, h, "preflight", "lab", "--bandwidth", "1m")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		probes := func() (list []string) {
+			found, err := procs.Find("probe")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range found {
+				if strings.HasPrefix(p.Args[0], "/tmp/crossring-") {
+					list = append(list, p.Args[0])
+				}
+			}
+			return list
+		}
+		eventually(t, time.Minute, "three probes run", func() bool { return len(probes()) >= 3 })
+		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Wait(); cmd.ProcessState.ExitCode() != 130 {
+			t.Errorf("%v", err)
+		}
+		eventually(t, time.Minute, "no probe runs", func() bool { return len(probes()) == 0 })
+	})
+
 	t.Run("a machine that can't be used", func(t *testing.T) {
 		l.machines[2].Stop()
 		res := check(3, "--bandwidth", "0s")
@@ -115,7 +149,8 @@ func TestPreflight(t *testing.T) {
 			t.Errorf("%+v", res.Hosts[3])
 		}
 	})
-	if left, err := filepath.Glob("/tmp/crossring-*-us-east-1-1"); err != nil || len(left) > 0 {
+	// Of this test's machines: others may be at work on theirs.
+	if left, err := filepath.Glob("/tmp/crossring-" + l.clusterID(t, h) + "-*"); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
 }

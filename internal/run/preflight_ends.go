@@ -208,12 +208,12 @@ func (f *flight) startProbe(ctx context.Context, m *sshhost.Client, n topology.N
 	answers, out := io.Pipe()
 	root := f.mayBeRoot(ctx, m)
 	ended := make(chan struct{})
-	var said2 strings.Builder
+	var complaints strings.Builder
 	go func() {
 		defer close(ended)
-		_, err := m.Run(ctx, sshhost.Command{Name: "the probe", Line: "exec " + sshhost.Quote(exe) + " " + probe.Command, Root: root, In: in, Out: out, Err: &said2})
-		if said2.Len() > 0 && err != nil {
-			err = fmt.Errorf("%w: %s", err, strings.TrimSpace(said2.String()))
+		_, err := m.Run(ctx, sshhost.Command{Name: "the probe", Line: "exec " + sshhost.Quote(exe) + " " + probe.Command, Root: root, In: in, Out: out, Err: &complaints})
+		if complaints.Len() > 0 && err != nil {
+			err = fmt.Errorf("%w: %s", err, strings.TrimSpace(complaints.String()))
 		}
 		out.CloseWithError(cmp.Or(err, io.EOF))
 		in.Close()
