@@ -137,7 +137,7 @@ func wholeWayOnHosts(t *testing.T, version string) {
 		t.Error(r)
 	}
 	if long() {
-		throughTunnels(t, h, list)
+		throughTunnels(t, h, version, list)
 	}
 	h.must(t, "stop", "machines:2")
 	h.want(t, 4, "ring", "machines")

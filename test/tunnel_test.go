@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"crossring/internal/cql"
+	"crossring/internal/release"
 	"crossring/internal/run"
 	"crossring/provision/local/procs"
 )
@@ -175,10 +178,21 @@ func TestTunnel(t *testing.T) {
 
 // throughTunnels holds that ring, cql and stress go through a tunnel that stands: the
 // sshd of its machine sees no other login. The cluster's nodes run.
-func throughTunnels(t *testing.T, h home, list []machine) {
+func throughTunnels(t *testing.T, h home, version string, list []machine) {
 	t.Helper()
+	rel, err := release.Find(version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rel.NoHostLookup = true // this node and no other
 	for i := range list {
-		h.must(t, "tunnel", fmt.Sprintf("machines:%d", i+1), "-L", "0:9042", "--background")
+		info := decode[run.TunnelInfo](t, h.must(t, "tunnel", fmt.Sprintf("machines:%d", i+1), "-L", "0:9042", "--background", "-o", "json"))
+		at := netip.MustParseAddrPort(info.Forwards[0].Listen)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		if err := cql.Probe(ctx, cql.Endpoint{Addresses: []string{at.Addr().String()}, Port: int(at.Port()), Release: rel}); err != nil {
+			t.Errorf("CQL at %s: %v", at, err)
+		}
+		cancel()
 	}
 	logins := func() (n int) {
 		for _, m := range list {
