@@ -87,6 +87,7 @@ func TestDocuments(t *testing.T) {
 		holds("fault", 0, "fault", "show", c.name)
 		holds("cql", 0, "cql", c.name, "SELECT cluster_name FROM system.local")
 		holds("ls", 0, "ls")
+		checkRunningPreflight(t, decode[run.PreflightResult](t, holds("preflight", 0, "preflight", c.name)))
 		for _, command := range []string{"ring", "status"} {
 			checkRing(t, decode[ringcheck.Ring](t, holds("ring", 0, command, c.name)), inv)
 		}

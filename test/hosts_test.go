@@ -136,6 +136,9 @@ func wholeWayOnHosts(t *testing.T, version string) {
 	if r := h.must(t, "cql", "machines:1", "SELECT data_center FROM system.local"); !strings.Contains(r.stdout, "us-east") {
 		t.Error(r)
 	}
+	if long() {
+		throughTunnels(t, h, version, list)
+	}
 	h.must(t, "stop", "machines:2")
 	h.want(t, 4, "ring", "machines")
 	h.must(t, "start", "machines:2")

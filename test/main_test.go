@@ -102,8 +102,12 @@ func (h home) command(ctx context.Context, args ...string) *exec.Cmd {
 
 // run runs a command to its end.
 func (h home) run(ctx context.Context, args ...string) result {
+	return h.finish(h.command(ctx, args...), args)
+}
+
+// finish runs a command of the program, however that is called, to its end.
+func (h home) finish(cmd *exec.Cmd, args []string) result {
 	var stdout, stderr bytes.Buffer
-	cmd := h.command(ctx, args...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
 	r := result{args: args, stdout: stdout.String(), stderr: stderr.String()}

@@ -20,10 +20,14 @@ func (e *env) commands() []*cli.Command {
 		e.nodetoolCommand(),
 		e.sshCommand(),
 		e.execCommand(),
+		e.preflightCommand(),
+		e.tunnelCommand(),
 		e.faultCommand(),
 		e.tokensCommand(),
 		e.versionCommand(),
 		e.helpCommand(),
 		e.loaderCommand(),
+		e.probeCommand(),
+		e.tunnelKeeperCommand(),
 	)
 }

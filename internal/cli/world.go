@@ -59,7 +59,7 @@ func (e *env) home() string { return e.variable("HOME") }
 // loaderFlags are for commands that load a cluster.
 func loaderFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.IntFlag{Name: "loaders", Usage: "load each datacenter from `N` of its machines (hosts, ec2)", Value: 1},
+		&cli.IntFlag{Name: "loaders", Usage: "load each datacenter from `N` of its machines (hosts, ec2); 0 loads from here, through SSH", Value: 1},
 		&cli.StringFlag{Name: "loader-binary", Usage: "take `FILE` for the program on the machines, where their architecture is another"},
 	}
 }

@@ -35,7 +35,7 @@ func (w World) Down(ctx context.Context, name string) (DownResult, error) {
 		return res, err
 	}
 	defer unlock()
-	err = w.stage("take "+name+" down", func() error { return w.remove(ctx, name) })
+	err = w.stage("take "+name+" down", func() error { return errors.Join(w.stopTunnelsOf(name), w.remove(ctx, name)) })
 	res.Removed = err == nil
 	return res, err
 }

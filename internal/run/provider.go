@@ -131,11 +131,7 @@ func (w World) dialer(c cluster) func(ctx context.Context, network, addr string)
 		if err != nil {
 			return nil, err
 		}
-		m, err := w.client(c.inv, n)
-		if err != nil {
-			return nil, err
-		}
-		return m.Dial(ctx, addr)
+		return w.dialOn(ctx, c.inv, n, addr)
 	}
 }
 
@@ -146,11 +142,7 @@ func (w World) agentDialer(c cluster) func(context.Context, topology.Node, int) 
 		return nil
 	}
 	return func(ctx context.Context, n topology.Node, port int) (net.Conn, error) {
-		m, err := w.client(c.inv, n)
-		if err != nil {
-			return nil, err
-		}
-		return m.Dial(ctx, net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		return w.dialOn(ctx, c.inv, n, net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	}
 }
 

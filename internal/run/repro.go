@@ -29,7 +29,7 @@ type ReproRequest struct {
 	Threshold float64
 	Crossring string // version of this program, for the record
 	// Loaders is how many machines of a datacenter load it, on clusters that have
-	// machines of their own; 0 is one.
+	// machines of their own; 0 loads from here, through SSH.
 	Loaders int
 }
 
@@ -166,7 +166,7 @@ func (r *repro) open(_ context.Context, req ReproRequest) error {
 }
 
 func (r *repro) write(ctx context.Context) error {
-	if r.remote() {
+	if r.remote() && r.perDC > 0 {
 		err := r.byLoaders(ctx, stress.OpWrite)
 		s, foldErr := r.dir.Summary()
 		if err = errors.Join(err, foldErr); s.Write == nil {
@@ -183,7 +183,7 @@ func (r *repro) write(ctx context.Context) error {
 }
 
 func (r *repro) read(ctx context.Context) error {
-	if r.remote() {
+	if r.remote() && r.perDC > 0 {
 		err := r.byLoaders(ctx, stress.OpRead)
 		s, foldErr := r.dir.Summary()
 		if err = errors.Join(err, foldErr); s.Read == nil {

@@ -1,0 +1,115 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"crossring/internal/run"
+
+	"github.com/urfave/cli/v2"
+)
+
+func (e *env) tunnelCommand() *cli.Command {
+	return &cli.Command{
+		Name: "tunnel", Usage: "carry ports of a node here, through SSH; list and stop tunnels", ArgsUsage: "NAME[:NODE]|ls|stop [TUNNEL...]",
+		Description: "For clusters of hosts and ec2. -L is as ssh has it, [BIND:]PORT:HOST:PORT, and shorter: -L 9042 is the node's port 9042 here,\n" +
+			"-L 19042:9042 at another port, -L 0:9042 at any that is free. Without -L it is CQL. The connection is made anew when it is lost.\n" +
+			"crossring tunnel ls lists those in the background; crossring tunnel stop ends all, or those of an id, a cluster or a node.\n" +
+			"While one is there, ring, cql and the like go through it.",
+		Flags: []cli.Flag{
+			&cli.StringSliceFlag{Name: "forward", Aliases: []string{"L"}, Usage: "carry `PORT`, as ssh's -L; may be given again"},
+			&cli.BoolFlag{Name: "background", Usage: "return when it stands, and leave it running"},
+		},
+		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
+			w, err := e.world(c)
+			if err != nil {
+				return answer{}, err
+			}
+			first, more := c.Args().First(), c.Args().Tail()
+			switch {
+			case first == "stop":
+				res, err := w.StopTunnels(more...)
+				return tunnelsAnswer(res), err
+			case len(more) > 0:
+				return answer{}, run.Usage("", fmt.Errorf("tunnel takes one NAME[:NODE], and its ports with -L"), "crossring tunnel "+first+" -L 9042")
+			case first == "ls":
+				res, err := w.ListTunnels()
+				return tunnelsAnswer(res), err
+			}
+			req := run.TunnelRequest{Ref: first, Forwards: c.StringSlice("forward")}
+			if c.Bool("background") {
+				info, err := w.StartTunnel(ctx, req)
+				if err != nil {
+					return answer{}, err
+				}
+				return tunnelAnswer(info), nil
+			}
+			err = w.Tunnel(ctx, req, func(info run.TunnelInfo) error {
+				e.answered = true // it stands: that is the answer, and comes before the end
+				if e.output == "json" {
+					return WriteJSON(e.stdout, info, nil)
+				}
+				return tunnelAnswer(info).text(e.stdout)
+			})
+			return answer{}, err
+		}),
+	}
+}
+
+// tunnelKeeperCommand is a tunnel in the background; not for people.
+func (e *env) tunnelKeeperCommand() *cli.Command {
+	return &cli.Command{
+		Name: run.TunnelCommand, Hidden: true, Usage: "be a tunnel in the background", ArgsUsage: "NAME[:NODE] [FORWARD...]",
+		Flags: []cli.Flag{&cli.StringFlag{Name: "id", Usage: "`ID` that it is found by"}},
+		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
+			w, err := e.world(c)
+			if err != nil {
+				return answer{}, err
+			}
+			err = w.KeepTunnel(ctx, c.String("id"), run.TunnelRequest{Ref: c.Args().First(), Forwards: c.Args().Tail()})
+			if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+				return answer{}, nil // told to end, as it should be
+			}
+			return answer{}, err
+		}),
+	}
+}
+
+func tunnelAnswer(info run.TunnelInfo) answer {
+	return answer{doc: info, text: func(out io.Writer) error {
+		for _, f := range info.Forwards {
+			if _, err := fmt.Fprintf(out, "%s -> %s on %s\n", f.Listen, f.Target, info.Node); err != nil {
+				return err
+			}
+		}
+		if info.ID == "" {
+			return nil
+		}
+		_, err := fmt.Fprintf(out, "to stop it: crossring tunnel stop %s\n", info.ID)
+		return err
+	}}
+}
+
+func tunnelsAnswer(res run.Tunnels) answer {
+	return answer{doc: res, text: func(out io.Writer) error {
+		tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(tw, "ID\tCLUSTER\tNODE\tHERE\tTHERE\tSINCE\tSTATE")
+		for _, t := range res.Tunnels {
+			state := "down"
+			if t.Up {
+				state = "up"
+			}
+			if t.Problem != "" {
+				state += ": " + t.Problem
+			}
+			for _, f := range t.Forwards {
+				fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", t.ID, t.Cluster, t.Node, f.Listen, f.Target, t.Since.Local().Format(time.DateTime), state)
+			}
+		}
+		return tw.Flush()
+	}}
+}

@@ -1,0 +1,78 @@
+package run
+
+import (
+	"net/netip"
+	"testing"
+
+	"crossring/internal/preflight"
+	"crossring/internal/topology"
+)
+
+// What the plan's rules on EC2 make of a connection. One that they admit may still be
+// closed by rules that somebody changed: that they can't tell.
+func TestGroupOfThePlan(t *testing.T) {
+	node := func(name, region, private, public string) topology.Node {
+		return topology.Node{Name: name, Region: region, PrivateAddress: private, PublicAddress: public}
+	}
+	inv := topology.Inventory{
+		Plan: topology.Plan{Provider: "ec2", Rules: []topology.Rule{
+			{Node: "b1", Port: 7000, Source: "node a1"}, {Node: "b1", Port: 7000, Source: "group"}, {Node: "b1", Port: 22, Source: "192.0.2.0/24"},
+		}},
+		Nodes: []topology.Node{node("a1", "a", "10.0.0.1", "203.0.113.1"), node("b1", "b", "10.1.0.1", "198.51.100.1"), node("b2", "b", "10.1.0.2", "198.51.100.2")},
+	}
+	mine, other := []netip.Addr{netip.MustParseAddr("192.0.2.7")}, []netip.Addr{netip.MustParseAddr("203.0.113.99")}
+	for _, tt := range []struct {
+		from, address string
+		port          int
+		senders       []netip.Addr
+		want          preflight.Group
+	}{
+		{"a1", "198.51.100.1", 7000, nil, preflight.GroupUnknown},
+		{"a1", "198.51.100.1", 7001, nil, preflight.GroupClosed},
+		{"b2", "10.1.0.1", 7000, nil, preflight.GroupUnknown},
+		{"b2", "198.51.100.1", 7000, nil, preflight.GroupClosed}, // a group admits private addresses only
+		{preflight.Here, "198.51.100.1", 22, mine, preflight.GroupUnknown},
+		{preflight.Here, "198.51.100.1", 22, nil, preflight.GroupUnknown},
+		{preflight.Here, "198.51.100.1", 22, other, preflight.GroupClosed},
+		{preflight.Here, "198.51.100.1", 5901, mine, preflight.GroupClosed},
+	} {
+		f := &flight{cluster: cluster{inv: inv}}
+		if got := f.group(preflight.Need{From: tt.from, To: "b1", Address: tt.address, Port: tt.port}, tt.senders); got != tt.want {
+			t.Errorf("%s to %s port %d as %v: %q, want %q", tt.from, tt.address, tt.port, tt.senders, got, tt.want)
+		}
+	}
+	inv.Plan.Provider = "hosts"
+	f := &flight{cluster: cluster{inv: inv}}
+	if got := f.group(preflight.Need{From: "a1", To: "b1", Address: "198.51.100.1", Port: 1}, nil); got != preflight.GroupUnknown {
+		t.Errorf("without a plan of rules: %q", got)
+	}
+}
+
+func TestPreflightJudge(t *testing.T) {
+	path := func(needed bool, kind preflight.Kind) PreflightPath {
+		return PreflightPath{Need: preflight.Need{Needed: needed}, Diagnosis: kind}
+	}
+	ms := func(v float64) *float64 { return &v }
+	for name, tt := range map[string]struct {
+		res  PreflightResult
+		code int
+		bad  int
+	}{
+		"well":               {PreflightResult{Paths: []PreflightPath{path(true, preflight.OK), path(false, preflight.ClosedByGroup)}}, ExitOK, 0},
+		"some":               {PreflightResult{Paths: []PreflightPath{path(true, preflight.OK), path(true, preflight.ClosedByGroup)}}, ExitPartial, 1},
+		"all":                {PreflightResult{Paths: []PreflightPath{path(true, preflight.NotTried), path(true, preflight.LosesBig)}}, ExitFailure, 2},
+		"a machine":          {PreflightResult{Hosts: []PreflightHost{{Problem: "no login"}}, Paths: []PreflightPath{path(true, preflight.OK)}}, ExitPartial, 1},
+		"a clock":            {PreflightResult{Hosts: []PreflightHost{{Clock: ms(-86400e3), Margin: ms(10)}}, Paths: []PreflightPath{path(true, preflight.OK)}}, ExitPartial, 1},
+		"a clock, perhaps":   {PreflightResult{Hosts: []PreflightHost{{Clock: ms(6000), Margin: ms(2000)}}, Paths: []PreflightPath{path(true, preflight.OK)}}, ExitOK, 0},
+		"a clock that is ok": {PreflightResult{Hosts: []PreflightHost{{Clock: ms(4000), Margin: ms(0)}}, Paths: []PreflightPath{path(true, preflight.OK)}}, ExitOK, 0},
+	} {
+		got, err := (&flight{}).judge(tt.res)
+		code := ExitOK
+		if coded, ok := err.(interface{ ExitCode() int }); ok {
+			code = coded.ExitCode()
+		}
+		if code != tt.code || got.Problems != tt.bad || (err == nil) != (code == ExitOK) {
+			t.Errorf("%s: exit %d, %d problems, %v; want %d and %d", name, code, got.Problems, err, tt.code, tt.bad)
+		}
+	}
+}

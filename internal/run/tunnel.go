@@ -1,0 +1,310 @@
+package run
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"crossring/internal/topology"
+	"crossring/internal/tunnel"
+)
+
+// TunnelInfo is one tunnel.
+type TunnelInfo struct {
+	ID       string           `json:"id"` // "" for one in the foreground
+	Cluster  string           `json:"cluster"`
+	Node     string           `json:"node"`
+	Forwards []tunnel.Forward `json:"forwards"`
+	PID      int              `json:"pid"`
+	Since    time.Time        `json:"since"`
+	// Up says that the SSH connection stands; Problem why it does not.
+	Up      bool   `json:"up"`
+	Problem string `json:"problem"`
+	// ClusterID tells clusters of one name apart.
+	ClusterID string `json:"cluster_id"`
+}
+
+// Tunnels are those in the background.
+type Tunnels struct {
+	Schema  string       `json:"schema"`
+	Tunnels []TunnelInfo `json:"tunnels"`
+}
+
+// TunnelRequest says what to carry where.
+type TunnelRequest struct {
+	Ref      string   // NAME or NAME:NODE
+	Forwards []string // as ssh's -L; none is CQL
+}
+
+// Files in a tunnel's directory.
+const (
+	tunnelInfo   = "tunnel.json"
+	tunnelLock   = "lock" // held for the tunnel's life
+	tunnelLog    = "log"
+	tunnelSocket = "sock" // carries other commands' connections
+)
+
+func (w World) tunnelsDir() string { return filepath.Join(w.StateDir, "tunnels") }
+
+// resolve finds the node of a tunnel and reads its forwards.
+func (w World) resolve(req TunnelRequest) (cluster, topology.Node, []tunnel.Forward, error) {
+	c, n, err := w.pickOne(req.Ref)
+	if err != nil {
+		return c, n, nil, err
+	}
+	if !c.remote() {
+		return c, n, nil, Usage("", fmt.Errorf("cluster %s is on this computer: its ports are reached without a tunnel", c.inv.Plan.Name), "crossring status "+c.inv.Plan.Name)
+	}
+	wanted := req.Forwards
+	if len(wanted) == 0 {
+		wanted = []string{fmt.Sprint(n.Ports.Native)}
+	}
+	var list []tunnel.Forward
+	var bad []error
+	for _, text := range wanted {
+		f, err := tunnel.Parse(text, n)
+		bad = append(bad, err)
+		list = append(list, f)
+	}
+	if err := errors.Join(bad...); err != nil {
+		return c, n, nil, Usage("", err, "crossring help tunnel")
+	}
+	return c, n, list, nil
+}
+
+// Tunnel carries connections until ctx ends. ready is told when the tunnel stands.
+func (w World) Tunnel(ctx context.Context, req TunnelRequest, ready func(TunnelInfo) error) error {
+	return w.tunnel(ctx, req, nil, func(info TunnelInfo, first bool) error {
+		if !first {
+			if !info.Up {
+				w.Say("the SSH connection to %s is lost: %s; connecting again", info.Node, info.Problem)
+			} else {
+				w.Say("the SSH connection to %s stands again", info.Node)
+			}
+			return nil
+		}
+		return ready(info)
+	})
+}
+
+// tunnel is Tunnel; l, if not nil, takes connections of other commands, that say where
+// to. tell hears of every change.
+func (w World) tunnel(ctx context.Context, req TunnelRequest, l net.Listener, tell func(info TunnelInfo, first bool) error) error {
+	c, n, forwards, err := w.resolve(req)
+	if err != nil {
+		return err
+	}
+	m, err := w.client(c.inv, n)
+	if err != nil {
+		return err
+	}
+	if err := m.Connect(ctx); err != nil {
+		return err
+	}
+	t, err := tunnel.Listen(forwards)
+	if err != nil {
+		return Busy("", err, fmt.Sprintf("crossring tunnel %s -L 0:%d   # any free port", req.Ref, n.Ports.Native))
+	}
+	defer t.Close()
+	info := TunnelInfo{
+		Cluster: c.inv.Plan.Name, ClusterID: c.inv.Remote.ID, Node: n.Name, Forwards: t.Forwards,
+		PID: os.Getpid(), Since: w.Now().UTC().Truncate(time.Second), Up: true,
+	}
+	if err := tell(info, true); err != nil {
+		return err
+	}
+	serving, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		t.Serve(serving, m.Stream, w.Log)
+	}()
+	if l != nil {
+		stopListening := context.AfterFunc(serving, func() { l.Close() })
+		defer stopListening()
+		go tunnel.Accept(serving, l, func(near net.Conn) { carryFor(serving, near, m.Stream, w.Log) })
+	}
+	err = w.keepUp(serving, m.Connect, info, tell)
+	stop()
+	<-ended
+	return err
+}
+
+// keepUp sees that the connection stands, and makes it anew when it does not, until
+// ctx ends.
+func (w World) keepUp(ctx context.Context, connect func(context.Context) error, info TunnelInfo, tell func(TunnelInfo, bool) error) error {
+	const every = time.Second
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("tunnel to %s: %w", info.Node, context.Cause(ctx))
+		case <-tick.C:
+		}
+		err := connect(ctx) // does nothing while one stands
+		if ctx.Err() != nil {
+			continue
+		}
+		problem := errText(err)
+		if problem != info.Problem {
+			info.Up, info.Problem = err == nil, problem
+			if err := tell(info, false); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// carryFor serves a connection of another command: a line that says where to, and then
+// its bytes.
+func carryFor(ctx context.Context, near net.Conn, dial tunnel.Dial, log *slog.Logger) {
+	addr, err := readLine(near)
+	if err != nil {
+		return
+	}
+	far, err := dial(ctx, addr)
+	if err != nil {
+		log.Warn("tunnel", "to", addr, "err", err)
+		fmt.Fprintf(near, "%s\n", strings.ReplaceAll(err.Error(), "\n", "; "))
+		return
+	}
+	if _, err := fmt.Fprintln(near, tunnelOK); err != nil {
+		far.Close()
+		return
+	}
+	tunnel.Carry(ctx, near, far)
+}
+
+// tunnelOK answers a line that says where to.
+const tunnelOK = "ok"
+
+// readLine reads no byte more than the line.
+func readLine(c net.Conn) (string, error) {
+	const longest = 4096
+	var line []byte
+	one := make([]byte, 1)
+	for len(line) < longest {
+		if _, err := c.Read(one); err != nil {
+			return "", err
+		}
+		if one[0] == '\n' {
+			return string(line), nil
+		}
+		line = append(line, one[0])
+	}
+	return "", errors.New("a line without an end")
+}
+
+// ListTunnels lists the tunnels in the background, those too whose process was killed
+// and that nobody has cleared away.
+func (w World) ListTunnels() (Tunnels, error) {
+	res := Tunnels{Schema: topology.Schema, Tunnels: []TunnelInfo{}}
+	entries, err := os.ReadDir(w.tunnelsDir())
+	if errors.Is(err, fs.ErrNotExist) {
+		return res, nil
+	}
+	if err != nil {
+		return res, fmt.Errorf("list tunnels: %w", err)
+	}
+	for _, e := range entries {
+		dir := filepath.Join(w.tunnelsDir(), e.Name())
+		info, err := readTunnel(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // about to be there, or gone by now
+		}
+		if err != nil {
+			return res, err
+		}
+		if alive, err := lockHeld(filepath.Join(dir, tunnelLock)); err != nil {
+			return res, err
+		} else if !alive {
+			info.Up, info.Problem = false, "its process is gone"
+		}
+		res.Tunnels = append(res.Tunnels, info)
+	}
+	slices.SortFunc(res.Tunnels, func(a, b TunnelInfo) int { return a.Since.Compare(b.Since) })
+	return res, nil
+}
+
+func readTunnel(dir string) (TunnelInfo, error) {
+	var info TunnelInfo
+	data, err := os.ReadFile(filepath.Join(dir, tunnelInfo))
+	if err != nil {
+		return info, fmt.Errorf("read tunnel: %w", err)
+	}
+	if err := json.Unmarshal(data, &info); err != nil {
+		return info, fmt.Errorf("read tunnel %s: %w", dir, err)
+	}
+	return info, nil
+}
+
+func writeTunnel(dir string, info TunnelInfo) error {
+	data, err := json.MarshalIndent(info, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode tunnel: %w", err)
+	}
+	path := filepath.Join(dir, tunnelInfo)
+	if err := os.WriteFile(path+".new", append(data, '\n'), 0o600); err != nil {
+		return fmt.Errorf("write tunnel: %w", err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return fmt.Errorf("write tunnel: %w", err)
+	}
+	return nil
+}
+
+// lockHeld says whether a process holds a lock: that it lives, not that a file says so.
+func lockHeld(path string) (bool, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("try the lock of a tunnel: %w", err)
+	}
+	defer f.Close()
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("try the lock of a tunnel: %w", err)
+	}
+	return false, nil
+}
+
+// dialOn opens a connection from the machine of a node: through a tunnel that stands
+// in the background, or else over an SSH connection of this command's own.
+func (w World) dialOn(ctx context.Context, inv topology.Inventory, n topology.Node, addr string) (net.Conn, error) {
+	list, err := w.ListTunnels()
+	if err != nil {
+		w.Log.Warn("tunnels", "err", err)
+	}
+	for _, t := range list.Tunnels {
+		if t.ClusterID != inv.Remote.ID || t.Node != n.Name || !t.Up {
+			continue
+		}
+		conn, err := dialTunnel(ctx, filepath.Join(w.tunnelsDir(), t.ID), addr)
+		if err == nil {
+			return conn, nil
+		}
+		w.Log.Info("tunnel", "id", t.ID, "to", addr, "err", err)
+	}
+	m, err := w.client(inv, n)
+	if err != nil {
+		return nil, err
+	}
+	return m.Dial(ctx, addr)
+}

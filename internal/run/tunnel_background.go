@@ -1,0 +1,309 @@
+package run
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"crossring/internal/topology"
+	"crossring/provision/local/procs"
+)
+
+// TunnelCommand is the hidden command that is a tunnel in the background.
+const TunnelCommand = "tunnel-keeper"
+
+// readyFD is inherited by a tunnel in the background: it writes "ready" or what went
+// wrong, and closes it.
+const readyFD = 3
+
+// tunnelArg stands in the command line of a tunnel in the background, by which it is
+// found again.
+func tunnelArg(id string) string { return "--id=" + id }
+
+// StartTunnel starts a tunnel in the background, and returns when it stands.
+func (w World) StartTunnel(ctx context.Context, req TunnelRequest) (TunnelInfo, error) {
+	if _, _, _, err := w.resolve(req); err != nil {
+		return TunnelInfo{}, err
+	}
+	raw := make([]byte, 6)
+	rand.Read(raw) // never fails: it ends the process instead
+	id := hex.EncodeToString(raw)
+	dir := filepath.Join(w.tunnelsDir(), id)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return TunnelInfo{}, fmt.Errorf("start a tunnel: %w", err)
+	}
+	info, err := w.startTunnel(ctx, req, id, dir)
+	if err != nil {
+		err = errors.Join(err, w.endTunnel(id))
+	}
+	return info, err
+}
+
+func (w World) startTunnel(ctx context.Context, req TunnelRequest, id, dir string) (TunnelInfo, error) {
+	log, err := os.OpenFile(filepath.Join(dir, tunnelLog), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return TunnelInfo{}, fmt.Errorf("start a tunnel: %w", err)
+	}
+	defer log.Close()
+	ready, tell, err := os.Pipe()
+	if err != nil {
+		return TunnelInfo{}, fmt.Errorf("start a tunnel: %w", err)
+	}
+	defer ready.Close()
+	args := []string{TunnelCommand, tunnelArg(id), "--state", w.StateDir, req.Ref}
+	cmd := exec.Command(w.Exe, append(args, req.Forwards...)...)
+	cmd.Dir = dir
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.ExtraFiles = []*os.File{tell} // readyFD
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	err = cmd.Start()
+	tell.Close()
+	if err != nil {
+		return TunnelInfo{}, fmt.Errorf("start a tunnel: %w", err)
+	}
+	go cmd.Wait()                    // it outlives us; should it not, no zombie is left
+	const patience = 6 * time.Minute // a machine on EC2 may still boot
+	until := time.Now().Add(patience)
+	if d, ok := ctx.Deadline(); ok && d.Before(until) {
+		until = d
+	}
+	if err := ready.SetReadDeadline(until); err != nil {
+		return TunnelInfo{}, fmt.Errorf("start a tunnel: %w", err)
+	}
+	stop := context.AfterFunc(ctx, func() { _ = ready.SetReadDeadline(time.Now()) })
+	defer stop()
+	text, err := io.ReadAll(bufio.NewReader(ready))
+	word := strings.TrimSpace(string(text))
+	switch {
+	case ctx.Err() != nil:
+		return TunnelInfo{}, fmt.Errorf("waiting for the tunnel to stand: %w", context.Cause(ctx))
+	case err != nil:
+		return TunnelInfo{}, fmt.Errorf("waiting for the tunnel to stand: %w", err)
+	case word == "":
+		said, _ := os.ReadFile(log.Name()) // nothing is nothing
+		return TunnelInfo{}, fmt.Errorf("the tunnel ended at its start: %s", strings.TrimSpace(string(said)))
+	case word != "ready":
+		code, message, _ := strings.Cut(word, " ")
+		n, err := strconv.Atoi(code)
+		if err != nil {
+			n, message = ExitFailure, word
+		}
+		return TunnelInfo{}, &Fail{Code: n, Op: "starting a tunnel", Err: errors.New(message)}
+	}
+	return readTunnel(dir)
+}
+
+// KeepTunnel is what the hidden command does: a tunnel until it is told to end.
+func (w World) KeepTunnel(ctx context.Context, id string, req TunnelRequest) error {
+	syscall.CloseOnExec(readyFD)
+	ready := os.NewFile(readyFD, "ready")
+	if ready == nil || id == "" || strings.ContainsAny(id, "/.") {
+		return Usage("", errors.New(TunnelCommand+" is started by crossring itself"), "crossring tunnel NAME:1 --background")
+	}
+	said := false
+	say := func(text string) {
+		if !said {
+			said = true
+			_, _ = io.WriteString(ready, text+"\n") // who started it may have gone: it stays
+			ready.Close()
+		}
+	}
+	err := w.keepTunnel(ctx, id, req, func() { say("ready") })
+	if err != nil {
+		code := ExitFailure
+		var coded interface{ ExitCode() int }
+		if errors.As(err, &coded) {
+			code = coded.ExitCode()
+		}
+		say(strconv.Itoa(code) + " " + strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+	return err
+}
+
+func (w World) keepTunnel(ctx context.Context, id string, req TunnelRequest, ready func()) error {
+	dir := filepath.Join(w.tunnelsDir(), id)
+	lock, err := os.OpenFile(filepath.Join(dir, tunnelLock), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("hold the tunnel's lock: %w", err)
+	}
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return fmt.Errorf("hold the tunnel's lock: %w", err)
+	}
+	root, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("open the tunnel's directory: %w", err)
+	}
+	defer root.Close()
+	l, err := net.Listen("unix", socketIn(root))
+	if err != nil {
+		return fmt.Errorf("listen for other commands: %w", err)
+	}
+	defer l.Close()
+	// Whatever ends it in good order, nothing is left of it.
+	defer os.RemoveAll(dir)
+	return w.tunnel(ctx, req, l, func(info TunnelInfo, first bool) error {
+		info.ID = id
+		if err := writeTunnel(dir, info); err != nil {
+			return err
+		}
+		if first {
+			ready()
+		}
+		return nil
+	})
+}
+
+// socketIn names the socket through a descriptor of its directory, since the path of
+// a unix socket may not be longer than 107 bytes.
+func socketIn(root *os.File) string {
+	return filepath.Join("/proc/self/fd", strconv.Itoa(int(root.Fd())), tunnelSocket)
+}
+
+// dialTunnel opens a connection through a tunnel in the background.
+func dialTunnel(ctx context.Context, dir, addr string) (net.Conn, error) {
+	root, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", socketIn(root))
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	_, err = fmt.Fprintln(conn, addr)
+	answer := ""
+	if err == nil {
+		answer, err = readLine(conn)
+	}
+	if err == nil && answer != tunnelOK {
+		err = errors.New(answer)
+	}
+	if !stop() && err == nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("connecting to %s through a tunnel: %w", addr, err)
+	}
+	return tunnelled{conn, addr}, nil
+}
+
+// tunnelled is a connection that says where it leads, as drivers want to know.
+type tunnelled struct {
+	net.Conn
+	addr string
+}
+
+func (t tunnelled) RemoteAddr() net.Addr {
+	if addr, err := netip.ParseAddrPort(t.addr); err == nil {
+		return net.TCPAddrFromAddrPort(addr)
+	}
+	return t.Conn.RemoteAddr()
+}
+
+// StopTunnels ends tunnels in the background, by their ids or by NAME or NAME:NODE of
+// what they lead to; without any all of them. It lists those that it ended.
+func (w World) StopTunnels(refs ...string) (Tunnels, error) {
+	all, err := w.ListTunnels()
+	res := Tunnels{Schema: topology.Schema, Tunnels: []TunnelInfo{}}
+	if err != nil {
+		return res, err
+	}
+	var errs []error
+	known := map[string]bool{}
+	for _, t := range all.Tunnels {
+		wanted := len(refs) == 0
+		for _, ref := range refs {
+			if w.means(ref, t) {
+				wanted, known[ref] = true, true
+			}
+		}
+		if !wanted {
+			continue
+		}
+		if err := w.endTunnel(t.ID); err != nil {
+			errs = append(errs, Leftover("", err, "crossring tunnel stop "+t.ID))
+			continue
+		}
+		t.Up = false
+		res.Tunnels = append(res.Tunnels, t)
+	}
+	for _, ref := range refs {
+		if !known[ref] {
+			errs = append(errs, &Fail{Code: ExitFailure, Err: fmt.Errorf("there is no tunnel %q", ref), Hint: "crossring tunnel ls"})
+		}
+	}
+	return res, errors.Join(errs...)
+}
+
+// means says whether a tunnel is the one, or one of those, that ref names.
+func (w World) means(ref string, t TunnelInfo) bool {
+	name, node := splitRef(ref)
+	if ref == t.ID || name == t.Cluster && (node == "" || node == t.Node) {
+		return true
+	}
+	if name != t.Cluster {
+		return false
+	}
+	c, err := w.open(name)
+	if err != nil {
+		return false
+	}
+	n, err := c.inv.Node(node)
+	return err == nil && n.Name == t.Node
+}
+
+// endTunnel ends the process of a tunnel, found by its id and held while it is told,
+// and removes what is left of it.
+func (w World) endTunnel(id string) error {
+	const grace, patience = 10 * time.Second, 30 * time.Second
+	ctx, cancel := context.WithTimeout(context.Background(), patience) // also after an interruption
+	defer cancel()
+	found, err := procs.Find(tunnelArg(id))
+	if err != nil {
+		return err
+	}
+	for _, p := range found {
+		if _, err := procs.Stop(ctx, p, grace); err != nil {
+			return fmt.Errorf("stopping tunnel %s, process %d: %w", id, p.PID, err)
+		}
+	}
+	if err := os.RemoveAll(filepath.Join(w.tunnelsDir(), id)); err != nil {
+		return fmt.Errorf("removing tunnel %s: %w", id, err)
+	}
+	// The last one leaves no directory either.
+	if err := os.Remove(w.tunnelsDir()); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTEMPTY) {
+		return fmt.Errorf("removing tunnel %s: %w", id, err)
+	}
+	return nil
+}
+
+// stopTunnelsOf ends the tunnels to a cluster that is about to go.
+func (w World) stopTunnelsOf(name string) error {
+	all, err := w.ListTunnels()
+	if err != nil {
+		return err
+	}
+	for _, t := range all.Tunnels {
+		if t.Cluster == name {
+			err = errors.Join(err, w.endTunnel(t.ID))
+		}
+	}
+	return err
+}
