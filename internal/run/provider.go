@@ -50,10 +50,18 @@ func (w World) maker(p topology.Plan) (provision.Provider, error) {
 		return hosts.Provider{StateDir: w.StateDir, Home: w.Home, Client: w.client, Say: w.Say, Now: w.Now}, nil
 	case "ec2":
 		return w.ec2(), nil
+	case "ccm":
+		return w.ccm(software{}), nil
 	}
-	return nil, Usage("", fmt.Errorf("provider %q is not built in yet; this version makes clusters of local, hosts and ec2", p.Provider),
+	return nil, Usage("", fmt.Errorf("provider %q is not built in yet; this version makes clusters of local, hosts, ec2 and ccm", p.Provider),
 		"set provider: local in the spec, or crossring plan -f FILE to see the plan")
 }
+
+// kept says that the cluster has a keeper: that of the local provider.
+func (c cluster) kept() bool { return c.inv.Local != nil }
+
+// here says whether a provider's nodes are processes of this computer, on its Java.
+func here(p topology.Plan) bool { return p.Provider == "local" || p.Provider == "ccm" }
 
 // remote says that the cluster is on machines of its own, and not on this computer.
 func (c cluster) remote() bool { return c.inv.Remote != nil }
