@@ -20,6 +20,8 @@ func (w World) host(c cluster, n topology.Node) deploy.Host {
 		return w.remoteHost(c, n)
 	case c.inv.CCM != nil:
 		return ccm.Host{Inventory: c.inv, Node: n}
+	case c.inv.Containers != nil:
+		return w.containerHost(c, n)
 	}
 	return local.Host{Inventory: c.inv, Node: n, Main: c.rel.Main}
 }
@@ -91,7 +93,7 @@ func (w World) startTargets(ctx context.Context, c cluster, targets []deploy.Tar
 	defer cancel()
 	// A keeper that died is put back first: without it no region reaches another.
 	prepare := w.prepare
-	if c.remote() {
+	if !here(c.inv.Plan) {
 		prepare = w.prepareJars
 	}
 	sw, err := prepare(ctx, c.rel)

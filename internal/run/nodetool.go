@@ -34,6 +34,9 @@ func (w World) Nodetool(ctx context.Context, ref string, args []string, s Stream
 	if c.remote() {
 		return Usage("", fmt.Errorf("nodetool is for clusters on this computer: the nodes of %s have JMX off", c.inv.Plan.Name), "crossring ring "+c.inv.Plan.Name)
 	}
+	if c.inv.Containers != nil {
+		return Usage("", fmt.Errorf("nodetool of %s is in its container", n.Name), "docker exec "+c.inv.Containers.IDs[n.Name]+" nodetool "+strings.Join(args, " "))
+	}
 	// Two at once would switch JMX off under each other's feet.
 	unlock, err := w.lock(ctx, c.inv.Plan.Name+"."+n.Name+".jmx")
 	if err != nil {

@@ -181,6 +181,8 @@ func makes(p topology.Plan) string {
 		return "the machines answer and can be used"
 	case "ccm":
 		return "ccm's cluster and its nodes"
+	case "containers":
+		return "a network and containers"
 	}
 	return "addresses, firewall rules and machines"
 }
@@ -192,6 +194,9 @@ func (w World) make(ctx context.Context, c cluster, p topology.Plan, sw software
 	}
 	if p.Provider == "ccm" {
 		return w.ccm(sw).Make(ctx, p)
+	}
+	if p.Provider == "containers" {
+		return w.containers(p, sw).Make(ctx, p)
 	}
 	maker, err := w.maker(p)
 	if err != nil {
@@ -220,8 +225,11 @@ func (w World) targetsWith(c cluster, sw software, fresh bool, jvm []string) ([]
 		}
 		if c.remote() {
 			env = hostEnv(c, n)
-			env.Fresh = fresh
 		}
+		if c.inv.Containers != nil {
+			env = containerEnv(c.rel)
+		}
+		env.Fresh = fresh
 		env.JVM = jvm
 		files, err := yamlgen.Render(c.inv, n, env)
 		if err != nil {
@@ -253,7 +261,7 @@ func (w World) startNodes(ctx context.Context, c cluster, targets []deploy.Targe
 			nodes = append(nodes, t.Node)
 		}
 	}
-	if !c.remote() {
+	if here(c.inv.Plan) {
 		if err := w.provider("").CheckPorts(nodes); err != nil {
 			return err
 		}

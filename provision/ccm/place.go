@@ -1,7 +1,6 @@
 package ccm
 
 import (
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"net"
@@ -10,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"go.yaml.in/yaml/v4"
 
@@ -178,9 +176,6 @@ func whole(inv topology.Inventory) error {
 	}
 	return nil
 }
-
-// busy says whether an error is that of an address that somebody has.
-func busy(err error) bool { return errors.Is(err, syscall.EADDRINUSE) }
 
 // shortClass is a class without its package.
 func shortClass(name string) string { return name[strings.LastIndexByte(name, '.')+1:] }
