@@ -66,13 +66,16 @@ func lastLine(out []byte) string {
 // run runs one command. Commands of one cluster wait for each other: ccm writes its
 // files without a thought of others that read them.
 func (d driver) run(ctx context.Context, args ...string) error {
-	ctx, cancel := context.WithTimeout(ctx, commandWait)
-	defer cancel()
-	unlock, err := lock(ctx, filepath.Join(d.Dir, "ccm.lock"))
+	const most = 30 * time.Minute // dozens of nodes that start on a busy computer
+	waiting, stop := context.WithTimeout(ctx, most)
+	defer stop()
+	unlock, err := lock(waiting, filepath.Join(d.Dir, "ccm.lock"))
 	if err != nil {
 		return &CommandError{Args: args, Err: err}
 	}
 	defer unlock()
+	ctx, cancel := context.WithTimeout(ctx, commandWait)
+	defer cancel()
 	back, err := d.choose(ctx)
 	if err == nil {
 		err = d.exec(ctx, args...)

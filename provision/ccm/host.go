@@ -208,11 +208,33 @@ func (h Host) Attach(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var d net.Dialer
-	if c, err := d.DialContext(ctx, "tcp", addr); err == nil {
-		return c.Close()
+	if listens(ctx, addr) {
+		return nil
 	}
-	return h.agent(ctx, proc, "start", "--host", h.Node.PrivateAddress, "--port", strconv.Itoa(h.Node.Ports.Jolokia), "--discoveryEnabled", "false")
+	err = h.agent(ctx, proc, "start", "--host", h.Node.PrivateAddress, "--port", strconv.Itoa(h.Node.Ports.Jolokia), "--startTimeout", "20000")
+	// In a busy server it takes longer to begin than its own program waits.
+	const most, every = 30 * time.Second, 100 * time.Millisecond
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for !listens(ctx, addr) {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for the Jolokia agent in the server of %s to listen at %s: %w", h.Node.Name, addr, errors.Join(err, context.Cause(ctx)))
+		}
+	}
+	return nil
+}
+
+func listens(ctx context.Context, addr string) bool {
+	var d net.Dialer
+	c, err := d.DialContext(ctx, "tcp", addr)
+	if err == nil {
+		c.Close()
+	}
+	return err == nil
 }
 
 // Detach takes the agent out again.
