@@ -37,7 +37,7 @@ func TestBenchCCM(t *testing.T) {
 		run := func(args ...string) {
 			t.Helper()
 			cmd := exec.CommandContext(t.Context(), ccm, append(args, "--config-dir="+config)...)
-			cmd.Env = append(os.Environ(), "CCM_MAX_HEAP_SIZE="+heap+"M")
+			cmd.Env = append(os.Environ(), "CCM_MAX_HEAP_SIZE="+heap+"M", "CCM_CONFIG_DIR="+config)
 			if out, err := cmd.CombinedOutput(); err != nil || strings.Contains(string(out), "Traceback") {
 				t.Fatalf("ccm %v: %v\n%s", args, err, out)
 			}

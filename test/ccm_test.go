@@ -67,6 +67,7 @@ func ccmSpec(name, version, command string, counts []int, extra string) string {
 func ccmCommand(t *testing.T, inv topology.Inventory, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), inv.CCM.Command, append(args, "--config-dir="+inv.CCM.ConfigDir)...)
+	cmd.Env = append(os.Environ(), "CCM_CONFIG_DIR="+inv.CCM.ConfigDir) // else it makes ~/.ccm
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("ccm %v: %v\n%s", args, err, out)
