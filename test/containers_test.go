@@ -31,13 +31,8 @@ type podman struct {
 // startPodman starts the API, and skips the test where that can't be done.
 func startPodman(t *testing.T) podman {
 	t.Helper()
-	for _, tool := range []string{"podman", "runc"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("there is no %s here: apt-get install podman runc containernetworking-plugins", tool)
-		}
-	}
-	if os.Getuid() != 0 {
-		t.Skip("containers with addresses of their own need root")
+	if why := withPodman(cell{version: "5.0.5"}); why != "" {
+		t.Skip(why)
 	}
 	dir := t.TempDir()
 	conf := filepath.Join(dir, "containers.conf")
@@ -85,15 +80,14 @@ func (p podman) do(t *testing.T, stdin io.Reader, args ...string) string {
 // the jars in the cache, once; the Debian in it is kept for all versions.
 func (p podman) image(t *testing.T, version string) string {
 	t.Helper()
-	name := "localhost/crossring-test/cassandra:" + version
+	name := testImage(version)
 	if exec.Command("podman", "image", "exists", name).Run() == nil {
 		return name
 	}
-	cache, err := os.UserCacheDir()
+	base, err := baseImage()
 	if err != nil {
 		t.Fatal(err)
 	}
-	base := filepath.Join(cache, "crossring", "cassandra-image-bookworm.tar")
 	root := filepath.Join(t.TempDir(), "root")
 	sh := func(script string, args ...string) {
 		t.Helper()
@@ -103,9 +97,6 @@ func (p podman) image(t *testing.T, version string) string {
 		}
 	}
 	if _, err := os.Stat(base); err != nil {
-		if _, err := exec.LookPath("debootstrap"); err != nil {
-			t.Skip("there is no image to test with, and no debootstrap to make one: apt-get install debootstrap")
-		}
 		if !long() {
 			t.Skip("there is no image to test with yet; making one takes a minute, and is done in make test-long (CROSSRING_LONG=1)")
 		}
@@ -116,7 +107,11 @@ func (p podman) image(t *testing.T, version string) string {
 	} else {
 		sh(`mkdir "$1"; tar x -C "$1" -f "$2"`)
 	}
-	jars := filepath.Join(cache, "crossring", "jars", version)
+	jars := filepath.Join(filepath.Dir(base), "jars", version)
+	if _, err := os.Stat(jars); err != nil {
+		h := newHome(t) // crossring fetches them
+		h.must(t, "up", "--until", "provision", "-f", h.spec(t, ccmSpec("jars", version, venv(t, ccmVersion), []int{1}, "")))
+	}
 	sh(`cd "$1"; mkdir -p opt/cassandra/lib etc/cassandra var/lib/cassandra var/log/cassandra
 		for jar in "$3"/*.jar; do case $jar in */jolokia*) ;; *) cp "$jar" opt/cassandra/lib/ ;; esac; done
 		printf '#!/bin/sh\nset -e\nexec "$@"\n' >usr/local/bin/docker-entrypoint.sh
@@ -125,6 +120,15 @@ func (p podman) image(t *testing.T, version string) string {
 		tar c . | podman import --change 'ENTRYPOINT ["docker-entrypoint.sh"]' --change 'CMD ["cassandra","-f"]' --change "ENV CASSANDRA_VERSION=$4" - "$5"`,
 		jars, version, name)
 	return name
+}
+
+// testImage is the name of the image of a version.
+func testImage(version string) string { return "localhost/crossring-test/cassandra:" + version }
+
+// baseImage is where the Debian is kept that the images are made of.
+func baseImage() (string, error) {
+	cache, err := os.UserCacheDir()
+	return filepath.Join(cache, "crossring", "cassandra-image-bookworm.tar"), err
 }
 
 // containerSpec is the spec of a cluster of containers.
