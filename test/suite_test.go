@@ -43,6 +43,8 @@ func places() []place {
 	return []place{
 		{"local", can, layLocal},
 		{"hosts", withSSHD, layHosts},
+		{"ccm", withCCM, layCCM},
+		{"containers", withPodman, layContainers},
 	}
 }
 

@@ -97,6 +97,7 @@ func (b *builder) build() topology.Plan {
 	if s.Provider == "ec2" {
 		b.ec2(&p, rel)
 	}
+	b.places(&p, rel)
 	return p
 }
 

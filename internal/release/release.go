@@ -23,6 +23,7 @@ type Release struct {
 	NodetoolArgs []string // JVM options that nodetool needs on a newer Java
 	JavaMin      int      // oldest Java that runs it
 	JavaMax      int      // newest one
+	OldImage     bool     // its official image has a Java below 11, or there is none
 	Exports      []string // module/package, for --add-exports …=ALL-UNNAMED
 	Opens        []string // module/package, for --add-opens …=ALL-UNNAMED
 	JVM          []string // further JVM options

@@ -5,7 +5,7 @@ var v1_2 = Release{
 	Main:         "org.apache.cassandra.service.CassandraDaemon",
 	Nodetool:     "org.apache.cassandra.tools.NodeCmd",
 	NodetoolArgs: []string{"-Dcom.sun.jndi.rmiURLParsing=legacy"},
-	JavaMin:      7, JavaMax: 17,
+	JavaMin:      7, JavaMax: 17, OldImage: true,
 	Exports: []string{
 		"java.base/sun.nio.ch",
 		"java.base/jdk.internal.ref",

@@ -5,7 +5,7 @@ var v2_2 = Release{
 	Main:         "org.apache.cassandra.service.CassandraDaemon",
 	Nodetool:     "org.apache.cassandra.tools.NodeTool",
 	NodetoolArgs: []string{"-Dcom.sun.jndi.rmiURLParsing=legacy"},
-	JavaMin:      7, JavaMax: 17,
+	JavaMin:      7, JavaMax: 17, OldImage: true,
 	Exports: modernExports, Opens: modernOpens,
 	Jamm:           true,
 	Log:            "logback",

@@ -6,7 +6,7 @@ var v3_11 = Release{
 	Main:         "org.apache.cassandra.service.CassandraDaemon",
 	Nodetool:     "org.apache.cassandra.tools.NodeTool",
 	NodetoolArgs: []string{"-Dcom.sun.jndi.rmiURLParsing=legacy"},
-	JavaMin:      8, JavaMax: 17,
+	JavaMin:      8, JavaMax: 17, OldImage: true,
 	Exports: modernExports, Opens: modernOpens,
 	Jamm:           true,
 	Log:            "logback",

@@ -53,7 +53,7 @@ func (w World) remove(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if inv.Remote == nil {
+	if inv.Local != nil {
 		return p.Unmake(ctx, inv)
 	}
 	maker, err := w.maker(inv.Plan)

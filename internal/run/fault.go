@@ -29,8 +29,8 @@ func (w World) Fault(ctx context.Context, name string, f local.Fault) (Network, 
 	if err != nil {
 		return net, err
 	}
-	if c.remote() {
-		return net, Usage("", fmt.Errorf("cluster %s is on machines of its own: their network is not crossring's to break", name), "")
+	if !c.kept() {
+		return net, Usage("", fmt.Errorf("cluster %s is of provider %s: its network is not crossring's to break", name, c.inv.Plan.Provider), "")
 	}
 	p := w.provider("")
 	if f.Kind != "" {

@@ -60,7 +60,7 @@ func (w World) List(ctx context.Context) (Listing, error) {
 				entry.Regions = append(entry.Regions, n.Region)
 			}
 		}
-		if c.remote() {
+		if !c.kept() {
 			l.Clusters = append(l.Clusters, w.listRemote(ctx, c, w.listedEC2(c, entry)))
 			continue
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"time"
 
@@ -44,6 +45,10 @@ func (w World) Logs(ctx context.Context, req LogsRequest, out io.Writer) error {
 			if _, err := fmt.Fprintln(out, prefix+l); err != nil {
 				return err
 			}
+		}
+		if req.Follow && c.inv.Containers != nil {
+			return Usage("", fmt.Errorf("the log of %s is in its container, and can't be followed from here", n.Name),
+				"docker exec "+c.inv.Containers.IDs[n.Name]+" tail -F "+path.Join(n.Layout.Log, "system.log"))
 		}
 		if req.Follow {
 			go func() {

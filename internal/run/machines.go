@@ -107,6 +107,9 @@ func (w World) Exec(ctx context.Context, ref string, args []string, s Streams) e
 	if err != nil {
 		return err
 	}
+	if c.inv.Containers != nil {
+		return Usage("", fmt.Errorf("the nodes of %s are containers", c.inv.Plan.Name), "docker exec "+c.inv.Containers.IDs[nodes[0].Name]+" "+strings.Join(args, " "))
+	}
 	if !c.remote() {
 		return Usage("", fmt.Errorf("cluster %s is on this computer: its nodes have no machines to run commands on", c.inv.Plan.Name), "")
 	}

@@ -8,14 +8,20 @@ import (
 
 	"crossring/internal/deploy"
 	"crossring/internal/topology"
+	"crossring/provision/ccm"
 	"crossring/provision/local"
 	"crossring/ringcheck"
 )
 
 // host is a node's place.
 func (w World) host(c cluster, n topology.Node) deploy.Host {
-	if c.remote() {
+	switch {
+	case c.remote():
 		return w.remoteHost(c, n)
+	case c.inv.CCM != nil:
+		return ccm.Host{Inventory: c.inv, Node: n}
+	case c.inv.Containers != nil:
+		return w.containerHost(c, n)
 	}
 	return local.Host{Inventory: c.inv, Node: n, Main: c.rel.Main}
 }
@@ -87,14 +93,14 @@ func (w World) startTargets(ctx context.Context, c cluster, targets []deploy.Tar
 	defer cancel()
 	// A keeper that died is put back first: without it no region reaches another.
 	prepare := w.prepare
-	if c.remote() {
+	if !here(c.inv.Plan) {
 		prepare = w.prepareJars
 	}
 	sw, err := prepare(ctx, c.rel)
 	if err != nil {
 		return err
 	}
-	if !c.remote() {
+	if c.kept() {
 		if _, err := w.provider(sw.java).Make(ctx, c.inv.Plan); err != nil {
 			return err
 		}
@@ -125,6 +131,9 @@ func (w World) startTargets(ctx context.Context, c cluster, targets []deploy.Tar
 // datacenters may be out of reach, which is no reason to call a start failed.
 func (w World) seenUp(ctx context.Context, c cluster, n topology.Node) error {
 	if err := w.answers(ctx, c, n); err != nil {
+		return err
+	}
+	if err := w.attachAgents(ctx, c); err != nil {
 		return err
 	}
 	obs, err := ringcheck.Observe(ctx, w.query(c))

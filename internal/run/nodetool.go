@@ -34,6 +34,9 @@ func (w World) Nodetool(ctx context.Context, ref string, args []string, s Stream
 	if c.remote() {
 		return Usage("", fmt.Errorf("nodetool is for clusters on this computer: the nodes of %s have JMX off", c.inv.Plan.Name), "crossring ring "+c.inv.Plan.Name)
 	}
+	if c.inv.Containers != nil {
+		return Usage("", fmt.Errorf("nodetool of %s is in its container", n.Name), "docker exec "+c.inv.Containers.IDs[n.Name]+" nodetool "+strings.Join(args, " "))
+	}
 	// Two at once would switch JMX off under each other's feet.
 	unlock, err := w.lock(ctx, c.inv.Plan.Name+"."+n.Name+".jmx")
 	if err != nil {
@@ -50,6 +53,9 @@ func (w World) Nodetool(ctx context.Context, ref string, args []string, s Stream
 	sw, err := w.prepare(ctx, c.rel)
 	if err != nil {
 		return err
+	}
+	if n.Ports.JMX != 0 {
+		return w.runNodetool(ctx, c, n, sw, jmxAt{"127.0.0.1", strconv.Itoa(n.Ports.JMX)}, args, s) // it is on
 	}
 	jcmd, err := findJcmd(sw.java)
 	if err != nil {
@@ -68,10 +74,13 @@ func (w World) Nodetool(ctx context.Context, ref string, args []string, s Stream
 		// It would outlive a server that is killed while no keeper watches.
 		local.RemoveAttachFile(p.PID)
 	}()
-	return w.runNodetool(ctx, c, n, sw, args, s)
+	return w.runNodetool(ctx, c, n, sw, jmxAt{n.PrivateAddress, jmxPort}, args, s)
 }
 
-func (w World) runNodetool(ctx context.Context, c cluster, n topology.Node, sw software, args []string, s Streams) error {
+// jmxAt is where JMX of a node listens.
+type jmxAt struct{ host, port string }
+
+func (w World) runNodetool(ctx context.Context, c cluster, n topology.Node, sw software, at jmxAt, args []string, s Streams) error {
 	argv := append([]string{}, c.rel.NodetoolArgs...)
 	for _, m := range c.rel.Exports {
 		argv = append(argv, "--add-exports="+m+"=ALL-UNNAMED")
@@ -87,7 +96,7 @@ func (w World) runNodetool(ctx context.Context, c cluster, n topology.Node, sw s
 		"-Dcassandra.storagedir="+n.Layout.Home, "-Dlogback.configurationFile=logback-tools.xml",
 		"-Dlog4j.configuration=log4j-tools.properties",
 		"-cp", strings.Join(append([]string{n.Layout.Conf}, sw.jars.ClassPath...), ":"),
-		c.rel.Nodetool, "-h", n.PrivateAddress, "-p", jmxPort)
+		c.rel.Nodetool, "-h", at.host, "-p", at.port)
 	cmd := exec.CommandContext(ctx, sw.java, append(argv, args...)...)
 	cmd.Dir = n.Layout.Root
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.In, s.Out, s.Err

@@ -17,6 +17,7 @@ import (
 	"crossring/internal/deploy/sshhost"
 	"crossring/internal/topology"
 	"crossring/provision"
+	"crossring/provision/containers"
 	"crossring/provision/hosts"
 )
 
@@ -24,6 +25,8 @@ import (
 type Connections struct {
 	mu      sync.Mutex
 	clients map[string]*sshhost.Client
+	// containers are the doors to Docker APIs, by the id of the cluster.
+	containers map[string]*containers.Cluster
 }
 
 // Close ends all of them.
@@ -38,6 +41,10 @@ func (c *Connections) Close() error {
 		err = errors.Join(err, client.Close())
 	}
 	c.clients = nil
+	for _, door := range c.containers {
+		err = errors.Join(err, door.Close())
+	}
+	c.containers = nil
 	return err
 }
 
@@ -50,10 +57,19 @@ func (w World) maker(p topology.Plan) (provision.Provider, error) {
 		return hosts.Provider{StateDir: w.StateDir, Home: w.Home, Client: w.client, Say: w.Say, Now: w.Now}, nil
 	case "ec2":
 		return w.ec2(), nil
+	case "ccm":
+		return w.ccm(software{}), nil
+	case "containers":
+		return w.containers(p, software{}), nil
 	}
-	return nil, Usage("", fmt.Errorf("provider %q is not built in yet; this version makes clusters of local, hosts and ec2", p.Provider),
-		"set provider: local in the spec, or crossring plan -f FILE to see the plan")
+	return nil, Usage("", fmt.Errorf("there is no provider %q", p.Provider), "crossring plan -f FILE")
 }
+
+// kept says that the cluster has a keeper: that of the local provider.
+func (c cluster) kept() bool { return c.inv.Local != nil }
+
+// here says whether a provider's nodes are processes of this computer, on its Java.
+func here(p topology.Plan) bool { return p.Provider == "local" || p.Provider == "ccm" }
 
 // remote says that the cluster is on machines of its own, and not on this computer.
 func (c cluster) remote() bool { return c.inv.Remote != nil }
@@ -119,17 +135,24 @@ func (w World) remoteHost(c cluster, n topology.Node) deploy.Host {
 // dialer opens connections to the nodes' private addresses from where they can be
 // reached: each from its own machine. nil for a cluster on this computer.
 func (w World) dialer(c cluster) func(ctx context.Context, network, addr string) (net.Conn, error) {
-	if !c.remote() {
+	if !c.remote() && c.inv.Containers == nil {
 		return nil
 	}
 	return func(ctx context.Context, _, addr string) (net.Conn, error) {
-		host, _, err := net.SplitHostPort(addr)
+		host, port, err := net.SplitHostPort(addr)
 		if err != nil {
 			return nil, err
 		}
 		n, err := c.inv.Node(host)
 		if err != nil {
 			return nil, err
+		}
+		if c.inv.Containers != nil {
+			num, err := strconv.Atoi(port)
+			if err != nil {
+				return nil, err
+			}
+			return w.containerDial(ctx, c, n, num)
 		}
 		return w.dialOn(ctx, c.inv, n, addr)
 	}
@@ -138,6 +161,11 @@ func (w World) dialer(c cluster) func(ctx context.Context, network, addr string)
 // agentDialer reaches the Jolokia agents, which listen on their machines' 127.0.0.1
 // alone. nil for a cluster on this computer.
 func (w World) agentDialer(c cluster) func(context.Context, topology.Node, int) (net.Conn, error) {
+	if c.inv.Containers != nil {
+		return func(ctx context.Context, n topology.Node, port int) (net.Conn, error) {
+			return w.containerDial(ctx, c, n, port)
+		}
+	}
 	if !c.remote() {
 		return nil
 	}

@@ -81,6 +81,10 @@ func (w World) Render(_ context.Context, req RenderRequest) (Rendered, error) {
 		if inv.Remote != nil {
 			env = hostEnv(cluster{inv: inv}, n)
 		}
+		if inv.Containers != nil {
+			rel, _ := release.Find(inv.Plan.Version) // the cluster was made with it
+			env = containerEnv(rel)
+		}
 		files, err := renderer.Render(n, env)
 		if err != nil {
 			return res, fmt.Errorf("render %s: %w", n.Name, err)
@@ -158,7 +162,7 @@ func documentationAddresses(p topology.Plan) ([]topology.Node, error) {
 func (w World) renderEnv(p topology.Plan) yamlgen.Env {
 	rel, _ := release.Find(p.Version) // the plan was built with it
 	lib := filepath.Join(w.CacheDir, rel.Version)
-	if p.Provider != "local" {
+	if !here(p) {
 		lib = path.Join(topology.HostLayout("", p.Disks).Root, "lib")
 	}
 	return yamlgen.Env{ClassPath: []string{filepath.Join(lib, "*")}, Fresh: true}

@@ -32,7 +32,10 @@ func (w World) ring(ctx context.Context, c cluster) (ringcheck.Ring, error) {
 		q.Keyspace = c.inv.Plan.Keyspace.Name
 	}
 	var keeperErr error
-	if !c.remote() {
+	if err := w.attachAgents(ctx, c); err != nil {
+		w.Say("warning: %v", err) // the node is then one that does not answer
+	}
+	if c.kept() {
 		st, err := w.provider("").Status(ctx, c.inv)
 		q.RTT, keeperErr = st.RTT, err
 	}

@@ -112,7 +112,7 @@ func (w World) build(ctx context.Context, c cluster, p topology.Plan, req UpRequ
 	res := UpResult{Schema: topology.Schema}
 	var sw software
 	prepare, what := w.prepare, "Java and the jars of Cassandra "
-	if p.Provider != "local" {
+	if !here(p) {
 		prepare, what = w.prepareJars, "the jars of Cassandra "
 	}
 	err := w.stage(what+c.rel.Version, func() (err error) {
@@ -179,6 +179,10 @@ func makes(p topology.Plan) string {
 		return "addresses, network and keeper"
 	case "hosts":
 		return "the machines answer and can be used"
+	case "ccm":
+		return "ccm's cluster and its nodes"
+	case "containers":
+		return "a network and containers"
 	}
 	return "addresses, firewall rules and machines"
 }
@@ -187,6 +191,12 @@ func makes(p topology.Plan) string {
 func (w World) make(ctx context.Context, c cluster, p topology.Plan, sw software) (topology.Inventory, error) {
 	if p.Provider == "local" {
 		return w.provider(sw.java).Make(ctx, p)
+	}
+	if p.Provider == "ccm" {
+		return w.ccm(sw).Make(ctx, p)
+	}
+	if p.Provider == "containers" {
+		return w.containers(p, sw).Make(ctx, p)
 	}
 	maker, err := w.maker(p)
 	if err != nil {
@@ -215,8 +225,11 @@ func (w World) targetsWith(c cluster, sw software, fresh bool, jvm []string) ([]
 		}
 		if c.remote() {
 			env = hostEnv(c, n)
-			env.Fresh = fresh
 		}
+		if c.inv.Containers != nil {
+			env = containerEnv(c.rel)
+		}
+		env.Fresh = fresh
 		env.JVM = jvm
 		files, err := yamlgen.Render(c.inv, n, env)
 		if err != nil {
@@ -225,6 +238,9 @@ func (w World) targetsWith(c cluster, sw software, fresh bool, jvm []string) ([]
 		t := deploy.Target{Node: n, Host: w.host(c, n)}
 		for _, f := range files {
 			t.Files = append(t.Files, deploy.File(f))
+		}
+		if c.inv.CCM != nil {
+			t.Files = ccmFiles(c, n, t.Files)
 		}
 		targets = append(targets, t)
 	}
@@ -245,7 +261,7 @@ func (w World) startNodes(ctx context.Context, c cluster, targets []deploy.Targe
 			nodes = append(nodes, t.Node)
 		}
 	}
-	if !c.remote() {
+	if here(c.inv.Plan) {
 		if err := w.provider("").CheckPorts(nodes); err != nil {
 			return err
 		}
@@ -270,6 +286,9 @@ func (w World) awaitRing(ctx context.Context, c cluster, targets []deploy.Target
 	})
 	if err != nil {
 		return ringcheck.Ring{}, c.partial(err, targets)
+	}
+	if err := w.attachAgents(ctx, c); err != nil {
+		return ringcheck.Ring{}, err
 	}
 	var ring ringcheck.Ring
 	err = deploy.Ready(ctx, targets[:1], func(ctx context.Context, _ topology.Node) error {

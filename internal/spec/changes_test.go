@@ -39,7 +39,7 @@ func TestCompare(t *testing.T) {
 		"the partitioner": {edit: func(s *Spec) { s.Partitioner = "RandomPartitioner" }, fixed: []string{`partitioner: "Murmur3Partitioner" → "RandomPartitioner"`}},
 		"cluster_name":    {edit: func(s *Spec) { s.ClusterName = "GK" }, fixed: []string{`cluster_name: "lab" → "GK"`}},
 		"num_tokens":      {edit: func(s *Spec) { s.NumTokens = 16 }, fixed: []string{"num_tokens: 1 → 16"}},
-		"the provider":    {edit: func(s *Spec) { s.Provider = "ccm" }, fixed: []string{`provider: "local" → "ccm"`}},
+		"the provider":    {edit: func(s *Spec) { s.Provider = "hosts" }, fixed: []string{`provider: "local" → "hosts"`}},
 		"the naming":      {edit: func(s *Spec) { s.Naming = "standard" }, fixed: []string{`naming: "legacy" → "standard"`}},
 		"the heap":        {edit: func(s *Spec) { s.HeapMB = 700 }, fixed: []string{"heap_mb: 0 → 700"}},
 		"the replication": {

@@ -36,6 +36,9 @@ type Spec struct {
 	Hosts string `json:"hosts,omitempty"`
 	// EC2 is nil when the file has no such block and another provider is asked for.
 	EC2 *EC2 `json:"ec2,omitempty"`
+	// CCM and Containers are nil as EC2 is.
+	CCM        *CCM        `json:"ccm,omitempty"`
+	Containers *Containers `json:"containers,omitempty"`
 
 	source *source
 }
@@ -115,6 +118,7 @@ func Defaults(s *Spec) {
 		defaultsEC2(&e)
 		s.EC2 = &e
 	}
+	defaultsPlaces(s)
 	// A copy, so that a Spec that shares the list with this one stays as it is.
 	s.Regions = append([]Region(nil), s.Regions...)
 	for i := range s.Regions {

@@ -136,6 +136,7 @@ func check(s Spec) []*Problem {
 	if (s.Provider == "hosts") != (s.Hosts != "") {
 		bad("hosts", "names the inventory file of provider hosts, and goes with it alone")
 	}
+	checkPlaces(s, checker{bad, oneOf, match, between})
 	if s.EC2 != nil {
 		checkEC2(s, checker{bad, oneOf, match, between})
 	}

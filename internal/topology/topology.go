@@ -32,13 +32,15 @@ type Plan struct {
 	Keyspace Keyspace `json:"keyspace"`
 	Stress   Stress   `json:"stress"`
 	// Settings are further cassandra.yaml keys, value by key, that the spec asks for.
-	Settings map[string]any    `json:"settings,omitempty"`
-	Nodes    []Node            `json:"nodes"`
-	Rules    []Rule            `json:"rules"`
-	Tags     map[string]string `json:"tags"`
-	Cost     *Cost             `json:"cost"`
-	Calls    []string          `json:"calls"`
-	EC2      *EC2Plan          `json:"ec2,omitempty"`
+	Settings   map[string]any    `json:"settings,omitempty"`
+	Nodes      []Node            `json:"nodes"`
+	Rules      []Rule            `json:"rules"`
+	Tags       map[string]string `json:"tags"`
+	Cost       *Cost             `json:"cost"`
+	Calls      []string          `json:"calls"`
+	EC2        *EC2Plan          `json:"ec2,omitempty"`
+	CCM        *CCMPlan          `json:"ccm,omitempty"`
+	Containers *ContainersPlan   `json:"containers,omitempty"`
 	// Change leads from a cluster that runs to this plan; nil when none does, or it
 	// is as planned.
 	Change *Change `json:"change,omitempty"`
@@ -152,12 +154,14 @@ type Layout struct {
 
 // Inventory is what was made: the plan, and its nodes with their addresses.
 type Inventory struct {
-	Schema string  `json:"schema"`
-	Plan   Plan    `json:"plan"`
-	Nodes  []Node  `json:"nodes"`
-	Local  *Local  `json:"local,omitempty"`
-	EC2    *EC2    `json:"ec2,omitempty"`
-	Remote *Remote `json:"remote,omitempty"`
+	Schema     string      `json:"schema"`
+	Plan       Plan        `json:"plan"`
+	Nodes      []Node      `json:"nodes"`
+	Local      *Local      `json:"local,omitempty"`
+	EC2        *EC2        `json:"ec2,omitempty"`
+	Remote     *Remote     `json:"remote,omitempty"`
+	CCM        *CCM        `json:"ccm,omitempty"`
+	Containers *Containers `json:"containers,omitempty"`
 }
 
 // Local is what the local provider alone knows of its cluster.

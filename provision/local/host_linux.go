@@ -78,7 +78,7 @@ func (h Host) State(ctx context.Context) (topology.Process, error) {
 // Tail gives the last lines of what the server printed and logged.
 func (h Host) Tail(_ context.Context, lines int) ([]string, error) {
 	for _, name := range []string{"system.log", outputFile} {
-		tail, err := tailFile(filepath.Join(h.Node.Layout.Log, name), lines)
+		tail, err := TailFile(filepath.Join(h.Node.Layout.Log, name), lines)
 		if err != nil && !os.IsNotExist(err) {
 			return nil, fmt.Errorf("read log of %s: %w", h.Node.Name, err)
 		}
@@ -91,8 +91,8 @@ func (h Host) Tail(_ context.Context, lines int) ([]string, error) {
 
 func (h Host) client() client { return client{h.Inventory.Plan.Name, h.Inventory.Local.Dir} }
 
-// tailFile reads the last lines of a file, from its last 64 KB.
-func tailFile(path string, lines int) ([]string, error) {
+// TailFile reads the last lines of a file, from its last 64 KB.
+func TailFile(path string, lines int) ([]string, error) {
 	const window = 64 << 10
 	f, err := os.Open(path)
 	if err != nil {

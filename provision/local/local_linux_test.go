@@ -240,11 +240,11 @@ func TestTailFile(t *testing.T) {
 		if err := os.WriteFile(path, []byte(tt.text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := tailFile(path, tt.lines); err != nil || !slices.Equal(got, tt.want) {
+		if got, err := TailFile(path, tt.lines); err != nil || !slices.Equal(got, tt.want) {
 			t.Errorf("%s: %.50q, %v; want %.50q", name, got, err, tt.want)
 		}
 	}
-	if _, err := tailFile(path+"x", 1); !os.IsNotExist(err) {
+	if _, err := TailFile(path+"x", 1); !os.IsNotExist(err) {
 		t.Errorf("a file that is not there: %v", err)
 	}
 }

@@ -1,0 +1,38 @@
+package topology
+
+// CCMPlan is what of a Plan only the ccm provider has.
+type CCMPlan struct {
+	Command string `json:"command"` // ccm itself: a path, or a name in PATH
+	// Cluster is an existing cluster of ccm's that is taken over; "" makes one.
+	Cluster string `json:"cluster,omitempty"`
+	// ConfigDir is where ccm keeps that cluster; "" is ccm's own default.
+	ConfigDir string `json:"config_dir,omitempty"`
+}
+
+// CCM is what the ccm provider alone knows of its cluster.
+type CCM struct {
+	Dir       string            `json:"dir"`        // state directory of the cluster
+	Command   string            `json:"command"`    // absolute path of ccm
+	ConfigDir string            `json:"config_dir"` // ccm's --config-dir
+	Cluster   string            `json:"cluster"`    // ccm's name of the cluster
+	Adopted   bool              `json:"adopted"`    // it was there before, and stays
+	Names     map[string]string `json:"names"`      // ccm's name of each node: node1
+	Java      string            `json:"java"`       // path of the java command
+	Jolokia   string            `json:"jolokia"`    // path of the agent's jar
+}
+
+// ContainersPlan is what of a Plan only the containers provider has.
+type ContainersPlan struct {
+	Image string `json:"image"`
+	// DockerHost is the address of a Docker API; "" is what docker would use.
+	DockerHost string `json:"docker_host,omitempty"`
+}
+
+// Containers is what the containers provider alone knows of its cluster.
+type Containers struct {
+	ID         string            `json:"id"`  // random; a label of everything that was made
+	Dir        string            `json:"dir"` // state directory of the cluster
+	DockerHost string            `json:"docker_host"`
+	Network    string            `json:"network"` // name
+	IDs        map[string]string `json:"ids"`     // container id by node name
+}

@@ -1,0 +1,106 @@
+package ccm
+
+import (
+	"embed"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Install is a Cassandra installation, laid out around its jars as the official
+// tarball is: bin, conf and lib. ccm copies bin and conf for each node and edits the
+// copies. It starts nodes that know nothing of crossring, too, on defaults.
+type Install struct {
+	Version   string   // full, x.y.z
+	Java      string   // the java command
+	Main      string   // main class of the server
+	Nodetool  string   // main class of nodetool
+	ClassPath []string // jars; linked to, not copied
+	Jamm      string   // the agent's jar; "" is none
+	// JVM are options of every server; Tools those of nodetool.
+	JVM, Tools []string
+	// JMXByJVM: the version has no JMX of its own on 127.0.0.1.
+	JMXByJVM bool
+	YAML     []byte // cassandra.yaml
+	Log      []byte // configuration of the log, and
+	LogFile  string // its name
+}
+
+//go:embed files
+var files embed.FS
+
+// Write lays the installation out in dir, which it makes.
+func (i Install) Write(dir string) error {
+	for _, d := range []string{"bin", "conf", "lib"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			return fmt.Errorf("lay out Cassandra %s: %w", i.Version, err)
+		}
+	}
+	for _, jar := range i.ClassPath {
+		if err := os.Symlink(jar, filepath.Join(dir, "lib", filepath.Base(jar))); err != nil {
+			return fmt.Errorf("lay out Cassandra %s: %w", i.Version, err)
+		}
+	}
+	env, err := files.ReadFile("files/cassandra-env.sh")
+	if err != nil {
+		return err
+	}
+	if i.JMXByJVM {
+		env = append(env, `JVM_OPTS="$JVM_OPTS -Dcom.sun.management.jmxremote.port=$JMX_PORT -Dcom.sun.management.jmxremote.rmi.port=$JMX_PORT"`+"\n"+
+			`JVM_OPTS="$JVM_OPTS -Dcom.sun.management.jmxremote.host=127.0.0.1 -Djava.rmi.server.hostname=127.0.0.1"`+"\n"+
+			`JVM_OPTS="$JVM_OPTS -Dcom.sun.management.jmxremote.authenticate=false -Dcom.sun.management.jmxremote.ssl=false"`+"\n"...)
+	} else {
+		env = append(env, `JVM_OPTS="$JVM_OPTS -Dcassandra.jmx.local.port=$JMX_PORT"`+"\n"...)
+	}
+	server := append([]string{}, i.JVM...)
+	if i.Jamm != "" {
+		server = append(server, "-javaagent:"+i.Jamm)
+	}
+	texts := map[string][]byte{
+		"0.version.txt": []byte(i.Version + "\n"),
+		// Each variable is alone on its line: ccm replaces the first two lines whole.
+		"bin/cassandra.in.sh": []byte(strings.Join([]string{
+			"# Where this installation is, and what its programs are called.",
+			"CASSANDRA_HOME=" + dir,
+			"CASSANDRA_CONF=" + filepath.Join(dir, "conf"),
+			"JAVA=" + i.Java,
+			"CASSANDRA_MAIN=" + i.Main,
+			"CASSANDRA_NODETOOL=" + i.Nodetool,
+		}, "\n") + "\n"),
+		"conf/cassandra.yaml":     i.YAML,
+		"conf/cassandra-env.sh":   env,
+		"conf/jvm-server.options": arguments(server),
+		"conf/nodetool.options":   arguments(i.Tools),
+		"conf/" + i.LogFile:       i.Log,
+	}
+	modes := map[string]os.FileMode{}
+	for from, to := range map[string]string{"cassandra": "bin/cassandra", "nodetool": "bin/nodetool", "logback-tools.xml": "conf/logback-tools.xml"} {
+		if texts[to], err = files.ReadFile("files/" + from); err != nil {
+			return err
+		}
+		if strings.HasPrefix(to, "bin/") {
+			modes[to] = 0o755
+		}
+	}
+	for name, text := range texts {
+		mode := modes[name]
+		if mode == 0 {
+			mode = 0o644
+		}
+		if err := os.WriteFile(filepath.Join(dir, filepath.FromSlash(name)), text, mode); err != nil {
+			return fmt.Errorf("lay out Cassandra %s: %w", i.Version, err)
+		}
+	}
+	return nil
+}
+
+// arguments are options as the java command reads them from a file. Options have no
+// quotes and no backslashes in them: paths have been looked at before.
+func arguments(options []string) []byte {
+	var b strings.Builder
+	for _, o := range options {
+		b.WriteString(`"` + o + "\"\n")
+	}
+	return []byte(b.String())
+}

@@ -1,0 +1,303 @@
+package test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"crossring/internal/report"
+	"crossring/internal/run"
+	"crossring/internal/topology"
+	"crossring/provision/local/procs"
+	"crossring/ringcheck"
+)
+
+// ccmVersion is the release of ccm that the tests install; oldCCM one that is too old.
+const (
+	ccmVersion = "3.1.5"
+	oldCCM     = "2.0.5"
+)
+
+// venv installs a release of ccm into a virtual environment of its own in the user's
+// cache, once, and returns the path of its program.
+func venv(t *testing.T, version string) string {
+	t.Helper()
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(cache, "crossring", "ccm-"+version)
+	ccm := filepath.Join(dir, "bin", "ccm")
+	if _, err := os.Stat(ccm); err == nil {
+		return ccm
+	}
+	for _, args := range [][]string{
+		{"python3", "-m", "venv", dir},
+		{filepath.Join(dir, "bin", "pip"), "install", "--quiet", "ccm==" + version},
+	} {
+		if out, err := exec.CommandContext(t.Context(), args[0], args[1:]...).CombinedOutput(); err != nil {
+			os.RemoveAll(dir)
+			t.Skipf("ccm %s can't be installed here: %v\n%s", version, err, out)
+		}
+	}
+	return ccm
+}
+
+// ccmSpec is the spec of a cluster by ccm; extra goes into the block ccm.
+func ccmSpec(name, version, command string, counts []int, extra string) string {
+	regions := []string{"us-east-1", "us-west-2"}
+	s := fmt.Sprintf("version: crossring/v1\nname: %s\ncluster_name: GK Cluster\ncassandra: %q\npartitioner: %s\nheap_mb: 384\nprovider: ccm\nccm: {command: %s%s}\nregions:\n",
+		name, version, partitionerOf(version), command, extra)
+	for i, n := range counts {
+		s += fmt.Sprintf("- {region: %s, nodes: %d}\n", regions[i], n)
+	}
+	return s
+}
+
+// ccmCommand is one of ccm's own commands, about a cluster of crossring's.
+func ccmCommand(t *testing.T, inv topology.Inventory, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), inv.CCM.Command, append(args, "--config-dir="+inv.CCM.ConfigDir)...)
+	cmd.Env = append(os.Environ(), "CCM_CONFIG_DIR="+inv.CCM.ConfigDir) // else it makes ~/.ccm
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("ccm %v: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+// The whole way by ccm: up, the experiment, a server that is killed, and nothing left;
+// and ccm's own commands meanwhile. The matrix has the other versions and shapes.
+func TestCCM(t *testing.T) {
+	ccm := venv(t, ccmVersion)
+	h := newHome(t)
+	c := h.up(t, "byccm", ccmSpec("byccm", "5.0.5", ccm, []int{1, 1}, ""))
+	inv, _ := h.inventory(t, c.name)
+	before := h.ccmServers(t, inv)
+	if len(before) != len(inv.Nodes) {
+		t.Fatalf("%d servers of %d nodes", len(before), len(inv.Nodes))
+	}
+	h.must(t, "up", c.name)
+	if after := h.ccmServers(t, inv); !slices.Equal(before, after) {
+		t.Errorf("a second up made %v of %v", after, before)
+	}
+	// Names, tokens and all are as planned, and ccm's own nodetool has the same view.
+	ring := decode[ringcheck.Ring](t, h.must(t, "ring", c.name, "-o", "json"))
+	if len(ring.Mismatches) != 0 || len(ring.Datacenters) != 2 || ring.Datacenters[0].Name != "us-east" || ring.Datacenters[1].Name != "us-west-2" {
+		t.Fatalf("%+v", ring)
+	}
+	theirs := ccmCommand(t, inv, "node1", "ring")
+	for _, n := range inv.Nodes {
+		line := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(n.PublicAddress) + ` +` + n.Rack + ` +Up +Normal .* ` + n.Tokens[0] + ` *$`)
+		if !line.MatchString(theirs) || !strings.Contains(theirs, "Datacenter: "+n.Datacenter) {
+			t.Errorf("no %s in\n%s", line, theirs)
+		}
+	}
+	if ours := h.must(t, "nodetool", c.name, "ring"); !strings.Contains(ours.stdout, inv.Nodes[1].Tokens[0]) {
+		t.Error(ours)
+	}
+	const rows = 3000
+	doc := decode[report.Document](t, h.must(t, "repro", c.name, "--rows", strconv.Itoa(rows), "-o", "json"))
+	if doc.Write == nil || doc.Write.Acknowledged != rows || doc.Read == nil || doc.Read.Found != rows {
+		t.Fatalf("%+v, %+v", doc.Write, doc.Read)
+	}
+
+	last := inv.Nodes[len(inv.Nodes)-1]
+	pid := h.ccmPID(t, inv, last)
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, time.Minute, "the killed server is seen as gone", func() bool {
+		r := h.run(t.Context(), "ring", c.name)
+		return r.code == run.ExitRing && strings.Contains(r.stderr, last.Name)
+	})
+	h.must(t, "start", c.name+":"+last.Name)
+	h.must(t, "up", c.name) // gossip takes a moment to reach all
+	if after := h.ccmPID(t, inv, last); after == pid {
+		t.Errorf("process %d was killed and is there again", pid)
+	}
+	if status := ccmCommand(t, inv, "status"); strings.Count(status, ": UP") != len(inv.Nodes) {
+		t.Error(status) // ccm's view of it is out of date
+	}
+	if long() { // what ccm writes does not take the names away that the plan has
+		h.must(t, "stop", c.name+":1")
+		ccmCommand(t, inv, "updateconf", "concurrent_reads: 31")
+		ccmCommand(t, inv, "node1", "start", "--root")
+		h.must(t, "up", c.name)
+	}
+
+	h.must(t, "down", c.name)
+	h.nothingOfCCM(t, inv)
+}
+
+// ccmServers are the servers of a cluster: node and pid.
+func (h home) ccmServers(t *testing.T, inv topology.Inventory) []string {
+	t.Helper()
+	var list []string
+	for _, n := range inv.Nodes {
+		list = append(list, fmt.Sprintf("%s %d", n.Name, h.ccmPID(t, inv, n)))
+	}
+	return list
+}
+
+func (h home) ccmPID(t *testing.T, inv topology.Inventory, n topology.Node) int {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(n.Layout.Root, "cassandra.pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(string(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pid
+}
+
+// nothingOfCCM looks for what a cluster that is down should not leave.
+func (h home) nothingOfCCM(t *testing.T, inv topology.Inventory) {
+	t.Helper()
+	for _, n := range inv.Nodes {
+		found, err := procs.Find("-Dcassandra.logdir=" + n.Layout.Log)
+		if err != nil || len(found) > 0 {
+			t.Errorf("%s: %v (%v)", n.Name, found, err)
+		}
+	}
+	socks, err := procs.Sockets()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range socks {
+		if s.Listening && slices.ContainsFunc(inv.Nodes, func(n topology.Node) bool { return n.PrivateAddress == s.Local.Addr().String() }) {
+			t.Errorf("somebody listens at %s", s.Local)
+		}
+	}
+	if left, err := filepath.Glob(filepath.Join(h.state, "clusters", "*")); err != nil || len(left) > 0 {
+		t.Errorf("%v (%v)", left, err)
+	}
+}
+
+// A cluster that ccm made is taken over as it is, with its own names and tokens, and
+// is ccm's again afterwards; one of its servers being dead or not.
+func TestCCMAdopts(t *testing.T) {
+	needLong(t)
+	ccm := venv(t, ccmVersion)
+	h := newHome(t)
+	// Its installation is the one that crossring lays out, and all else is ccm's.
+	maker := newHome(t)
+	maker.must(t, "up", "--until", "provision", "-f", maker.spec(t, ccmSpec("layout", "5.0.5", ccm, []int{1}, "")))
+	t.Cleanup(func() { maker.takeDown(t, "layout") })
+	install := filepath.Join(maker.state, "clusters", "layout", "install")
+	config := t.TempDir()
+	inv := topology.Inventory{CCM: &topology.CCM{Command: ccm, ConfigDir: config}}
+	ccmCommand(t, inv, "create", "theirs", "--install-dir="+install, "--partitioner=org.apache.cassandra.dht.Murmur3Partitioner")
+	t.Cleanup(func() {
+		if out, err := exec.CommandContext(context.Background(), ccm, "remove", "theirs", "--config-dir="+config).CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+	})
+	ccmCommand(t, inv, "populate", "--nodes=1:1", "--ipprefix=127.253.7.")
+	ccmCommand(t, inv, "create", "other", "--install-dir="+install) // is now ccm's current one
+
+	block := ", cluster: theirs, config_dir: " + config
+	r := h.want(t, run.ExitUsage, "up", "-f", h.spec(t, ccmSpec("mine", "4.1.9", ccm, []int{2, 1}, block)))
+	checkSays(t, r, "Cassandra 5.0.5, not 4.1.9", "dc1 has 1 nodes, where us-east of the spec has 2")
+	c := h.up(t, "mine", ccmSpec("mine", "5.0.5", ccm, []int{1, 1}, block))
+	mine, _ := h.inventory(t, c.name)
+	ring := decode[ringcheck.Ring](t, h.must(t, "ring", c.name, "-o", "json"))
+	if len(ring.Datacenters) != 2 || ring.Datacenters[0].Name != "dc1" || ring.Datacenters[1].Nodes[0].Tokens[0] != "-9223372036854775708" {
+		t.Errorf("%+v", ring)
+	}
+	doc := decode[report.Document](t, h.must(t, "repro", c.name, "--rows", "3000", "-o", "json"))
+	if doc.Read == nil || doc.Read.Found != 3000 {
+		t.Errorf("%+v", doc.Read)
+	}
+	pid := h.ccmPID(t, mine, mine.Nodes[1])
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, time.Minute, "the killed server is seen as gone", func() bool { return h.run(t.Context(), "ring", c.name).code == run.ExitRing })
+	h.must(t, "up", c.name)
+	if current, err := os.ReadFile(filepath.Join(config, "CURRENT")); err != nil || strings.TrimSpace(string(current)) != "other" {
+		t.Errorf("ccm's current cluster is %q now (%v)", current, err)
+	}
+	pid = h.ccmPID(t, mine, mine.Nodes[1])
+	h.must(t, "down", c.name)
+	if _, err := procs.Read(pid); err != nil {
+		t.Errorf("down ended a server that was not crossring's: %v", err)
+	}
+	if _, err := h.readAgent(t, mine.Nodes[1]); err == nil {
+		t.Error("the agent is still in the server")
+	}
+}
+
+// readAgent asks whether somebody listens where a node's agent would.
+func (h home) readAgent(t *testing.T, n topology.Node) (string, error) {
+	t.Helper()
+	socks, err := procs.Sockets()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("%s:%d", n.PrivateAddress, n.Ports.Jolokia)
+	for _, s := range socks {
+		if s.Listening && s.Local.String() == want {
+			return want, nil
+		}
+	}
+	return "", fmt.Errorf("nobody listens at %s", want)
+}
+
+// What can be wrong with ccm is said before anything is made.
+func TestCCMThatCannotBeUsed(t *testing.T) {
+	ccm := venv(t, ccmVersion)
+	h := newHome(t)
+	up := func(code int, text string, words ...string) {
+		t.Helper()
+		checkSays(t, h.want(t, code, "up", "-f", h.spec(t, text)), words...)
+		if left, err := filepath.Glob(filepath.Join(h.state, "clusters", "*")); err != nil || len(left) > 0 {
+			t.Errorf("%v (%v)", left, err)
+		}
+	}
+	counts := []int{1, 1}
+	up(run.ExitPrerequisite, ccmSpec("none", "5.0.5", "/nonesuch/ccm", counts, ""), "no ccm to run", "pip install ccm")
+	up(run.ExitPrerequisite, ccmSpec("none", "5.0.5", venv(t, oldCCM), counts, ""), "too old", "--root", "pip install --upgrade ccm")
+	up(run.ExitPrerequisite, ccmSpec("none", "5.0.5", "/bin/false", counts, ""), "no ccm to run")
+	up(run.ExitUsage, ccmSpec("none", "5.0.5", ccm, counts, ", cluster: nonesuch, config_dir: "+t.TempDir()), "no cluster nonesuch", "ccm list")
+	up(run.ExitUsage, ccmSpec("none", "5.0.5", ccm, counts, ", config_dir: /tmp"), "ccm.config_dir")
+	up(run.ExitUsage, ccmSpec("none", "5.0.5", ccm, counts, ", cluster: a/b"), "ccm.cluster")
+
+	blank := home{state: filepath.Join(t.TempDir(), "a b")}
+	if err := os.MkdirAll(blank.state, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	checkSays(t, blank.want(t, run.ExitUsage, "up", "-f", blank.spec(t, ccmSpec("none", "5.0.5", ccm, counts, ""))), "no blanks")
+
+	// Half of what ccm keeps is gone.
+	file := h.spec(t, ccmSpec("half", "5.0.5", ccm, counts, ""))
+	h.must(t, "up", "--until", "provision", "-f", file)
+	inv, _ := h.inventory(t, "half")
+	if err := os.Remove(filepath.Join(inv.Nodes[1].Layout.Root, "node.conf")); err != nil {
+		t.Fatal(err)
+	}
+	checkSays(t, h.want(t, run.ExitFailure, "up", "-f", file), "not whole", "node.conf", "crossring down half")
+	h.must(t, "down", "half")
+	h.nothingOfCCM(t, inv)
+	// A first up that was cut short is begun anew.
+	h.must(t, "up", "--until", "provision", "-f", file)
+	for _, gone := range []string{filepath.Join(inv.CCM.Dir, "ccm.made"), filepath.Join(inv.Nodes[1].Layout.Root, "node.conf")} {
+		if err := os.Remove(gone); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.must(t, "up", "--until", "provision", "-f", file)
+	h.must(t, "down", "half")
+	h.nothingOfCCM(t, inv)
+}
