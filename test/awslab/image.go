@@ -165,7 +165,9 @@ type box struct {
 // computer but its own disks.
 func (e engine) start(ctx context.Context, b box) error {
 	args := []string{"run", "--detach", "--tty", "--name", b.name, "--hostname", b.hostname, "--systemd=always",
-		"--network", "ns:/run/netns/" + b.namespace, "--add-host", b.hostname + ":" + b.private, "--cap-add", "SYS_ADMIN"}
+		"--network", "ns:/run/netns/" + b.namespace, "--add-host", b.hostname + ":" + b.private, "--cap-add", "SYS_ADMIN",
+		// lsblk looks there; podman hides it.
+		"--security-opt", "unmask=/sys/dev/block"}
 	if b.memoryMB > 0 {
 		args = append(args, "--memory", strconv.Itoa(b.memoryMB)+"m")
 	}

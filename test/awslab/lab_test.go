@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,13 +21,15 @@ import (
 	"crossring/test/awsfault"
 )
 
-// world is the lab and the program of all tests; why says why there is no lab.
+// world is the lab and the program of all tests. The lab starts when a test needs it;
+// why says why there is none.
 var world struct {
+	once    sync.Once
 	lab     *Lab
 	program string
 	dir     string
 	before  awsfault.Stock
-	why     string
+	why     error
 }
 
 func long() bool { return os.Getenv("CROSSRING_LONG") != "" }
@@ -36,7 +39,7 @@ func TestMain(m *testing.M) {
 	os.Exit(withLab(m))
 }
 
-// withLab starts the lab for the tests, where the computer can.
+// withLab runs the tests, and closes the lab that they may have started.
 func withLab(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "crossring-lab")
 	if err != nil {
@@ -45,15 +48,6 @@ func withLab(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	world.dir, world.program = dir, filepath.Join(dir, "crossring")
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
-	defer cancel()
-	switch err := start(ctx); {
-	case errors.As(err, new(*Unavailable)):
-		world.why = err.Error()
-	case err != nil:
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
 	code := m.Run()
 	if world.lab != nil {
 		if err := world.lab.Close(context.Background()); err != nil {
@@ -90,10 +84,20 @@ func start(ctx context.Context) error {
 
 func say(format string, args ...any) { fmt.Fprintf(os.Stderr, "lab: "+format+"\n", args...) }
 
+// needLab is the lab of all tests. One that the computer can't hold is a reason to skip.
 func needLab(t *testing.T) *Lab {
 	t.Helper()
-	if world.lab == nil {
+	world.once.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
+		defer cancel()
+		world.why = start(ctx)
+	})
+	var unavailable *Unavailable
+	switch {
+	case errors.As(world.why, &unavailable):
 		t.Skip(world.why)
+	case world.why != nil:
+		t.Fatal(world.why)
 	}
 	return world.lab
 }
