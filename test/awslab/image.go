@@ -147,6 +147,14 @@ func (e engine) image(ctx context.Context, say func(string, ...any)) error {
 	return nil
 }
 
+// try sees that a container of the kind starts here.
+func (e engine) try(ctx context.Context) error {
+	if _, err := e.podman(ctx, "run", "--rm", "--network", "none", "--cap-add", "SYS_ADMIN", imageName(), "true"); err != nil {
+		return &Unavailable{Why: err.Error()}
+	}
+	return nil
+}
+
 // containers lists the names of the lab's containers.
 func (e engine) containers(ctx context.Context) ([]string, error) {
 	out, err := e.podman(ctx, "ps", "--all", "--filter", "name=^"+prefix, "--format", "{{.Names}}")

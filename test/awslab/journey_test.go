@@ -46,7 +46,12 @@ const rows = 20000
 func journey(t *testing.T, version string, nodes int) {
 	publish(t, version)
 	o := newOperator(t)
-	t.Cleanup(func() { o.nothingLeft("lab") })
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(o.crossring("logs", "lab", "--lines", "150"))
+		}
+		o.nothingLeft("lab")
+	})
 	up := decode[run.UpResult](t, o.want(0, "up", "-f", o.spec("lab", version, nodes), "-o", "json"))
 	asPlanned(t, up.Ring, nodes)
 	inv := up.Inventory
@@ -100,7 +105,8 @@ func (o operator) checkHost(n topology.Node, instance, version string) {
 	}
 	ask("active", "systemctl is-active cassandra.service")
 	ask("cassandra", "ps -o user= -p $(systemctl show -p MainPID --value cassandra.service)")
-	ask("/fs/fs2/cassandra/commitlog", "readlink -f /proc/$(systemctl show -p MainPID --value cassandra.service)/fd/* | grep -m 1 CommitLog")
+	ask("CommitLog", "ls /fs/fs2/cassandra/commitlog")
+	ask("system", "ls /fs/fs1/cassandra/data")
 	status := "200" // without a token
 	if !strings.HasPrefix(version, "1.") {
 		status = "401"

@@ -94,6 +94,9 @@ func Start(ctx context.Context, c Config) (l *Lab, err error) {
 	if err := l.engine.image(ctx, c.Say); err != nil {
 		return l, err
 	}
+	if err := l.engine.try(ctx); err != nil {
+		return l, err
+	}
 	server, err := awsfault.InstallMoto(ctx, c.Cache)
 	if err != nil {
 		return l, &Unavailable{Why: err.Error()}

@@ -65,17 +65,31 @@ func need(ctx context.Context) error {
 			return &Unavailable{Why: "still missing after apt-get install: " + strings.Join(packages, ", ")}
 		}
 	}
-	try := prefix + "try"
-	if err := command(ctx, "ip", "netns", "add", try); err != nil {
-		return &Unavailable{Why: "no network namespaces: " + err.Error()}
-	}
-	if err := command(ctx, "ip", "netns", "del", try); err != nil {
-		return err
-	}
 	if err := command(ctx, "losetup", "-f"); err != nil {
 		return &Unavailable{Why: "no loop devices: " + err.Error()}
 	}
-	return nil
+	return tryNetwork(ctx)
+}
+
+// tryNetwork sees that the kernel has what the router is made of.
+func tryNetwork(ctx context.Context) error {
+	const try = prefix + "try"
+	if err := command(ctx, "ip", "netns", "add", try); err != nil {
+		return &Unavailable{Why: "no network namespaces: " + err.Error()}
+	}
+	const rules = `table ip try {
+chain nat { type nat hook postrouting priority srcnat; ct original ip daddr 192.0.2.1 snat to 192.0.2.2; }
+chain filter { type filter hook postrouting priority srcnat + 50; ct state established accept; }
+}
+`
+	_, err := output(ctx, []byte(rules), "ip", "netns", "exec", try, "nft", "-f", "-")
+	if err == nil {
+		err = command(ctx, "ip", "-n", try, "link", "add", "try", "type", "veth", "peer", "name", "eth0")
+	}
+	if err != nil {
+		err = &Unavailable{Why: err.Error()}
+	}
+	return errors.Join(err, command(ctx, "ip", "netns", "del", try))
 }
 
 func install(ctx context.Context, packages []string) error {
