@@ -115,8 +115,12 @@ func writeUp(out io.Writer, res run.UpResult) error {
 	for _, dc := range res.Inventory.Plan.Datacenters() {
 		var points []string
 		for _, n := range res.Inventory.InDatacenter(dc) {
-			points = append(points, n.PrivateAddress)
-			fmt.Fprintf(out, "%s\n    cqlsh %s %d\n    crossring cql %s:%d\n", n.Name, n.PrivateAddress, n.Ports.Native, name, n.Index)
+			address := n.PrivateAddress
+			if res.Inventory.EC2 != nil {
+				address = n.PublicAddress // what the operator's networks may reach
+			}
+			points = append(points, address)
+			fmt.Fprintf(out, "%s\n    cqlsh %s %d\n    crossring cql %s:%d\n", n.Name, address, n.Ports.Native, name, n.Index)
 		}
 		fmt.Fprintf(out, "datacenter %s: contact points %s\n", dc, strings.Join(points, ","))
 	}

@@ -17,8 +17,9 @@ import (
 )
 
 const (
-	// agreementTimeout bounds the wait for all nodes to have one schema.
-	agreementTimeout = 30 * time.Second
+	// agreementTimeout bounds the wait for all nodes to have one schema. A node that a
+	// change did not reach, for it was busy or cut off, asks for it a minute later.
+	agreementTimeout = 2 * time.Minute
 	agreementPoll    = 100 * time.Millisecond
 )
 
@@ -132,8 +133,8 @@ func (e *SchemaError) Error() string {
 	return fmt.Sprintf("the nodes have not agreed on the schema within %s: %s", agreementTimeout, strings.Join(parts, "; "))
 }
 
-// AwaitSchema waits until one node sees all nodes with one schema version, for 30
-// seconds at most; then it gives a *SchemaError. The driver's own wait ignores
+// AwaitSchema waits until one node sees all nodes with one schema version, for two
+// minutes at most; then it gives a *SchemaError. The driver's own wait ignores
 // nodes of which it does not know everything.
 func AwaitSchema(ctx context.Context, s *gocql.Session) error {
 	ctx, cancel := context.WithTimeout(ctx, agreementTimeout)

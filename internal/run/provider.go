@@ -100,7 +100,14 @@ func (w World) client(inv topology.Inventory, n topology.Node) (*sshhost.Client,
 		return nil, fmt.Errorf("%s: %w", n.Name, err)
 	}
 	if inv.Plan.Provider == "ec2" {
-		cfg.Booting, cfg.Wait = true, bootWait
+		// A machine that has been in a whole ring has booted.
+		ready, err := isMarked(inv.Remote.Dir, readyMark)
+		if err != nil {
+			return nil, err
+		}
+		if !ready {
+			cfg.Booting, cfg.Wait = true, bootWait
+		}
 	}
 	cfg.Waiting = func(text string) { w.Say("waiting for %s: %s", n.Name, text) }
 	c := sshhost.New(cfg)

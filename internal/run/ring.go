@@ -40,8 +40,10 @@ func (w World) ring(ctx context.Context, c cluster) (ringcheck.Ring, error) {
 		q.RTT, keeperErr = st.RTT, err
 	}
 	ring, err := ringcheck.Collect(ctx, q)
+	blocked := w.blocked(ctx, c, err == nil && len(ring.Mismatches) == 0)
+	ring.Mismatches = append(ring.Mismatches, blocked...)
 	if err != nil {
-		return ring, Ring("", errors.Join(err, keeperErr), "crossring up "+c.inv.Plan.Name)
+		return ring, Ring("", withMessages(errors.Join(err, keeperErr), blocked), "crossring up "+c.inv.Plan.Name)
 	}
 	var gone *local.KeeperGoneError
 	if errors.As(keeperErr, &gone) {
@@ -54,6 +56,9 @@ func (w World) ring(ctx context.Context, c cluster) (ringcheck.Ring, error) {
 		hint := "crossring logs " + c.inv.Plan.Name
 		if gone != nil {
 			hint = gone.Hint()
+		}
+		if len(blocked) > 0 {
+			hint = repairs(c.inv.Plan.Name)
 		}
 		return ring, Ring("", &mismatchError{ring}, hint)
 	}

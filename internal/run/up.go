@@ -160,7 +160,7 @@ func (w World) build(ctx context.Context, c cluster, p topology.Plan, req UpRequ
 	}
 	var ring ringcheck.Ring
 	err = w.stage("every node sees every node Up/Normal", func() (err error) {
-		ring, err = w.awaitRing(ctx, c, targets, timeout)
+		ring, err = w.awaitReachable(ctx, c, targets, timeout)
 		return err
 	})
 	if ring.Schema != "" {

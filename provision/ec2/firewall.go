@@ -167,7 +167,7 @@ func (r *region) permissions(ctx context.Context, id string) ([]types.IpPermissi
 
 func opened(have []types.IpPermission, o opening, source string) bool {
 	return slices.ContainsFunc(have, func(p types.IpPermission) bool {
-		if aws.ToInt32(p.FromPort) != int32(o.port) || aws.ToInt32(p.ToPort) != int32(o.port) {
+		if aws.ToString(p.IpProtocol) != "tcp" || aws.ToInt32(p.FromPort) != int32(o.port) || aws.ToInt32(p.ToPort) != int32(o.port) {
 			return false
 		}
 		if o.cidr == "" {

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"sync"
@@ -20,7 +21,12 @@ type Instance struct {
 	Zone    string // us-east-1a
 	Region  string
 	Private string
-	Public  string
+	Public  string // "" while it has none
+	// TokenRequired refuses requests without a token, as an instance launched with
+	// HttpTokens=required does.
+	TokenRequired bool
+	// More is what is answered beside, by path.
+	More map[string]string
 }
 
 // Handler answers both versions of the protocol, as an instance launched with
@@ -28,22 +34,27 @@ type Instance struct {
 // token needs a valid one.
 func Handler(in Instance) http.Handler {
 	h := &handler{
-		tokens: map[string]time.Time{},
+		required: in.TokenRequired,
+		tokens:   map[string]time.Time{},
 		values: map[string]string{
 			"/latest/meta-data/placement/availability-zone": in.Zone,
 			"/latest/meta-data/placement/region":            in.Region,
-			"/latest/meta-data/public-ipv4":                 in.Public,
 			"/latest/meta-data/local-ipv4":                  in.Private,
 			"/latest/meta-data/instance-id":                 in.ID,
 		},
 	}
+	if in.Public != "" {
+		h.values["/latest/meta-data/public-ipv4"] = in.Public
+	}
+	maps.Copy(h.values, in.More)
 	return h
 }
 
 type handler struct {
-	mu     sync.Mutex
-	tokens map[string]time.Time // token to its end
-	values map[string]string
+	required bool
+	mu       sync.Mutex
+	tokens   map[string]time.Time // token to its end
+	values   map[string]string
 }
 
 const (
@@ -62,7 +73,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 		return
 	}
-	if t := r.Header.Get(tokenHeader); t != "" && !h.valid(t) {
+	if t := r.Header.Get(tokenHeader); (t != "" || h.required) && !h.valid(t) {
 		http.Error(w, "unauthorized", http.StatusUnauthorized)
 		return
 	}

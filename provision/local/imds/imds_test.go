@@ -155,3 +155,20 @@ func TestRequestsAsAProxyGetsThem(t *testing.T) {
 		}
 	}
 }
+
+func TestTokenRequired(t *testing.T) {
+	in := node
+	in.TokenRequired, in.Public = true, ""
+	in.More = map[string]string{"/latest/user-data": "#!/bin/sh"}
+	h := Handler(in)
+	token := newToken(t, h, 60)
+	if r := ask(h, http.MethodGet, "/latest/user-data"); r.StatusCode != http.StatusUnauthorized {
+		t.Errorf("without a token: %s", r.Status)
+	}
+	if r := ask(h, http.MethodGet, "/latest/user-data", tokenHeader, token); r.StatusCode != http.StatusOK || body(t, r) != "#!/bin/sh" {
+		t.Errorf("with a token: %s", r.Status)
+	}
+	if r := ask(h, http.MethodGet, "/latest/meta-data/public-ipv4", tokenHeader, token); r.StatusCode != http.StatusNotFound {
+		t.Errorf("a public address that there is not: %s", r.Status)
+	}
+}

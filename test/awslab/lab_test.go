@@ -1,0 +1,213 @@
+//go:build linux
+
+package awslab
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"crossring/internal/jars"
+	"crossring/test/awsfault"
+)
+
+// world is the lab and the program of all tests. The lab starts when a test needs it;
+// why says why there is none.
+var world struct {
+	once    sync.Once
+	lab     *Lab
+	program string
+	dir     string
+	before  awsfault.Stock
+	why     error
+}
+
+func long() bool { return os.Getenv("CROSSRING_LONG") != "" }
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(withLab(m))
+}
+
+// withLab runs the tests, and closes the lab that they may have started.
+func withLab(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "crossring-lab")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	world.dir, world.program = dir, filepath.Join(dir, "crossring")
+	code := m.Run()
+	if world.lab != nil {
+		if err := world.lab.Close(context.Background()); err != nil {
+			fmt.Fprintln(os.Stderr, "closing the lab:", err)
+			code = 1
+		}
+	}
+	return code
+}
+
+func start(ctx context.Context) error {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return err
+	}
+	cache = filepath.Join(cache, "crossring")
+	if !long() && !Cached(ctx, cache) {
+		return &Unavailable{Why: "the image of its hosts is not made yet, which takes minutes: make test-long makes it"}
+	}
+	begun := time.Now()
+	world.lab, err = Start(ctx, Config{Cache: cache, Dir: world.dir, Say: say})
+	if err != nil {
+		return err
+	}
+	say("the lab took %.1f s", time.Since(begun).Seconds())
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", world.program, "crossring")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("building the program: %w\n%s", err, out)
+	}
+	world.before, err = awsfault.Count(ctx, world.lab.Emulator(), world.lab.Regions())
+	return err
+}
+
+func say(format string, args ...any) { fmt.Fprintf(os.Stderr, "lab: "+format+"\n", args...) }
+
+// needLab is the lab of all tests. One that the computer can't hold is a reason to skip.
+func needLab(t *testing.T) *Lab {
+	t.Helper()
+	world.once.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
+		defer cancel()
+		world.why = start(ctx)
+	})
+	var unavailable *Unavailable
+	switch {
+	case errors.As(world.why, &unavailable):
+		t.Skip(world.why)
+	case world.why != nil:
+		t.Fatal(world.why)
+	}
+	return world.lab
+}
+
+// operator is somebody at a computer from which the hosts can be reached.
+type operator struct {
+	t     *testing.T
+	state string
+}
+
+func newOperator(t *testing.T) operator {
+	return operator{t: t, state: t.TempDir()}
+}
+
+// result is what a command came to.
+type result struct {
+	line           string
+	code           int
+	stdout, stderr string
+	took           time.Duration
+}
+
+func (r result) String() string {
+	return fmt.Sprintf("%s: exit %d after %.0f s\n--- stdout\n%s--- stderr\n%s", r.line, r.code, r.took.Seconds(), r.stdout, r.stderr)
+}
+
+// crossring runs the program as the operator types it.
+func (o operator) crossring(args ...string) result {
+	o.t.Helper()
+	// Longer than any command's own limits.
+	ctx, cancel := context.WithTimeout(context.Background(), 12*time.Minute)
+	defer cancel()
+	cmd := world.lab.Command(ctx, world.program, args...)
+	cmd.Env = append(os.Environ(), "CROSSRING_STATE="+o.state, "AWS_ENDPOINT_URL="+world.lab.Endpoint,
+		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_EC2_METADATA_DISABLED=true", "AWS_PROFILE=", "AWS_REGION=",
+		"AWS_CONFIG_FILE="+filepath.Join(world.dir, "none"), "AWS_SHARED_CREDENTIALS_FILE="+filepath.Join(world.dir, "none"), "AWS_NEW_RETRIES_2026=false")
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	begun := time.Now()
+	err := cmd.Run()
+	r := result{line: "crossring " + strings.Join(args, " "), code: cmd.ProcessState.ExitCode(), stdout: stdout.String(), stderr: stderr.String(), took: time.Since(begun)}
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		o.t.Fatal(err)
+	}
+	o.t.Logf("%s: exit %d, %.1f s", r.line, r.code, r.took.Seconds())
+	return r
+}
+
+func (o operator) want(code int, args ...string) result {
+	o.t.Helper()
+	r := o.crossring(args...)
+	if r.code != code {
+		o.t.Fatalf("want exit %d: %s", code, r)
+	}
+	return r
+}
+
+func decode[T any](t *testing.T, r result) T {
+	t.Helper()
+	var v T
+	if err := json.Unmarshal([]byte(r.stdout), &v); err != nil {
+		t.Fatalf("%v in the answer of %s", err, r)
+	}
+	return v
+}
+
+// publish puts a version of Cassandra on the lab's mirror.
+func publish(t *testing.T, version string) {
+	t.Helper()
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := jars.Ensure(t.Context(), jars.Request{Version: version, CacheDir: filepath.Join(cache, "crossring", "jars")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := world.lab.Publish(version, j.ClassPath); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// spec writes a spec of the example's shape.
+func (o operator) spec(name, version string, nodes int) string {
+	o.t.Helper()
+	partitioner := "Murmur3Partitioner"
+	if strings.HasPrefix(version, "1.") {
+		partitioner = "RandomPartitioner"
+	}
+	file := filepath.Join(o.t.TempDir(), "cluster.yaml")
+	text := fmt.Sprintf(`version: crossring/v1
+name: %s
+cassandra: %q
+partitioner: %s
+provider: ec2
+heap_mb: 512
+regions:
+- {region: us-east-1, zone: us-east-1a, nodes: %[4]d}
+- {region: us-west-2, zone: us-west-2a, nodes: %[4]d}
+ec2:
+  instance_type: m5d.4xlarge
+  volumes: local
+  ami: {name: "al2023-ami-2023*", owner: "137112412989"}
+  ssh_user: %[5]s
+  operator_cidr: %[6]s
+  cassandra_mirror: %[7]s
+`, name, version, partitioner, nodes, login, world.lab.Operator, world.lab.Mirror)
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		o.t.Fatal(err)
+	}
+	return file
+}
