@@ -24,7 +24,7 @@ func TestProgramReplaces(t *testing.T) {
 	before := b.stock(t)
 	bigger := y.spec(strings.Replace(twoRegions, "[{region: us-east-1}", "[{region: us-east-1, nodes: 2}", 1))
 	b.proxy.Arm(nil)
-	if out := y.run(8, "up", "-f", bigger, provision); !strings.Contains(out, "regions[0].nodes: 1 → 2") || !strings.Contains(out, "--replace") {
+	if out := y.run(8, "up", "-f", bigger, provision); !strings.Contains(out, "nodes: 1 → 2") || !strings.Contains(out, "--replace") {
 		t.Errorf("another spec: %s", out)
 	}
 	if out := y.run(2, "up", "-f", bigger, "--replace", "--no-collect", provision); !strings.Contains(out, "--replace --yes") {
