@@ -139,12 +139,13 @@ func wholeWayOnHosts(t *testing.T, version string) {
 	if long() {
 		throughTunnels(t, h, version, list)
 	}
+	checkRemoteNodetool(t, h, list)
 	h.must(t, "stop", "machines:2")
 	h.want(t, 4, "ring", "machines")
 	h.must(t, "start", "machines:2")
 	h.must(t, "ring", "machines")
 
-	h.must(t, "down", "machines")
+	checkDownCollects(t, h, list)
 	for _, m := range list {
 		if _, err := os.Stat(m.root); !os.IsNotExist(err) {
 			left, _ := filepath.Glob(filepath.Join(m.root, "*", "*"))

@@ -45,6 +45,7 @@ type values struct {
 	JolokiaHost                   string
 	JolokiaPort, JMXPort          int
 	JMXByJVM                      bool
+	RMIHost                       string
 	MetadataPort                  int
 	CDSArchive, ProcID            string
 	Fresh                         bool
@@ -96,13 +97,13 @@ func newValues(inv topology.Inventory, node topology.Node, env Env, rel release.
 		HeapMB:     p.HeapMB,
 		ReleaseJVM: rel.JVM, EnvJVM: env.JVM,
 		Exports: toUnnamed(rel.Exports), Opens: toUnnamed(rel.Opens),
-		JolokiaHost: "127.0.0.1", JMXPort: node.Ports.JMX, JMXByJVM: rel.JMXByJVM, MetadataPort: node.Ports.Metadata,
+		JolokiaHost: "127.0.0.1", RMIHost: node.RMIHost(), JMXPort: node.Ports.JMX, JMXByJVM: rel.JMXByJVM, MetadataPort: node.Ports.Metadata,
 		CDSArchive: env.CDSArchive, ProcID: env.ProcID, Fresh: env.Fresh, RingDelayMS: ringDelay(node),
 		Java: env.Java, User: env.User, ArgFile: "@" + path.Join(l.Conf, JVMOptions), Main: rel.Main,
 	}
 	if v.Local {
 		// All nodes are the same computer's: their loopback addresses tell them apart.
-		v.JolokiaHost = node.PrivateAddress
+		v.JolokiaHost, v.RMIHost = node.PrivateAddress, node.PrivateAddress
 		v.ReadTimeoutMS, v.WriteTimeoutMS, v.RequestTimeoutMS = 10_000, 10_000, 10_000
 		v.RangeTimeoutMS, v.TruncateTimeoutMS = 30_000, 60_000
 	}

@@ -60,6 +60,9 @@ func (e *env) upCommand() *cli.Command {
 			&cli.StringFlag{Name: "until", Usage: "stop after `STEP`: plan, provision, render, deploy, start or ready", Value: "ready"},
 			&cli.DurationFlag{Name: "timeout", Usage: "wait at most this long for the ring", Value: 5 * time.Minute},
 			&cli.BoolFlag{Name: "dry-run", Usage: "only ask EC2 whether it would make it"},
+			&cli.BoolFlag{Name: "replace", Usage: "take a cluster down that was made from another spec, and make it anew"},
+			&cli.BoolFlag{Name: "yes", Usage: "do not ask before machines are taken down for --replace"},
+			noCollectFlag(),
 			operatorFlag(),
 			cassandraHomeFlag(),
 			removeNodeFlag(), replaceNodeFlag(),
@@ -69,7 +72,17 @@ func (e *env) upCommand() *cli.Command {
 }
 
 func up(ctx context.Context, e *env, c *cli.Context) (answer, error) {
-	req := run.UpRequest{Name: c.Args().First(), Until: c.String("until"), Timeout: c.Duration("timeout"), Choice: nodeChoice(c)}
+	gather, err := gathering(c)
+	if err != nil {
+		return answer{}, err
+	}
+	req := run.UpRequest{
+		Name: c.Args().First(), Until: c.String("until"), Timeout: c.Duration("timeout"), Replace: c.Bool("replace"), Gather: gather,
+		Choice: nodeChoice(c),
+	}
+	if !c.Bool("yes") {
+		req.Confirm = e.confirm
+	}
 	switch file := c.String("file"); {
 	case file != "":
 		s, err := e.readSpec(file)
@@ -133,15 +146,28 @@ func (e *env) downCommand() *cli.Command {
 		Name:      "down",
 		Usage:     "remove a cluster, whole or half made; run directories stay",
 		ArgsUsage: "NAME",
-		Flags:     []cli.Flag{&cli.BoolFlag{Name: "yes", Usage: "do not ask before hosts on EC2 are removed"}},
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "yes", Usage: "do not ask before hosts on EC2 are removed"},
+			noCollectFlag(),
+			&cli.BoolFlag{Name: "collect", Usage: "fetch logs and configuration of a cluster on this computer, too"},
+			&cli.BoolFlag{Name: "ec2", Usage: "a cluster that the account's tags tell of, whatever state directory it was made from"},
+			regionFlag(),
+		},
 		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 			return withName(c, e, func(w run.World, name string) (answer, error) {
+				which, err := gathering(c)
+				if err != nil {
+					return answer{}, err
+				}
+				if c.Bool("ec2") {
+					return e.downElsewhere(ctx, w, c, name)
+				}
 				if !c.Bool("yes") {
 					if err := w.ConfirmDown(name, e.confirm); err != nil {
 						return answer{}, err
 					}
 				}
-				res, err := w.Down(ctx, name)
+				res, err := w.Down(ctx, name, which)
 				return answer{doc: res}, err
 			})
 		}),

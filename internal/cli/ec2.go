@@ -94,7 +94,7 @@ func writeEC2Plan(out io.Writer, p topology.Plan) {
 	}
 	if p.Cost != nil {
 		ttl := time.Duration(e.TTLSeconds * float64(time.Second))
-		fmt.Fprintf(out, "cost: %.2f USD an hour, %.2f USD in %s with %.2f USD for transfer between regions (prices of about %s, not checked; --prices takes yours)\n",
+		fmt.Fprintf(out, "cost: %.2f USD an hour, %.2f USD in %s with %.2f USD for transfer between regions (prices of %s, of which docs/ec2.md says what was checked; --prices takes yours)\n",
 			p.Cost.PerHourUSD, p.Cost.TTLUSD, ttl, p.Cost.TransferUSD, p.Cost.PricesAsOf)
 		for _, what := range p.Cost.Unpriced {
 			fmt.Fprintf(out, "cost: without %s, which the price table does not have\n", what)
@@ -186,4 +186,14 @@ func dryRun(ctx context.Context, w run.World, req run.UpRequest) (answer, error)
 		_, err := fmt.Fprintf(out, "EC2 would make cluster %s: %d instances; nothing was made\n", p.Name, len(p.Nodes))
 		return err
 	}}, err
+}
+
+// downElsewhere is down --ec2.
+func (e *env) downElsewhere(ctx context.Context, w run.World, c *cli.Context, name string) (answer, error) {
+	confirm := e.confirm
+	if c.Bool("yes") {
+		confirm = nil
+	}
+	res, err := w.DownElsewhere(ctx, name, confirm, c.StringSlice("region")...)
+	return answer{doc: res}, err
 }

@@ -55,7 +55,7 @@ func volume(disk, device string, v spec.Volume) topology.EC2Volume {
 // quotas are the limits of the account that the plan comes near to, by region.
 // Security groups hold 60 inbound rules each; what is more goes into further groups.
 func quotas(p topology.Plan) []topology.EC2Quota {
-	const elasticIPs = 5 // EC2's default for a region
+	const elasticIPs, vcpus = 5, 5 // EC2's defaults for a region
 	var list []topology.EC2Quota
 	open := openings(p)
 	for _, region := range regions(p.Nodes) {
@@ -65,6 +65,9 @@ func quotas(p topology.Plan) []topology.EC2Quota {
 		}
 		if p.EC2.PublicIP == spec.Elastic {
 			need(topology.QuotaElasticIPs, len(nodes), elasticIPs)
+		}
+		if n := topology.VCPUs(p.EC2.InstanceType); n > 0 {
+			need(topology.QuotaVCPUs, n*len(nodes), vcpus)
 		}
 		need(topology.QuotaRules, min(openings, topology.RulesPerGroup), topology.RulesPerGroup)
 		need(topology.QuotaGroups, (openings+topology.RulesPerGroup-1)/topology.RulesPerGroup, topology.GroupsPerNode)

@@ -63,7 +63,7 @@ func TestBuildEC2Ephemeral(t *testing.T) {
 	if got := strings.Join(p.Calls, ", "); got != "us-east-1 ImportKeyPair, us-east-1 CreateSecurityGroup 1, us-east-1 RunInstances us-east-1-1, us-east-1 AuthorizeSecurityGroupIngress 1" {
 		t.Error(got)
 	}
-	if got := QuotaLines(p.EC2.Quotas); !reflect.DeepEqual(got, []string{"us-east-1: 4 inbound-rules-per-group (default limit 60)", "us-east-1: 1 groups-per-interface (default limit 5)"}) {
+	if got := QuotaLines(p.EC2.Quotas); !reflect.DeepEqual(got, []string{"us-east-1: 16 vcpus (default limit 5)", "us-east-1: 4 inbound-rules-per-group (default limit 60)", "us-east-1: 1 groups-per-interface (default limit 5)"}) {
 		t.Errorf("%q", got)
 	}
 }
@@ -73,9 +73,11 @@ func TestBuildEC2Quotas(t *testing.T) {
 	p := build(t, "provider: ec2\nregions: [{region: us-east-1, nodes: 100}, {region: us-west-2, nodes: 7}]")
 	want := []topology.EC2Quota{
 		{Region: "us-east-1", Quota: topology.QuotaElasticIPs, Need: 100, Limit: 5},
+		{Region: "us-east-1", Quota: topology.QuotaVCPUs, Need: 1600, Limit: 5},
 		{Region: "us-east-1", Quota: topology.QuotaRules, Need: 11, Limit: 60}, // 7 peers, group twice, operator twice
 		{Region: "us-east-1", Quota: topology.QuotaGroups, Need: 1, Limit: 5},
 		{Region: "us-west-2", Quota: topology.QuotaElasticIPs, Need: 7, Limit: 5},
+		{Region: "us-west-2", Quota: topology.QuotaVCPUs, Need: 112, Limit: 5},
 		{Region: "us-west-2", Quota: topology.QuotaRules, Need: 60, Limit: 60}, // 100 peers and 4
 		{Region: "us-west-2", Quota: topology.QuotaGroups, Need: 2, Limit: 5},
 	}

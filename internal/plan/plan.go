@@ -75,6 +75,7 @@ func (b *builder) build() topology.Plan {
 		NumTokens:    s.NumTokens,
 		RTTMillis:    *s.RTTMillis,
 		Hosts:        s.Hosts,
+		Mirror:       s.CassandraMirror,
 		Disks:        topology.Disks(s.Disks),
 		Keyspace: topology.Keyspace{
 			Name: s.Keyspace.Name, Table: s.Keyspace.Table, Replication: maps.Clone(s.Keyspace.Replication)},

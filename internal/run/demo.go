@@ -44,7 +44,7 @@ func (w World) Demo(ctx context.Context, req DemoRequest) (report.Document, erro
 	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), deadline)
 	defer cancel()
 	start := w.Now()
-	_, downErr := w.Down(after, req.Spec.Name)
+	_, downErr := w.Down(after, req.Spec.Name, GatherRemote)
 	var none *NoClusterError
 	if errors.As(downErr, &none) {
 		downErr = nil // it had not come so far

@@ -16,11 +16,13 @@ type DownResult struct {
 	Schema  string `json:"schema"`
 	Name    string `json:"name"`
 	Removed bool   `json:"removed"`
+	// Collected is nil when nothing was fetched.
+	Collected *Evidence `json:"collected"`
 }
 
 // Down removes a cluster, whole or half made, and everything of it but its run
-// directories.
-func (w World) Down(ctx context.Context, name string) (DownResult, error) {
+// directories and what which has it fetch before.
+func (w World) Down(ctx context.Context, name string, which Gathering) (DownResult, error) {
 	res := DownResult{Schema: topology.Schema, Name: name}
 	if err := checkName(name); err != nil {
 		return res, err
@@ -35,6 +37,12 @@ func (w World) Down(ctx context.Context, name string) (DownResult, error) {
 		return res, err
 	}
 	defer unlock()
+	if err := w.checkOwn(name); err != nil {
+		return res, err
+	}
+	if c, openErr := w.open(name); openErr == nil {
+		res.Collected = w.gather(ctx, c, which)
+	}
 	err = w.stage("take "+name+" down", func() error { return errors.Join(w.stopTunnelsOf(name), w.remove(ctx, name)) })
 	res.Removed = err == nil
 	return res, err

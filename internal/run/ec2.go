@@ -157,7 +157,7 @@ func (w World) ConfirmDown(name string, confirm func(question string) (bool, err
 	if err != nil || c.inv.EC2 == nil {
 		return nil // Down itself says what is wrong
 	}
-	yes, err := confirm(fmt.Sprintf("take down %s: %d instances in EC2, and all data on them?", name, len(c.inv.EC2.Hosts)))
+	yes, err := confirm(fmt.Sprintf("take down %s: %s?", name, describe(c)))
 	if err == nil && !yes {
 		err = errors.New("not confirmed")
 	}

@@ -21,9 +21,13 @@ import (
 // cluster it returns knows what they turned out to be.
 func (w World) readyMachines(ctx context.Context, c cluster, sw software) (cluster, error) {
 	from := prepare.Software{Jolokia: sw.jars.Jolokia}
-	if e := c.inv.Plan.EC2; e != nil && e.Mirror != "" {
+	mirror := c.inv.Plan.Mirror
+	if e := c.inv.Plan.EC2; e != nil {
+		mirror = e.Mirror
+	}
+	if mirror != "" {
 		v := c.rel.Version
-		from.Mirror = strings.TrimSuffix(e.Mirror, "/") + "/" + v + "/apache-cassandra-" + v + "-bin.tar.gz"
+		from.Mirror = strings.TrimSuffix(mirror, "/") + "/" + v + "/apache-cassandra-" + v + "-bin.tar.gz"
 	} else {
 		from.Pack = filepath.Join(w.CacheDir, "packs", "cassandra-"+sw.jars.Version+".tar")
 		if w.CassandraHome != "" {

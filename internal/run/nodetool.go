@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"crossring/internal/release"
 	"crossring/internal/topology"
 	"crossring/provision/local"
 )
@@ -31,9 +32,6 @@ func (w World) Nodetool(ctx context.Context, ref string, args []string, s Stream
 	if err != nil {
 		return err
 	}
-	if c.remote() {
-		return Usage("", fmt.Errorf("nodetool is for clusters on this computer: the nodes of %s have JMX off", c.inv.Plan.Name), "crossring ring "+c.inv.Plan.Name)
-	}
 	if c.inv.Containers != nil {
 		return Usage("", fmt.Errorf("nodetool of %s is in its container", n.Name), "docker exec "+c.inv.Containers.IDs[n.Name]+" nodetool "+strings.Join(args, " "))
 	}
@@ -49,6 +47,9 @@ func (w World) Nodetool(ctx context.Context, ref string, args []string, s Stream
 	}
 	if !p.Running {
 		return &Fail{Code: ExitFailure, Op: n.Name + " is " + p.String(), Hint: "crossring start " + c.inv.Plan.Name + ":" + n.Name}
+	}
+	if c.remote() {
+		return w.remoteNodetool(ctx, c, n, p.PID, args, s)
 	}
 	sw, err := w.prepare(ctx, c.rel)
 	if err != nil {
@@ -81,22 +82,10 @@ func (w World) Nodetool(ctx context.Context, ref string, args []string, s Stream
 type jmxAt struct{ host, port string }
 
 func (w World) runNodetool(ctx context.Context, c cluster, n topology.Node, sw software, at jmxAt, args []string, s Streams) error {
-	argv := append([]string{}, c.rel.NodetoolArgs...)
-	for _, m := range c.rel.Exports {
-		argv = append(argv, "--add-exports="+m+"=ALL-UNNAMED")
-	}
-	for _, m := range c.rel.Opens {
-		argv = append(argv, "--add-opens="+m+"=ALL-UNNAMED")
-	}
 	// nodetool of 1.2 makes the snitch of the configuration beside it, and that asks
 	// where it is, as it does in the server.
-	argv = append(argv, "-Dhttp.proxyHost="+n.PrivateAddress, "-Dhttp.proxyPort="+strconv.Itoa(n.Ports.Metadata))
-	argv = append(argv, "-Xmx128m", "-XX:-UsePerfData", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-		"-Duser.home="+n.Layout.Home, "-Djava.io.tmpdir="+n.Layout.Tmp,
-		"-Dcassandra.storagedir="+n.Layout.Home, "-Dlogback.configurationFile=logback-tools.xml",
-		"-Dlog4j.configuration=log4j-tools.properties",
-		"-cp", strings.Join(append([]string{n.Layout.Conf}, sw.jars.ClassPath...), ":"),
-		c.rel.Nodetool, "-h", at.host, "-p", at.port)
+	proxy := []string{"-Dhttp.proxyHost=" + n.PrivateAddress, "-Dhttp.proxyPort=" + strconv.Itoa(n.Ports.Metadata)}
+	argv := nodetoolArgs(c.rel, n, append([]string{n.Layout.Conf}, sw.jars.ClassPath...), at, proxy...)
 	cmd := exec.CommandContext(ctx, sw.java, append(argv, args...)...)
 	cmd.Dir = n.Layout.Root
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.In, s.Out, s.Err
@@ -110,6 +99,23 @@ func (w World) runNodetool(ctx context.Context, c cluster, n topology.Node, sw s
 		return fmt.Errorf("nodetool on %s: %w", n.Name, err)
 	}
 	return nil
+}
+
+// nodetoolArgs are the arguments of java that make it the nodetool of a version.
+func nodetoolArgs(rel release.Release, n topology.Node, classPath []string, at jmxAt, more ...string) []string {
+	argv := append([]string{}, rel.NodetoolArgs...)
+	for _, m := range rel.Exports {
+		argv = append(argv, "--add-exports="+m+"=ALL-UNNAMED")
+	}
+	for _, m := range rel.Opens {
+		argv = append(argv, "--add-opens="+m+"=ALL-UNNAMED")
+	}
+	argv = append(argv, more...)
+	return append(argv, "-Xmx128m", "-XX:-UsePerfData", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+		"-Duser.home="+n.Layout.Home, "-Djava.io.tmpdir="+n.Layout.Tmp,
+		"-Dcassandra.storagedir="+n.Layout.Home, "-Dlogback.configurationFile=logback-tools.xml",
+		"-Dlog4j.configuration=log4j-tools.properties",
+		"-cp", strings.Join(classPath, ":"), rel.Nodetool, "-h", at.host, "-p", at.port)
 }
 
 // agent switches the JVM's own JMX agent on or off.

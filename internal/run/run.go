@@ -99,6 +99,9 @@ func (w World) open(name string) (cluster, error) {
 	if err != nil {
 		return c, err
 	}
+	if err := ownState(name, c.dir, inv); err != nil {
+		return c, err
+	}
 	if inv.Remote != nil {
 		all, err := readPrepared(c.dir)
 		if err != nil {
@@ -220,7 +223,7 @@ func (e *SpecDiffersError) ExitCode() int { return ExitBusy }
 
 // Hint is the command that makes room.
 func (e *SpecDiffersError) Hint() string {
-	return "crossring down " + e.Name + "   # or choose another name in the spec"
+	return "crossring up -f FILE --replace   # as crossring down " + e.Name + ", and up; or choose another name in the spec"
 }
 
 // checkSame compares the spec asked for with that of the cluster that stands.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"crossring/internal/cql"
@@ -14,6 +12,7 @@ import (
 	"crossring/internal/release"
 	"crossring/internal/spec"
 	"crossring/internal/topology"
+	"crossring/provision/ec2"
 	"crossring/ringcheck"
 	"crossring/yamlgen"
 )
@@ -30,6 +29,13 @@ type UpRequest struct {
 	Timeout time.Duration
 	// Choice names nodes of a running cluster that are to go or to be replaced.
 	Choice NodeChoice
+	// Replace takes a cluster of that name down that was made from another spec.
+	Replace bool
+	// Confirm is asked before machines are taken down for that; nil is a yes.
+	Confirm func(question string) (bool, error)
+	// Gather says of which clusters logs are fetched when up fails, or before one is
+	// replaced.
+	Gather Gathering
 }
 
 // UpResult is what stands, as far as Up got.
@@ -37,6 +43,10 @@ type UpResult struct {
 	Schema    string             `json:"schema"`
 	Inventory topology.Inventory `json:"inventory"`
 	Ring      *ringcheck.Ring    `json:"ring"`
+	// Collected is nil when nothing was fetched: Up fetches when it failed.
+	Collected *Evidence `json:"collected"`
+
+	made bool // all machines are there
 }
 
 // Up makes what the spec asks for, from wherever an earlier Up of the same spec
@@ -51,7 +61,8 @@ func (w World) Up(ctx context.Context, req UpRequest) (UpResult, error) {
 	name := req.Name
 	var p topology.Plan
 	if req.Spec != nil {
-		name = req.Spec.Name
+		s := w.withSavedOperators(*req.Spec)
+		req.Spec, name = &s, s.Name
 		if p, err = plan.Build(*req.Spec); err != nil {
 			return res, Usage("", err, "")
 		}
@@ -91,6 +102,16 @@ func (w World) Up(ctx context.Context, req UpRequest) (UpResult, error) {
 		return res, err
 	default:
 		change, err := w.changeOf(c, req, p)
+		var differs *SpecDiffersError
+		if errors.As(err, &differs) && req.Replace {
+			if c, err = w.replace(ctx, c, differs, req); err == nil {
+				c.rel, err = release.Find(p.Version)
+			}
+			if err != nil {
+				return res, err
+			}
+			break
+		}
 		if err != nil {
 			return res, err
 		}
@@ -104,7 +125,13 @@ func (w World) Up(ctx context.Context, req UpRequest) (UpResult, error) {
 		}
 		p = c.inv.Plan
 	}
-	return w.build(ctx, c, p, req, until)
+	res, err = w.build(ctx, c, p, req, until)
+	if err != nil && res.made && ctx.Err() == nil {
+		if c, openErr := w.open(name); openErr == nil {
+			res.Collected = w.gather(ctx, c, req.Gather)
+		}
+	}
+	return res, err
 }
 
 // build does the steps after the plan.
@@ -129,11 +156,14 @@ func (w World) build(ctx context.Context, c cluster, p topology.Plan, req UpRequ
 		}
 		return err
 	})
-	res.Inventory = c.inv
+	res.Inventory, res.made = c.inv, err == nil
 	if err != nil || until == 1 {
 		return res, err
 	}
 	if c.remote() && until >= 3 {
+		if err := w.holdHostKeys(ctx, c); err != nil {
+			return res, err
+		}
 		err := w.stage("disks, Java and Cassandra on the machines", func() (err error) {
 			c, err = w.readyMachines(ctx, c, sw)
 			return err
@@ -204,6 +234,9 @@ func (w World) make(ctx context.Context, c cluster, p topology.Plan, sw software
 	}
 	inv, err := maker.Make(ctx, p)
 	if err != nil {
+		if made := ec2.Made(inv); made != "" {
+			w.Say("so far there are %s: crossring up %s goes on, crossring down %s removes them", made, p.Name, p.Name)
+		}
 		return inv, cluster{inv: inv}.partialOf(err)
 	}
 	all, err := readPrepared(c.dir)
@@ -366,30 +399,4 @@ func stepNumber(until string) (int, error) {
 		}
 	}
 	return 0, Usage("", fmt.Errorf("--until is one of %v, not %q", steps, until), "crossring help up")
-}
-
-// Marks in a cluster's directory.
-const (
-	// readyMark: the ring has been whole; from then on a start is a restart.
-	readyMark = "ready"
-	// keyspaceMark: the test keyspace has been made.
-	keyspaceMark = "keyspace"
-)
-
-func isMarked(dir, name string) (bool, error) {
-	_, err := os.Stat(filepath.Join(dir, name))
-	if errors.Is(err, os.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("look for the mark %s: %w", name, err)
-	}
-	return true, nil
-}
-
-func mark(dir, name string) error {
-	if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
-		return fmt.Errorf("leave the mark %s: %w", name, err)
-	}
-	return nil
 }

@@ -231,10 +231,12 @@ func checkEC2(s Spec, c checker) {
 	if e.Owner != "" {
 		c.match("ec2.owner", e.Owner, ownerPattern, "a name that a tag can hold")
 	}
-	if m := e.CassandraMirror; m != "" && !strings.HasPrefix(m, "https://") && !strings.HasPrefix(m, "http://") {
+	if m := e.CassandraMirror; m != "" && !isURL(m) {
 		c.bad("ec2.cassandra_mirror", "%q is not a URL of http or https", m)
 	}
 }
+
+func isURL(s string) bool { return strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://") }
 
 // CheckCIDR says what is wrong with a network of the operator's, "" if nothing.
 func CheckCIDR(cidr string) string {

@@ -96,6 +96,7 @@ func (d *decoder) spec(root *yaml.Node, s *Spec) {
 			field{"replication", func(d *decoder, n *yaml.Node, path string) { d.replication(n, path, s) }},
 		)},
 		{"hosts", text(&s.Hosts)},
+		{"cassandra_mirror", text(&s.CassandraMirror)},
 		{"ec2", func(d *decoder, n *yaml.Node, path string) { d.ec2(n, path, s) }},
 		{"ccm", func(d *decoder, n *yaml.Node, path string) { d.ccm(n, path, s) }},
 		{"containers", func(d *decoder, n *yaml.Node, path string) { d.containers(n, path, s) }},

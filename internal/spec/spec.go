@@ -34,6 +34,9 @@ type Spec struct {
 	Stress    Stress         `json:"stress"`
 	// Hosts is the inventory file of provider hosts.
 	Hosts string `json:"hosts,omitempty"`
+	// CassandraMirror is a URL below which the machines of provider hosts find
+	// Cassandra's tarballs; empty sends them the jars of this computer.
+	CassandraMirror string `json:"cassandra_mirror,omitempty"`
 	// EC2 is nil when the file has no such block and another provider is asked for.
 	EC2 *EC2 `json:"ec2,omitempty"`
 	// CCM and Containers are nil as EC2 is.

@@ -137,6 +137,16 @@ func check(s Spec) []*Problem {
 		bad("hosts", "names the inventory file of provider hosts, and goes with it alone")
 	}
 	checkPlaces(s, checker{bad, oneOf, match, between})
+	if m := s.CassandraMirror; m != "" {
+		switch {
+		case s.Provider == "ec2":
+			bad("cassandra_mirror", "goes with provider hosts; on EC2 it is ec2.cassandra_mirror")
+		case s.Provider != "hosts":
+			bad("cassandra_mirror", "goes with provider hosts: other clusters take the jars of this computer")
+		case !isURL(m):
+			bad("cassandra_mirror", "%q is not a URL of http or https", m)
+		}
+	}
 	if s.EC2 != nil {
 		checkEC2(s, checker{bad, oneOf, match, between})
 	}

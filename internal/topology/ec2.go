@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"strconv"
 	"strings"
 	"time"
 )
@@ -95,4 +96,27 @@ func EC2Names(scheme, zone string) (datacenter, rack string) {
 		return datacenter, zone
 	}
 	return strings.TrimSuffix(datacenter, "-1"), zone[strings.LastIndex(zone, "-")+1:]
+}
+
+// VCPUs is how many virtual processors an instance type has, by the rule that its size
+// follows: large is 2, xlarge 4, 2xlarge 8. A few old types are off the rule. 0 is a
+// size that has none, metal above all.
+func VCPUs(instanceType string) int {
+	family, size, _ := strings.Cut(instanceType, ".")
+	switch size {
+	case "large":
+		return 2
+	case "xlarge":
+		return 4
+	case "nano", "micro", "small", "medium":
+		if strings.HasPrefix(family, "t") && !(family == "t2" && size != "medium") && family != "t1" {
+			return 2
+		}
+		return 1
+	}
+	n, err := strconv.Atoi(strings.TrimSuffix(size, "xlarge"))
+	if err != nil || !strings.HasSuffix(size, "xlarge") {
+		return 0
+	}
+	return 4 * n
 }

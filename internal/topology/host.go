@@ -1,6 +1,9 @@
 package topology
 
-import "path"
+import (
+	"net/netip"
+	"path"
+)
 
 // Host is how a node's machine is reached and used, on providers that have
 // machines: by SSH.
@@ -30,6 +33,16 @@ type Host struct {
 	Java string `json:"java,omitempty"`
 	// Systemd says that the server runs as a unit; false until the machine was made ready.
 	Systemd bool `json:"systemd,omitempty"`
+}
+
+// RMIHost is the loopback address on which a node's JMX is switched on for a while, on
+// its own machine. Several nodes share one only in tests, each with a loopback address
+// of its own.
+func (n Node) RMIHost() string {
+	if ip, err := netip.ParseAddr(n.PrivateAddress); err == nil && ip.IsLoopback() {
+		return n.PrivateAddress
+	}
+	return "127.0.0.1"
 }
 
 // Remote is what crossring knows of a cluster on machines of their own.

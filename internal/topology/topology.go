@@ -27,7 +27,10 @@ type Plan struct {
 	HeapMB       int     `json:"heap_mb"`
 	RTTMillis    float64 `json:"rtt_ms"` // between regions, local provider
 	// Hosts is the inventory file of the hosts provider.
-	Hosts    string   `json:"hosts,omitempty"`
+	Hosts string `json:"hosts,omitempty"`
+	// Mirror is where the machines of the hosts provider find Cassandra's tarballs;
+	// "" sends them the jars of this computer.
+	Mirror   string   `json:"cassandra_mirror,omitempty"`
 	Disks    Disks    `json:"disks"`
 	Keyspace Keyspace `json:"keyspace"`
 	Stress   Stress   `json:"stress"`

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -60,6 +59,9 @@ func (r *region) check(ctx context.Context) error {
 	if err := r.findVPC(ctx); err != nil {
 		return err
 	}
+	if r.st.Complete {
+		return nil // there is nothing more to be made
+	}
 	return r.checkQuotas(ctx)
 }
 
@@ -101,6 +103,9 @@ func (r *region) checkType(ctx context.Context, api typeAPI) error {
 		return &PlanError{Region: r.name, Problem: "asking about " + e.InstanceType, Err: err, Fix: "set another ec2.instance_type in the spec"}
 	}
 	info := out.InstanceTypes[0]
+	if r.vcpus = topology.VCPUs(e.InstanceType); info.VCpuInfo != nil {
+		r.vcpus = int(aws.ToInt32(info.VCpuInfo.DefaultVCpus))
+	}
 	if p := info.ProcessorInfo; p != nil && !slices.Contains(p.SupportedArchitectures, types.ArchitectureType(e.Architecture)) {
 		return &PlanError{Region: r.name, Problem: fmt.Sprintf("%s is %v, not %s", e.InstanceType, p.SupportedArchitectures, e.Architecture), Fix: "set ec2.architecture in the spec"}
 	}
@@ -163,54 +168,4 @@ func findImage(ctx context.Context, api imageAPI, params parameterAPI, region st
 		return bad(fmt.Sprintf("image %s is for %s, not %s", what, newest.Architecture, e.Architecture), nil)
 	}
 	return image{ID: aws.ToString(newest.ImageId), Name: aws.ToString(newest.Name), RootDevice: aws.ToString(newest.RootDeviceName)}, nil
-}
-
-// checkQuotas compares what is still to be made with what the account allows. What
-// EC2 does not tell in these calls, vCPUs above all, comes as a QuotaError when it is
-// met.
-func (r *region) checkQuotas(ctx context.Context) error {
-	out, err := r.api.DescribeAccountAttributes(ctx, &ec2.DescribeAccountAttributesInput{})
-	if err != nil {
-		return fmt.Errorf("reading the limits of %s: %w", r.name, err)
-	}
-	limit := map[string]int{}
-	for _, a := range out.AccountAttributes {
-		for _, v := range a.AttributeValues {
-			if n, err := strconv.Atoi(aws.ToString(v.AttributeValue)); err == nil {
-				limit[aws.ToString(a.AttributeName)] = n
-			}
-		}
-	}
-	var errs []error
-	for _, q := range r.st.Plan.EC2.Quotas {
-		if q.Region != r.name {
-			continue
-		}
-		switch most := limit["vpc-max-security-groups-per-interface"]; {
-		case q.Quota == topology.QuotaGroups && most > 0 && q.Need > most:
-			errs = append(errs, &QuotaError{Region: r.name, Quota: q.Quota, Need: q.Need, Limit: most})
-		case q.Quota == topology.QuotaElasticIPs:
-			errs = append(errs, r.checkAddresses(ctx, q.Need, limit["vpc-max-elastic-ips"]))
-		}
-	}
-	return join(errs)
-}
-
-func (r *region) checkAddresses(ctx context.Context, need, limit int) error {
-	if limit == 0 {
-		return nil
-	}
-	out, err := r.api.DescribeAddresses(ctx, &ec2.DescribeAddressesInput{})
-	if err != nil {
-		return fmt.Errorf("reading the addresses of %s: %w", r.name, err)
-	}
-	for _, a := range out.Addresses {
-		if tagged(a.Tags, TagRun) == r.st.Run {
-			need--
-		}
-	}
-	if need > 0 && len(out.Addresses)+need > limit {
-		return &QuotaError{Region: r.name, Quota: topology.QuotaElasticIPs, Need: need, Have: len(out.Addresses), Limit: limit}
-	}
-	return nil
 }

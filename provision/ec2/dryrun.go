@@ -23,8 +23,12 @@ func (p Provider) DryRun(ctx context.Context, plan topology.Plan) error {
 		return err
 	}
 	s := &site{Provider: p, st: state{Plan: plan, Run: "dry-run-dry-run", Expires: p.Now().Add(time.Duration(plan.EC2.TTLSeconds * float64(time.Second)))}}
+	s.mem, s.home = remember(nil, nil), ec2.NewFromConfig(cfg)
 	for _, name := range regionNames(plan.Nodes) {
 		s.regions = append(s.regions, s.region(name, cfg))
+	}
+	if err := s.checkRegions(ctx, s.home); err != nil {
+		return err
 	}
 	return join(side(s.regions, func(r *region) error {
 		if err := r.check(ctx); err != nil {

@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+
 	"crossring/internal/journal"
 	"crossring/internal/topology"
 )
@@ -77,6 +79,7 @@ type state struct {
 	Plan    topology.Plan `json:"plan"`
 	Run     string        `json:"run"`
 	Owner   string        `json:"owner"`
+	Account string        `json:"account"` // number of the AWS account; "" is not known
 	Made    time.Time     `json:"made"`
 	Expires time.Time     `json:"expires"`
 	// Complete says that all of it stood once. What is gone afterwards was taken away
@@ -182,6 +185,7 @@ type site struct {
 	public  string // the key that the hosts let in
 	mem     *memory
 	regions []*region
+	home    regionsAPI // of the region of the configuration
 }
 
 // open reads or begins the journal of a cluster, and connects its regions.
@@ -197,6 +201,7 @@ func (p Provider) open(ctx context.Context, st state, names []string) (*site, er
 	if err != nil {
 		return nil, errors.Join(err, j.Close())
 	}
+	s.home = ec2.NewFromConfig(conn)
 	for _, name := range names {
 		s.regions = append(s.regions, s.region(name, conn))
 	}

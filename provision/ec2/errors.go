@@ -64,7 +64,8 @@ func (e *PlanError) Hint() string { return e.Fix }
 // EC2 only said so.
 type QuotaError struct {
 	Region, Quota     string
-	Need, Have, Limit int // more, in use, allowed
+	Need, Have, Limit int    // more, in use, allowed
+	Code              string // as Service Quotas has it, "ec2 L-1216C47A"; "" where it is not known
 	Err               error
 }
 
@@ -80,8 +81,12 @@ func (e *QuotaError) Unwrap() error { return e.Err }
 // Hint names the way out.
 func (e *QuotaError) Hint() string {
 	hint := "ask for more in the Service Quotas console"
+	if service, code, ok := strings.Cut(e.Code, " "); ok {
+		hint = fmt.Sprintf("aws service-quotas request-service-quota-increase --region %s --service-code %s --quota-code %s --desired-value %d",
+			e.Region, service, code, e.Have+e.Need)
+	}
 	if e.Quota == "elastic-ips" {
-		hint += ", or write public_ip: ephemeral under ec2: in the spec"
+		hint += "   # or write public_ip: ephemeral under ec2: in the spec"
 	}
 	return hint
 }
@@ -120,7 +125,7 @@ func (e *TakenError) ExitCode() int { return exitBusy }
 
 // Hint names the way out.
 func (e *TakenError) Hint() string {
-	return "choose another name in the spec, or take it down with the state directory it was made from"
+	return "crossring down " + e.Name + " --ec2   # if it is to go; or choose another name in the spec"
 }
 
 // GoneError says that something of a whole cluster was taken away by somebody else.

@@ -222,7 +222,7 @@ func (p Provider) Remove(ctx context.Context, l Listed) error {
 	if st, err := p.readState(l.Name); err == nil && st.Run == l.Run {
 		return p.Unmake(ctx, p.inventoryOf(st))
 	}
-	p.StateDir = filepath.Join(p.StateDir, "collected", l.Run)
+	p.StateDir = filepath.Join(p.StateDir, "foreign", l.Run)
 	inv := topology.Inventory{Plan: topology.Plan{Name: l.Name, Provider: "ec2", EC2: &topology.EC2Plan{}}, EC2: &topology.EC2{Run: l.Run}}
 	for _, region := range l.Regions {
 		inv.Plan.Nodes = append(inv.Plan.Nodes, topology.Node{Region: region})

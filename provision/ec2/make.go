@@ -105,20 +105,25 @@ func (s *site) check(ctx context.Context, fresh bool) error {
 	if s.public, err = s.publicKey(); err != nil {
 		return err
 	}
-	err = join(side(s.regions, func(r *region) error {
-		if err := r.check(ctx); err != nil || !fresh {
+	account := s.st.Account
+	if fresh {
+		if err := s.checkRegions(ctx, s.home); err != nil {
 			return err
 		}
-		things, err := r.scan(ctx, []types.Filter{filter("tag:"+TagCluster, s.st.Plan.Name)})
-		if err == nil && len(things) > 0 {
-			err = &TakenError{Name: s.st.Plan.Name, Things: things}
-		}
+	}
+	if err := s.checkAccount(ctx); err != nil {
 		return err
+	}
+	err = join(side(s.regions, func(r *region) error {
+		if err := r.check(ctx); err != nil || s.st.Complete {
+			return err
+		}
+		return r.checkTaken(ctx)
 	}))
 	if err != nil {
 		return err
 	}
-	changed := false
+	changed := s.st.Account != account
 	for _, r := range s.regions {
 		if s.st.Images[r.name] != r.image {
 			s.st.Images[r.name], changed = r.image, true

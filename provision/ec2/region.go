@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 )
 
@@ -51,6 +52,9 @@ type region struct {
 	ssm  *ssm.Client
 	gate gate
 
+	quotas *servicequotas.Client
+	vcpus  int // of one instance of the plan's type
+
 	zones []string // that have the instance type, in order
 	vpc   string
 	mu    sync.Mutex // of subnets
@@ -62,7 +66,8 @@ type region struct {
 func (s *site) region(name string, cfg aws.Config) *region {
 	cfg = cfg.Copy()
 	cfg.Region = name
-	return &region{site: s, name: name, api: ec2.NewFromConfig(cfg), ssm: ssm.NewFromConfig(cfg), subnets: map[string]string{}}
+	return &region{site: s, name: name, api: ec2.NewFromConfig(cfg), ssm: ssm.NewFromConfig(cfg),
+		quotas: servicequotas.NewFromConfig(cfg), subnets: map[string]string{}}
 }
 
 // once makes a call without the SDK's own repetitions.

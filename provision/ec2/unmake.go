@@ -32,6 +32,9 @@ func (p Provider) Unmake(ctx context.Context, inv topology.Inventory) (err error
 	if err != nil {
 		return err
 	}
+	if err := s.checkAccount(ctx); err != nil {
+		return errors.Join(err, s.close())
+	}
 	left := make([][]Thing, len(s.regions))
 	errs := side(numbersOf(s.regions), func(i int) (err error) {
 		left[i], err = s.regions[i].clear(ctx)

@@ -164,6 +164,13 @@ func TestMakeAndUnmake(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	late := p
+	late.Now = func() time.Time { return time.Now().Add(time.Hour) }
+	late.StateDir = t.TempDir()
+	var clock *prepare.ClockError
+	if _, err := late.Make(ctx, plan); !errors.As(err, &clock) || clock.Offset > -59*time.Minute || !strings.Contains(clock.Hint(), "chronyc makestep") {
+		t.Errorf("clocks an hour off gave %v", err)
+	}
 	again, err := p.Make(ctx, plan)
 	if err != nil || again.Remote.ID != inv.Remote.ID || inv.Remote.ID == "" {
 		t.Errorf("made again with id %q of %q, %v", again.Remote.ID, inv.Remote.ID, err)

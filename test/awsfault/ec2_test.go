@@ -31,6 +31,7 @@ const (
 var lab struct {
 	moto *Moto
 	why  string
+	dir  string // for what all tests share
 }
 
 func TestMain(m *testing.M) {
@@ -49,6 +50,7 @@ func withMoto(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
+	lab.dir = dir
 	cache, err := os.UserCacheDir()
 	if err == nil {
 		var server string

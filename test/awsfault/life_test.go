@@ -75,7 +75,7 @@ func TestListExtendCollect(t *testing.T) {
 	if err := other.Remove(ctx, *b.list(t)); err != nil {
 		t.Error(err)
 	}
-	if left, err := os.ReadDir(filepath.Join(other.StateDir, "collected")); err != nil || len(left) > 0 {
+	if left, err := os.ReadDir(filepath.Join(other.StateDir, "foreign")); err != nil || len(left) > 0 {
 		t.Errorf("left on disk: %v, %v", left, err)
 	}
 	b.none(t)

@@ -4,49 +4,92 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
 
-// The program itself, as somebody types it, up to provision and down again.
-func TestProgram(t *testing.T) {
-	b := newBench(t, strings.ReplaceAll(twoRegions, "  operator_cidr: 203.0.113.4/32\n", ""))
-	b.proxy.Arm(nil)
-	dir := t.TempDir()
-	exe := filepath.Join(dir, "crossring")
-	if out, err := exec.Command("go", "build", "-o", exe, "crossring").CombinedOutput(); err != nil {
-		t.Fatalf("building the program: %v\n%s", err, out)
+// typist types commands of the program, built from this source, against a bench.
+type typist struct {
+	t     *testing.T
+	exe   string
+	state string
+}
+
+// program is the binary, built once for all tests.
+var program = sync.OnceValues(func() (string, error) {
+	exe := filepath.Join(lab.dir, "crossring")
+	out, err := exec.Command("go", "build", "-o", exe, "crossring").CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("building the program: %w\n%s", err, out)
 	}
-	file := filepath.Join(dir, "fault.yaml")
-	text := "version: crossring/v1\nname: fault\nprovider: ec2\n" + strings.ReplaceAll(twoRegions, "  operator_cidr: 203.0.113.4/32\n", "")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+	return exe, err
+})
+
+func newTypist(t *testing.T) typist {
+	t.Helper()
+	exe, err := program()
+	if err != nil {
 		t.Fatal(err)
 	}
-	state := filepath.Join(dir, "state")
+	return typist{t: t, exe: exe, state: filepath.Join(t.TempDir(), "state")}
+}
+
+// spec writes the cluster.yaml of a bench.
+func (y typist) spec(text string) string {
+	y.t.Helper()
+	file := filepath.Join(y.t.TempDir(), "fault.yaml")
+	if err := os.WriteFile(file, []byte("version: crossring/v1\nname: fault\nprovider: ec2\n"+text), 0o600); err != nil {
+		y.t.Fatal(err)
+	}
+	return file
+}
+
+// command is a command that is not started yet; out takes both streams.
+func (y typist) command(ctx context.Context, stdout, stderr io.Writer, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, y.exe, append([]string{"--state", y.state}, args...)...)
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	return cmd
+}
+
+// run runs a command that should end with a code. What it answers is returned, and with
+// any code but 0 what it said besides.
+func (y typist) run(want int, args ...string) string {
+	y.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	run := func(want int, args ...string) string {
-		t.Helper()
-		cmd := exec.CommandContext(ctx, exe, append([]string{"--state", state}, args...)...)
-		out, stderr := &strings.Builder{}, &strings.Builder{}
-		cmd.Stdout, cmd.Stderr = out, stderr
-		err := cmd.Run()
-		var exit *exec.ExitError
-		if err != nil && !errors.As(err, &exit) {
-			t.Fatal(err)
-		}
-		if got := cmd.ProcessState.ExitCode(); got != want {
-			t.Fatalf("crossring %s: exit %d, want %d\n%s%s", strings.Join(args, " "), got, want, out, stderr)
-		}
-		if want == 0 {
-			return out.String()
-		}
-		return out.String() + stderr.String()
+	out, stderr := &strings.Builder{}, &strings.Builder{}
+	cmd := y.command(ctx, out, stderr, args...)
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		y.t.Fatal(err)
 	}
+	if got := cmd.ProcessState.ExitCode(); got != want {
+		y.t.Fatalf("crossring %s: exit %d, want %d\n%s%s", strings.Join(args, " "), got, want, out, stderr)
+	}
+	if want == 0 {
+		return out.String()
+	}
+	return out.String() + stderr.String()
+}
+
+// withoutOperator is the spec of two regions that leaves to the command line who may
+// reach it.
+var withoutOperator = strings.ReplaceAll(twoRegions, "  operator_cidr: 203.0.113.4/32\n", "")
+
+// The program itself, as somebody types it, up to provision and down again.
+func TestProgram(t *testing.T) {
+	b := newBench(t, withoutOperator)
+	b.proxy.Arm(nil)
+	y := newTypist(t)
+	file, state, run := y.spec(withoutOperator), y.state, y.run
 	if out := run(2, "up", "-f", file, "--until", "provision"); !strings.Contains(out, "--operator-cidr") {
 		t.Errorf("without a network: %s", out)
 	}
@@ -67,6 +110,14 @@ func TestProgram(t *testing.T) {
 	if calls := b.proxy.Mutations(); len(calls) > 0 {
 		t.Errorf("the second up called %v", calls)
 	}
+	// The network that was given is kept: without it the spec is the same.
+	run(0, "up", "-f", file, "--until", "provision")
+	if calls := b.proxy.Mutations(); len(calls) > 0 {
+		t.Errorf("the third up called %v", calls)
+	}
+	if out := run(8, "up", "-f", file, "--operator-cidr", "198.51.100.0/24"); !strings.Contains(out, `ec2.operator_cidr[0]: "203.0.113.4/32" → "198.51.100.0/24"`) {
+		t.Errorf("another network: %s", out)
+	}
 	var listing struct {
 		Clusters []struct {
 			Name      string  `json:"name"`
@@ -78,10 +129,13 @@ func TestProgram(t *testing.T) {
 		t.Errorf("ls: %s", out)
 	}
 	run(0, "extend", "fault", "--ttl", "20h")
-	if out := run(2, "down", "fault"); !strings.Contains(out, "crossring down fault --yes") {
+	if out := run(2, "extend", "fault", "--ttl=-1h"); !strings.Contains(out, "is over already") {
+		t.Errorf("a time to live in the past: %s", out)
+	}
+	if out := run(2, "down", "fault"); !strings.Contains(out, "down fault --yes") {
 		t.Errorf("down without a word: %s", out)
 	}
-	run(0, "down", "fault", "--yes")
+	run(0, "down", "fault", "--yes", "--no-collect")
 	b.none(t)
 	run(0, "gc", "--region", "us-east-1")
 

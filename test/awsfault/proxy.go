@@ -75,6 +75,10 @@ type Proxy struct {
 	Delay time.Duration
 	// ElasticIPs is the quota of a region.
 	ElasticIPs int
+	// VCPUs is the quota of a region for instances of any family.
+	VCPUs int
+	// Console is what an instance has printed on its console; nil leaves it to moto.
+	Console func(instance string) string
 	// Kill ends the process whose calls these are.
 	Kill func()
 	// Struck is told when the fault strikes, if it is set.
@@ -91,11 +95,13 @@ type Proxy struct {
 	fault   *Fault
 	left    int // how often the fault still strikes
 	reached bool
+
+	quotasAsked []string
 }
 
 // NewProxy starts a proxy in front of a moto server.
 func NewProxy(moto string) *Proxy {
-	p := &Proxy{moto: moto, ElasticIPs: 5, client: &http.Client{Timeout: time.Minute}, count: map[string]int{}}
+	p := &Proxy{moto: moto, ElasticIPs: 5, VCPUs: 2048, client: &http.Client{Timeout: time.Minute}, count: map[string]int{}}
 	p.rules = newRules(p)
 	p.server = httptest.NewServer(http.HandlerFunc(p.handle))
 	p.URL = p.server.URL
@@ -172,6 +178,10 @@ func (p *Proxy) handle(w http.ResponseWriter, req *http.Request) {
 	}
 	form, err := url.ParseQuery(string(body))
 	if err != nil || form.Get("Action") == "" {
+		if r, ok := p.quota(req, body); ok {
+			send(w, r)
+			return
+		}
 		send(w, p.forward(req, body)) // another service's
 		return
 	}

@@ -2,6 +2,7 @@ package awsfault
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/xml"
 	"fmt"
 	"net/http"
@@ -76,6 +77,11 @@ func (r *rules) apply(req *http.Request, region, action string, form url.Values,
 	switch action {
 	case "RunInstances":
 		answer = r.run(req, api, region, form, body)
+	case "GetConsoleOutput":
+		if r.p.Console != nil {
+			return console(form.Get("InstanceId"), r.p.Console(form.Get("InstanceId")))
+		}
+		answer = r.p.forward(req, body)
 	case "DescribeAccountAttributes":
 		answer = r.p.forward(req, body)
 		answer.body = addressLimit.ReplaceAll(answer.body, fmt.Appendf(nil, "${1}%d", r.p.ElasticIPs))
@@ -94,6 +100,13 @@ func (r *rules) apply(req *http.Request, region, action string, form url.Values,
 		r.hidden[region+" "+id] = hide
 	}
 	return answer
+}
+
+// console is EC2's answer about the console of an instance.
+func console(instance, output string) reply {
+	body := fmt.Sprintf(`<?xml version="1.0" encoding="UTF-8"?><GetConsoleOutputResponse><instanceId>%s</instanceId><output>%s</output></GetConsoleOutputResponse>`,
+		instance, base64.StdEncoding.EncodeToString([]byte(output)))
+	return reply{status: http.StatusOK, header: http.Header{"Content-Type": {"text/xml;charset=UTF-8"}}, body: []byte(body)}
 }
 
 var addressLimit = regexp.MustCompile(`(?s)(<attributeName>vpc-max-elastic-ips</attributeName>.*?<attributeValue>)\d+`)

@@ -177,7 +177,7 @@ func (f Facts) Check(n topology.Node, note func(string)) error {
 	off, sure := f.ClockOffset.Abs(), f.ClockOffset.Abs()-f.ClockError
 	switch {
 	case sure > clockLimit:
-		add(&ClockError{Node: n.Name, Offset: f.ClockOffset, Margin: f.ClockError})
+		add(&ClockError{Node: n.Name, Host: sshTo(n), Offset: f.ClockOffset, Margin: f.ClockError})
 	case sure > clockNote:
 		note(fmt.Sprintf("%s: its clock is %s off, give or take %s", n.Name, off.Round(time.Millisecond), f.ClockError.Round(time.Millisecond)))
 	case f.Synced == "no":
@@ -192,10 +192,10 @@ func (f Facts) Check(n topology.Node, note func(string)) error {
 	}
 	if !f.Running {
 		if f.FreeMB < needFreeMB {
-			add(&SpaceError{Node: n.Name, FreeMB: f.FreeMB, NeedMB: needFreeMB})
+			add(&SpaceError{Node: n.Name, Host: sshTo(n), FreeMB: f.FreeMB, NeedMB: needFreeMB})
 		}
 		for _, taken := range f.taken(n) {
-			add(&PortError{Node: n.Name, Address: taken})
+			add(&PortError{Node: n.Name, Host: sshTo(n), Address: taken})
 		}
 	}
 	if all != nil {
@@ -233,7 +233,7 @@ func oneLineEach(errs []error) string {
 
 // ClockError says that a machine's clock is too far off.
 type ClockError struct {
-	Node           string
+	Node, Host     string // Host is the command that logs in, here and below
 	Offset, Margin time.Duration
 }
 
@@ -242,9 +242,14 @@ func (e *ClockError) Error() string {
 		e.Offset.Round(time.Millisecond), e.Margin.Round(time.Millisecond))
 }
 
+// Hint is the command that sets it right.
+func (e *ClockError) Hint() string {
+	return e.Host + " sudo chronyc makestep   # with chrony, which apt-get install chrony installs"
+}
+
 // SpaceError says that a machine's disk is too full.
 type SpaceError struct {
-	Node           string
+	Node, Host     string
 	FreeMB, NeedMB int64
 }
 
@@ -252,10 +257,13 @@ func (e *SpaceError) Error() string {
 	return fmt.Sprintf("%s: %d MB free, at least %d MB needed", e.Node, e.FreeMB, e.NeedMB)
 }
 
+// Hint is the command that looks at the disks.
+func (e *SpaceError) Hint() string { return e.Host + " df -h" }
+
 // PortError says that something listens where the node would.
 type PortError struct {
-	Node    string
-	Address netip.AddrPort
+	Node, Host string
+	Address    netip.AddrPort
 }
 
 func (e *PortError) Error() string {
@@ -264,3 +272,18 @@ func (e *PortError) Error() string {
 
 // ExitCode is that of something busy.
 func (e *PortError) ExitCode() int { return 8 }
+
+// Hint is the command that tells whose it is.
+func (e *PortError) Hint() string { return e.Host + " sudo ss -ltnp" }
+
+// sshTo is the command that logs in to a node's machine.
+func sshTo(n topology.Node) string {
+	h := n.Host
+	if h == nil {
+		return "ssh " + n.Name
+	}
+	if h.Port != 0 && h.Port != 22 {
+		return fmt.Sprintf("ssh -p %d %s@%s", h.Port, h.User, h.Address)
+	}
+	return fmt.Sprintf("ssh %s@%s", h.User, h.Address)
+}

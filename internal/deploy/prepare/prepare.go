@@ -125,6 +125,9 @@ func user(n topology.Node) string {
 	return "cassandra"
 }
 
+// User is who the server of a node runs as on its machine; "" is the login.
+func User(n topology.Node) string { return user(n) }
+
 // stateDir holds what crossring itself keeps on a machine.
 func stateDir(n topology.Node) string { return hostRoot(n) + "/var/lib/crossring" }
 

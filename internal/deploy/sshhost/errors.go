@@ -2,6 +2,7 @@ package sshhost
 
 import (
 	"fmt"
+	"net"
 	"strings"
 	"time"
 )
@@ -19,6 +20,19 @@ func (e *UnreachableError) Error() string {
 
 func (e *UnreachableError) Unwrap() error { return e.Err }
 
+// Hint is the command that tries the same, and says more.
+func (e *UnreachableError) Hint() string { return sshCommand(e.Host) }
+
+// sshCommand is ssh's own to user@address:port, with every step told.
+func sshCommand(host string) string {
+	user, address, _ := strings.Cut(host, "@")
+	name, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return "ssh -v " + host
+	}
+	return fmt.Sprintf("ssh -v -p %s %s@%s", port, user, name)
+}
+
 // LoginError says that the machine did not accept the user or the key.
 type LoginError struct {
 	Host string
@@ -28,6 +42,9 @@ type LoginError struct {
 func (e *LoginError) Error() string { return fmt.Sprintf("login as %s refused: %v", e.Host, e.Err) }
 
 func (e *LoginError) Unwrap() error { return e.Err }
+
+// Hint is the command that tries the same, and says more.
+func (e *LoginError) Hint() string { return sshCommand(e.Host) }
 
 // IdentityError says that there is no key to log in with.
 type IdentityError struct {
@@ -64,7 +81,20 @@ func (e *HostKeyChangedError) Error() string {
 	if e.File != "" {
 		s += " as held in " + e.File
 	}
-	return s
+	return s + ": another machine has its address, or somebody is in between"
+}
+
+// Hint is how to look at the key, and to forget the one that is held.
+func (e *HostKeyChangedError) Hint() string {
+	host, port := e.Address, "22"
+	if h, p, err := net.SplitHostPort(e.Address); err == nil {
+		host, port = h, p
+	}
+	hint := fmt.Sprintf("ssh-keyscan -p %s %s | ssh-keygen -lf -   # to see it", port, host)
+	if e.File != "" {
+		hint += fmt.Sprintf("; if the machine was made anew: ssh-keygen -f %s -R '%s'", e.File, e.Address)
+	}
+	return hint
 }
 
 // UnknownHostKeyError says that nothing is known of a host's key, and that it was

@@ -6,7 +6,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -113,21 +115,48 @@ func (h *hostKeys) hold() error {
 	if len(h.held) > 0 || h.cfg.KnownHosts == "" || h.shown == nil {
 		return nil
 	}
+	return appendKeys(h.cfg.KnownHosts, h.address, []ssh.PublicKey{h.shown})
+}
+
+func appendKeys(file, address string, keys []ssh.PublicKey) error {
 	holding.Lock()
 	defer holding.Unlock()
-	if err := os.MkdirAll(filepath.Dir(h.cfg.KnownHosts), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return fmt.Errorf("hold host key: %w", err)
 	}
-	f, err := os.OpenFile(h.cfg.KnownHosts, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("hold host key: %w", err)
 	}
-	_, err = f.WriteString(knownhosts.Line([]string{h.address}, h.shown) + "\n")
+	text := ""
+	for _, key := range keys {
+		text += knownhosts.Line([]string{address}, key) + "\n"
+	}
+	_, err = f.WriteString(text)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return fmt.Errorf("hold host key: %w", err)
 	}
 	return nil
 }
+
+// Held says whether a file of host keys has one of a host.
+func Held(file, address string, port int) (bool, error) {
+	h, err := loadHostKeys(Config{KnownHosts: file, Address: address}, net.JoinHostPort(address, strconv.Itoa(port)))
+	return err == nil && len(h.held) > 0, err
+}
+
+// Hold writes the keys of a host, as in an authorized_keys file, into a file of host
+// keys: it may show any of them, and no other.
+func Hold(file, address string, port int, keys []string) error {
+	h, err := loadHostKeys(Config{HostKeys: keys, Address: address}, net.JoinHostPort(address, strconv.Itoa(port)))
+	if err != nil {
+		return err
+	}
+	return appendKeys(file, h.address, h.given)
+}
+
+// keyType is the beginning of a public key.
+var keyType = regexp.MustCompile(`\b(ssh-(rsa|ed25519)|ecdsa-sha2-nistp(256|384|521)) `)
 
 // ConsoleKeys finds the host keys that cloud-init prints on the console of an
 // instance at its first boot, as in an authorized_keys file.
@@ -143,6 +172,10 @@ func ConsoleKeys(console string) []string {
 	}
 	var keys []string
 	for line := range strings.Lines(block) {
+		// A console may put a time or the name of a program before what is printed.
+		if at := keyType.FindStringIndex(line); at != nil {
+			line = line[at[0]:]
+		}
 		line = strings.TrimSpace(line)
 		if key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(line)); err == nil {
 			keys = append(keys, strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))))

@@ -353,4 +353,36 @@ func TestConsoleKeys(t *testing.T) {
 	if len(keys) != 1 || keys[0] != s.HostKey {
 		t.Errorf("got %q, want %q", keys, s.HostKey)
 	}
+	prefixed := strings.ReplaceAll(console, s.HostKey, "[   21.5] cloud-init[612]: "+s.HostKey) + "-----END SSH HOST KEY KEYS-----\r\n"
+	if keys := ConsoleKeys(prefixed); len(keys) != 1 || keys[0] != s.HostKey {
+		t.Errorf("behind a prefix: got %q, want %q", keys, s.HostKey)
+	}
+}
+
+// Keys that were read elsewhere, as on a console, are held before the first connection:
+// the host may show one of them and no other.
+func TestHoldBeforeTheFirstConnection(t *testing.T) {
+	s, other := sshdtest.Start(t, "127.0.0.1"), sshdtest.Start(t, "127.0.0.1")
+	file := filepath.Join(t.TempDir(), "state", "known_hosts")
+	if held, err := Held(file, "127.0.0.1", s.Port); held || err != nil {
+		t.Errorf("held before: %t, %v", held, err)
+	}
+	if err := Hold(file, "127.0.0.1", s.Port, []string{other.HostKey, s.HostKey}); err != nil {
+		t.Fatal(err)
+	}
+	if held, err := Held(file, "127.0.0.1", s.Port); !held || err != nil {
+		t.Errorf("held after: %t, %v", held, err)
+	}
+	if held, err := Held(file, "127.0.0.1", other.Port); held || err != nil {
+		t.Errorf("another port has one: %t, %v", held, err)
+	}
+	set := func(cfg *Config) { cfg.KnownHosts, cfg.TrustFirst = file, true }
+	if err := client(t, s, set).Connect(limited(t)); err != nil {
+		t.Errorf("one of those that are held was refused: %v", err)
+	}
+	s.ChangeHostKey(t)
+	var changed *HostKeyChangedError
+	if err := client(t, s, set).Connect(limited(t)); !errors.As(err, &changed) || !strings.Contains(changed.Hint(), "ssh-keygen -f "+file+" -R '[127.0.0.1]:") {
+		t.Errorf("one that is not held gave %v", err)
+	}
 }

@@ -1,0 +1,97 @@
+package run
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"crossring/internal/spec"
+	"crossring/internal/topology"
+)
+
+// ForeignStateError says that a cluster's directory was made as another one's: it was
+// copied or moved here. What it tells of has its files elsewhere.
+type ForeignStateError struct {
+	Name string // asked for
+	Dir  string // where it was found
+	Of   string // whose it is
+	Made string // directory it was made in; "" when that is not the matter
+}
+
+func (e *ForeignStateError) Error() string {
+	if e.Made == "" {
+		return fmt.Sprintf("%s is the state of cluster %q, not of %q", e.Dir, e.Of, e.Name)
+	}
+	return fmt.Sprintf("%s is a copy of the state of cluster %q, which was made in %s", e.Dir, e.Of, e.Made)
+}
+
+// ExitCode is that of a name that is taken.
+func (e *ForeignStateError) ExitCode() int { return ExitBusy }
+
+// Hint is the way out.
+func (e *ForeignStateError) Hint() string {
+	if e.Made == "" {
+		return "crossring ls   # and choose another state directory with --state DIR"
+	}
+	// clusters/NAME is below the state directory.
+	return "crossring --state " + filepath.Dir(filepath.Dir(e.Made)) + " status " + e.Of
+}
+
+// checkOwn refuses the directory of a cluster that was made as another's or, while that
+// is still there, in another place: what is done to it would be done to the other.
+func (w World) checkOwn(name string) error {
+	p := w.provider("")
+	inv, err := p.Inventory(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return ownState(name, p.Dir(name), inv)
+}
+
+func ownState(name, dir string, inv topology.Inventory) error {
+	if of := inv.Plan.Name; of != "" && of != name {
+		return &ForeignStateError{Name: name, Dir: dir, Of: of}
+	}
+	made := ""
+	switch {
+	case inv.Local != nil:
+		made = inv.Local.Dir
+	case inv.Remote != nil:
+		made = inv.Remote.Dir
+	}
+	there, err := os.Stat(made)
+	if made == "" || err != nil {
+		return nil // there is no other
+	}
+	here, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("look at the state of %s: %w", name, err)
+	}
+	if !os.SameFile(here, there) {
+		return &ForeignStateError{Name: name, Dir: dir, Of: name, Made: made}
+	}
+	return nil
+}
+
+// withSavedOperators is a spec with the networks that the cluster was made with, where
+// the spec leaves them to the command line, and that did not name any this time.
+func (w World) withSavedOperators(s spec.Spec) spec.Spec {
+	if s.Provider != "ec2" || s.EC2 == nil || len(s.EC2.OperatorCIDR) > 0 || checkName(s.Name) != nil {
+		return s
+	}
+	var saved []string
+	dir := w.provider("").Dir(s.Name)
+	if have, err := readSpec(dir); err == nil && have.EC2 != nil {
+		saved = have.EC2.OperatorCIDR
+	} else if inv, err := w.provider("").Inventory(s.Name); err == nil && inv.Plan.EC2 != nil {
+		saved = inv.Plan.EC2.OperatorCIDRs
+	}
+	e := *s.EC2
+	e.OperatorCIDR = append([]string(nil), saved...)
+	s.EC2 = &e
+	return s
+}

@@ -1,0 +1,75 @@
+package ec2
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+
+	"crossring/internal/topology"
+)
+
+type consoleAPI interface {
+	GetConsoleOutput(context.Context, *ec2.GetConsoleOutputInput, ...func(*ec2.Options)) (*ec2.GetConsoleOutputOutput, error)
+}
+
+// Console reads what the instances of some nodes have printed on their consoles, until
+// enough says of each that it will do or ctx ends. What was read last is returned by
+// node name, also of those of which it was not enough.
+func (p Provider) Console(ctx context.Context, inv topology.Inventory, nodes []topology.Node, enough func(output string) bool) (map[string]string, error) {
+	p.Pace = p.Pace.withDefaults()
+	cfg, err := connect(ctx, p.Pace)
+	if err != nil {
+		return nil, err
+	}
+	s := &site{Provider: p}
+	all := map[string]string{}
+	var mu sync.Mutex
+	regions := map[string]*region{}
+	for _, n := range nodes {
+		if regions[n.Region] == nil {
+			regions[n.Region] = s.region(n.Region, cfg)
+		}
+	}
+	errs := side(nodes, func(n topology.Node) error {
+		id := inv.EC2.Hosts[n.Name].Instance
+		if id == "" {
+			return nil
+		}
+		for look := 0; ; look++ {
+			text, err := console(ctx, regions[n.Region].api, id)
+			if err != nil && interrupted(ctx) == nil {
+				return fmt.Errorf("reading the console of %s: %w", n.Name, err)
+			}
+			mu.Lock()
+			if text != "" {
+				all[n.Name] = text
+			}
+			mu.Unlock()
+			if err == nil && enough(text) || pause(ctx, p.Pace.backoff(look)) != nil {
+				return nil
+			}
+		}
+	})
+	return all, join(errs)
+}
+
+// console is the output of an instance's console: the latest, where the type of the
+// instance keeps that, else what EC2 keeps from its boot.
+func console(ctx context.Context, api consoleAPI, id string) (string, error) {
+	out, err := api.GetConsoleOutput(ctx, &ec2.GetConsoleOutputInput{InstanceId: &id, Latest: aws.Bool(true)})
+	if code(err) == "UnsupportedOperation" {
+		out, err = api.GetConsoleOutput(ctx, &ec2.GetConsoleOutputInput{InstanceId: &id})
+	}
+	if err != nil {
+		return "", err
+	}
+	text, err := base64.StdEncoding.DecodeString(aws.ToString(out.Output))
+	if err != nil {
+		return "", fmt.Errorf("decode the console of %s: %w", id, err)
+	}
+	return string(text), nil
+}

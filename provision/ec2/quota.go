@@ -1,0 +1,204 @@
+package ec2
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
+
+	"crossring/internal/topology"
+)
+
+// Codes of quotas, as Service Quotas has them.
+const (
+	vpcService     = "vpc"
+	ec2Service     = "ec2"
+	rulesQuotaCode = "L-0EA8095F" // inbound or outbound rules per security group
+	groupQuotaCode = "L-2AFB9258" // security groups per network interface
+	addrsQuotaCode = "L-0263D0A3" // Elastic IPs
+)
+
+// vcpuQuotas are the codes of the limits on vCPUs of instances on demand that run, by
+// the letters that a family begins with. The first that fits counts.
+var vcpuQuotas = []struct{ family, code string }{
+	{"inf", "L-1945791B"}, {"trn", "L-2C3B7624"}, {"dl", "L-6E869C2A"}, {"hpc", "L-F7808C92"}, {"u-", "L-43DA4232"},
+	{"g", "L-DB2E81BA"}, {"vt", "L-DB2E81BA"}, {"p", "L-417A185B"}, {"f", "L-74FC7D96"}, {"x", "L-7295265B"},
+	{"", "L-1216C47A"}, // A, C, D, H, I, M, R, T and Z
+}
+
+func vcpuQuota(instanceType string) string {
+	for _, q := range vcpuQuotas {
+		if strings.HasPrefix(instanceType, q.family) {
+			return q.code
+		}
+	}
+	return ""
+}
+
+// limits are the quotas of a region, by name; what could not be read is missing.
+type limits map[string]int
+
+// readLimits asks EC2 and Service Quotas. An account that may not ask the latter, or an
+// emulator that does not know it, is told of in a line, and the limit shows when it is
+// met.
+func (r *region) readLimits(ctx context.Context) (limits, error) {
+	out, err := r.api.DescribeAccountAttributes(ctx, &ec2.DescribeAccountAttributesInput{})
+	if err != nil {
+		return nil, fmt.Errorf("reading the limits of %s: %w", r.name, err)
+	}
+	found := limits{}
+	for _, a := range out.AccountAttributes {
+		for _, v := range a.AttributeValues {
+			n, err := strconv.Atoi(aws.ToString(v.AttributeValue))
+			if err != nil {
+				continue
+			}
+			switch aws.ToString(a.AttributeName) {
+			case "vpc-max-security-groups-per-interface":
+				found[topology.QuotaGroups] = n
+			case "vpc-max-elastic-ips":
+				found[topology.QuotaElasticIPs] = n
+			}
+		}
+	}
+	for quota, at := range map[string][2]string{
+		topology.QuotaRules: {vpcService, rulesQuotaCode},
+		topology.QuotaVCPUs: {ec2Service, vcpuQuota(r.st.Plan.EC2.InstanceType)},
+	} {
+		n, err := r.serviceQuota(ctx, at[0], at[1])
+		switch {
+		case interrupted(ctx) != nil:
+			return nil, interrupted(ctx)
+		case err != nil:
+			r.Log.Info("quota", "region", r.name, "quota", quota, "err", err)
+			r.Say("%s: the quota %s can't be read beforehand (%s): if it is reached, EC2 says so", r.name, quota, brief(err))
+		default:
+			found[quota] = n
+		}
+	}
+	return found, nil
+}
+
+// brief is the code of an error, or that there is none.
+func brief(err error) string {
+	if c := code(err); c != "" {
+		return c
+	}
+	return "no answer that makes sense"
+}
+
+// serviceQuota reads the value of a quota that is in force in the region.
+func (r *region) serviceQuota(ctx context.Context, service, quota string) (int, error) {
+	// It is only asked for advice, so it must not hold anything up.
+	const most = 20 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	out, err := r.quotas.GetServiceQuota(ctx, &servicequotas.GetServiceQuotaInput{ServiceCode: &service, QuotaCode: &quota}, briefly)
+	if err == nil && out.Quota != nil && out.Quota.Value != nil {
+		return int(*out.Quota.Value), nil
+	}
+	if code(err) != "NoSuchResourceException" {
+		return 0, err
+	}
+	// Nobody asked for another value than the one that all accounts have.
+	def, err := r.quotas.GetAWSDefaultServiceQuota(ctx, &servicequotas.GetAWSDefaultServiceQuotaInput{ServiceCode: &service, QuotaCode: &quota}, briefly)
+	if err != nil {
+		return 0, err
+	}
+	return int(aws.ToFloat64(def.Quota.Value)), nil
+}
+
+// briefly repeats a call twice, and not for long.
+func briefly(o *servicequotas.Options) {
+	o.Retryer = retry.NewStandard(func(s *retry.StandardOptions) {
+		s.MaxAttempts, s.MaxBackoff, s.RateLimiter = 3, time.Second, ratelimit.None
+	})
+}
+
+// checkQuotas compares what is still to be made with what the account allows.
+func (r *region) checkQuotas(ctx context.Context) error {
+	limit, err := r.readLimits(ctx)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, q := range r.st.Plan.EC2.Quotas {
+		most := limit[q.Quota]
+		if q.Region != r.name || most == 0 {
+			continue
+		}
+		switch q.Quota {
+		case topology.QuotaGroups, topology.QuotaRules:
+			asked := map[string]string{topology.QuotaGroups: groupQuotaCode, topology.QuotaRules: rulesQuotaCode}[q.Quota]
+			if q.Need > most {
+				errs = append(errs, &QuotaError{Region: r.name, Quota: q.Quota, Need: q.Need, Limit: most, Code: vpcService + " " + asked})
+			}
+		case topology.QuotaElasticIPs:
+			errs = append(errs, r.checkAddresses(ctx, q.Need, most))
+		}
+	}
+	if most := limit[topology.QuotaVCPUs]; most > 0 {
+		errs = append(errs, r.checkVCPUs(ctx, most))
+	}
+	return join(errs)
+}
+
+func (r *region) checkAddresses(ctx context.Context, need, limit int) error {
+	out, err := r.api.DescribeAddresses(ctx, &ec2.DescribeAddressesInput{})
+	if err != nil {
+		return fmt.Errorf("reading the addresses of %s: %w", r.name, err)
+	}
+	for _, a := range out.Addresses {
+		if tagged(a.Tags, TagRun) == r.st.Run {
+			need--
+		}
+	}
+	if need > 0 && len(out.Addresses)+need > limit {
+		return &QuotaError{Region: r.name, Quota: topology.QuotaElasticIPs, Need: need, Have: len(out.Addresses), Limit: limit,
+			Code: ec2Service + " " + addrsQuotaCode}
+	}
+	return nil
+}
+
+// checkVCPUs counts the vCPUs of the instances that run under the same quota. Spot
+// instances have quotas of their own.
+func (r *region) checkVCPUs(ctx context.Context, limit int) error {
+	need := 0
+	for _, n := range r.nodes() {
+		if _, standing := r.standing(n.Name); !standing {
+			need += r.vcpus
+		}
+	}
+	if need == 0 {
+		return nil
+	}
+	all, err := r.instances(ctx, []types.Filter{filter("instance-state-name", "pending", "running")})
+	if err != nil {
+		return err
+	}
+	have, mine := 0, vcpuQuota(r.st.Plan.EC2.InstanceType)
+	for _, i := range all {
+		if i.InstanceLifecycle == "" && vcpuQuota(string(i.InstanceType)) == mine {
+			have += vcpusOf(i)
+		}
+	}
+	if have+need > limit {
+		return &QuotaError{Region: r.name, Quota: topology.QuotaVCPUs, Need: need, Have: have, Limit: limit, Code: ec2Service + " " + mine}
+	}
+	return nil
+}
+
+func vcpusOf(i types.Instance) int {
+	if c := i.CpuOptions; c != nil && aws.ToInt32(c.CoreCount) > 0 {
+		return int(aws.ToInt32(c.CoreCount) * max(1, aws.ToInt32(c.ThreadsPerCore)))
+	}
+	return topology.VCPUs(string(i.InstanceType))
+}
