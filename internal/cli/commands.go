@@ -20,6 +20,8 @@ func (e *env) commands() []*cli.Command {
 		e.nodetoolCommand(),
 		e.sshCommand(),
 		e.execCommand(),
+		e.pkiCommand(),
+		e.handshakeCommand(),
 		e.faultCommand(),
 		e.tokensCommand(),
 		e.versionCommand(),
