@@ -81,6 +81,9 @@ func (w World) Render(_ context.Context, req RenderRequest) (Rendered, error) {
 		if inv.Remote != nil {
 			env = hostEnv(cluster{inv: inv}, n)
 		}
+		if inv.Plan.TLS != nil {
+			env.StorePassword = "made-by-up" // not shown: it opens the stores
+		}
 		files, err := renderer.Render(n, env)
 		if err != nil {
 			return res, fmt.Errorf("render %s: %w", n.Name, err)

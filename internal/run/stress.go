@@ -34,17 +34,18 @@ func (w World) newRun(c cluster, settings topology.Stress, version string) (*str
 }
 
 // phase is the configuration of a write or a read.
-func (w World) phase(c cluster, s topology.Stress, op string) stress.Config {
+func (w World) phase(c cluster, s topology.Stress, op string) (stress.Config, error) {
 	dc, cl := s.WriteDC, s.WriteCL
 	if op == stress.OpRead {
 		dc, cl = s.ReadDC, s.ReadCL
 	}
+	e, err := w.endpoint(c, c.inv.InDatacenter(dc))
 	return stress.Config{
-		Endpoint: w.endpoint(c, c.inv.InDatacenter(dc)),
+		Endpoint: e,
 		Keyspace: c.inv.Plan.Keyspace.Name, Table: c.inv.Plan.Keyspace.Table,
 		Rows: s.Rows, ValueBytes: s.ValueBytes, InFlight: s.InFlight, Rate: s.Rate, Consistency: cl,
 		MissingDeadline: time.Duration(s.MissingDeadlineSeconds * float64(time.Second)),
-	}
+	}, err
 }
 
 func (w World) progress(p stress.Progress) {

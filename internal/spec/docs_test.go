@@ -59,7 +59,7 @@ func TestDocumentedKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := Spec{Name: "n", Regions: []Region{{Region: "us-east-1"}}, EC2: &EC2{}}
+	s := Spec{Name: "n", Regions: []Region{{Region: "us-east-1"}}, EC2: &EC2{}, TLS: &TLS{}}
 	Defaults(&s)
 	data, err := json.Marshal(s)
 	if err != nil {

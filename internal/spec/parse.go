@@ -97,6 +97,7 @@ func (d *decoder) spec(root *yaml.Node, s *Spec) {
 		)},
 		{"hosts", text(&s.Hosts)},
 		{"ec2", func(d *decoder, n *yaml.Node, path string) { d.ec2(n, path, s) }},
+		{"tls", func(d *decoder, n *yaml.Node, path string) { d.tls(n, path, s) }},
 		{"settings", func(d *decoder, n *yaml.Node, path string) { d.settings(n, path, s) }},
 		{"stress", group(
 			field{"rows", whole(&s.Stress.Rows, 1)},

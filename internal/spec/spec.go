@@ -36,6 +36,8 @@ type Spec struct {
 	Hosts string `json:"hosts,omitempty"`
 	// EC2 is nil when the file has no such block and another provider is asked for.
 	EC2 *EC2 `json:"ec2,omitempty"`
+	// TLS is nil when the file has no such block: everything is plain text then.
+	TLS *TLS `json:"tls,omitempty"`
 
 	source *source
 }
@@ -114,6 +116,9 @@ func Defaults(s *Spec) {
 		}
 		defaultsEC2(&e)
 		s.EC2 = &e
+	}
+	if s.TLS != nil {
+		s.TLS = defaultsTLS(*s.TLS)
 	}
 	// A copy, so that a Spec that shares the list with this one stays as it is.
 	s.Regions = append([]Region(nil), s.Regions...)

@@ -42,6 +42,8 @@ type Plan struct {
 	// Change leads from a cluster that runs to this plan; nil when none does, or it
 	// is as planned.
 	Change *Change `json:"change,omitempty"`
+	// TLS is nil where everything is plain text.
+	TLS *TLSPlan `json:"tls,omitempty"`
 }
 
 // Disks names the logical volume of each kind of data.
