@@ -43,6 +43,8 @@ type loaderConfig struct {
 	// are held in memory. Empty is plain text.
 	TLSTrust    string `json:"tls_trust,omitempty"`
 	TLSIdentity string `json:"tls_identity,omitempty"`
+	// Load has how connections are made; of it nothing else counts.
+	Load topology.Stress `json:"load"`
 }
 
 // loaderProgress is a line that a loader writes to standard error.
@@ -84,6 +86,12 @@ func Loader(ctx context.Context, in io.Reader, out, progress io.Writer) error {
 		if cfg.Endpoint.TLS, err = clientConfig([]byte(lc.TLSTrust), []byte(lc.TLSIdentity)); err != nil {
 			return err
 		}
+	}
+	if cfg.Endpoint.TLS, err = loadTLS(cfg.Endpoint.TLS, lc.Load); err != nil {
+		return err
+	}
+	if cfg.Policy, err = stress.ParsePolicy(lc.Load.Connections); err != nil {
+		return err
 	}
 	if lc.Acks {
 		if cfg.Acks, err = stress.ReadAcks(r); err != nil {

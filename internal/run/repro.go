@@ -79,6 +79,9 @@ func (r *repro) run(ctx context.Context, req ReproRequest) error {
 	}); err != nil {
 		return err
 	}
+	if err := r.tryLoad(ctx, stress.OpWrite, stress.OpRead); err != nil {
+		return err
+	}
 	if err := r.timed("keyspace", func() error { return r.makeSchema(ctx) }); err != nil {
 		return err
 	}

@@ -40,8 +40,15 @@ func (w World) phase(c cluster, s topology.Stress, op string) (stress.Config, er
 		dc, cl = s.ReadDC, s.ReadCL
 	}
 	e, err := w.endpoint(c, c.inv.InDatacenter(dc))
+	if err != nil {
+		return stress.Config{}, err
+	}
+	if e.TLS, err = loadTLS(e.TLS, s); err != nil {
+		return stress.Config{}, err
+	}
+	policy, err := stress.ParsePolicy(s.Connections)
 	return stress.Config{
-		Endpoint: e,
+		Endpoint: e, Policy: policy,
 		Keyspace: c.inv.Plan.Keyspace.Name, Table: c.inv.Plan.Keyspace.Table,
 		Rows: s.Rows, ValueBytes: s.ValueBytes, InFlight: s.InFlight, Rate: s.Rate, Consistency: cl,
 		MissingDeadline: time.Duration(s.MissingDeadlineSeconds * float64(time.Second)),
@@ -111,6 +118,9 @@ func (w World) Stress(ctx context.Context, req StressRequest) (StressResult, err
 	doc := report.New(req.Name)
 	r := &repro{World: w, cluster: c, settings: settings, doc: &doc, dir: dir, perDC: req.Loaders}
 	if err := r.checkSettings(req.Threshold); err != nil {
+		return res, err
+	}
+	if err := r.tryLoad(ctx, req.Op); err != nil {
 		return res, err
 	}
 	if dir == nil {
