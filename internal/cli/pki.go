@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"crossring/internal/pki"
+	"crossring/internal/pki/hsm"
 	"crossring/internal/pki/store"
 	"crossring/internal/run"
 
@@ -58,6 +59,9 @@ func (e *env) pkiInitCommand() *cli.Command {
 			&cli.StringFlag{Name: "node-dn", Usage: "name what is issued by `TEMPLATE`, of {node}, {region}, {cluster}", Value: pki.DefaultNodeDN},
 			&cli.StringFlag{Name: "key", Usage: "make keys of `KIND`: " + strings.Join(pki.KeyKinds(), ", "), Value: pki.ECDSAP256},
 			&cli.StringSliceFlag{Name: "region", Usage: "give `REGION` an intermediate of its own (repeat)"},
+			&cli.StringFlag{Name: "pkcs11-module", Usage: "make the root's key in a token, by the library `FILE`; --passphrase-file has the PIN"},
+			&cli.StringFlag{Name: "pkcs11-token", Usage: "the token is called `LABEL`"},
+			&cli.StringFlag{Name: "pkcs11-key", Usage: "call the key `LABEL`", Value: "crossring-ca"},
 			&cli.IntFlag{Name: "days", Usage: "the root lives `N` days", Value: int(pki.RootLife / days(1))},
 		),
 		Action: e.action(pkiInit),
@@ -76,7 +80,12 @@ func pkiInit(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	var token *hsm.Ref
+	if module := c.String("pkcs11-module"); module != "" {
+		token = &hsm.Ref{Module: module, Token: c.String("pkcs11-token"), Label: c.String("pkcs11-key")}
+	}
 	res, err := w.NewAuthority(ctx, dir, passphrase, pki.Setup{
+		HSM:     token,
 		Cluster: c.String("cluster"), RootDN: c.String("dn"), NodeDN: c.String("node-dn"), Key: c.String("key"),
 		Regions: c.StringSlice("region"), Life: days(c.Int("days")),
 	})

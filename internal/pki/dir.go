@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"crossring/internal/pki/hsm"
 	"crossring/internal/pki/store"
 )
 
@@ -47,13 +48,15 @@ type index struct {
 	Cluster string   `json:"cluster"`
 	Regions []string `json:"regions"` // that have an intermediate
 	Lists   int64    `json:"lists"`   // revocation lists signed so far
-	Issued  []Entry  `json:"issued"`
+	// HSM is where the root's key is, when it is not in a file here.
+	HSM    *hsm.Ref `json:"hsm,omitempty"`
+	Issued []Entry  `json:"issued"`
 }
 
 // Dir is an authority on disk. Its keys are readable by their owner alone.
 type Dir struct {
 	Path       string
-	Passphrase string // "" for keys that have none
+	Passphrase string // "" for keys that have none; the PIN of a token
 	index      index
 }
 
@@ -92,8 +95,8 @@ type Setup struct {
 	Regions []string // that get an intermediate of their own
 	Life    time.Duration
 	Now     time.Time
-	// RootKey is a key that lies elsewhere, as in a token; nil makes one here.
-	RootKey crypto.Signer
+	// HSM makes the root's key in a token; nil makes it here.
+	HSM *hsm.Ref
 }
 
 var fileName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$`)
@@ -124,17 +127,16 @@ func (d *Dir) Init(ctx context.Context, s Setup) error {
 	if life == 0 {
 		life = RootLife
 	}
-	key := s.RootKey
-	if key == nil {
-		if key, err = NewKey(s.Key); err != nil {
-			return err
-		}
+	key, done, err := d.rootKey(s)
+	if err != nil {
+		return err
 	}
+	defer done()
 	root, err := NewRoot(key, name, s.Now, life)
 	if err != nil {
 		return err
 	}
-	if s.RootKey == nil {
+	if s.HSM == nil {
 		if err := d.writeKey("ca", root); err != nil {
 			return err
 		}
@@ -165,6 +167,20 @@ func (d *Dir) Init(ctx context.Context, s Setup) error {
 	}
 	// Last: its presence says that the rest is there.
 	return writeFile(filepath.Join(d.Path, rootCert), store.EncodeCertificates(root.Chain), 0o644)
+}
+
+// rootKey makes the root's key, here or in a token. done ends what it needs.
+func (d *Dir) rootKey(s Setup) (key crypto.Signer, done func(), err error) {
+	if s.HSM == nil {
+		key, err = NewKey(s.Key)
+		return key, func() {}, err
+	}
+	d.index.HSM = s.HSM
+	k, err := hsm.Create(*s.HSM, d.Passphrase, s.Key)
+	if err != nil {
+		return nil, nil, err
+	}
+	return k, func() { k.Close() }, nil
 }
 
 // Open reads an authority.
@@ -220,6 +236,13 @@ func (d *Dir) authority(region string) (Authority, string, error) {
 		}
 		key, err := d.readKey("ca-"+r, cert)
 		return Authority{Chain: []*x509.Certificate{cert, root}, Key: key}, r, err
+	}
+	if d.index.HSM != nil {
+		key, err := hsm.Open(*d.index.HSM, d.Passphrase)
+		if err != nil {
+			return Authority{}, "", err
+		}
+		return Authority{Chain: []*x509.Certificate{root}, Key: key}, "", store.Match(key, root)
 	}
 	key, err := d.readKey("ca", root)
 	return Authority{Chain: []*x509.Certificate{root}, Key: key}, "", err

@@ -3,6 +3,7 @@ package pki
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -39,6 +40,7 @@ func (d *Dir) Issue(ctx context.Context, r NodeRequest) ([]*x509.Certificate, er
 	if err != nil {
 		return nil, err
 	}
+	defer a.Close()
 	subject, err := ParseDN(d.index.NodeDN, map[string]string{"node": r.Name, "region": r.Region, "cluster": d.index.Cluster})
 	if err != nil {
 		return nil, err
@@ -126,7 +128,7 @@ func (d *Dir) lists(now time.Time) (string, error) {
 			}
 		}
 		l, err := a.List(revoked, d.index.Lists, now)
-		if err != nil {
+		if err = errors.Join(err, a.Close()); err != nil {
 			return "", err
 		}
 		out = append(out, pemList(l)...)

@@ -69,6 +69,14 @@ type Authority struct {
 	Key crypto.Signer
 }
 
+// Close ends the session of a key in a token. One in memory needs none.
+func (a Authority) Close() error {
+	if c, ok := a.Key.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
+}
+
 // Cert is the authority's own certificate.
 func (a Authority) Cert() *x509.Certificate { return a.Chain[0] }
 
