@@ -111,17 +111,32 @@ func writeUp(out io.Writer, res run.UpResult) error {
 		return err
 	}
 	name := res.Inventory.Plan.Name
+	cqlsh := "cqlsh"
+	if res.Inventory.Plan.ClientTLS() {
+		cqlsh += " --ssl --cqlshrc " + filepath.Join(clusterDir(res.Inventory), run.TLSDirName, run.CqlshFile)
+	}
 	fmt.Fprintln(out)
 	for _, dc := range res.Inventory.Plan.Datacenters() {
 		var points []string
 		for _, n := range res.Inventory.InDatacenter(dc) {
 			points = append(points, n.PrivateAddress)
-			fmt.Fprintf(out, "%s\n    cqlsh %s %d\n    crossring cql %s:%d\n", n.Name, n.PrivateAddress, n.Ports.Native, name, n.Index)
+			fmt.Fprintf(out, "%s\n    %s %s %d\n    crossring cql %s:%d\n", n.Name, cqlsh, n.PrivateAddress, n.Ports.Native, name, n.Index)
 		}
 		fmt.Fprintf(out, "datacenter %s: contact points %s\n", dc, strings.Join(points, ","))
 	}
 	_, err := fmt.Fprintf(out, "\nnext: crossring repro %s\nto remove it: crossring down %s\n", name, name)
 	return err
+}
+
+// clusterDir is a cluster's directory below the state directory.
+func clusterDir(inv topology.Inventory) string {
+	switch {
+	case inv.Local != nil:
+		return inv.Local.Dir
+	case inv.Remote != nil:
+		return inv.Remote.Dir
+	}
+	return ""
 }
 
 func (e *env) downCommand() *cli.Command {

@@ -19,6 +19,12 @@ import (
 	"crossring/internal/topology"
 )
 
+// CqlshFile, in TLSDirName of a cluster's directory, has cqlsh's settings for TLS.
+const (
+	CqlshFile  = "cqlshrc"
+	TLSDirName = tlsDir
+)
+
 // Files of a cluster's directory that TLS needs: the CA, the identity of crossring
 // itself as a client, and the password of the nodes' stores.
 const (
@@ -81,6 +87,11 @@ func (w World) clientIdentity(ctx context.Context, c cluster, d *pki.Dir) error 
 	})
 	if err != nil {
 		return fmt.Errorf("certificate of the client: %w", err)
+	}
+	// For people who use cqlsh: it reads its identity from nowhere else.
+	rc := fmt.Sprintf("[ssl]\ncertfile = %s\nvalidate = true\nuserkey = %[2]s\nusercert = %[2]s\n", c.tlsPath(trustFile), c.tlsPath(clientFile))
+	if err := os.WriteFile(c.tlsPath(CqlshFile), []byte(rc), 0o600); err != nil {
+		return fmt.Errorf("write settings of cqlsh: %w", err)
 	}
 	// Last, so that its presence says that the others are there.
 	return os.Rename(c.tlsPath("node.pem"), c.tlsPath(clientFile))
