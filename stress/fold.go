@@ -274,6 +274,7 @@ func (f *fold) frame() Frame {
 			continue
 		}
 		cpu += end.CPUMicros
+		out.Connections = out.Connections.plus(end.Connections)
 		out.Interrupted = out.Interrupted || end.Interrupted
 		out.Warnings = append(out.Warnings, bottlenecks(p, *end)...)
 	}

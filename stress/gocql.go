@@ -45,6 +45,16 @@ func (c *cluster) sendable(err error, since time.Time) bool {
 // openDriver connects, and prepares the statement on every node, so that the
 // first rows don't pay for it.
 func openDriver(ctx context.Context, cfg Config) (driver, error) {
+	c, err := openCluster(ctx, cfg)
+	if err != nil || cfg.Policy.Shared() {
+		return c, err
+	}
+	// That one session could be opened is known now; the workers open their own.
+	c.close()
+	return &renewing{cfg}, nil
+}
+
+func openCluster(ctx context.Context, cfg Config) (*cluster, error) {
 	e := cfg.Endpoint
 	e.Keyspace = cfg.Keyspace
 	e.Consistency = cfg.Consistency

@@ -73,6 +73,8 @@ type End struct {
 	MaxLagMicros int64 `json:"max_lag_micros"`
 	// NotAwaited counts missing rows that were given up before their deadline.
 	NotAwaited int64 `json:"not_awaited"`
+	// Connections is missing in results of before they were counted.
+	Connections *Connections `json:"connections,omitempty"`
 }
 
 // Record is one attempt.

@@ -37,6 +37,8 @@ type Config struct {
 	// again; 0 is not at all. Reads of missing rows come on top of InFlight, a
 	// quarter as many at once.
 	MissingDeadline time.Duration
+	// Policy is how long connections live.
+	Policy Policy
 	// Acks tells a read when each row was acknowledged. Without it the lag of
 	// rows found later is not known.
 	Acks *Acks
@@ -111,6 +113,15 @@ func (c *Config) rereaders() int {
 	return max(1, c.InFlight/4)
 }
 
+// counted is what the phase cost in connections so far; nil without a count.
+func (c *Config) counted() *Connections {
+	if c.Endpoint.Counts == nil {
+		return nil
+	}
+	all := connections(c.Policy, c.Endpoint.Counts)
+	return &all
+}
+
 // driver gives workers access to the cluster.
 type driver interface {
 	// worker serves one goroutine. Its requests end when ctx does.
@@ -144,6 +155,7 @@ func Run(ctx context.Context, cfg Config, raw io.Writer, progress func(Progress)
 	if err := cfg.complete(); err != nil {
 		return err
 	}
+	cfg.Endpoint.Counts = &cql.Counts{}
 	d, err := openDriver(ctx, cfg)
 	if err != nil {
 		return err
@@ -196,7 +208,10 @@ func run(ctx context.Context, cfg Config, d driver, raw io.Writer, progress func
 		p.queue = newRereads(cfg.MissingDeadline, missingRetry, p.now)
 		for range n {
 			t := p.newTask(d, w)
-			workers = append(workers, t.rereads)
+			workers = append(workers, func() {
+				t.rereads()
+				t.leave()
+			})
 		}
 	}
 	for range cfg.InFlight {
@@ -208,6 +223,7 @@ func run(ctx context.Context, cfg Config, d driver, raw io.Writer, progress func
 			if p.queue != nil {
 				t.rereads()
 			}
+			t.leave()
 		})
 	}
 
@@ -231,7 +247,7 @@ func run(ctx context.Context, cfg Config, d driver, raw io.Writer, progress func
 	end := End{
 		Seconds: p.now().Seconds(), CPUMicros: (cpuTime() - cpu).Microseconds(), Cores: runtime.GOMAXPROCS(0),
 		Interrupted: ctx.Err() != nil && (p.done.Load() < cfg.Rows || p.queue.abandoned() > 0),
-		LateStarts:  p.late.Load(), MaxLagMicros: p.lag.Load(), NotAwaited: p.queue.abandoned(),
+		Connections: cfg.counted(), LateStarts: p.late.Load(), MaxLagMicros: p.lag.Load(), NotAwaited: p.queue.abandoned(),
 	}
 	close(background)
 	helpers.Wait()

@@ -17,6 +17,8 @@ type Frame struct {
 	Latency         Percentiles      `json:"latency_ms"`   // service time of each row's first attempt that reached a coordinator
 	Response        *Percentiles     `json:"response_ms"`  // from the intended start; null in a closed loop
 	Coordinators    map[string]int64 `json:"coordinators"` // attempts by broadcast address
+	// Connections is null where they were not counted.
+	Connections *Connections `json:"connections"`
 	// Overflow counts latencies above ten minutes; the percentiles are without them.
 	Overflow    int64        `json:"overflow"`
 	Interrupted bool         `json:"interrupted"`

@@ -76,6 +76,13 @@ func (t *task) firsts() {
 	}
 }
 
+// leave gives back what the worker holds by itself.
+func (t *task) leave() {
+	if w, ok := t.w.(interface{ close() }); ok {
+		w.close()
+	}
+}
+
 // rereads asks for missing rows again until none is waited for.
 func (t *task) rereads() {
 	q := t.p.queue

@@ -42,6 +42,10 @@ type Env struct {
 	ProcID string // stands in the process's command line as -Dcrossring.process=; "" is none
 	Java   string // java command in the unit file; "" is /usr/bin/java
 	User   string // user in the unit file; "" is cassandra
+	// StorePassword opens the JKS stores, where the plan has TLS and the release
+	// reads no PEM. It stands in cassandra.yaml; what protects the key is the mode
+	// of its store.
+	StorePassword string
 }
 
 // File is one rendered file. Path is absolute.

@@ -27,6 +27,9 @@ type values struct {
 	// Request timeouts in milliseconds; 0 is the series' own default.
 	ReadTimeoutMS, RangeTimeoutMS, WriteTimeoutMS, TruncateTimeoutMS, RequestTimeoutMS int
 
+	InternodeTLS, ClientTLS             bool
+	KeyStore, TrustStore, StorePassword string
+
 	// Local: all nodes and the load share one computer.
 	Local bool
 
@@ -51,6 +54,17 @@ type values struct {
 	Fresh                         bool
 	RingDelayMS                   int
 	Java, User, ArgFile, Main     string
+}
+
+// Stores are the paths of a node's key store and trust store: PEM where the
+// release reads it, else JKS.
+func Stores(node topology.Node, rel release.Release) (key, trust string) {
+	ext := ".jks"
+	if rel.PEMStores {
+		ext = ".pem"
+	}
+	dir := node.Layout.TLSDir()
+	return path.Join(dir, "node"+ext), path.Join(dir, "ca"+ext)
 }
 
 // IncompleteError lists what a plan or node lacks, or has wrong, for its files
@@ -100,6 +114,10 @@ func newValues(inv topology.Inventory, node topology.Node, env Env, rel release.
 		JolokiaHost: "127.0.0.1", RMIHost: node.RMIHost(), JMXPort: node.Ports.JMX, JMXByJVM: rel.JMXByJVM, MetadataPort: node.Ports.Metadata,
 		CDSArchive: env.CDSArchive, ProcID: env.ProcID, Fresh: env.Fresh, RingDelayMS: ringDelay(node),
 		Java: env.Java, User: env.User, ArgFile: "@" + path.Join(l.Conf, JVMOptions), Main: rel.Main,
+	}
+	if p.TLS != nil {
+		v.InternodeTLS, v.ClientTLS, v.StorePassword = p.TLS.Internode, p.TLS.Client, env.StorePassword
+		v.KeyStore, v.TrustStore = Stores(node, rel)
 	}
 	if v.Local {
 		// All nodes are the same computer's: their loopback addresses tell them apart.
@@ -159,6 +177,7 @@ func check(p topology.Plan, node topology.Node, env Env, rel release.Release, se
 	for _, jar := range env.ClassPath {
 		need(!strings.Contains(jar, ":"), "class path entry %q has a colon in it, which separates entries", jar)
 	}
+	need(p.TLS == nil || rel.PEMStores || env.StorePassword != "", "no password for its key store")
 	for _, agent := range []string{env.JammAgent, env.JolokiaAgent} {
 		need(!strings.Contains(agent, "="), "agent path %q has an equals sign in it, which begins its options", agent)
 	}

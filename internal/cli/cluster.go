@@ -124,6 +124,10 @@ func writeUp(out io.Writer, res run.UpResult) error {
 		return err
 	}
 	name := res.Inventory.Plan.Name
+	cqlsh := "cqlsh"
+	if res.Inventory.Plan.ClientTLS() {
+		cqlsh += " --ssl --cqlshrc " + filepath.Join(clusterDir(res.Inventory), run.TLSDirName, run.CqlshFile)
+	}
 	fmt.Fprintln(out)
 	for _, dc := range res.Inventory.Plan.Datacenters() {
 		var points []string
@@ -133,12 +137,23 @@ func writeUp(out io.Writer, res run.UpResult) error {
 				address = n.PublicAddress // what the operator's networks may reach
 			}
 			points = append(points, address)
-			fmt.Fprintf(out, "%s\n    cqlsh %s %d\n    crossring cql %s:%d\n", n.Name, address, n.Ports.Native, name, n.Index)
+			fmt.Fprintf(out, "%s\n    %s %s %d\n    crossring cql %s:%d\n", n.Name, cqlsh, address, n.Ports.Native, name, n.Index)
 		}
 		fmt.Fprintf(out, "datacenter %s: contact points %s\n", dc, strings.Join(points, ","))
 	}
 	_, err := fmt.Fprintf(out, "\nnext: crossring repro %s\nto remove it: crossring down %s\n", name, name)
 	return err
+}
+
+// clusterDir is a cluster's directory below the state directory.
+func clusterDir(inv topology.Inventory) string {
+	switch {
+	case inv.Local != nil:
+		return inv.Local.Dir
+	case inv.Remote != nil:
+		return inv.Remote.Dir
+	}
+	return ""
 }
 
 func (e *env) downCommand() *cli.Command {

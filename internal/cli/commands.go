@@ -22,6 +22,8 @@ func (e *env) commands() []*cli.Command {
 		e.execCommand(),
 		e.preflightCommand(),
 		e.tunnelCommand(),
+		e.pkiCommand(),
+		e.handshakeCommand(),
 		e.faultCommand(),
 		e.tokensCommand(),
 		e.versionCommand(),

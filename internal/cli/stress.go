@@ -26,6 +26,10 @@ func stressFlags(ops ...string) []cli.Flag {
 		&cli.IntFlag{Name: "value-bytes", Usage: "values of `N` bytes", DefaultText: specDefault},
 		&cli.IntFlag{Name: "in-flight", Usage: "`N` requests at once", DefaultText: specDefault},
 		&cli.Float64Flag{Name: "rate", Usage: "open loop: `N` operations are due per second; 0 is a closed loop", DefaultText: specDefault},
+		&cli.StringFlag{Name: "connections", Usage: "make them by `POLICY`: shared, per-request, or renew:50req,10m", DefaultText: "shared"},
+		&cli.StringFlag{Name: "tls", Usage: "speak TLS `VERSION` alone: 1.2 or 1.3"},
+		&cli.StringSliceFlag{Name: "cipher", Usage: "offer the suite `NAME` alone, in IANA's or OpenSSL's words; up to TLS 1.2 (repeat)"},
+		&cli.BoolFlag{Name: "tls-resume", Usage: "resume TLS sessions where connections are made again"},
 		&cli.Float64Flag{Name: "threshold", Usage: "fail only when more than this `SHARE` of the rows (0..1) is missing, wrong, failed or unknown"},
 	}
 	for _, op := range ops {
@@ -50,6 +54,12 @@ func stressOptions(c *cli.Context) func(*topology.Stress) {
 		override(c, "write-consistency", &s.WriteCL)
 		override(c, "read-dc", &s.ReadDC)
 		override(c, "read-consistency", &s.ReadCL)
+		override(c, "connections", &s.Connections)
+		override(c, "tls", &s.TLSVersion)
+		override(c, "tls-resume", &s.TLSResume)
+		if c.IsSet("cipher") {
+			s.Ciphers = c.StringSlice("cipher")
+		}
 		if c.IsSet("missing-deadline") {
 			s.MissingDeadlineSeconds = c.Duration("missing-deadline").Seconds()
 		}
@@ -107,6 +117,7 @@ func (e *env) demoCommand() *cli.Command {
 			&cli.StringFlag{Name: "cassandra", Usage: "Cassandra `VERSION`", Value: "5.0"},
 			&cli.StringFlag{Name: "name", Usage: "call the cluster `NAME` (default: demo and a number)"},
 			&cli.Float64Flag{Name: "rtt", Usage: "`MS` of round trip between the regions", Value: 80},
+			&cli.BoolFlag{Name: "secure", Usage: "TLS between the nodes and for the load, with a CA of the demo's own"},
 			&cli.BoolFlag{Name: "keep", Usage: "leave the cluster up"},
 			cassandraHomeFlag()),
 		Action: e.action(demo),
@@ -130,6 +141,9 @@ func demo(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	}
 	if s.Name == "" {
 		s.Name = fmt.Sprintf("demo-%d", time.Now().UnixMilli()%1_000_000)
+	}
+	if c.Bool("secure") {
+		s.TLS = &spec.TLS{}
 	}
 	spec.Defaults(&s)
 	defer loadGC()()

@@ -36,6 +36,7 @@ type Endpoint struct {
 	ConnectTimeout time.Duration // 0 is 12 s
 	Consistency    string        // as in CQL, "LOCAL_ONE"; empty is ONE
 	TLS            *tls.Config   // nil is plain text
+	Counts         *Counts       // counts sessions, connections and handshakes; may be nil
 	// Translate maps an address that the cluster publishes to the one to dial,
 	// for clients outside the nodes' private network.
 	Translate map[string]string
@@ -126,7 +127,11 @@ func settings(e Endpoint) (*gocql.ClusterConfig, *pin, *dialer, error) {
 	cfg.Events.DisableTopologyEvents = e.Release.NoHostLookup
 	cfg.Logger = silent{}
 	if e.TLS != nil {
-		cfg.SslOpts = &gocql.SslOptions{Config: e.TLS}
+		secure := e.TLS
+		if e.Counts != nil {
+			secure = e.Counts.counting(secure)
+		}
+		cfg.SslOpts = &gocql.SslOptions{Config: secure}
 	}
 	if len(e.Translate) > 0 {
 		cfg.AddressTranslator = translator(e.Translate)
@@ -139,7 +144,7 @@ func settings(e Endpoint) (*gocql.ClusterConfig, *pin, *dialer, error) {
 
 	// The driver's own coalescing waits out a timer, and none at all means one
 	// system call a request. From coalesceAt on the connection gathers by itself.
-	d := &dialer{dial: e.Dial, batch: e.InFlight >= coalesceAt, writeTimeout: timeout}
+	d := &dialer{dial: e.Dial, batch: e.InFlight >= coalesceAt, writeTimeout: timeout, counts: e.Counts}
 	d.net.Timeout = cfg.ConnectTimeout
 	d.net.Control = userTimeout(timeout)
 	cfg.Dialer = d

@@ -18,6 +18,7 @@ type dialer struct {
 	// life ends, by abandon, when the session was given up before it stood:
 	// connections are then closed and no further ones opened. Nil never ends.
 	life    context.Context
+	counts  *Counts // may be nil
 	abandon context.CancelFunc
 }
 
@@ -35,6 +36,9 @@ func (d *dialer) DialContext(ctx context.Context, network, addr string) (net.Con
 	conn, err := dial(ctx, network, addr)
 	if err != nil {
 		return nil, err
+	}
+	if d.counts != nil {
+		d.counts.Flows.Add(1)
 	}
 	if d.life != nil {
 		// Not stopped when the connection closes: a session opens few of them,

@@ -46,6 +46,9 @@ func Open(ctx context.Context, e Endpoint) (*gocql.Session, error) {
 			return nil, fmt.Errorf("opening a cql session to %s, port %d: %w", where, cfg.Port, r.err)
 		}
 		p.opened.Store(true)
+		if e.Counts != nil {
+			e.Counts.Sessions.Add(1)
+		}
 		return r.session, nil
 	case <-ctx.Done():
 		d.abandon()

@@ -42,7 +42,7 @@ func (b *builder) ec2(p *topology.Plan, rel release.Release) {
 	if v := s.Volumes; v != nil {
 		p.EC2.Volumes = append(p.EC2.Volumes, volume(p.Disks.Data, dataDevice, v.Data), volume(p.Disks.Commitlog, commitlogDevice, v.Commitlog))
 	}
-	p.Rules = rules(p.Nodes, s.OperatorCIDR)
+	p.Rules = rules(*p, s.OperatorCIDR)
 	p.EC2.Quotas = quotas(*p)
 	p.Calls = calls(*p)
 	p.Cost = price.Estimate(*p, price.Shipped())

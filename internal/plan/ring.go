@@ -91,7 +91,8 @@ func seeds(nodes []topology.Node, dcs []datacenter) {
 // Source is "node NAME", the public address of that node; "group", the nodes and
 // loaders of the cluster in the same region; or a network that crossring is run from,
 // "operator" where the spec does not name it. JMX is open to nobody.
-func rules(nodes []topology.Node, cidrs []string) []topology.Rule {
+func rules(p topology.Plan, cidrs []string) []topology.Rule {
+	nodes := p.Nodes
 	const sshPort = 22
 	list := []topology.Rule{}
 	// A thousand nodes have a million rules: their texts are made once.
@@ -103,10 +104,10 @@ func rules(nodes []topology.Node, cidrs []string) []topology.Rule {
 		open := func(port int, source, why string) {
 			list = append(list, topology.Rule{Node: n.Name, Port: port, Source: source, Why: why})
 		}
-		open(n.Ports.Storage, "group", "internode, in the region")
+		open(p.InternodePort(n), "group", "internode, in the region")
 		for i, other := range nodes {
 			if other.Region != n.Region {
-				open(n.Ports.Storage, sources[i], whys[i])
+				open(p.InternodePort(n), sources[i], whys[i])
 			}
 		}
 		open(n.Ports.Native, "group", "cql, for loaders in the region")

@@ -49,6 +49,10 @@ type Release struct {
 	AcceptsUnknownDC    bool // CREATE KEYSPACE takes a datacenter that does not exist
 	IfNotExistsKeyspace bool // CREATE KEYSPACE IF NOT EXISTS parses
 
+	// TLS.
+	TLSKey    string // kind of key that its suites are made for
+	PEMStores bool   // reads PEM; the others read JKS
+
 	// Native protocol, as the driver must speak it.
 	Proto      int    // native protocol version to ask for
 	CQLVersion string // CQLVersion of the driver

@@ -276,6 +276,10 @@ func (t *text) frame(d Document, f stress.Frame) {
 		attempts += ", " + Count(lost) + " of them with no answer from a coordinator"
 	}
 	t.wrapped(attempts + fmt.Sprintf("; client CPU %s µs per row", rate(f.ClientCPUMicros)))
+	if c := f.Connections; c != nil && (c.Policy != "shared" || c.FullHandshakes+c.ResumedHandshakes > 0) {
+		t.wrapped(fmt.Sprintf("connections %s: %s, %s; TLS handshakes: %s full, %s resumed", c.Policy, counted(c.Sessions, "session", "sessions"),
+			counted(c.Flows, "TCP flow", "TCP flows"), Count(c.FullHandshakes), Count(c.ResumedHandshakes)))
+	}
 	rows := [][]string{percentileHead, percentileRow("service, ms", f.Latency)}
 	if f.Response != nil {
 		rows = append(rows, percentileRow("response, ms", *f.Response))

@@ -23,7 +23,10 @@ func (w World) CQL(ctx context.Context, ref, statements string) (CQLResult, erro
 		return res, err
 	}
 	res.Node = n.Name
-	e := w.endpoint(c, []topology.Node{n})
+	e, err := w.endpoint(c, []topology.Node{n})
+	if err != nil {
+		return res, err
+	}
 	e.Release.NoHostLookup = true // this node and no other
 	s, err := cql.Open(ctx, e)
 	if err != nil {
@@ -41,12 +44,16 @@ func (w World) CQL(ctx context.Context, ref, statements string) (CQLResult, erro
 }
 
 // endpoint is how to reach nodes of one datacenter from here.
-func (w World) endpoint(c cluster, nodes []topology.Node) cql.Endpoint {
-	e := cql.Endpoint{Release: c.rel, Broadcast: map[string]string{}, Dial: w.dialer(c)}
+func (w World) endpoint(c cluster, nodes []topology.Node) (cql.Endpoint, error) {
+	secure, err := c.clientTLS()
+	if err != nil {
+		return cql.Endpoint{}, err
+	}
+	e := cql.Endpoint{Release: c.rel, Broadcast: map[string]string{}, Dial: w.dialer(c), TLS: secure}
 	for _, n := range nodes {
 		e.Addresses = append(e.Addresses, n.PrivateAddress)
 		e.Broadcast[n.PrivateAddress] = n.PublicAddress
 		e.Port, e.Datacenter = n.Ports.Native, n.Datacenter
 	}
-	return e
+	return e, nil
 }

@@ -125,7 +125,10 @@ func (g *grow) keyspaces(ctx context.Context, dead []string) ([]cql.Factors, err
 	if i < 0 {
 		return nil, fmt.Errorf("all nodes of %s are dead: there is nothing to replace them from", g.inv.Plan.Name)
 	}
-	e := g.endpoint(g.cluster, []topology.Node{g.inv.Nodes[i]})
+	e, err := g.endpoint(g.cluster, []topology.Node{g.inv.Nodes[i]})
+	if err != nil {
+		return nil, err
+	}
 	e.Release.NoHostLookup = true // this node and no other
 	s, err := cql.Open(ctx, e)
 	if err != nil {

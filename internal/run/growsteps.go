@@ -63,6 +63,11 @@ func (g *grow) boot(ctx context.Context, s topology.Step, replaces bool) error {
 	if replaces {
 		jvm = append(jvm, "-Dcassandra.replace_address_first_boot="+inv.Nodes[i].PublicAddress)
 	}
+	grown := g.cluster
+	grown.inv = inv
+	if err := g.ensureTLS(ctx, grown); err != nil {
+		return err
+	}
 	own, err := g.targetOf(inv, inv.Nodes[i], jvm)
 	if err != nil {
 		return err

@@ -39,6 +39,12 @@ type loaderConfig struct {
 	Consistency            string            `json:"consistency"`
 	MissingDeadlineSeconds float64           `json:"missing_deadline_seconds"`
 	Acks                   bool              `json:"acks"`
+	// TLSTrust and TLSIdentity are PEM: the CA, and key and chain of the client. They
+	// are held in memory. Empty is plain text.
+	TLSTrust    string `json:"tls_trust,omitempty"`
+	TLSIdentity string `json:"tls_identity,omitempty"`
+	// Load has how connections are made; of it nothing else counts.
+	Load topology.Stress `json:"load"`
 }
 
 // loaderProgress is a line that a loader writes to standard error.
@@ -75,6 +81,17 @@ func Loader(ctx context.Context, in io.Reader, out, progress io.Writer) error {
 		Keyspace: lc.Keyspace, Table: lc.Table, RunID: lc.RunID, FirstKey: lc.FirstKey, Rows: lc.Rows,
 		ValueBytes: lc.ValueBytes, InFlight: lc.InFlight, Rate: lc.Rate, Consistency: lc.Consistency,
 		MissingDeadline: time.Duration(lc.MissingDeadlineSeconds * float64(time.Second)),
+	}
+	if lc.TLSTrust != "" {
+		if cfg.Endpoint.TLS, err = clientConfig([]byte(lc.TLSTrust), []byte(lc.TLSIdentity)); err != nil {
+			return err
+		}
+	}
+	if cfg.Endpoint.TLS, err = loadTLS(cfg.Endpoint.TLS, lc.Load); err != nil {
+		return err
+	}
+	if cfg.Policy, err = stress.ParsePolicy(lc.Load.Connections); err != nil {
+		return err
 	}
 	if lc.Acks {
 		if cfg.Acks, err = stress.ReadAcks(r); err != nil {

@@ -58,7 +58,14 @@ func (r *repro) byLoaders(ctx context.Context, op string) error {
 			return err
 		}
 	}
-	cfg := r.phase(r.cluster, r.settings, op)
+	cfg, err := r.phase(r.cluster, r.settings, op)
+	if err != nil {
+		return err
+	}
+	trust, identity, err := r.tlsFiles()
+	if err != nil {
+		return err
+	}
 	sum := &progressSum{of: make([]loaderProgress, len(l.nodes)), rows: r.settings.Rows, op: op, tell: r.progress}
 	at := map[string]int{}
 	for i, n := range l.nodes {
@@ -73,6 +80,7 @@ func (r *repro) byLoaders(ctx context.Context, op string) error {
 			FirstKey: l.ranges[i].First, Rows: l.ranges[i].Rows, ValueBytes: cfg.ValueBytes,
 			InFlight: max(1, int(math.Ceil(float64(cfg.InFlight)/float64(len(l.nodes))))), Rate: cfg.Rate / float64(len(l.nodes)),
 			Consistency: cfg.Consistency, MissingDeadlineSeconds: cfg.MissingDeadline.Seconds(), Acks: len(parts) > 0,
+			TLSTrust: string(trust), TLSIdentity: string(identity), Load: r.settings,
 		}
 		var in bytes.Buffer
 		if err := json.NewEncoder(&in).Encode(lc); err != nil {

@@ -105,6 +105,9 @@ func (w World) startTargets(ctx context.Context, c cluster, targets []deploy.Tar
 			return err
 		}
 	}
+	if err := w.ensureTLS(ctx, c); err != nil {
+		return err
+	}
 	rendered, err := w.targets(c, sw, false)
 	if err != nil {
 		return err

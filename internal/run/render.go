@@ -85,6 +85,9 @@ func (w World) Render(_ context.Context, req RenderRequest) (Rendered, error) {
 			rel, _ := release.Find(inv.Plan.Version) // the cluster was made with it
 			env = containerEnv(rel)
 		}
+		if inv.Plan.TLS != nil {
+			env.StorePassword = "made-by-up" // not shown: it opens the stores
+		}
 		files, err := renderer.Render(n, env)
 		if err != nil {
 			return res, fmt.Errorf("render %s: %w", n.Name, err)

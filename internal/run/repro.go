@@ -79,6 +79,9 @@ func (r *repro) run(ctx context.Context, req ReproRequest) error {
 	}); err != nil {
 		return err
 	}
+	if err := r.tryLoad(ctx, stress.OpWrite, stress.OpRead); err != nil {
+		return err
+	}
 	if err := r.timed("keyspace", func() error { return r.makeSchema(ctx) }); err != nil {
 		return err
 	}
@@ -136,7 +139,10 @@ func (r *repro) look(ctx context.Context) (*ringcheck.Ring, error) {
 // makeSchema makes the keyspace and the table. The ring has been held against
 // the plan, so the datacenters that the replication names are there.
 func (r *repro) makeSchema(ctx context.Context) error {
-	e := r.endpoint(r.cluster, r.inv.InDatacenter(r.settings.WriteDC))
+	e, err := r.endpoint(r.cluster, r.inv.InDatacenter(r.settings.WriteDC))
+	if err != nil {
+		return err
+	}
 	s, err := cql.Open(ctx, e)
 	if err != nil {
 		return err
@@ -175,7 +181,11 @@ func (r *repro) write(ctx context.Context) error {
 		r.doc.Write = s.Write
 		return cutShort(ctx, errors.Join(err, s.Write.Check()), s.Write.Frame)
 	}
-	s, err := r.dir.Write(ctx, r.phase(r.cluster, r.settings, stress.OpWrite), r.progress)
+	cfg, err := r.phase(r.cluster, r.settings, stress.OpWrite)
+	if err != nil {
+		return err
+	}
+	s, err := r.dir.Write(ctx, cfg, r.progress)
 	if s.Op != "" {
 		r.doc.Write = &s
 	}
@@ -192,7 +202,11 @@ func (r *repro) read(ctx context.Context) error {
 		r.doc.Read = s.Read
 		return cutShort(ctx, errors.Join(err, s.Read.Check()), s.Read.Frame)
 	}
-	s, err := r.dir.Read(ctx, r.phase(r.cluster, r.settings, stress.OpRead), r.progress)
+	cfg, err := r.phase(r.cluster, r.settings, stress.OpRead)
+	if err != nil {
+		return err
+	}
+	s, err := r.dir.Read(ctx, cfg, r.progress)
 	if s.Op != "" {
 		r.doc.Read = &s
 	}

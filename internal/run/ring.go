@@ -22,6 +22,7 @@ func (w World) Ring(ctx context.Context, name string) (ringcheck.Ring, error) {
 }
 
 func (w World) ring(ctx context.Context, c cluster) (ringcheck.Ring, error) {
+	w.expiring(c)
 	q := w.query(c)
 	made, err := isMarked(c.dir, keyspaceMark)
 	if err != nil {

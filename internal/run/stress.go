@@ -34,17 +34,25 @@ func (w World) newRun(c cluster, settings topology.Stress, version string) (*str
 }
 
 // phase is the configuration of a write or a read.
-func (w World) phase(c cluster, s topology.Stress, op string) stress.Config {
+func (w World) phase(c cluster, s topology.Stress, op string) (stress.Config, error) {
 	dc, cl := s.WriteDC, s.WriteCL
 	if op == stress.OpRead {
 		dc, cl = s.ReadDC, s.ReadCL
 	}
+	e, err := w.endpoint(c, c.inv.InDatacenter(dc))
+	if err != nil {
+		return stress.Config{}, err
+	}
+	if e.TLS, err = loadTLS(e.TLS, s); err != nil {
+		return stress.Config{}, err
+	}
+	policy, err := stress.ParsePolicy(s.Connections)
 	return stress.Config{
-		Endpoint: w.endpoint(c, c.inv.InDatacenter(dc)),
+		Endpoint: e, Policy: policy,
 		Keyspace: c.inv.Plan.Keyspace.Name, Table: c.inv.Plan.Keyspace.Table,
 		Rows: s.Rows, ValueBytes: s.ValueBytes, InFlight: s.InFlight, Rate: s.Rate, Consistency: cl,
 		MissingDeadline: time.Duration(s.MissingDeadlineSeconds * float64(time.Second)),
-	}
+	}, err
 }
 
 func (w World) progress(p stress.Progress) {
@@ -110,6 +118,9 @@ func (w World) Stress(ctx context.Context, req StressRequest) (StressResult, err
 	doc := report.New(req.Name)
 	r := &repro{World: w, cluster: c, settings: settings, doc: &doc, dir: dir, perDC: req.Loaders}
 	if err := r.checkSettings(req.Threshold); err != nil {
+		return res, err
+	}
+	if err := r.tryLoad(ctx, req.Op); err != nil {
 		return res, err
 	}
 	if dir == nil {

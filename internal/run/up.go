@@ -173,6 +173,11 @@ func (w World) build(ctx context.Context, c cluster, p topology.Plan, req UpRequ
 			return res, err
 		}
 	}
+	if until >= 2 {
+		if err := w.ensureTLS(ctx, c); err != nil {
+			return res, err
+		}
+	}
 	wasReady, err := isMarked(c.dir, readyMark)
 	if err != nil {
 		return res, err
@@ -264,6 +269,12 @@ func (w World) targetsWith(c cluster, sw software, fresh bool, jvm []string) ([]
 		}
 		env.Fresh = fresh
 		env.JVM = jvm
+		if c.inv.Plan.TLS != nil {
+			var err error
+			if env.StorePassword, err = c.storePassword(); err != nil {
+				return nil, err
+			}
+		}
 		files, err := yamlgen.Render(c.inv, n, env)
 		if err != nil {
 			return nil, fmt.Errorf("render %s: %w", n.Name, err)
@@ -353,8 +364,12 @@ func (w World) query(c cluster) ringcheck.Query {
 
 // answers asks a node one question in CQL.
 func (w World) answers(ctx context.Context, c cluster, n topology.Node) error {
+	secure, err := c.clientTLS()
+	if err != nil {
+		return err
+	}
 	return cql.Probe(ctx, cql.Endpoint{
-		Addresses: []string{n.PrivateAddress}, Port: n.Ports.Native, Release: c.rel, Dial: w.dialer(c),
+		Addresses: []string{n.PrivateAddress}, Port: n.Ports.Native, Release: c.rel, Dial: w.dialer(c), TLS: secure,
 	})
 }
 

@@ -59,7 +59,7 @@ func TestDocumentedKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := Spec{Name: "n", Regions: []Region{{Region: "us-east-1"}}, EC2: &EC2{}, CCM: &CCM{}, Containers: &Containers{}}
+	s := Spec{Name: "n", Regions: []Region{{Region: "us-east-1"}}, EC2: &EC2{}, CCM: &CCM{}, Containers: &Containers{}, TLS: &TLS{}}
 	Defaults(&s)
 	data, err := json.Marshal(s)
 	if err != nil {

@@ -100,6 +100,7 @@ func (d *decoder) spec(root *yaml.Node, s *Spec) {
 		{"ec2", func(d *decoder, n *yaml.Node, path string) { d.ec2(n, path, s) }},
 		{"ccm", func(d *decoder, n *yaml.Node, path string) { d.ccm(n, path, s) }},
 		{"containers", func(d *decoder, n *yaml.Node, path string) { d.containers(n, path, s) }},
+		{"tls", func(d *decoder, n *yaml.Node, path string) { d.tls(n, path, s) }},
 		{"settings", func(d *decoder, n *yaml.Node, path string) { d.settings(n, path, s) }},
 		{"stress", group(
 			field{"rows", whole(&s.Stress.Rows, 1)},

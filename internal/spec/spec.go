@@ -42,6 +42,8 @@ type Spec struct {
 	// CCM and Containers are nil as EC2 is.
 	CCM        *CCM        `json:"ccm,omitempty"`
 	Containers *Containers `json:"containers,omitempty"`
+	// TLS is nil when the file has no such block: everything is plain text then.
+	TLS *TLS `json:"tls,omitempty"`
 
 	source *source
 }
@@ -122,6 +124,9 @@ func Defaults(s *Spec) {
 		s.EC2 = &e
 	}
 	defaultsPlaces(s)
+	if s.TLS != nil {
+		s.TLS = defaultsTLS(*s.TLS)
+	}
 	// A copy, so that a Spec that shares the list with this one stays as it is.
 	s.Regions = append([]Region(nil), s.Regions...)
 	for i := range s.Regions {

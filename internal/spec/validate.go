@@ -150,6 +150,9 @@ func check(s Spec) []*Problem {
 	if s.EC2 != nil {
 		checkEC2(s, checker{bad, oneOf, match, between})
 	}
+	if s.TLS != nil {
+		checkTLS(s, checker{bad, oneOf, match, between})
+	}
 
 	const name = "a CQL name: a lower-case letter, then up to 47 letters, digits and _"
 	match("keyspace.name", s.Keyspace.Name, identifier, name)

@@ -47,6 +47,8 @@ type Plan struct {
 	// Change leads from a cluster that runs to this plan; nil when none does, or it
 	// is as planned.
 	Change *Change `json:"change,omitempty"`
+	// TLS is nil where everything is plain text.
+	TLS *TLSPlan `json:"tls,omitempty"`
 }
 
 // Disks names the logical volume of each kind of data.
@@ -75,6 +77,13 @@ type Stress struct {
 	ReadDC     string  `json:"read_datacenter"`
 	// MissingDeadlineSeconds is how long a row that a read missed is asked for again.
 	MissingDeadlineSeconds float64 `json:"missing_deadline_seconds"`
+	// Connections is the policy of the load's connections; "" is one session for all.
+	Connections string `json:"connections,omitempty"`
+	// TLSVersion and Ciphers are how the load speaks TLS, by name; empty is the best
+	// that both sides have. TLSResume resumes sessions where connections are made again.
+	TLSVersion string   `json:"tls_version,omitempty"`
+	Ciphers    []string `json:"ciphers,omitempty"`
+	TLSResume  bool     `json:"tls_resume,omitempty"`
 }
 
 // Rule is one opening in a firewall: who may reach which port.

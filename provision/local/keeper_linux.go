@@ -154,7 +154,7 @@ func (k *keeper) openNetwork() error {
 		Log:    k.log,
 	}
 	for _, n := range k.inv.Nodes {
-		e, err := endpointOf(n)
+		e, err := endpointOf(k.inv.Plan, n)
 		if err != nil {
 			return err
 		}

@@ -35,7 +35,7 @@ func (k *keeper) reload() error {
 		}
 	}
 	for _, n := range inv.Nodes {
-		e, err := endpointOf(n)
+		e, err := endpointOf(inv.Plan, n)
 		if err != nil {
 			return err
 		}
@@ -82,7 +82,7 @@ func (k *keeper) answerMetadata(n topology.Node) error {
 }
 
 // endpointOf is a node as the network sees it.
-func endpointOf(n topology.Node) (wan.Endpoint, error) {
+func endpointOf(p topology.Plan, n topology.Node) (wan.Endpoint, error) {
 	public, err := netip.ParseAddr(n.PublicAddress)
 	if err != nil {
 		return wan.Endpoint{}, fmt.Errorf("%s: public address: %w", n.Name, err)
@@ -91,5 +91,5 @@ func endpointOf(n topology.Node) (wan.Endpoint, error) {
 	if err != nil {
 		return wan.Endpoint{}, fmt.Errorf("%s: private address: %w", n.Name, err)
 	}
-	return wan.Endpoint{Node: n.Name, Region: n.Region, Public: public, Private: private, Ports: []int{n.Ports.Storage}}, nil
+	return wan.Endpoint{Node: n.Name, Region: n.Region, Public: public, Private: private, Ports: []int{p.InternodePort(n)}}, nil
 }

@@ -120,10 +120,10 @@ func listenAddresses(n topology.Node, keepers bool) []string {
 			}
 		}
 	}
-	add(n.PrivateAddress, n.Ports.Storage, n.Ports.Native, n.Ports.Thrift, n.Ports.Jolokia)
+	add(n.PrivateAddress, n.Ports.Storage, n.Ports.SSLStorage, n.Ports.Native, n.Ports.Thrift, n.Ports.Jolokia)
 	if keepers {
 		add(n.PrivateAddress, n.Ports.Metadata)
-		add(n.PublicAddress, n.Ports.Storage)
+		add(n.PublicAddress, n.Ports.Storage, n.Ports.SSLStorage)
 	}
 	return all
 }

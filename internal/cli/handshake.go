@@ -1,0 +1,84 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"text/tabwriter"
+	"time"
+
+	"crossring/internal/pki/wire"
+	"crossring/internal/run"
+
+	"github.com/urfave/cli/v2"
+)
+
+func (e *env) handshakeCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "handshake",
+		Usage:     "how many TLS handshakes a second a server does, new and resumed",
+		ArgsUsage: "HOST:PORT...",
+		Description: "Works on a node's TLS port and on any other server. It makes connections for a while, first new ones,\n" +
+			"then ones that resume a session, and counts those that really were resumed. Processor time is this\n" +
+			"program's own. Use it on servers of your own: it is load.",
+		Flags: append(tlsFlags(),
+			&cli.BoolFlag{Name: "new", Usage: "new sessions alone"},
+			&cli.BoolFlag{Name: "reuse", Usage: "resumed sessions alone"},
+			&cli.DurationFlag{Name: "time", Usage: "make connections for `TIME`, for each of the two", Value: 5 * time.Second},
+			&cli.IntFlag{Name: "concurrency", Usage: "make `N` connections at once", Value: 1},
+		),
+		Action: e.action(handshake),
+	}
+}
+
+func handshake(ctx context.Context, e *env, c *cli.Context) (answer, error) {
+	w, err := e.world(c)
+	if err != nil {
+		return answer{}, err
+	}
+	both := c.Bool("new") == c.Bool("reuse")
+	switch {
+	case c.Args().Len() == 0:
+		return answer{}, run.Usage("", errors.New("a server is needed, as HOST:PORT"), helpFor(c))
+	case c.Duration("time") <= 0:
+		return answer{}, run.Usage("", errors.New("--time is more than nothing"), helpFor(c))
+	case c.Int("concurrency") < 1 || c.Int("concurrency") > 1000:
+		return answer{}, run.Usage("", errors.New("--concurrency is 1 to 1000"), helpFor(c))
+	}
+	doc := run.HandshakeResult{Servers: []run.HandshakeServer{}}
+	for _, address := range c.Args().Slice() {
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			return answer{}, run.Usage("", err, helpFor(c))
+		}
+		cfg, err := tlsConfig(c, address)
+		if err != nil {
+			return answer{}, err
+		}
+		s, err := w.Handshakes(ctx, wire.Load{Address: address, Config: cfg, Time: c.Duration("time"), Concurrency: c.Int("concurrency")},
+			both || c.Bool("new"), both || c.Bool("reuse"))
+		doc.Add(s)
+		if err != nil {
+			return answer{doc: doc, text: func(out io.Writer) error { return writeHandshakes(out, doc) }}, err
+		}
+	}
+	return answer{doc: doc, text: func(out io.Writer) error { return writeHandshakes(out, doc) }}, nil
+}
+
+func writeHandshakes(out io.Writer, doc run.HandshakeResult) error {
+	tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(tw, "SERVER\tSESSION\tVERSION\tSUITE\tCURVE\tCONNECTIONS\tRESUMED\tREAL s\tCPU s\tUSER s\tPER s\tPER CPU s\t")
+	for _, s := range doc.Servers {
+		for _, kind := range []struct {
+			name string
+			rate *wire.Rate
+		}{{"new", s.New}, {"reused", s.Reused}} {
+			if r := kind.rate; r != nil {
+				fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%.2f\t%.2f\t%.2f\t%.0f\t%.0f\t\n", s.Address, kind.name, r.Version, r.CipherSuite, or(r.Curve, "-"),
+					r.Connections, r.Resumed, r.RealSeconds, r.ClientCPUSeconds, r.UserSeconds, r.PerRealSecond, r.PerCPUSecond)
+			}
+		}
+	}
+	return tw.Flush()
+}

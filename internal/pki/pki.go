@@ -1,0 +1,248 @@
+// Package pki is a certificate authority for the nodes of a ring: a root, an
+// intermediate for each region where that is wanted, node certificates from
+// signing requests, and a revocation list. The keys of nodes are made where the
+// nodes are; an authority sees requests only.
+//
+// Authority works on keys and certificates in memory. Dir keeps one on disk.
+package pki
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// Kinds of keys. Cassandra 1.2 speaks suites for RSA alone unless it is told.
+const (
+	ECDSAP256 = "ecdsa-p256"
+	ECDSAP384 = "ecdsa-p384"
+	RSA2048   = "rsa-2048"
+	RSA3072   = "rsa-3072"
+)
+
+// KeyKinds lists them.
+func KeyKinds() []string { return []string{ECDSAP256, ECDSAP384, RSA2048, RSA3072} }
+
+// Lifetimes, and how far NotBefore lies back: clocks of two regions differ, and a
+// certificate is used the moment it is made.
+const (
+	RootLife         = 10 * 365 * 24 * time.Hour
+	IntermediateLife = 5 * 365 * 24 * time.Hour
+	NodeLife         = 397 * 24 * time.Hour
+	BackDate         = time.Hour
+	ListLife         = 7 * 24 * time.Hour
+)
+
+// NewKey makes a private key.
+func NewKey(kind string) (crypto.Signer, error) {
+	switch kind {
+	case ECDSAP256, "":
+		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case ECDSAP384:
+		return ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	case RSA2048:
+		return rsa.GenerateKey(rand.Reader, 2048)
+	case RSA3072:
+		return rsa.GenerateKey(rand.Reader, 3072)
+	}
+	return nil, fmt.Errorf("%q is no kind of key; there are %s", kind, strings.Join(KeyKinds(), ", "))
+}
+
+// Authority signs certificates: a root or an intermediate.
+type Authority struct {
+	// Chain is its certificate and those above it, the root last.
+	Chain []*x509.Certificate
+	// Key may be one that cannot be read out, as of a token.
+	Key crypto.Signer
+}
+
+// Close ends the session of a key in a token. One in memory needs none.
+func (a Authority) Close() error {
+	if c, ok := a.Key.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
+}
+
+// Cert is the authority's own certificate.
+func (a Authority) Cert() *x509.Certificate { return a.Chain[0] }
+
+// Root is the certificate that is to be trusted.
+func (a Authority) Root() *x509.Certificate { return a.Chain[len(a.Chain)-1] }
+
+// NewRoot makes a root over a key.
+func NewRoot(key crypto.Signer, name pkix.Name, now time.Time, life time.Duration) (Authority, error) {
+	t, err := caTemplate(key, name, now, life)
+	if err != nil {
+		return Authority{}, err
+	}
+	t.MaxPathLen, t.MaxPathLenZero = 1, false
+	cert, err := sign(t, t, key.Public(), key)
+	if err != nil {
+		return Authority{}, fmt.Errorf("sign root %s: %w", name, err)
+	}
+	return Authority{Chain: []*x509.Certificate{cert}, Key: key}, nil
+}
+
+// Intermediate makes an authority below a, which can issue for nodes only.
+func (a Authority) Intermediate(key crypto.Signer, name pkix.Name, now time.Time, life time.Duration) (Authority, error) {
+	t, err := caTemplate(key, name, now, life)
+	if err != nil {
+		return Authority{}, err
+	}
+	t.MaxPathLen, t.MaxPathLenZero = 0, true
+	t.NotAfter = earlier(t.NotAfter, a.Cert().NotAfter)
+	cert, err := sign(t, a.Cert(), key.Public(), a.Key)
+	if err != nil {
+		return Authority{}, fmt.Errorf("sign intermediate %s: %w", name, err)
+	}
+	return Authority{Chain: append([]*x509.Certificate{cert}, a.Chain...), Key: key}, nil
+}
+
+func caTemplate(key crypto.Signer, name pkix.Name, now time.Time, life time.Duration) (*x509.Certificate, error) {
+	serial, err := newSerial(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	id, err := keyID(key.Public())
+	if err != nil {
+		return nil, err
+	}
+	return &x509.Certificate{
+		SerialNumber: serial, Subject: name, NotBefore: now.Add(-BackDate), NotAfter: now.Add(life),
+		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign, BasicConstraintsValid: true, IsCA: true, SubjectKeyId: id,
+	}, nil
+}
+
+// Request asks for a node's certificate.
+type Request struct {
+	CSR *x509.CertificateRequest
+	// Subject and SANs replace those of the request: a node does not name itself.
+	Subject pkix.Name
+	IPs     []netip.Addr // public and private
+	DNS     []string
+	Now     time.Time
+	Life    time.Duration // 0 is NodeLife
+	// ClientOnly makes a certificate that cannot be a server's.
+	ClientOnly bool
+}
+
+// Issue signs a node's certificate and returns it with the chain to be sent: the
+// intermediates, without the root. It is good for both ends of a connection, since
+// a node dials and is dialled.
+func (a Authority) Issue(r Request) ([]*x509.Certificate, error) {
+	if err := r.CSR.CheckSignature(); err != nil {
+		return nil, fmt.Errorf("signing request of %s is not signed by its own key: %w", r.Subject, err)
+	}
+	if len(r.IPs) == 0 && len(r.DNS) == 0 && !r.ClientOnly {
+		return nil, errors.New("a node's certificate needs its addresses: without them nobody who checks can connect to it")
+	}
+	serial, err := newSerial(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	id, err := keyID(r.CSR.PublicKey)
+	if err != nil {
+		return nil, err
+	}
+	life := r.Life
+	if life == 0 {
+		life = NodeLife
+	}
+	t := &x509.Certificate{
+		SerialNumber: serial, Subject: r.Subject, DNSNames: r.DNS, SubjectKeyId: id,
+		NotBefore: r.Now.Add(-BackDate), NotAfter: earlier(r.Now.Add(life), a.Cert().NotAfter),
+		KeyUsage:              x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		BasicConstraintsValid: true,
+	}
+	if _, ok := r.CSR.PublicKey.(*rsa.PublicKey); ok {
+		t.KeyUsage |= x509.KeyUsageKeyEncipherment // for the TLS_RSA_* suites of 1.2
+	}
+	if r.ClientOnly {
+		t.ExtKeyUsage = t.ExtKeyUsage[1:]
+	}
+	for _, ip := range r.IPs {
+		t.IPAddresses = append(t.IPAddresses, net.IP(ip.AsSlice()))
+	}
+	cert, err := sign(t, a.Cert(), r.CSR.PublicKey, a.Key)
+	if err != nil {
+		return nil, fmt.Errorf("sign certificate of %s: %w", r.Subject, err)
+	}
+	return append([]*x509.Certificate{cert}, a.Chain[:len(a.Chain)-1]...), nil
+}
+
+// NewCSR asks for a certificate for a key, in the node's place.
+func NewCSR(key crypto.Signer, name pkix.Name) (*x509.CertificateRequest, error) {
+	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: name}, key)
+	if err != nil {
+		return nil, fmt.Errorf("make signing request of %s: %w", name, err)
+	}
+	return x509.ParseCertificateRequest(der)
+}
+
+// Revoked is a certificate that counts no more.
+type Revoked struct {
+	Serial *big.Int
+	At     time.Time
+}
+
+// List signs a revocation list, PEM's content being its Raw bytes.
+func (a Authority) List(revoked []Revoked, number int64, now time.Time) (*x509.RevocationList, error) {
+	t := &x509.RevocationList{Number: big.NewInt(number), ThisUpdate: now.Add(-BackDate), NextUpdate: now.Add(ListLife)}
+	for _, r := range revoked {
+		t.RevokedCertificateEntries = append(t.RevokedCertificateEntries, x509.RevocationListEntry{SerialNumber: r.Serial, RevocationTime: r.At})
+	}
+	der, err := x509.CreateRevocationList(rand.Reader, t, a.Cert(), a.Key)
+	if err != nil {
+		return nil, fmt.Errorf("sign revocation list of %s: %w", a.Cert().Subject, err)
+	}
+	return x509.ParseRevocationList(der)
+}
+
+func sign(t, parent *x509.Certificate, pub crypto.PublicKey, key crypto.Signer) (*x509.Certificate, error) {
+	der, err := x509.CreateCertificate(rand.Reader, t, parent, pub, key)
+	if err != nil {
+		return nil, err
+	}
+	return x509.ParseCertificate(der)
+}
+
+// newSerial is a positive number of 127 random bits.
+func newSerial(random io.Reader) (*big.Int, error) {
+	n, err := rand.Int(random, new(big.Int).Lsh(big.NewInt(1), 127))
+	if err != nil {
+		return nil, fmt.Errorf("make a serial number: %w", err)
+	}
+	return n.Add(n, big.NewInt(1)), nil
+}
+
+// keyID is the leading 160 bits of the key's SHA-256 (RFC 7093, method 1).
+func keyID(pub crypto.PublicKey) ([]byte, error) {
+	der, err := x509.MarshalPKIXPublicKey(pub)
+	if err != nil {
+		return nil, fmt.Errorf("encode public key: %w", err)
+	}
+	sum := sha256.Sum256(der)
+	return sum[:20], nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}

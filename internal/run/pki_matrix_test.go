@@ -1,0 +1,267 @@
+package run
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"crossring/internal/jars"
+	"crossring/internal/pki/chain"
+	"crossring/internal/pki/store"
+)
+
+func quietWorld() World {
+	return World{Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Report: noReport{}, Say: func(string, ...any) {}, Now: time.Now}
+}
+
+type noReport struct{}
+
+func (noReport) Stage(string) func(error)      { return func(error) {} }
+func (noReport) Progress(int64, int64, string) {}
+
+// TestVerdicts holds pki verify against the system's openssl verify and against
+// real Java handshakes, over many chains. Where the verdicts differ, docs/tls.md
+// has to say why.
+func TestVerdicts(t *testing.T) {
+	openssl, err := exec.LookPath("openssl")
+	if err != nil {
+		t.Skip("there is no openssl here to compare with: ", err)
+	}
+	if out, err := exec.Command(openssl, "version").Output(); err != nil || !bytes.HasPrefix(out, []byte("OpenSSL 3")) {
+		t.Skipf("the verdicts are those of OpenSSL 3, and this is %s (%v)", out, err)
+	}
+	java, _, err := jars.FindJava(t.Context(), 17, 0)
+	if err != nil {
+		t.Skip("there is no Java here to compare with: ", err)
+	}
+	m := newMint(t)
+	all := mutants(m)
+	if len(all) < 60 {
+		t.Fatalf("%d chains, at least 60 are to be compared", len(all))
+	}
+	top := t.TempDir()
+	goodRoot := m.ca("good root", nil)
+	writeCase(t, top, "good", []*issued{m.leaf(goodRoot)})
+	for _, c := range all {
+		dir := filepath.Join(top, c.name)
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		writeCase(t, dir, "sent", c.sent)
+		writeCase(t, dir, "roots", c.trust)
+		write(t, filepath.Join(dir, "key.der"), keyDER(t, c.sent[0]))
+		var lists []byte
+		for _, l := range c.crl {
+			lists = append(lists, pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: l.Raw})...)
+		}
+		if lists != nil {
+			write(t, filepath.Join(dir, "crl.pem"), lists)
+		}
+		write(t, filepath.Join(dir, "case"), fmt.Appendf(nil, "%s %s %s\n", word(c.purpose, "server"), word(c.ip, "-"), word(c.host, "-")))
+	}
+	javas := javaVerdicts(t, java, top)
+	page, err := os.ReadFile("../../docs/tls.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var table bytes.Buffer
+	tw := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "CHAIN\tPKI VERIFY\tOPENSSL VERIFY\tJAVA")
+	agree, explained := 0, map[string]int{}
+	for _, c := range all {
+		dir := filepath.Join(top, c.name)
+		ours := ourVerdict(t, c, dir)
+		theirs := opensslVerdict(t, openssl, c, dir)
+		javaSays, ok := javas[c.name]
+		if !ok {
+			t.Errorf("%s: Java says nothing", c.name)
+		}
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\n", c.name, verdict(ours), verdict(theirs), javaSays)
+		first := 0
+		if len(ours) > 0 {
+			first = ours[0].code
+		}
+		if first != c.want {
+			t.Errorf("%s: pki verify says %s, want %d first", c.name, verdict(ours), c.want)
+		}
+		if (len(ours) == 0) != (len(theirs) == 0) {
+			t.Errorf("%s: pki verify says %s, openssl %s", c.name, verdict(ours), verdict(theirs))
+		}
+		for i, e := range theirs {
+			if !slices.Contains(ours, e) {
+				t.Errorf("%s: openssl has error %d at depth %d, pki verify has not: %s", c.name, e.code, e.depth, verdict(ours))
+			}
+			if i == 0 && len(ours) > 0 && ours[0] != e {
+				t.Errorf("%s: the first error is %s, openssl's is %d at depth %d", c.name, verdict(ours), e.code, e.depth)
+			}
+		}
+		same := (len(ours) == 0) == (javaSays == "ok")
+		switch {
+		case same && c.java != "":
+			t.Errorf("%s: Java agrees, and %q is to say why it does not", c.name, c.java)
+		case !same && c.java == "":
+			t.Errorf("%s: pki verify says %s, Java %s, and nothing explains it", c.name, verdict(ours), javaSays)
+		case !same:
+			explained[c.java]++
+			if !bytes.Contains(page, []byte("| `"+c.java+"` |")) {
+				t.Errorf("%s: docs/tls.md does not explain %q", c.name, c.java)
+			}
+		default:
+			agree++
+		}
+	}
+	if err := tw.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d chains: all three agree on %d; explained: %v\n%s", len(all), agree, explained, table.String())
+}
+
+// finding is an error at a depth.
+type finding struct{ code, depth int }
+
+func verdict(all []finding) string {
+	if len(all) == 0 {
+		return "ok"
+	}
+	words := make([]string, len(all))
+	for i, f := range all {
+		words[i] = fmt.Sprintf("%d@%d", f.code, f.depth)
+	}
+	return strings.Join(words, " ")
+}
+
+func ourVerdict(t *testing.T, c mutant, dir string) []finding {
+	t.Helper()
+	r := VerifyRequest{Leaf: filepath.Join(dir, "sent.pem"), Roots: []string{filepath.Join(dir, "roots.pem")}, Purpose: word(c.purpose, chain.Server), IP: c.ip, Host: c.host}
+	if c.crl != nil {
+		r.CRL = []string{filepath.Join(dir, "crl.pem")}
+	}
+	res, err := quietWorld().VerifyChain(t.Context(), r)
+	if res.OK != (err == nil) || res.OK != (len(res.Errors) == 0) {
+		t.Errorf("%s: ok is %t, with %d errors and %v", c.name, res.OK, len(res.Errors), err)
+	}
+	var all []finding
+	for _, p := range res.Errors {
+		if p.Name == "" || p.Hint == "" || p.Message == "" {
+			t.Errorf("%s: error %d has no name, message or hint", c.name, p.Code)
+		}
+		all = append(all, finding{p.Code, p.Depth})
+	}
+	return all
+}
+
+var opensslError = regexp.MustCompile(`(?m)^error (\d+) at (\d+) depth lookup`)
+
+// opensslVerdict asks for each purpose of the case. Level 1 is what TLS asks for.
+func opensslVerdict(t *testing.T, openssl string, c mutant, dir string) []finding {
+	t.Helper()
+	purposes := []string{"sslserver"}
+	switch c.purpose {
+	case "client":
+		purposes = []string{"sslclient"}
+	case "internode":
+		purposes = append(purposes, "sslclient")
+	}
+	var all []finding
+	for _, p := range purposes {
+		args := []string{"verify", "-auth_level", "1", "-purpose", p, "-CAfile", filepath.Join(dir, "roots.pem"), "-untrusted", filepath.Join(dir, "sent.pem")}
+		if c.ip != "" {
+			args = append(args, "-verify_ip", c.ip)
+		}
+		if c.host != "" {
+			args = append(args, "-verify_hostname", c.host)
+		}
+		if c.crl != nil {
+			args = append(args, "-crl_check", "-CRLfile", filepath.Join(dir, "crl.pem"))
+		}
+		out, err := exec.CommandContext(t.Context(), openssl, append(args, filepath.Join(dir, "sent.pem"))...).CombinedOutput()
+		found := opensslError.FindAllStringSubmatch(string(out), -1)
+		var exit *exec.ExitError
+		if errors.As(err, &exit) != (len(found) > 0) {
+			t.Fatalf("%s: openssl %v: %v\n%s", c.name, args, err, out)
+		}
+		for _, m := range found {
+			code, _ := strconv.Atoi(m[1])
+			depth, _ := strconv.Atoi(m[2])
+			if f := (finding{code, depth}); !slices.Contains(all, f) {
+				all = append(all, f)
+			}
+		}
+	}
+	return all
+}
+
+// javaVerdicts runs all handshakes in one JVM.
+func javaVerdicts(t *testing.T, java, top string) map[string]string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	program, err := filepath.Abs("testdata/Handshake.java")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(ctx, java, "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", program, top)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("java: %v\n%s%s", err, out, stderr.String())
+	}
+	all := map[string]string{}
+	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
+		name, says, _ := strings.Cut(lines.Text(), " ")
+		all[name] = says
+	}
+	return all
+}
+
+func writeCase(t *testing.T, dir, name string, certs []*issued) {
+	t.Helper()
+	var list []*x509.Certificate
+	for _, c := range certs {
+		list = append(list, c.cert)
+	}
+	write(t, filepath.Join(dir, name+".pem"), store.EncodeCertificates(list))
+	if name == "good" {
+		write(t, filepath.Join(dir, name+".der"), keyDER(t, certs[0]))
+	}
+}
+
+func keyDER(t *testing.T, c *issued) []byte {
+	t.Helper()
+	der, err := x509.MarshalPKCS8PrivateKey(c.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
+}
+
+func write(t *testing.T, path string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func word(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}

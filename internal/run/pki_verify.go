@@ -1,0 +1,193 @@
+package run
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"crossring/internal/pki/chain"
+	"crossring/internal/pki/store"
+	"crossring/internal/pki/wire"
+	"crossring/internal/topology"
+
+	"github.com/hashicorp/go-multierror"
+)
+
+// VerifyRequest says which chain is held against what. Paths are of files of any
+// kind that package store reads.
+type VerifyRequest struct {
+	Leaf      string // with a key in it, that is checked, too
+	Roots     []string
+	Untrusted []string
+	Key       string // file of the private key; ""
+	Password  string // of Leaf, when it is a store
+	Purpose   string
+	IP, Host  string
+	At        time.Time // zero is now
+	CRL       []string  // files; "fetch" asks the distribution points
+	OCSP      bool
+}
+
+// VerifyResult is what came of it.
+type VerifyResult struct {
+	Schema string `json:"schema"`
+	chain.Report
+	// Network lists what was asked of the network: nothing unless --ocsp or --crl
+	// fetch were given.
+	Network []wire.Call `json:"network"`
+}
+
+// VerifyChain verifies a chain and says everything that is wrong with it. It asks
+// the network nothing unless told to.
+func (w World) VerifyChain(ctx context.Context, r VerifyRequest) (VerifyResult, error) {
+	res := VerifyResult{Schema: topology.Schema, Network: []wire.Call{}, Report: chain.Report{Chain: []chain.Link{}, Errors: []chain.Problem{}, Tried: []chain.Problem{}}}
+	o := chain.Options{Purpose: r.Purpose, IP: r.IP, Host: r.Host, At: r.At, Revoked: map[string]string{}, CheckCRL: len(r.CRL) > 0}
+	if o.At.IsZero() {
+		o.At = w.Now()
+	}
+	var errs *multierror.Error
+	leaf, err := readStore(r.Leaf, r.Password)
+	errs = multierror.Append(errs, flat(err)...)
+	if err == nil && len(leaf.Chain) == 0 {
+		errs = multierror.Append(errs, fmt.Errorf("%s: no certificate in it", r.Leaf))
+	}
+	o.Roots, err = readCertificates(r.Roots)
+	errs = multierror.Append(errs, flat(err)...)
+	o.Untrusted, err = readCertificates(r.Untrusted)
+	errs = multierror.Append(errs, flat(err)...)
+	if len(leaf.Chain) > 0 {
+		errs = multierror.Append(errs, flat(checkKey(r, leaf))...)
+	}
+	if len(leaf.Chain) == 0 {
+		return res, errs.ErrorOrNil()
+	}
+	var asker wire.Asker
+	for _, file := range r.CRL {
+		var lists []*x509.RevocationList
+		if file == "fetch" {
+			lists, err = asker.Lists(ctx, leaf.Chain[0])
+		} else {
+			lists, err = readLists(file)
+		}
+		errs = multierror.Append(errs, flat(err)...)
+		o.CRLs = append(o.CRLs, lists...)
+	}
+	if r.OCSP {
+		errs = multierror.Append(errs, flat(askOCSP(ctx, &asker, leaf.Chain, o))...)
+	}
+	if asker.Calls != nil {
+		res.Network = asker.Calls
+	}
+	res.Report = chain.Verify(leaf.Chain[0], leaf.Chain[1:], o)
+	if err := errs.ErrorOrNil(); err != nil {
+		res.OK = false
+		return res, err
+	}
+	if res.OK {
+		return res, nil
+	}
+	first := res.Errors[0]
+	return res, &Fail{Code: ExitFailure, Op: "chain of " + r.Leaf, Hint: "crossring pki show " + r.Leaf,
+		Err: fmt.Errorf("%d errors; the first is %d %s at depth %d: %s", len(res.Errors), first.Code, first.Name, first.Depth, first.Message)}
+}
+
+// flat makes a list of errors of one that may be nil, for multierror.Append, which
+// would count a nil as an error.
+func flat(err error) []error {
+	if err == nil {
+		return nil
+	}
+	return []error{err}
+}
+
+func askOCSP(ctx context.Context, asker *wire.Asker, sent []*x509.Certificate, o chain.Options) error {
+	leaf := sent[0]
+	var errs []error
+	for _, i := range append(append(append([]*x509.Certificate{}, sent[1:]...), o.Untrusted...), o.Roots...) {
+		if leaf.CheckSignatureFrom(i) != nil {
+			continue
+		}
+		status, err := asker.OCSP(ctx, leaf, i)
+		if strings.HasPrefix(status, "revoked") {
+			o.Revoked[leaf.SerialNumber.String()] = "the responder says: " + status
+		}
+		if err == nil {
+			return nil
+		}
+		errs = append(errs, err)
+	}
+	if errs == nil {
+		return errors.New("the issuer's certificate is not at hand, so its OCSP responder can't be asked")
+	}
+	return errors.Join(errs...)
+}
+
+// checkKey holds the private key, from its own file or that of the chain, against
+// the leaf.
+func checkKey(r VerifyRequest, leaf store.Contents) error {
+	var errs *multierror.Error
+	key, path := leaf.Key, r.Leaf
+	if r.Key != "" {
+		data, err := os.ReadFile(r.Key)
+		if err != nil {
+			return fmt.Errorf("read key: %w", err)
+		}
+		if key, err = store.ReadKey(data); err != nil {
+			errs = multierror.Append(errs, fmt.Errorf("key %s: %w", r.Key, err))
+		}
+		path = r.Key
+	}
+	if key == nil {
+		return errs.ErrorOrNil()
+	}
+	if err := store.Private(path); err != nil {
+		errs = multierror.Append(errs, err)
+	}
+	if err := store.Match(key, leaf.Chain[0]); err != nil {
+		errs = multierror.Append(errs, fmt.Errorf("key %s: %w", path, err))
+	}
+	return errs.ErrorOrNil()
+}
+
+// readStore reads a file of any kind. A key in a legacy form is an error besides.
+func readStore(path, password string) (store.Contents, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return store.Contents{}, fmt.Errorf("read chain: %w", err)
+	}
+	c, err := store.Read(data, password)
+	if err != nil {
+		return c, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
+}
+
+func readCertificates(paths []string) ([]*x509.Certificate, error) {
+	var all []*x509.Certificate
+	var errs *multierror.Error
+	for _, path := range paths {
+		c, err := readStore(path, "")
+		if err == nil && len(c.Chain) == 0 {
+			err = fmt.Errorf("%s: no certificate in it", path)
+		}
+		errs = multierror.Append(errs, flat(err)...)
+		all = append(all, c.Chain...)
+	}
+	return all, errs.ErrorOrNil()
+}
+
+func readLists(path string) ([]*x509.RevocationList, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read revocation list: %w", err)
+	}
+	lists, err := wire.ParseLists(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return lists, nil
+}

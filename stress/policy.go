@@ -1,0 +1,187 @@
+package stress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"crossring/internal/cql"
+)
+
+// Policy says how long connections live: one session for all, one for each
+// request, or one for each worker that is made anew after so many requests or so
+// much time, whichever is first. Each session's limits are drawn between half and
+// one and a half of what is said, so that workers do not all connect at once.
+type Policy struct {
+	PerRequest bool
+	Requests   int           // 0 is no limit
+	Life       time.Duration // 0 is no limit
+}
+
+// Shared says that one session serves all.
+func (p Policy) Shared() bool { return p == Policy{} }
+
+// String is the policy as ParsePolicy reads it.
+func (p Policy) String() string {
+	switch {
+	case p.Shared():
+		return "shared"
+	case p.PerRequest:
+		return "per-request"
+	}
+	var parts []string
+	if p.Requests > 0 {
+		parts = append(parts, strconv.Itoa(p.Requests)+"req")
+	}
+	if p.Life > 0 {
+		parts = append(parts, p.Life.String())
+	}
+	return "renew:" + strings.Join(parts, ",")
+}
+
+// ParsePolicy reads "shared", which is also "", "per-request", or "renew:" with a
+// number of requests, a duration, or both: "renew:50req,10m".
+func ParsePolicy(text string) (Policy, error) {
+	bad := func() (Policy, error) {
+		return Policy{}, fmt.Errorf("%q is no connection policy: shared, per-request, or renew:50req,10m", text)
+	}
+	switch text {
+	case "", "shared":
+		return Policy{}, nil
+	case "per-request":
+		return Policy{PerRequest: true}, nil
+	}
+	limits, ok := strings.CutPrefix(text, "renew:")
+	if !ok {
+		return bad()
+	}
+	var p Policy
+	for _, part := range strings.Split(limits, ",") {
+		if n, ok := strings.CutSuffix(part, "req"); ok {
+			var err error
+			if p.Requests, err = strconv.Atoi(n); err != nil || p.Requests < 1 {
+				return bad()
+			}
+			continue
+		}
+		var err error
+		if p.Life, err = time.ParseDuration(part); err != nil || p.Life <= 0 {
+			return bad()
+		}
+	}
+	return p, nil
+}
+
+// Connections is what a phase cost in connections.
+type Connections struct {
+	Policy            string `json:"policy"`
+	Sessions          int64  `json:"sessions"`
+	Flows             int64  `json:"flows"`              // TCP connections, the driver's own one of each session included
+	FullHandshakes    int64  `json:"full_handshakes"`    // of TLS, with certificates
+	ResumedHandshakes int64  `json:"resumed_handshakes"` // of TLS, that went on from a session
+}
+
+func connections(p Policy, c *cql.Counts) Connections {
+	return Connections{p.String(), c.Sessions.Load(), c.Flows.Load(), c.Full.Load(), c.Resumed.Load()}
+}
+
+// plus sums up two parts of a phase, either of which may not have counted.
+func (c *Connections) plus(more *Connections) *Connections {
+	switch {
+	case more == nil:
+		return c
+	case c == nil:
+		sum := *more
+		return &sum
+	}
+	return &Connections{c.Policy, c.Sessions + more.Sessions, c.Flows + more.Flows, c.FullHandshakes + more.FullHandshakes, c.ResumedHandshakes + more.ResumedHandshakes}
+}
+
+// renewing is a driver whose workers have sessions of their own.
+type renewing struct {
+	cfg Config
+}
+
+func (r *renewing) close() {}
+
+func (r *renewing) worker(ctx context.Context) worker {
+	return &renewingWorker{cfg: r.cfg, ctx: ctx}
+}
+
+type renewingWorker struct {
+	cfg      Config
+	ctx      context.Context
+	open     *cluster // nil until the first request
+	worker   worker
+	requests int       // left
+	until    time.Time // zero is without an end
+}
+
+// limit draws between half and one and a half of n, and at least 1.
+func limit(n int) int { return max(1, n/2+rand.IntN(n+1)) }
+
+// ready sees that there is a session with something left of its life.
+func (w *renewingWorker) ready() error {
+	if w.open != nil && (w.requests == 0 || !w.until.IsZero() && time.Now().After(w.until)) {
+		w.drop()
+	}
+	if w.open != nil {
+		return nil
+	}
+	cfg := w.cfg
+	cfg.InFlight, cfg.MissingDeadline = 1, 0 // the worker's own request at a time
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ctx), cql.DefaultTimeout)
+	defer cancel()
+	c, err := openCluster(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	p := w.cfg.Policy
+	w.open, w.worker, w.requests, w.until = c, c.worker(w.ctx), -1, time.Time{}
+	switch {
+	case p.PerRequest:
+		w.requests = 1
+	case p.Requests > 0:
+		w.requests = limit(p.Requests)
+	}
+	if p.Life > 0 {
+		w.until = time.Now().Add(p.Life/2 + rand.N(p.Life+1))
+	}
+	return nil
+}
+
+func (w *renewingWorker) drop() {
+	if w.open != nil {
+		w.open.close()
+		w.open, w.worker = nil, nil
+	}
+}
+
+// do makes one request. A session that lost its connection is not used again.
+func (w *renewingWorker) do(request func(worker) answer) answer {
+	if err := w.ready(); err != nil {
+		return answer{err: fmt.Errorf("a new session: %w", err), failure: failure{"no_connection", notSent}}
+	}
+	if w.requests > 0 {
+		w.requests--
+	}
+	a := request(w.worker)
+	if w.requests == 0 || a.err != nil && !errors.Is(a.err, context.Canceled) {
+		w.drop()
+	}
+	return a
+}
+
+func (w *renewingWorker) write(key int64, value []byte) answer {
+	return w.do(func(one worker) answer { return one.write(key, value) })
+}
+
+func (w *renewingWorker) read(key int64, see func([]byte)) answer {
+	return w.do(func(one worker) answer { return one.read(key, see) })
+}
+
+func (w *renewingWorker) close() { w.drop() }

@@ -1,0 +1,210 @@
+package test
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"crossring/internal/report"
+	"crossring/internal/run"
+	"crossring/internal/topology"
+	"crossring/stress"
+)
+
+// TestTLS is the demo with TLS between nodes and for clients, on a ring of its
+// own, and then those whom the real servers must refuse.
+func TestTLS(t *testing.T) {
+	for _, version := range []string{"5.0.5", "1.2.19", "3.11.17"} {
+		t.Run(version, func(t *testing.T) {
+			if version != "5.0.5" {
+				needLong(t)
+			}
+			h := newHome(t)
+			c := h.up(t, "tls", oneByOne("tls", version)+"tls: {}\n")
+			inv, _ := c.inventory(t, c.name)
+			doc := decode[report.Document](t, c.must(t, "repro", c.name, "--rows", "500", "-o", "json"))
+			checkDocument(t, doc, inv, 500)
+			for _, n := range []*stress.Connections{doc.Write.Connections, doc.Read.Connections} {
+				if n == nil || n.FullHandshakes == 0 || n.ResumedHandshakes != 0 {
+					t.Errorf("the load did not speak TLS: %+v", n)
+				}
+			}
+			c.must(t, "cql", c.name, "SELECT cluster_name FROM system.local")
+			connectionPolicies(t, c)
+			r := c.want(t, 1, "stress", "write", c.name, "--rows", "10", "--cipher", "ECDHE-ECDSA-CHACHA20-POLY1305", "--tls", "1.2")
+			if version != "5.0.5" && !strings.Contains(r.stderr, "as the load would make it") {
+				t.Errorf("a suite that the server lacks is said before the run: %s", r)
+			}
+			refusals(t, c, inv, version)
+		})
+	}
+}
+
+// connectionPolicies holds the counts of the three policies against each other.
+func connectionPolicies(t *testing.T, c cluster) {
+	t.Helper()
+	const rows = 30
+	flows := map[string]int64{}
+	for policy, sessions := range map[string][2]int64{"shared": {1, 1}, "per-request": {rows, rows + 1}, "renew:10req": {2, 7}} {
+		got := decode[run.StressResult](t, c.must(t, "stress", "write", c.name, "--rows", strconv.Itoa(rows), "--in-flight", "1", "--connections", policy, "-o", "json"))
+		n := got.Write.Connections
+		if n == nil || n.Policy != policy || n.Sessions < sessions[0] || n.Sessions > sessions[1] || n.Flows < n.Sessions || n.FullHandshakes == 0 || n.ResumedHandshakes != 0 || got.Write.Acknowledged != rows {
+			t.Errorf("%s: %+v, %d acknowledged", policy, n, got.Write.Acknowledged)
+			continue
+		}
+		flows[policy] = n.Flows
+	}
+	if flows["per-request"] <= flows["renew:10req"] || flows["renew:10req"] <= flows["shared"] {
+		t.Errorf("TCP flows %v", flows)
+	}
+	got := decode[run.StressResult](t, c.must(t, "stress", "write", c.name, "--rows", "10", "--in-flight", "1", "--connections", "per-request", "--tls-resume", "-o", "json"))
+	t.Logf("with --tls-resume: %+v", *got.Write.Connections)
+}
+
+// refusals dials real servers as those who must not come in, and as one who may.
+func refusals(t *testing.T, c cluster, inv topology.Inventory, version string) {
+	t.Helper()
+	dir := t.TempDir()
+	own := filepath.Join(c.state, "clusters", c.name)
+	c.must(t, "pki", "init", "--dir", filepath.Join(dir, "foreign"), "--key", "rsa-2048")
+	issue := func(name, ca string, args ...string) *tls.Certificate {
+		out := filepath.Join(dir, name)
+		c.must(t, append([]string{"pki", "issue", name, "--dir", ca, "--out", out, "--key", "rsa-2048"}, args...)...)
+		pair, err := tls.LoadX509KeyPair(filepath.Join(out, "node.pem"), filepath.Join(out, "node.pem"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &pair
+	}
+	ca := filepath.Join(own, "ca")
+	right := issue("right", ca, "--ip", "127.0.0.1") // where this test dials from
+	wrong := issue("wrong", ca, "--ip", "10.9.9.9")
+	foreign := issue("foreign", filepath.Join(dir, "foreign"), "--ip", "127.0.0.1")
+	node := inv.Nodes[0]
+	internode := net.JoinHostPort(node.PrivateAddress, strconv.Itoa(inv.Plan.InternodePort(node)))
+	client := net.JoinHostPort(node.PrivateAddress, strconv.Itoa(node.Ports.Native))
+	log := filepath.Join(node.Layout.Log, "system.log")
+	for _, tt := range []struct {
+		who     string
+		address string
+		cert    *tls.Certificate
+		refused bool
+		log     string // what the server says, between nodes
+	}{
+		{"who may, between nodes", internode, right, false, ""},
+		{"who may, as a client", client, right, false, ""},
+		{"a foreign CA, between nodes", internode, foreign, true, `(?i)path building failed|unable to find valid certification path|certificate_unknown`},
+		{"a foreign CA, as a client", client, foreign, true, ""},
+		{"nobody, between nodes", internode, nil, true, `(?i)empty client certificate chain|null cert chain|peer not verified`},
+		{"nobody, as a client", client, nil, true, ""},
+		// Up to 2.2 there is no check of the address.
+		{"a wrong address, between nodes", internode, wrong, !strings.HasPrefix(version, "1.") && !strings.HasPrefix(version, "2."),
+			`(?i)no subject alternative names matching IP address|endpoint identification algorithm`},
+	} {
+		err := visit(t, tt.address, tt.cert)
+		t.Logf("%s: %v", tt.who, err)
+		if (err != nil) != tt.refused {
+			t.Errorf("%s: refused is %t, want %t: %v", tt.who, err != nil, tt.refused, err)
+			continue
+		}
+		if tt.refused {
+			var alert tls.AlertError
+			if !errors.As(err, &alert) && !strings.Contains(err.Error(), "remote error: tls") && !errors.Is(err, io.EOF) && !strings.Contains(err.Error(), "reset") {
+				t.Errorf("%s: not refused by the server: %v", tt.who, err)
+			}
+		}
+		if tt.refused && tt.log != "" {
+			says(t, log, tt.log)
+		}
+	}
+	// Who speaks plain text gets no answer in it.
+	for address, hello := range map[string]string{
+		internode: "\xca\x55\x2d\xfa\x00\x00\x00\x08\x00\x00\x00\x00", // Cassandra's own magic
+		client:    "\x01\x00\x00\x05\x00\x00\x00\x00\x00",             // OPTIONS
+	} {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		_, err = io.WriteString(conn, hello)
+		got, readErr := io.ReadAll(conn)
+		conn.Close()
+		// An alert of TLS, 0x15, is an answer in TLS.
+		if err != nil || errors.Is(readErr, os.ErrDeadlineExceeded) || len(got) > 0 && got[0] != 0x15 {
+			t.Errorf("plain text to %s: %v, %v, answer %x", address, err, readErr, got)
+		}
+	}
+}
+
+// visit connects as a peer with a certificate, or none, and says how the server
+// ends that: nil is not at all. In TLS 1.3 the refusal follows the handshake.
+func visit(t *testing.T, address string, cert *tls.Certificate) error {
+	t.Helper()
+	cfg := &tls.Config{InsecureSkipVerify: true} // who the server is does not matter here
+	if cert != nil {
+		cfg.Certificates = []tls.Certificate{*cert}
+	}
+	conn, err := tls.DialWithDialer(&net.Dialer{Timeout: time.Minute}, "tcp", address, cfg)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	const silence = 3 * time.Second // a server that takes the peer waits for its first word
+	if err := conn.SetReadDeadline(time.Now().Add(silence)); err != nil {
+		t.Fatal(err)
+	}
+	_, err = conn.Read(make([]byte, 1))
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil
+	}
+	return err
+}
+
+// says waits for a line of a server's log.
+func says(t *testing.T, log, pattern string) {
+	t.Helper()
+	line := regexp.MustCompile(pattern)
+	eventually(t, time.Minute, log+" says "+pattern, func() bool {
+		data, err := os.ReadFile(log)
+		return err == nil && line.Match(data)
+	})
+}
+
+// TestBenchConnections prints what connections cost: requests on one session, on a
+// session each, and on renewed ones.
+func TestBenchConnections(t *testing.T) {
+	needBench(t)
+	h := newHome(t)
+	c := h.up(t, "cost", oneByOne("cost", "5.0.5")+"tls: {}\n")
+	c.must(t, "repro", c.name, "--rows", "2000") // warm
+	type cost struct{ flows, cpu, seconds float64 }
+	measure := func(policy string, more ...string) cost {
+		var flows, cpu, seconds sample
+		for range benchRounds {
+			r := c.must(t, append([]string{"stress", "write", c.name, "--rows", "200", "--in-flight", "1", "--connections", policy, "-o", "json"}, more...)...)
+			got := decode[run.StressResult](t, r).Write
+			flows = append(flows, float64(got.Connections.Flows))
+			cpu = append(cpu, got.ClientCPUMicros*float64(got.Rows)/1e6)
+			seconds = append(seconds, got.Seconds)
+		}
+		return cost{flows.median(), cpu.median(), seconds.median()}
+	}
+	one := measure("shared")
+	t.Logf("200 requests, one after the other, medians of %d rounds; shared: %.0f flows, %.3f CPU s, %.3f s", benchRounds, one.flows, one.cpu, one.seconds)
+	for _, more := range [][]string{{"per-request"}, {"per-request", "--tls-resume"}, {"per-request", "--tls-resume", "--tls", "1.2"}, {"renew:50req,10m"}} {
+		got := measure(more[0], more[1:]...)
+		t.Logf("%s: %.0f flows, %.3f CPU s, %.3f s: 1:%.1f flows, 1:%.1f CPU, 1:%.1f elapsed", strings.Join(more, " "), got.flows, got.cpu, got.seconds,
+			got.flows/one.flows, got.cpu/one.cpu, got.seconds/one.seconds)
+	}
+}
