@@ -72,7 +72,7 @@ func (w World) Issue(ctx context.Context, r IssueRequest) (IssueResult, error) {
 	if err != nil {
 		return res, err
 	}
-	res.Certificate = describe(0, issued[0], w.Now())
+	res.Certificate = describeCertificate(0, issued[0], w.Now())
 	res.Files, err = writeStores(r, key, issued, root, w.Now())
 	return res, err
 }
@@ -274,6 +274,6 @@ func (w World) authorityResult(d *pki.Dir) (AuthorityResult, error) {
 	if err != nil {
 		return res, err
 	}
-	res.Root = describe(0, root, w.Now())
+	res.Root = describeCertificate(0, root, w.Now())
 	return res, nil
 }
