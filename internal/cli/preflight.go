@@ -55,6 +55,9 @@ func (e *env) probeCommand() *cli.Command {
 }
 
 func writePreflight(out io.Writer, res run.PreflightResult) error {
+	if len(res.Hosts) == 0 {
+		return nil // it did not come to that
+	}
 	tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "HOST\tADDRESS\tCLOCK\tPACKETS\tFIREWALL\tPROBLEM")
 	for _, h := range res.Hosts {
