@@ -78,7 +78,7 @@ func TestUpThatFailsCollects(t *testing.T) {
 	}
 	checkSays(t, r, "logs and configuration are in "+e.Dir)
 	data, err := os.ReadFile(filepath.Join(e.Dir, "us-east-1-1", "conf", "cassandra.yaml"))
-	if err != nil || !strings.Contains(string(data), "commitlog_sync: sometimes") || strings.Contains(string(data), "verysecret") {
+	if err != nil || !strings.Contains(string(data), `commitlog_sync: "sometimes"`) || strings.Contains(string(data), "verysecret") {
 		t.Errorf("cassandra.yaml as collected: %v\n%s", err, data)
 	}
 	if logs, err := filepath.Glob(filepath.Join(e.Dir, "us-east-1-1", "log", "*.log")); err != nil || len(logs) == 0 {
