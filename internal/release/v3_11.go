@@ -2,7 +2,7 @@ package release
 
 var v3_11 = Release{
 	Series: "3.11", Version: "3.11.17",
-	Artifacts:    []string{"cassandra-thrift"}, // without Cassandra$Iface it does not start
+	Artifacts:    []Artifact{{"org.apache.cassandra", "cassandra-thrift", "3.11.17"}}, // Cassandra$Iface
 	Main:         "org.apache.cassandra.service.CassandraDaemon",
 	Nodetool:     "org.apache.cassandra.tools.NodeTool",
 	NodetoolArgs: []string{"-Dcom.sun.jndi.rmiURLParsing=legacy"},
