@@ -30,6 +30,9 @@ type Release struct {
 	Jamm         bool     // needs the jamm agent
 	Log          string   // "log4j" or "logback"
 
+	// NodetoolFromSource: the main class dies on a newer Java before it does anything.
+	NodetoolFromSource bool
+
 	// What it can do and how it says it.
 	Template            string // file in templates/ for cassandra.yaml
 	NativeStartKey      bool   // start_native_transport must be written
