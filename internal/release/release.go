@@ -13,9 +13,9 @@ type Release struct {
 	Series  string // "5.0"
 	Version string // newest patch release with a lock, "5.0.5"
 
-	// Artifacts are those that the server needs besides cassandra-all, of the same
-	// group and version.
-	Artifacts []string
+	// Artifacts are those that the server or nodetool needs and cassandra-all does not
+	// bring along.
+	Artifacts []Artifact
 
 	// How it is started.
 	Main         string   // main class of the server
@@ -29,6 +29,9 @@ type Release struct {
 	JVM          []string // further JVM options
 	Jamm         bool     // needs the jamm agent
 	Log          string   // "log4j" or "logback"
+
+	// NodetoolFromSource: the main class dies on a newer Java before it does anything.
+	NodetoolFromSource bool
 
 	// What it can do and how it says it.
 	Template            string // file in templates/ for cassandra.yaml
@@ -83,6 +86,9 @@ type Release struct {
 	SystemSchema bool
 	Layout       NodetoolLayout
 }
+
+// Artifact is a Maven artifact.
+type Artifact struct{ Group, Name, Version string }
 
 // NodetoolLayout is how the series' own nodetool prints ring and status.
 type NodetoolLayout struct {

@@ -2,11 +2,11 @@ package release
 
 var v3_11 = Release{
 	Series: "3.11", Version: "3.11.17",
-	Artifacts:    []string{"cassandra-thrift"}, // without Cassandra$Iface it does not start
+	Artifacts:    []Artifact{{"org.apache.cassandra", "cassandra-thrift", "3.11.17"}}, // Cassandra$Iface
 	Main:         "org.apache.cassandra.service.CassandraDaemon",
 	Nodetool:     "org.apache.cassandra.tools.NodeTool",
-	NodetoolArgs: []string{"-Dcom.sun.jndi.rmiURLParsing=legacy"},
-	JavaMin:      8, JavaMax: 17, OldImage: true,
+	NodetoolArgs: []string{"-Dcom.sun.jndi.rmiURLParsing=legacy"}, NodetoolFromSource: true,
+	JavaMin: 8, JavaMax: 17, OldImage: true,
 	Exports: modernExports, Opens: modernOpens,
 	Jamm:           true,
 	Log:            "logback",

@@ -82,15 +82,20 @@ func (w World) Nodetool(ctx context.Context, ref string, args []string, s Stream
 type jmxAt struct{ host, port string }
 
 func (w World) runNodetool(ctx context.Context, c cluster, n topology.Node, sw software, at jmxAt, args []string, s Streams) error {
+	rel := c.rel
+	var err error
+	if rel.Nodetool, err = nodetoolMain(c, n); err != nil {
+		return err
+	}
 	// nodetool of 1.2 makes the snitch of the configuration beside it, and that asks
 	// where it is, as it does in the server.
 	proxy := []string{"-Dhttp.proxyHost=" + n.PrivateAddress, "-Dhttp.proxyPort=" + strconv.Itoa(n.Ports.Metadata)}
-	argv := nodetoolArgs(c.rel, n, append([]string{n.Layout.Conf}, sw.jars.ClassPath...), at, proxy...)
+	argv := nodetoolArgs(rel, n, append([]string{n.Layout.Conf}, sw.jars.ClassPath...), at, proxy...)
 	cmd := exec.CommandContext(ctx, sw.java, append(argv, args...)...)
 	cmd.Dir = n.Layout.Root
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.In, s.Out, s.Err
 	var exit *exec.ExitError
-	err := cmd.Run()
+	err = cmd.Run()
 	if errors.As(err, &exit) {
 		// nodetool has said what is wrong.
 		return &Fail{Code: ExitFailure, Op: "nodetool " + strings.Join(args, " ") + " on " + n.Name, Err: exit}

@@ -184,7 +184,11 @@ while alive "$1" >/dev/null; do
   i=$((i+1))
   if [ $i -gt $(($3*5)) ]; then kill -s KILL "$pid" 2>/dev/null || true; fi
   sleep 0.2
-done`
+done
+# Its shell is about to write how it ended, and must not do so while the
+# directory is removed. Unless the shell is dead, too.
+i=0
+while [ ! -f "$2" ] && [ $i -lt 50 ]; do i=$((i+1)); sleep 0.1; done`
 	stateScript = `if pid=$(alive "$1"); then echo "running $pid $(stat -c %Y "$1")"
 elif [ -f "$2" ]; then echo "ended $(cat "$2") $(stat -c %Y "$2")"
 elif [ -f "$1" ]; then echo "ended unseen 0"

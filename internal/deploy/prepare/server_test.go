@@ -83,7 +83,10 @@ func TestServerWithoutSystemd(t *testing.T) {
 	if err := s.Stop(t.Context(), time.Minute); err != nil {
 		t.Errorf("stopping what does not run: %v", err)
 	}
-	awaitEnd(t, s, "signal 15")
+	// Noted already: nothing is written any more where directories may be removed now.
+	if p := state(t, s); p.Ended != "signal 15" {
+		t.Errorf("after the stop: %+v", p)
+	}
 }
 
 // awaitEnd waits until the end of the server has been noted by its shell.
@@ -121,7 +124,10 @@ func TestServerThatDoesNotListenIsKilled(t *testing.T) {
 	if err := s.Stop(t.Context(), time.Second); err != nil {
 		t.Fatal(err)
 	}
-	awaitEnd(t, s, "signal: killed")
+	// Noted already: nothing is written any more where directories may be removed now.
+	if p := state(t, s); p.Ended != "signal: killed" {
+		t.Errorf("after the stop: %+v", p)
+	}
 }
 
 func TestAPidThatIsSomebodyElsesIsNotTouched(t *testing.T) {
