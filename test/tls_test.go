@@ -44,6 +44,7 @@ func TestTLS(t *testing.T) {
 				t.Errorf("a suite that the server lacks is said before the run: %s", r)
 			}
 			refusals(t, c, inv, version)
+			strangers(t, c)
 		})
 	}
 }
@@ -149,6 +150,34 @@ func refusals(t *testing.T, c cluster, inv topology.Inventory, version string) {
 			t.Errorf("plain text to %s: %v, %v, answer %x", address, err, readErr, got)
 		}
 	}
+}
+
+// strangers has this side refuse nodes whose CA it does not know.
+func strangers(t *testing.T, c cluster) {
+	t.Helper()
+	trust := filepath.Join(c.state, "clusters", c.name, "tls", "ca.pem")
+	own, err := os.ReadFile(trust)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(t.TempDir(), "other")
+	c.must(t, "pki", "init", "--dir", other)
+	foreign, err := os.ReadFile(filepath.Join(other, "ca.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(trust, foreign, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"cql", c.name, "SELECT cluster_name FROM system.local"}, {"stress", "write", c.name, "--rows", "10"}} {
+		if r := c.want(t, 1, args...); !strings.Contains(r.stderr, "certificate signed by unknown authority") {
+			t.Errorf("nodes of a foreign CA are refused for that: %s", r)
+		}
+	}
+	if err := os.WriteFile(trust, own, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c.must(t, "cql", c.name, "SELECT cluster_name FROM system.local")
 }
 
 // visit connects as a peer with a certificate, or none, and says how the server
