@@ -49,6 +49,21 @@ func TestTLS(t *testing.T) {
 	}
 }
 
+// TestTLSNeighbours has two nodes in each region, which from 4.0 on see each other
+// come from 127.0.0.1: each checks the other's address all the same.
+func TestTLSNeighbours(t *testing.T) {
+	needLong(t)
+	h := newHome(t)
+	text := strings.ReplaceAll(strings.ReplaceAll(oneByOne("near", "5.0.5"), "nodes: 1", "nodes: 2"), "heap_mb: 512", "heap_mb: 384")
+	c := h.up(t, "near", text+"tls: {}\n")
+	inv, _ := c.inventory(t, c.name)
+	doc := decode[report.Document](t, c.must(t, "repro", c.name, "--rows", "500", "--write-consistency", "ALL", "-o", "json"))
+	if len(inv.Nodes) != 4 || doc.Read == nil || doc.Read.Found != 500 {
+		t.Errorf("%d nodes, read %+v", len(inv.Nodes), doc.Read)
+	}
+	checkRing(t, *doc.RingAfter, inv)
+}
+
 // connectionPolicies holds the counts of the three policies against each other.
 func connectionPolicies(t *testing.T, c cluster) {
 	t.Helper()
