@@ -39,8 +39,12 @@ func TestTLS(t *testing.T) {
 			}
 			c.must(t, "cql", c.name, "SELECT cluster_name FROM system.local")
 			connectionPolicies(t, c)
-			r := c.want(t, 1, "stress", "write", c.name, "--rows", "10", "--cipher", "ECDHE-ECDSA-CHACHA20-POLY1305", "--tls", "1.2")
-			if version != "5.0.5" && !strings.Contains(r.stderr, "as the load would make it") {
+			suite := "ECDHE-RSA-AES128-GCM-SHA256" // not for the nodes' kind of key
+			if inv.Plan.TLS.Key == "rsa-2048" {
+				suite = "ECDHE-ECDSA-AES128-GCM-SHA256"
+			}
+			r := c.want(t, 1, "stress", "write", c.name, "--rows", "10", "--cipher", suite)
+			if !strings.Contains(r.stderr, "as the load would make it") {
 				t.Errorf("a suite that the server lacks is said before the run: %s", r)
 			}
 			refusals(t, c, inv, version)
@@ -154,14 +158,16 @@ func refusals(t *testing.T, c cluster, inv topology.Inventory, version string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
 			t.Fatal(err)
 		}
 		_, err = io.WriteString(conn, hello)
 		got, readErr := io.ReadAll(conn)
 		conn.Close()
-		// An alert of TLS, 0x15, is an answer in TLS.
-		if err != nil || errors.Is(readErr, os.ErrDeadlineExceeded) || len(got) > 0 && got[0] != 0x15 {
+		// An alert of TLS, 0x15, is an answer in TLS. 1.2 takes the first bytes for an old
+		// hello, and waits for the rest of it.
+		silent := errors.Is(readErr, os.ErrDeadlineExceeded) && !(address == client && strings.HasPrefix(version, "1."))
+		if err != nil || silent || len(got) > 0 && got[0] != 0x15 {
 			t.Errorf("plain text to %s: %v, %v, answer %x", address, err, readErr, got)
 		}
 	}
@@ -201,7 +207,9 @@ func visit(t *testing.T, address string, cert *tls.Certificate) error {
 	t.Helper()
 	cfg := &tls.Config{InsecureSkipVerify: true} // who the server is does not matter here
 	if cert != nil {
-		cfg.Certificates = []tls.Certificate{*cert}
+		// Also when the server says that it knows another CA: crypto/tls would keep the
+		// certificate to itself then.
+		cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return cert, nil }
 	}
 	conn, err := tls.DialWithDialer(&net.Dialer{Timeout: time.Minute}, "tcp", address, cfg)
 	if err != nil {
