@@ -164,6 +164,11 @@ func TestHandshakes(t *testing.T) {
 			t.Errorf("want %q: %s", tt.want, r)
 		}
 	}
+	// Asked for both, the new ones count where nothing can be resumed.
+	r := h.must(t, "handshake", w.forgetful, "--time", "100ms", "-o", "json")
+	if got := decode[run.HandshakeResult](t, r); got.New == nil || got.New.Connections == 0 || got.Reused != nil || !strings.Contains(r.stderr, "nothing can be resumed") {
+		t.Errorf("%s", r)
+	}
 	shown(t, h, w, shapes)
 }
 

@@ -25,7 +25,8 @@ type Seen struct {
 	Curve       string              `json:"curve"` // "" where no key was agreed on by one
 	Chain       []*x509.Certificate `json:"-"`     // as it came, leaf first if the server does it right
 	// Resumption is how a second connection goes on from the first: "psk" in TLS
-	// 1.3, "ticket" in 1.2, "session-id" where the server offers that alone, "none".
+	// 1.3, "ticket" in 1.2, "session-id" where the server offers that alone, "none",
+	// or "unknown" where the server let nobody in.
 	Resumption string `json:"resumption"`
 	Resumed    bool   `json:"resumed"` // a second connection really did
 	// ClientCertificate says that the server asks for one: "no", "asked", "required".
@@ -74,7 +75,7 @@ func Show(ctx context.Context, address string, config *tls.Config) (Seen, error)
 	if err != nil {
 		// A server that wants a certificate ends the connection; the chain came before.
 		if seen.ClientCertificate == "asked" && len(seen.Chain) > 0 && wantsCertificate(err) {
-			seen.ClientCertificate = "required"
+			seen.ClientCertificate, seen.Resumption = "required", "unknown"
 			return seen, nil
 		}
 		return seen, err
