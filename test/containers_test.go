@@ -36,8 +36,7 @@ func startPodman(t *testing.T) podman {
 	}
 	dir := t.TempDir()
 	conf := filepath.Join(dir, "containers.conf")
-	// Not above this computer's own limits: Podman's defaults may be refused.
-	writeFile(t, conf, "[containers]\ndefault_ulimits = [\"nofile=20000:20000\", \"nproc=10000:10000\"]\n[engine]\nruntime = \"runc\"\n")
+	writeFile(t, conf, "[engine]\nruntime = \"runc\"\n")
 	socket := filepath.Join(dir, "s")
 	p := podman{env: []string{"CONTAINERS_CONF=" + conf}, url: "unix://" + socket}
 	cmd := exec.Command("podman", "system", "service", "--time=0", p.url)

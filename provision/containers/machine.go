@@ -19,6 +19,7 @@ import (
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
 	"github.com/testcontainers/testcontainers-go/log"
+	"golang.org/x/sys/unix"
 
 	"crossring/internal/topology"
 )
@@ -223,6 +224,25 @@ func published(n topology.Node) []network.Port {
 	return ports
 }
 
+// limits are what Cassandra asks for, as far as this process might have them itself:
+// Podman's own defaults may be beyond that, and no container would start.
+func limits() []*container.Ulimit {
+	var list []*container.Ulimit
+	for _, l := range []struct {
+		name     string
+		resource int
+		want     uint64
+	}{{"nofile", unix.RLIMIT_NOFILE, 100_000}, {"nproc", unix.RLIMIT_NPROC, 32_768}} {
+		var have unix.Rlimit
+		if err := unix.Getrlimit(l.resource, &have); err != nil {
+			continue // then the default has to do
+		}
+		n := int64(min(l.want, have.Max))
+		list = append(list, &container.Ulimit{Name: l.name, Soft: n, Hard: n})
+	}
+	return list
+}
+
 // container makes the container of a node. Its entry point is the image's; it is
 // given the server's command line instead of the image's own, which would write
 // another configuration.
@@ -248,6 +268,7 @@ func (m machine) container(ctx context.Context, p Provider, inv topology.Invento
 			},
 			HostConfigModifier: func(h *container.HostConfig) {
 				h.PortBindings, h.NetworkMode = bindings, container.NetworkMode(inv.Containers.Network)
+				h.Ulimits = limits()
 			},
 			EndpointSettingsModifier: func(all map[string]*network.EndpointSettings) {
 				if e := all[inv.Containers.Network]; e != nil {
