@@ -63,7 +63,7 @@ func (c *Cluster) Dial(ctx context.Context, n topology.Node, port int) (net.Conn
 	var d net.Dialer
 	if addr != "" {
 		if conn, err := d.DialContext(ctx, "tcp", addr); err == nil {
-			return conn, nil
+			return mapped{conn, n, port}, nil
 		}
 		// A container that was started again may have another port.
 	}
@@ -81,10 +81,27 @@ func (c *Cluster) Dial(ctx context.Context, n topology.Node, port int) (net.Conn
 			}
 			c.at[key] = addr
 			c.mu.Unlock()
-			return d.DialContext(ctx, "tcp", addr)
+			conn, err := d.DialContext(ctx, "tcp", addr)
+			if err != nil {
+				return nil, fmt.Errorf("port %d of %s: %w", port, n.Name, err)
+			}
+			return mapped{conn, n, port}, nil
 		}
 	}
 	return nil, fmt.Errorf("port %d of %s is not published: its container is %s", port, n.Name, status(info))
+}
+
+// mapped is a connection by way of a published port. Its other end is the node, as
+// far as anybody is concerned: the driver takes the port of the whole ring from it.
+type mapped struct {
+	net.Conn
+	node topology.Node
+	port int
+}
+
+// RemoteAddr is the node's own address.
+func (m mapped) RemoteAddr() net.Addr {
+	return &net.TCPAddr{IP: net.ParseIP(m.node.PrivateAddress), Port: m.port}
 }
 
 func status(info container.InspectResponse) string {

@@ -1,30 +1,25 @@
 package containers
 
 import (
-	"archive/tar"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"io"
-	"io/fs"
 	"net"
 	"net/netip"
 	"os"
 	"path"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/containerd/errdefs"
-	"github.com/moby/moby/api/pkg/stdcopy"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
 	"github.com/testcontainers/testcontainers-go/log"
+	"golang.org/x/sys/unix"
 
 	"crossring/internal/topology"
 )
@@ -229,6 +224,25 @@ func published(n topology.Node) []network.Port {
 	return ports
 }
 
+// limits are what Cassandra asks for, as far as this process might have them itself:
+// Podman's own defaults may be beyond that, and no container would start.
+func limits() []*container.Ulimit {
+	var list []*container.Ulimit
+	for _, l := range []struct {
+		name     string
+		resource int
+		want     uint64
+	}{{"nofile", unix.RLIMIT_NOFILE, 100_000}, {"nproc", unix.RLIMIT_NPROC, 32_768}} {
+		var have unix.Rlimit
+		if err := unix.Getrlimit(l.resource, &have); err != nil {
+			continue // then the default has to do
+		}
+		n := int64(min(l.want, have.Max))
+		list = append(list, &container.Ulimit{Name: l.name, Soft: n, Hard: n})
+	}
+	return list
+}
+
 // container makes the container of a node. Its entry point is the image's; it is
 // given the server's command line instead of the image's own, which would write
 // another configuration.
@@ -254,6 +268,7 @@ func (m machine) container(ctx context.Context, p Provider, inv topology.Invento
 			},
 			HostConfigModifier: func(h *container.HostConfig) {
 				h.PortBindings, h.NetworkMode = bindings, container.NetworkMode(inv.Containers.Network)
+				h.Ulimits = limits()
 			},
 			EndpointSettingsModifier: func(all map[string]*network.EndpointSettings) {
 				if e := all[inv.Containers.Network]; e != nil {
@@ -269,80 +284,6 @@ func (m machine) container(ctx context.Context, p Provider, inv topology.Invento
 		return "", fmt.Errorf("make the container of %s: %w", n.Name, err)
 	}
 	return c.GetContainerID(), nil
-}
-
-// check looks into a container for what the plan asks of its image.
-func (m machine) check(ctx context.Context, plan topology.Plan, id string) error {
-	image, err := m.ImageInspect(ctx, plan.Containers.Image)
-	if err != nil {
-		return fmt.Errorf("look at image %s: %w", plan.Containers.Image, err)
-	}
-	bad := func(format string, args ...any) error {
-		return &ImageError{Image: plan.Containers.Image, Reason: fmt.Sprintf(format, args...)}
-	}
-	if image.Config != nil {
-		for _, v := range image.Config.Env {
-			if got, ok := strings.CutPrefix(v, "CASSANDRA_VERSION="); ok && got != plan.Version {
-				return bad("it has Cassandra %s, not %s", got, plan.Version)
-			}
-		}
-	}
-	is := func(name string) (bool, error) {
-		_, err := m.ContainerStatPath(ctx, id, client.ContainerStatPathOptions{Path: name})
-		if errdefs.IsNotFound(err) {
-			return false, nil
-		}
-		return err == nil, err
-	}
-	for _, dir := range []string{Lib, layout().Conf, layout().Home} {
-		if ok, err := is(dir); err != nil || !ok {
-			return errors.Join(err, bad("there is no Cassandra in it, or not as in the official image: no %s", dir))
-		}
-	}
-	for _, jar := range []string{"apache-cassandra-", "cassandra-all-"} { // the tarball's, and Maven's
-		if ok, err := is(path.Join(Lib, jar+plan.Version+".jar")); err != nil || ok {
-			return err
-		}
-	}
-	return bad("it has another Cassandra than %s: there is no %s", plan.Version, path.Join(Lib, "apache-cassandra-"+plan.Version+".jar"))
-}
-
-// put writes a file in a container, running or not.
-func (m machine) put(ctx context.Context, id, name string, data []byte, mode fs.FileMode) error {
-	var b bytes.Buffer
-	w := tar.NewWriter(&b)
-	err := w.WriteHeader(&tar.Header{Name: path.Base(name), Mode: int64(mode.Perm()), Size: int64(len(data)), ModTime: time.Unix(0, 0)})
-	if err == nil {
-		_, err = w.Write(data)
-	}
-	if err = errors.Join(err, w.Close()); err != nil {
-		return fmt.Errorf("pack %s: %w", name, err)
-	}
-	if _, err := m.CopyToContainer(ctx, id, client.CopyToContainerOptions{DestinationPath: path.Dir(name), Content: &b}); err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	return nil
-}
-
-// get reads a file of a container, running or not; os.ErrNotExist where there is none.
-func (m machine) get(ctx context.Context, id, name string) ([]byte, error) {
-	res, err := m.CopyFromContainer(ctx, id, client.CopyFromContainerOptions{SourcePath: name})
-	if errdefs.IsNotFound(err) {
-		return nil, fmt.Errorf("read %s: %w", name, os.ErrNotExist)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
-	}
-	defer res.Content.Close()
-	r := tar.NewReader(res.Content)
-	if _, err := r.Next(); err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
-	}
-	data, err := io.ReadAll(r)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
-	}
-	return data, nil
 }
 
 // list gives the ids of the cluster's containers by node name.
@@ -400,16 +341,4 @@ func (m machine) remove(ctx context.Context, inv topology.Inventory) []string {
 	}
 	slices.Sort(left)
 	return left
-}
-
-// printed is the end of what a container printed.
-func (m machine) printed(ctx context.Context, id string, lines int) ([]byte, error) {
-	r, err := m.ContainerLogs(ctx, id, client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true, Tail: fmt.Sprint(lines)})
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	var b bytes.Buffer
-	_, err = stdcopy.StdCopy(&b, &b, r)
-	return b.Bytes(), err
 }
