@@ -208,16 +208,16 @@ func TestShapesFindDifferences(t *testing.T) {
 	all := documentedShapes(t)
 	const head = `{"schema": "crossring/v1", `
 	tests := []struct{ name, doc, want string }{
-		{"down", head + `"name": "a", "removed": true}`, ""},
-		{"down", `{"name": "a", "removed": true}`, "down.schema is missing"},
-		{"down", head + `"name": "a"}`, "down.removed is missing"},
-		{"down", head + `"name": 1, "removed": true}`, "down.name is integer, not string"},
-		{"down", head + `"name": "a", "removed": true, "more": 1}`, "down.more is in no table"},
+		{"down", head + `"name": "a", "removed": true, "collected": null}`, ""},
+		{"down", `{"name": "a", "removed": true, "collected": null}`, "down.schema is missing"},
+		{"down", head + `"name": "a", "collected": null}`, "down.removed is missing"},
+		{"down", head + `"name": 1, "removed": true, "collected": null}`, "down.name is integer, not string"},
+		{"down", head + `"name": "a", "removed": true, "collected": null, "more": 1}`, "down.more is in no table"},
 		{"tokens", head + `"partitioner": "", "strategy": "", "datacenters": [{"name": "a", "tokens": null}]}`, "tokens.datacenters[0].tokens is null, not a list"},
 		{"tokens", head + `"partitioner": "", "strategy": "", "datacenters": [{"name": "a", "tokens": [1]}]}`, "tokens.datacenters[0].tokens[0] is integer, not string"},
 		{"fault", head + `"lines": [], "refused": [], "rtt_ms": {"a -> b": "1"}}`, "fault.rtt_ms{a -> b} is string, not number"},
 		{"stress", head + `"run_dir": "", "read": {"op": "read"}}`, "stress.read.attempts is missing"},
-		{"down", head + `"name": "a", "removed": true, "error": {"code": 1, "message": ""}}`, "down.error.hint is missing"},
+		{"down", head + `"name": "a", "removed": true, "collected": null, "error": {"code": 1, "message": ""}}`, "down.error.hint is missing"},
 	}
 	for _, tt := range tests {
 		got := all.check(tt.name, []byte(tt.doc))
