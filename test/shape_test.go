@@ -121,7 +121,7 @@ func (all shapes) compare(at string, s *shape, v any) []string {
 			switch {
 			case there:
 				bad = append(bad, all.compare(at+"."+key, s.keys[key], value)...)
-			case !s.keys[key].optional:
+			case !s.keys[key].mayLack():
 				bad = append(bad, at+"."+key+" is missing")
 			}
 		}
@@ -148,6 +148,24 @@ func (all shapes) compare(at string, s *shape, v any) []string {
 		return all.compareType(at, s, v)
 	}
 	return bad
+}
+
+// mayLack says that the key may be missing: an object is optional when all of its keys
+// are.
+func (s *shape) mayLack() bool {
+	if s.keys == nil {
+		inside := s.elem
+		if inside == nil {
+			inside = s.values
+		}
+		return s.optional || inside != nil && inside.mayLack()
+	}
+	for _, k := range s.keys {
+		if !k.mayLack() {
+			return false
+		}
+	}
+	return true
 }
 
 func (all shapes) compareType(at string, s *shape, v any) []string {
@@ -208,7 +226,7 @@ func TestShapesFindDifferences(t *testing.T) {
 	all := documentedShapes(t)
 	const head = `{"schema": "crossring/v1", `
 	tests := []struct{ name, doc, want string }{
-		{"down", head + `"name": "a", "removed": true}`, ""},
+		{"down", head + `"name": "a", "removed": true, "collected": null}`, ""},
 		{"down", `{"name": "a", "removed": true}`, "down.schema is missing"},
 		{"down", head + `"name": "a"}`, "down.removed is missing"},
 		{"down", head + `"name": 1, "removed": true}`, "down.name is integer, not string"},
