@@ -121,7 +121,7 @@ func (all shapes) compare(at string, s *shape, v any) []string {
 			switch {
 			case there:
 				bad = append(bad, all.compare(at+"."+key, s.keys[key], value)...)
-			case !s.keys[key].optional:
+			case !s.keys[key].mayLack():
 				bad = append(bad, at+"."+key+" is missing")
 			}
 		}
@@ -148,6 +148,24 @@ func (all shapes) compare(at string, s *shape, v any) []string {
 		return all.compareType(at, s, v)
 	}
 	return bad
+}
+
+// mayLack says that the key may be missing: an object is optional when all of its keys
+// are.
+func (s *shape) mayLack() bool {
+	if s.keys == nil {
+		inside := s.elem
+		if inside == nil {
+			inside = s.values
+		}
+		return s.optional || inside != nil && inside.mayLack()
+	}
+	for _, k := range s.keys {
+		if !k.mayLack() {
+			return false
+		}
+	}
+	return true
 }
 
 func (all shapes) compareType(at string, s *shape, v any) []string {
