@@ -12,6 +12,9 @@ const officialImage = "docker.io/library/cassandra:"
 
 // places plans what the providers ccm and containers alone have.
 func (b *builder) places(p *topology.Plan, rel release.Release) {
+	if p.TLS != nil && (p.Provider == "ccm" || p.Provider == "containers") {
+		b.problem("tls", "clusters of provider %s speak plain text: their keys are not made yet", p.Provider)
+	}
 	if c := b.spec.CCM; p.Provider == "ccm" {
 		p.CCM = &topology.CCMPlan{Command: c.Command, Cluster: c.Cluster, ConfigDir: c.ConfigDir}
 	}
