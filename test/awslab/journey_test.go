@@ -91,28 +91,37 @@ func asPlanned(t *testing.T, ring *ringcheck.Ring, nodes int) {
 // checkHost looks at what up made of a host.
 func (o operator) checkHost(n topology.Node, instance, version string) {
 	o.t.Helper()
-	ask := func(want, line string) {
-		o.t.Helper()
-		out, err := world.lab.Inside(o.t.Context(), instance, line)
-		if err != nil || !strings.Contains(out, want) {
-			o.t.Errorf("%s: %s: %q, want %s (%v)", n.Name, line, out, want, err)
-		}
-	}
-	for _, volume := range []string{"fs1", "fs2"} {
-		mount := "/fs/" + volume
-		ask("/dev/loop", "findmnt -nro SOURCE,FSTYPE -M "+mount+" | grep ' ext4$'")
-		ask("/dev/loop", `blkid -p -o device -t UUID=$(sed -n 's,^UUID=\([^ ]*\) `+mount+` ext4 .*,\1,p' /etc/fstab) /dev/loop*`)
-	}
-	ask("active", "systemctl is-active cassandra.service")
-	ask("cassandra", "ps -o user= -p $(systemctl show -p MainPID --value cassandra.service)")
-	ask("CommitLog", "ls /fs/fs2/cassandra/commitlog")
-	ask("system", "ls /fs/fs1/cassandra/data")
+	o.checkDisks(n, instance)
+	o.ask(n, instance, "active", "systemctl is-active cassandra.service")
+	o.ask(n, instance, "cassandra", "ps -o user= -p $(systemctl show -p MainPID --value cassandra.service)")
+	o.ask(n, instance, "CommitLog", "ls /fs/fs2/cassandra/commitlog")
+	o.ask(n, instance, "system", "ls /fs/fs1/cassandra/data")
 	status := "200" // without a token
 	if !strings.HasPrefix(version, "1.") {
 		status = "401"
 	}
-	ask(status, "curl -s -o /dev/null -w '%{http_code}' http://"+metadataAddress+"/latest/meta-data/public-ipv4")
-	ask("running", "systemctl is-system-running")
+	o.ask(n, instance, status, "curl -s -o /dev/null -w '%{http_code}' http://"+metadataAddress+"/latest/meta-data/public-ipv4")
+	o.ask(n, instance, "running", "systemctl is-system-running")
+}
+
+// checkDisks sees that both volumes are ext4 on disks of their own, mounted as fstab
+// says by UUID.
+func (o operator) checkDisks(n topology.Node, instance string) {
+	o.t.Helper()
+	for _, volume := range []string{"fs1", "fs2"} {
+		mount := "/fs/" + volume
+		o.ask(n, instance, "/dev/loop", "findmnt -nro SOURCE,FSTYPE -M "+mount+" | grep ' ext4$'")
+		o.ask(n, instance, "/dev/loop", `blkid -p -o device -t UUID=$(sed -n 's,^UUID=\([^ ]*\) `+mount+` ext4 .*,\1,p' /etc/fstab) $(findmnt -nro SOURCE -M `+mount+`)`)
+	}
+}
+
+// ask runs a line on a host, whose answer has to have want in it.
+func (o operator) ask(n topology.Node, instance, want, line string) {
+	o.t.Helper()
+	out, err := world.lab.Inside(o.t.Context(), instance, line)
+	if err != nil || !strings.Contains(out, want) {
+		o.t.Errorf("%s: %s: %q, want %s (%v)", n.Name, line, out, want, err)
+	}
 }
 
 // checkPorts tries a node's ports from where the operator is: CQL is open, what is
