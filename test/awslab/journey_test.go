@@ -72,7 +72,10 @@ func journey(t *testing.T, version string, nodes int) {
 	t.Logf("%d rows: %.0f/s written in %s, %.0f/s read in %s", rows, doc.Write.OpsPerSec, doc.Write.Datacenter, doc.Read.OpsPerSec, doc.Read.Datacenter)
 
 	o.wrongGroup(inv)
-	o.hostFirewall(inv)
+	if nodes == 1 {
+		// More nodes pass the gossip on, and the ring stays whole.
+		o.hostFirewall(inv)
+	}
 	o.want(0, "down", "lab", "--yes")
 }
 
