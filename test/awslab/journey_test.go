@@ -150,10 +150,10 @@ func (o operator) checkPorts(n topology.Node) {
 	}
 }
 
-// wrongGroup takes a rule away behind crossring's back.
-func (o operator) wrongGroup(inv topology.Inventory) {
+// revoke takes the rule away that lets a node of the west reach the east's, and gives
+// what crossring has to say of it.
+func (o operator) revoke(east, west topology.Node) string {
 	o.t.Helper()
-	east, west := inv.Nodes[0], inv.Nodes[len(inv.Nodes)-1]
 	api := o.console(east.Region)
 	out, err := api.DescribeSecurityGroups(o.t.Context(), &ec2.DescribeSecurityGroupsInput{
 		Filters: []types.Filter{{Name: aws.String("tag:crossring:cluster"), Values: []string{"lab"}}}})
@@ -166,31 +166,49 @@ func (o operator) wrongGroup(inv topology.Inventory) {
 		IpProtocol: aws.String("tcp"), FromPort: &port, ToPort: &port, IpRanges: []types.IpRange{{CidrIp: aws.String(west.PublicAddress + "/32")}}}}}); err != nil {
 		o.t.Fatal(err)
 	}
+	return fmt.Sprintf("%s gets no answer from port %d of %s: silent: security group %s (%s) lacks tcp %d from %s/32 (internode, from %s)",
+		west.Name, port, east.Name, group, east.Region, port, west.PublicAddress, west.Name)
+}
+
+// wrongGroup takes a rule away behind crossring's back.
+func (o operator) wrongGroup(inv topology.Inventory) {
+	o.t.Helper()
+	east, west := inv.Nodes[0], inv.Nodes[len(inv.Nodes)-1]
+	want := o.revoke(east, west)
 	// What is connected stays so; a server that starts anew has to connect.
 	o.want(0, "restart", fmt.Sprintf("lab:%d", west.Index))
 	r := o.want(4, "status", "lab", "-o", "json")
 	ring := decode[ringcheck.Ring](o.t, r)
-	want := fmt.Sprintf("silent: security group %s (%s) lacks tcp %d from %s/32 (internode, from %s)", group, east.Region, port, west.PublicAddress, west.Name)
-	i := slices.IndexFunc(ring.Mismatches, func(m ringcheck.Mismatch) bool { return m.Kind == "firewall" && strings.Contains(m.Message, want) })
-	if i < 0 || !strings.Contains(r.stderr, want) || !strings.Contains(r.stderr, "crossring up lab") {
+	said := slices.ContainsFunc(ring.Mismatches, func(m ringcheck.Mismatch) bool { return m.Kind == "firewall" && m.Message == want })
+	if !said || !strings.Contains(r.stderr, want) || !strings.Contains(r.stderr, "crossring up lab") {
 		o.t.Fatalf("want %q: %s", want, r)
 	}
-	o.t.Log(ring.Mismatches[i].Message)
+	o.t.Log(want)
 	o.want(0, "up", "lab")
 	o.want(0, "status", "lab")
 }
 
-// hostFirewall drops what comes from the other region on a host itself, where no
-// security group shows it.
-func (o operator) hostFirewall(inv topology.Inventory) {
+// drop drops what comes from one node on the host of another, where no security group
+// shows it, until what it returns is called; and gives what crossring has to say of it.
+func (o operator) drop(inv topology.Inventory, east, west topology.Node) (want string, heal func()) {
 	o.t.Helper()
-	east, west := inv.Nodes[0], inv.Nodes[len(inv.Nodes)-1]
 	namespace := prefix + inv.EC2.Hosts[east.Name].Instance
 	rules := fmt.Sprintf("table inet host { chain in { type filter hook input priority filter;\nip saddr %s tcp dport %d drop\n}\n}\n", west.PublicAddress, east.Ports.Storage)
 	if _, err := output(o.t.Context(), []byte(rules), "ip", "netns", "exec", namespace, "nft", "-f", "-"); err != nil {
 		o.t.Fatal(err)
 	}
-	want := fmt.Sprintf("%s gets no answer from port %d of %s: silent: the security groups let it pass", west.Name, east.Ports.Storage, east.Name)
+	return fmt.Sprintf("%s gets no answer from port %d of %s: silent: the security groups let it pass", west.Name, east.Ports.Storage, east.Name), func() {
+		o.t.Helper()
+		if err := command(o.t.Context(), "ip", "netns", "exec", namespace, "nft", "delete", "table", "inet", "host"); err != nil {
+			o.t.Fatal(err)
+		}
+	}
+}
+
+// hostFirewall has a host drop what comes from the other region.
+func (o operator) hostFirewall(inv topology.Inventory) {
+	o.t.Helper()
+	want, heal := o.drop(inv, inv.Nodes[0], inv.Nodes[len(inv.Nodes)-1])
 	var last result
 	deadline := time.Now().Add(5 * time.Minute)
 	for last = o.crossring("status", "lab"); !strings.Contains(last.stderr, want); last = o.crossring("status", "lab") {
@@ -201,9 +219,7 @@ func (o operator) hostFirewall(inv topology.Inventory) {
 	if last.code != 4 {
 		o.t.Errorf("%s", last)
 	}
-	if err := command(o.t.Context(), "ip", "netns", "exec", namespace, "nft", "delete", "table", "inet", "host"); err != nil {
-		o.t.Fatal(err)
-	}
+	heal()
 	o.want(0, "up", "lab")
 }
 

@@ -14,14 +14,19 @@ import (
 )
 
 // Hosts that are made ready and do not start a server: disks, software, what they print
-// on their consoles, and the addresses that the lab gives them.
+// on their consoles, the addresses that the lab gives them, and what crossring says of
+// ways between them that are closed.
 func TestMachines(t *testing.T) {
 	needLab(t)
 	publish(t, "1.2.19")
 	o := newOperator(t)
 	t.Cleanup(func() { o.nothingLeft("lab") })
 	file := o.spec("lab", "1.2.19", 1)
-	inv := decode[run.UpResult](t, o.want(0, "up", "-f", file, "--until", "deploy", "-o", "json")).Inventory
+	up := o.want(0, "up", "-f", file, "--until", "deploy", "-o", "json")
+	if strings.Contains(up.stderr, "shows no host key") {
+		t.Errorf("the host keys were not read from the consoles: %s", up.stderr)
+	}
+	inv := decode[run.UpResult](t, up).Inventory
 	for _, n := range inv.Nodes {
 		s := spaces[n.Region]
 		if n.PrivateAddress != nth(s.private, firstNumber) || n.PublicAddress != nth(s.public, firstNumber) {
@@ -54,6 +59,24 @@ func TestMachines(t *testing.T) {
 	o.want(0, "up", "-f", file, "--until", "deploy")
 	if after, err := world.lab.Inside(t.Context(), inv.EC2.Hosts[inv.Nodes[0].Name].Instance, "cat /etc/fstab"); err != nil || after != before {
 		t.Errorf("a second up changed fstab to %s (%v)", after, err)
+	}
+	// No server runs, so the port refuses, which is an answer; a way that is closed is silent.
+	east, west := inv.Nodes[0], inv.Nodes[1]
+	if r := o.want(4, "status", "lab"); strings.Contains(r.stderr, "silent") {
+		t.Error(r)
+	}
+	want := o.revoke(east, west)
+	if r := o.want(4, "status", "lab"); !strings.Contains(r.stderr, want) || !strings.Contains(r.stderr, "hint: crossring up lab") {
+		t.Errorf("want %q: %s", want, r)
+	}
+	o.want(0, "up", "lab", "--until", "deploy")
+	want, heal := o.drop(inv, east, west)
+	if r := o.want(4, "status", "lab"); !strings.Contains(r.stderr, want) || strings.Contains(r.stderr, "lacks") {
+		t.Errorf("want %q: %s", want, r)
+	}
+	heal()
+	if r := o.want(4, "status", "lab"); strings.Contains(r.stderr, "silent") {
+		t.Error(r)
 	}
 	o.want(0, "down", "lab", "--yes")
 }
