@@ -71,8 +71,10 @@ func journey(t *testing.T, version string, nodes int) {
 	}
 	t.Logf("%d rows: %.0f/s written in %s, %.0f/s read in %s", rows, doc.Write.OpsPerSec, doc.Write.Datacenter, doc.Read.OpsPerSec, doc.Read.Datacenter)
 
-	o.wrongGroup(inv)
-	if nodes == 1 {
+	if long() { // else TestMachines has to do, without a ring
+		o.wrongGroup(inv)
+	}
+	if long() && nodes == 1 {
 		// More nodes pass the gossip on, and the ring stays whole.
 		o.hostFirewall(inv)
 	}
