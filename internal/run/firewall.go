@@ -51,7 +51,7 @@ func (w World) blocked(ctx context.Context, c cluster, well bool) []ringcheck.Mi
 	}
 	var quiet []way
 	if !well || len(lacks) > 0 {
-		quiet = w.silent(ctx, c)
+		quiet = w.silent(ctx, c, waysToTry(c.inv, lacks))
 	}
 	return firewallMismatches(lacks, quiet)
 }
@@ -80,22 +80,40 @@ func (v way) address() string {
 	return v.to.PublicAddress
 }
 
-// silent tries the ways to all nodes from the first of each region, and lists those on
-// which nothing answers. A refusal is an answer.
-func (w World) silent(ctx context.Context, c cluster) []way {
+// waysToTry are those to all nodes from the first of each region, and those of which a
+// rule is missing, as many as can be tried in time.
+func waysToTry(inv topology.Inventory, lacks []ec2.Lack) []way {
+	const most = 200
 	var ways []way
+	add := func(from, to topology.Node) {
+		v := way{from, to, internodePort(inv, to.Name)}
+		known := slices.ContainsFunc(ways, func(have way) bool { return have.from.Name == from.Name && have.to.Name == to.Name })
+		if from.Name != to.Name && v.port != 0 && !known && len(ways) < most {
+			ways = append(ways, v)
+		}
+	}
+	for _, l := range lacks {
+		for _, from := range inv.Nodes {
+			if to, err := inv.Node(l.Node); err == nil && l.Source == from.PublicAddress+"/32" {
+				add(from, to)
+			}
+		}
+	}
 	seen := map[string]bool{}
-	for _, from := range c.inv.Nodes {
+	for _, from := range inv.Nodes {
 		if seen[from.Region] {
 			continue
 		}
 		seen[from.Region] = true
-		for _, to := range c.inv.Nodes {
-			if port := internodePort(c.inv, to.Name); to.Name != from.Name && port != 0 {
-				ways = append(ways, way{from, to, port})
-			}
+		for _, to := range inv.Nodes {
+			add(from, to)
 		}
 	}
+	return ways
+}
+
+// silent tries ways, and lists those on which nothing answers. A refusal is an answer.
+func (w World) silent(ctx context.Context, c cluster, ways []way) []way {
 	const atOnce = 16
 	slots := make(chan struct{}, atOnce)
 	quiet := make([]bool, len(ways))

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"slices"
 	"testing"
 
 	"crossring/internal/topology"
@@ -51,6 +52,14 @@ func TestFirewallMismatches(t *testing.T) {
 	}
 	if a, b := (way{from: west, to: east}).address(), (way{from: near, to: east}).address(); a != "203.0.113.10" || b != "10.11.0.10" {
 		t.Errorf("%s, %s", a, b)
+	}
+	var tried []string
+	inv.Plan.Rules = []topology.Rule{{Node: east.Name, Port: 7000, Why: "internode"}, {Node: near.Name, Port: 7000, Why: "internode"}, {Node: west.Name, Port: 7000, Why: "internode"}}
+	for _, v := range waysToTry(inv, []ec2.Lack{{Node: west.Name, Port: 7000, Source: near.PublicAddress + "/32"}}) {
+		tried = append(tried, v.from.Name+" "+v.to.Name)
+	}
+	if want := []string{"us-east-1-2 us-west-2-1", "us-east-1-1 us-east-1-2", "us-east-1-1 us-west-2-1", "us-west-2-1 us-east-1-1", "us-west-2-1 us-east-1-2"}; !slices.Equal(tried, want) {
+		t.Errorf("tried %q", tried)
 	}
 	inv.Plan.Rules = []topology.Rule{{Node: east.Name, Port: 9042, Why: "cql"}, {Node: east.Name, Port: 7001, Why: "internode, in the region"}}
 	if p := internodePort(inv, east.Name); p != 7001 || internodePort(inv, west.Name) != 0 {

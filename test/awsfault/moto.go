@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -23,6 +24,7 @@ const motoVersion = "5.2.1"
 type Moto struct {
 	URL string
 	cmd *exec.Cmd
+	end io.Closer // ends it when it is closed, by whomever
 }
 
 // InstallMoto puts moto into a virtual environment of its own below cache, once, and
@@ -60,8 +62,13 @@ func StartMoto(ctx context.Context, server, logFile string) (*Moto, error) {
 		return nil, fmt.Errorf("start moto: %w", err)
 	}
 	defer log.Close()
-	m := &Moto{URL: "http://127.0.0.1:" + port, cmd: exec.Command(server, "-H", "127.0.0.1", "-p", port)}
+	// The shell reads from a pipe whose other end is this process: should that be killed,
+	// the kernel closes it, and no server is left.
+	m := &Moto{URL: "http://127.0.0.1:" + port, cmd: exec.Command("sh", "-c", `"$@" & read -r _; kill $!; wait $!`, "sh", server, "-H", "127.0.0.1", "-p", port)}
 	m.cmd.Stdout, m.cmd.Stderr = log, log
+	if m.end, err = m.cmd.StdinPipe(); err != nil {
+		return nil, fmt.Errorf("start moto: %w", err)
+	}
 	if err := m.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start moto: %w", err)
 	}
@@ -102,9 +109,9 @@ func (m *Moto) Reset(ctx context.Context) error {
 	return nil
 }
 
-// Stop ends the server.
+// Stop ends the server, and waits for its end.
 func (m *Moto) Stop() error {
-	if err := m.cmd.Process.Kill(); err != nil {
+	if err := m.end.Close(); err != nil {
 		return fmt.Errorf("stop moto: %w", err)
 	}
 	_ = m.cmd.Wait() // it was killed, and says so

@@ -185,7 +185,7 @@ func (p *Proxy) handle(w http.ResponseWriter, req *http.Request) {
 		send(w, p.forward(req, body)) // another service's
 		return
 	}
-	region, action := regionOf(req), form.Get("Action")
+	region, action := RegionOf(req), form.Get("Action")
 	call, kind := p.begin(region, action)
 	if kind != "" && p.Struck != nil {
 		p.Struck()
@@ -251,8 +251,8 @@ func (p *Proxy) end(index, status int) {
 	}
 }
 
-// regionOf reads the region out of a request's signature.
-func regionOf(req *http.Request) string {
+// RegionOf reads the region out of a request's signature; "" if it has none.
+func RegionOf(req *http.Request) string {
 	_, scope, _ := strings.Cut(req.Header.Get("Authorization"), "Credential=")
 	fields := strings.Split(scope, "/")
 	if len(fields) < 3 {

@@ -16,7 +16,7 @@ func (p *Proxy) quota(req *http.Request, body []byte) (reply, bool) {
 		return reply{}, false
 	}
 	p.mu.Lock()
-	p.quotasAsked = append(p.quotasAsked, regionOf(req)+" "+in.QuotaCode)
+	p.quotasAsked = append(p.quotasAsked, RegionOf(req)+" "+in.QuotaCode)
 	p.mu.Unlock()
 	answer := fmt.Sprintf(`{"Quota": {"ServiceCode": "ec2", "QuotaCode": %q, "Value": %d.0, "Unit": "None"}}`, in.QuotaCode, p.VCPUs)
 	return reply{status: http.StatusOK, header: http.Header{"Content-Type": {"application/x-amz-json-1.1"}}, body: []byte(answer)}, true

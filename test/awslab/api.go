@@ -41,12 +41,7 @@ func (l *Lab) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		answer = l.readdress(region, answer)
 	}
 	if status == http.StatusOK && form.Get("DryRun") != "true" {
-		if action == "GetConsoleOutput" {
-			answer, err = l.console(req.Context(), form.Get("InstanceId"), answer)
-		} else {
-			err = l.follow(context.WithoutCancel(req.Context()), region, action, form, answer)
-		}
-		if err != nil {
+		if err := l.follow(context.WithoutCancel(req.Context()), region, action, form, answer); err != nil {
 			l.note(fmt.Errorf("%s in %s: %w", action, region, err))
 			http.Error(w, err.Error(), http.StatusBadGateway)
 			return

@@ -3,7 +3,6 @@
 package awslab
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -12,9 +11,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
-	"sync/atomic"
+	"time"
 
 	"crossring/provision/local/imds"
 	"crossring/test/awsfault"
@@ -36,10 +34,8 @@ type host struct {
 	instance imds.Instance
 	devices  []string // loop devices
 	metadata *http.Server
-	answers  atomic.Pointer[http.Handler] // of the metadata, as the instance is now
+	answers  *imds.Metadata
 }
-
-func (h *host) ServeHTTP(w http.ResponseWriter, r *http.Request) { (*h.answers.Load()).ServeHTTP(w, r) }
 
 // boot starts the host of an instance that was just run. One that is there is left as
 // it is: the call was made again with its token.
@@ -84,7 +80,7 @@ func (l *Lab) boot(ctx context.Context, region, id string, form url.Values) erro
 	if len(userData) > 0 {
 		h.instance.More["/latest/user-data"] = string(userData)
 	}
-	h.tell("")
+	h.answers = imds.Handler(h.instance)
 	l.mu.Lock()
 	l.hosts[id] = h
 	l.mu.Unlock()
@@ -110,7 +106,7 @@ func (l *Lab) build(ctx context.Context, h *host) error {
 	if err != nil {
 		return err
 	}
-	h.metadata = &http.Server{Handler: h}
+	h.metadata = &http.Server{Handler: h.answers}
 	go func() { _ = h.metadata.Serve(listener) }() // until it is closed
 	for k := range disks {
 		device, err := l.addDisk(ctx, fmt.Sprintf("%s-%d", h.instance.ID, k))
@@ -123,22 +119,12 @@ func (l *Lab) build(ctx context.Context, h *host) error {
 	return l.engine.start(ctx, h.box)
 }
 
-// tell makes the metadata say what is true now.
-func (h *host) tell(public string) {
-	if h.answers.Load() != nil && h.instance.Public == public {
-		return // its tokens stay good
-	}
-	h.instance.Public = public
-	handler := imds.Handler(h.instance)
-	h.answers.Store(&handler)
-}
-
 // introduce gives a host's metadata its public address.
 func (l *Lab) introduce(e endpoint) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if h, ok := l.hosts[e.id]; ok {
-		h.tell(e.public)
+		h.answers.SetPublic(e.public)
 	}
 }
 
@@ -210,20 +196,20 @@ func (e engine) loops(ctx context.Context) ([]string, error) {
 	return list, nil
 }
 
-var consoleOutput = regexp.MustCompile(`(?s)<output>.*?</output>|<output\s*/>`)
-
-// console puts what a host printed at its boot into EC2's answer.
-func (l *Lab) console(ctx context.Context, id string, answer []byte) ([]byte, error) {
+// console is what a host has printed.
+func (l *Lab) console(instance string) string {
 	l.mu.Lock()
-	h, ok := l.hosts[id]
+	h, ok := l.hosts[instance]
 	l.mu.Unlock()
 	if !ok {
-		return answer, nil
+		return ""
 	}
+	// The emulator's call has no context to give.
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
 	text, err := l.engine.podman(ctx, "logs", h.name)
 	if err != nil {
-		return nil, err
+		l.note(err)
 	}
-	encoded := base64.StdEncoding.EncodeToString(bytes.ReplaceAll([]byte(text), []byte("\r"), nil))
-	return consoleOutput.ReplaceAll(answer, []byte("<output>"+encoded+"</output>")), nil
+	return strings.ReplaceAll(text, "\r", "")
 }

@@ -105,6 +105,7 @@ func Start(ctx context.Context, c Config) (l *Lab, err error) {
 		return l, err
 	}
 	l.proxy = awsfault.NewProxy(l.moto.URL)
+	l.proxy.Console = l.console
 	if err := buildNetwork(ctx); err != nil {
 		return l, err
 	}

@@ -67,12 +67,18 @@ func start(ctx context.Context) error {
 	if !long() && !Cached(ctx, cache) {
 		return &Unavailable{Why: "the image of its hosts is not made yet, which takes minutes: make test-long makes it"}
 	}
+	if err := litter(ctx, cache); err != nil {
+		return err
+	}
 	begun := time.Now()
 	world.lab, err = Start(ctx, Config{Cache: cache, Dir: world.dir, Say: say})
 	if err != nil {
 		return err
 	}
 	say("the lab took %.1f s", time.Since(begun).Seconds())
+	if left, err := world.lab.Left(ctx); err != nil || len(left) > 0 {
+		return fmt.Errorf("a new lab has %v from the one before (%w)", left, err)
+	}
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", world.program, "crossring")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -80,6 +86,35 @@ func start(ctx context.Context) error {
 	}
 	world.before, err = awsfault.Count(ctx, world.lab.Emulator(), world.lab.Regions())
 	return err
+}
+
+// litter leaves what a lab leaves that is killed: a host's namespace, disk and, if the
+// image is there, container. What can't be made here is for Start to say.
+func litter(ctx context.Context, cache string) error {
+	if os.Getuid() != 0 || len(missing()) > 0 {
+		return nil // Start says so
+	}
+	e, err := newEngine(filepath.Join(cache, "awslab"))
+	if err != nil {
+		return err
+	}
+	held, err := lock(filepath.Join(e.dir, "lock"))
+	if err != nil {
+		return err
+	}
+	defer held.Close()
+	const instance = "i-00000000000000000"
+	b := box{name: prefix + instance, namespace: prefix + instance, hostname: "dead", private: "10.11.0.9"}
+	err = command(ctx, "ip", "netns", "add", b.namespace)
+	device, diskErr := (&Lab{engine: e}).addDisk(ctx, instance+"-0")
+	if err = errors.Join(err, diskErr); err == nil && e.hasImage(ctx) {
+		b.devices = []string{device}
+		err = e.start(ctx, b)
+	}
+	if err != nil {
+		say("no litter: %v", err)
+	}
+	return nil
 }
 
 func say(format string, args ...any) { fmt.Fprintf(os.Stderr, "lab: "+format+"\n", args...) }

@@ -32,8 +32,8 @@ type Instance struct {
 // Handler answers both versions of the protocol, as an instance launched with
 // HttpTokens=optional does: a request without a token is version 1, one with a
 // token needs a valid one.
-func Handler(in Instance) http.Handler {
-	h := &handler{
+func Handler(in Instance) *Metadata {
+	h := &Metadata{
 		required: in.TokenRequired,
 		tokens:   map[string]time.Time{},
 		values: map[string]string{
@@ -43,14 +43,24 @@ func Handler(in Instance) http.Handler {
 			"/latest/meta-data/instance-id":                 in.ID,
 		},
 	}
-	if in.Public != "" {
-		h.values["/latest/meta-data/public-ipv4"] = in.Public
-	}
 	maps.Copy(h.values, in.More)
+	h.SetPublic(in.Public)
 	return h
 }
 
-type handler struct {
+// SetPublic gives the node another public address, "" for none. Tokens stay good.
+func (h *Metadata) SetPublic(address string) {
+	const path = "/latest/meta-data/public-ipv4"
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.values, path)
+	if address != "" {
+		h.values[path] = address
+	}
+}
+
+// Metadata is the handler of one node.
+type Metadata struct {
 	required bool
 	mu       sync.Mutex
 	tokens   map[string]time.Time // token to its end
@@ -63,7 +73,7 @@ const (
 	maxTTL      = 21600 // seconds, as on EC2
 )
 
-func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (h *Metadata) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain")
 	if r.URL.Path == "/latest/api/token" {
 		h.token(w, r)
@@ -77,7 +87,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "unauthorized", http.StatusUnauthorized)
 		return
 	}
+	h.mu.Lock()
 	v, ok := h.values[r.URL.Path]
+	h.mu.Unlock()
 	if !ok {
 		http.NotFound(w, r)
 		return
@@ -87,7 +99,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, v) // a client that went away has its answer
 }
 
-func (h *handler) token(w http.ResponseWriter, r *http.Request) {
+func (h *Metadata) token(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPut {
 		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 		return
@@ -113,7 +125,7 @@ func (h *handler) token(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, t)
 }
 
-func (h *handler) valid(t string) bool {
+func (h *Metadata) valid(t string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	end, ok := h.tokens[t]

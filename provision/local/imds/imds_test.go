@@ -121,7 +121,7 @@ func TestTokensEnd(t *testing.T) {
 		// Tokens that have ended are forgotten, or a node that asks often would fill
 		// the keeper's memory.
 		newToken(t, h, 10)
-		if n := len(h.(*handler).tokens); n != 1 {
+		if n := len(h.tokens); n != 1 {
 			t.Errorf("%d tokens are kept, want 1", n)
 		}
 	})
@@ -170,5 +170,9 @@ func TestTokenRequired(t *testing.T) {
 	}
 	if r := ask(h, http.MethodGet, "/latest/meta-data/public-ipv4", tokenHeader, token); r.StatusCode != http.StatusNotFound {
 		t.Errorf("a public address that there is not: %s", r.Status)
+	}
+	h.SetPublic("203.0.113.10")
+	if r := ask(h, http.MethodGet, "/latest/meta-data/public-ipv4", tokenHeader, token); r.StatusCode != http.StatusOK || body(t, r) != "203.0.113.10" {
+		t.Errorf("an address that came later, asked for with the token from before: %s", r.Status)
 	}
 }
