@@ -19,7 +19,7 @@ func TestNameThatIsTaken(t *testing.T) {
 	t.Cleanup(func() { h.clear("taken") })
 	for name, text := range map[string]string{
 		`cassandra: "1.2.19" → "5.0.5"`: oneByOne("taken", "5.0.5"),
-		"regions[1].nodes: 1 → 2":       strings.Replace(oneByOne("taken", "1.2.19"), "us-west-2a, nodes: 1", "us-west-2a, nodes: 2", 1),
+		"heap_mb: 512 → 384":            strings.Replace(oneByOne("taken", "1.2.19"), "heap_mb: 512", "heap_mb: 384", 1),
 	} {
 		r := h.want(t, 8, "up", "-f", write(t, "cluster.yaml", text))
 		checkSays(t, r, `cluster "taken" is already there with another spec`, name, "crossring down taken")
