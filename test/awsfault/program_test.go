@@ -25,7 +25,7 @@ type typist struct {
 // program is the binary, built once for all tests.
 var program = sync.OnceValues(func() (string, error) {
 	exe := filepath.Join(lab.dir, "crossring")
-	out, err := exec.Command("go", "build", "-o", exe, "crossring").CombinedOutput()
+	out, err := exec.Command("go", "build", "-ldflags", "-s -w", "-o", exe, "crossring").CombinedOutput()
 	if err != nil {
 		err = fmt.Errorf("building the program: %w\n%s", err, out)
 	}

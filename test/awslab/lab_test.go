@@ -79,7 +79,7 @@ func start(ctx context.Context) error {
 	if left, err := world.lab.Left(ctx); err != nil || len(left) > 0 {
 		return fmt.Errorf("a new lab has %v from the one before (%w)", left, err)
 	}
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", world.program, "crossring")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", world.program, "crossring")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the program: %w\n%s", err, out)

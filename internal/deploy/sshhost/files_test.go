@@ -3,7 +3,9 @@ package sshhost
 import (
 	"bytes"
 	"crypto/rand"
+	"encoding/hex"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -76,11 +78,79 @@ func same(t *testing.T, path string, want []byte) {
 	}
 }
 
+// words is a file that compresses to some 60 %: random bytes in hexadecimal.
+func words(t *testing.T, size int) (path string, data []byte) {
+	t.Helper()
+	path, data = big(t, size/2)
+	data = hex.AppendEncode(nil, data)
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path, data
+}
+
+func TestUploadCompressesWhatShrinks(t *testing.T) {
+	s := sshdtest.Start(t, "127.0.0.1")
+	for _, kind := range []struct {
+		name        string
+		file        func(*testing.T, int) (string, []byte)
+		least, most float64 // bytes on the line for each of the file's
+	}{{"random bytes", big, 1, 1.2}, {"words", words, 0.4, 0.8}} {
+		t.Run(kind.name, func(t *testing.T) {
+			link := newLink(t, s)
+			c := client(t, s, func(cfg *Config) { cfg.Address, cfg.Port = link.host, link.port })
+			from, data := kind.file(t, 4<<20)
+			to := filepath.Join(t.TempDir(), "file")
+			last := int64(0)
+			if err := c.Upload(limited(t), from, to, 0o644, func(done, _ int64) { last = done }); err != nil {
+				t.Fatal(err)
+			}
+			same(t, to, data)
+			if last != int64(len(data)) {
+				t.Errorf("progress ended at %d of %d", last, len(data))
+			}
+			if per := float64(link.sent.Load()) / float64(len(data)); per < kind.least || per > kind.most {
+				t.Errorf("%.2f bytes on the line for each byte, want %.2f to %.2f", per, kind.least, kind.most)
+			}
+		})
+	}
+}
+
+// Some machines have no gzip, and say so before anything is sent.
+func TestBeginScriptWithoutGzip(t *testing.T) {
+	c := client(t, sshdtest.Start(t, "127.0.0.1"))
+	bin, to := t.TempDir(), filepath.Join(t.TempDir(), "file")
+	for _, tool := range []string{"sh", "mkdir", "dirname", "stat", "sha256sum"} {
+		path, err := exec.LookPath(tool)
+		if err == nil {
+			err = os.Symlink(path, filepath.Join(bin, tool))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	line := shellCall(beginScript, to, "no sum", "0600", to+".part")
+	with, err := c.Run(limited(t), Command{Line: line})
+	if err != nil || with.Out != "0\ngzip\n" {
+		t.Errorf("with gzip: %q, %v", with.Out, err)
+	}
+	without, err := c.Run(limited(t), Command{Line: "PATH=" + Quote(bin) + "; export PATH; " + line})
+	if err != nil || without.Out != "0\n" {
+		t.Errorf("without gzip: %q, %v", without.Out, err)
+	}
+}
+
 func TestUploadGoesOnAfterALostConnection(t *testing.T) {
+	t.Run("random bytes", func(t *testing.T) { testLostConnection(t, big) })
+	t.Run("words", func(t *testing.T) { testLostConnection(t, words) })
+}
+
+func testLostConnection(t *testing.T, file func(*testing.T, int) (string, []byte)) {
 	s := sshdtest.Start(t, "127.0.0.1")
 	link := newLink(t, s)
 	c := client(t, s, func(cfg *Config) { cfg.Address, cfg.Port = link.host, link.port })
-	from, data := big(t, 8<<20)
+	// Half of it, compressed too, is more than SSH's window of 2 MB: some has arrived.
+	from, data := file(t, 16<<20)
 	to := filepath.Join(t.TempDir(), "file")
 	cut, late, begin := false, int64(0), int64(-1)
 	err := c.Upload(limited(t), from, to, 0o644, func(done, total int64) {

@@ -3,6 +3,7 @@ package sshhost
 import (
 	"fmt"
 	"net"
+	"sync/atomic"
 	"testing"
 
 	"crossring/internal/deploy/sshhost/sshdtest"
@@ -15,6 +16,7 @@ type link struct {
 	l    net.Listener
 	hold chan struct{} // closed: nothing passes any more
 	cuts chan func()
+	sent atomic.Int64 // bytes to the server
 }
 
 func newLink(t *testing.T, s *sshdtest.Server) *link {
@@ -37,14 +39,14 @@ func newLink(t *testing.T, s *sshdtest.Server) *link {
 				continue
 			}
 			k.cuts <- func() { a.Close(); b.Close() }
-			go k.copy(a, b)
-			go k.copy(b, a)
+			go k.copy(a, b, new(atomic.Int64))
+			go k.copy(b, a, &k.sent)
 		}
 	}()
 	return k
 }
 
-func (k *link) copy(to, from net.Conn) {
+func (k *link) copy(to, from net.Conn, count *atomic.Int64) {
 	defer to.Close()
 	buf := make([]byte, 32<<10)
 	for {
@@ -54,6 +56,7 @@ func (k *link) copy(to, from net.Conn) {
 			select {} // silence, to the end of the test
 		default:
 		}
+		count.Add(int64(n))
 		if n > 0 {
 			if _, err := to.Write(buf[:n]); err != nil {
 				return
