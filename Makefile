@@ -14,7 +14,7 @@ help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 build: ## compile bin/crossring
-	CGO_ENABLED=0 go build -trimpath -o bin/crossring .
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/crossring .
 
 demo: ## two regions of Cassandra 5.0 on loopback: write in one, read in the other
 	@sh scripts/setup.sh 5.0.5
@@ -51,10 +51,11 @@ bench: ## benchmarks of the packages, then of real servers
 fuzz: ## every fuzz target for FUZZTIME (20s)
 	@sh scripts/fuzz.sh $(FUZZTIME)
 
-lint: ## gofmt, vet, staticcheck; shellcheck where it is installed
+lint: ## gofmt, vet (for macOS too), staticcheck; shellcheck where it is installed
 	@unformatted=$$(gofmt -l .); \
 	    if [ -n "$$unformatted" ]; then echo "not as gofmt writes it: $$unformatted"; exit 1; fi
 	go vet ./...
+	CGO_ENABLED=0 GOOS=darwin go vet $(UNIT)
 	go tool staticcheck ./...
 	@if command -v shellcheck >/dev/null; then shellcheck scripts/*.sh .ci/run; else echo "no shellcheck: scripts not checked"; fi
 

@@ -26,6 +26,9 @@ func (w World) Demo(ctx context.Context, req DemoRequest) (report.Document, erro
 	if err != nil {
 		return report.Document{}, err
 	}
+	if err := fits(p); err != nil {
+		return report.Document{}, err
+	}
 	settings := p.Stress
 	if req.Stress != nil {
 		req.Stress(&settings)

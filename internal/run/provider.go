@@ -19,6 +19,8 @@ import (
 	"crossring/provision"
 	"crossring/provision/containers"
 	"crossring/provision/hosts"
+	"crossring/provision/local"
+	"crossring/provision/local/procs"
 )
 
 // Connections are the SSH connections of one command: each machine has one.
@@ -70,6 +72,15 @@ func (c cluster) kept() bool { return c.inv.Local != nil }
 
 // here says whether a provider's nodes are processes of this computer, on its Java.
 func here(p topology.Plan) bool { return p.Provider == "local" || p.Provider == "ccm" }
+
+// fits says whether a plan's nodes can run where this program runs, before anything is
+// asked for that would not help either: ccm's processes are found as local ones are.
+func fits(p topology.Plan) error {
+	if !here(p) {
+		return nil
+	}
+	return procs.NeedLinux("provider "+p.Provider, local.Instead)
+}
 
 // remote says that the cluster is on machines of its own, and not on this computer.
 func (c cluster) remote() bool { return c.inv.Remote != nil }

@@ -36,6 +36,9 @@ func tunnelArg(id string) string { return "--id=" + id }
 
 // StartTunnel starts a tunnel in the background, and returns when it stands.
 func (w World) StartTunnel(ctx context.Context, req TunnelRequest) (TunnelInfo, error) {
+	if err := procs.NeedLinux("a tunnel in the background", "crossring tunnel "+req.Ref+"   # in the foreground"); err != nil {
+		return TunnelInfo{}, err
+	}
 	if _, _, _, err := w.resolve(req); err != nil {
 		return TunnelInfo{}, err
 	}

@@ -78,6 +78,9 @@ func (w World) Up(ctx context.Context, req UpRequest) (UpResult, error) {
 		res.Inventory.Plan = p
 		return res, nil
 	}
+	if err := fits(p); err != nil {
+		return res, err
+	}
 	if err := checkName(name); err != nil {
 		return res, err
 	}

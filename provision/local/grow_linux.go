@@ -2,12 +2,10 @@ package local
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -70,38 +68,6 @@ func (p Provider) EmptyNode(inv topology.Inventory, n topology.Node) error {
 	return makeNodeDirs(n)
 }
 
-// SaveNodes writes the inventory with other nodes: all of it, or none after a crash.
-func (p Provider) SaveNodes(inv topology.Inventory, nodes []topology.Node) (topology.Inventory, error) {
-	inv.Nodes = nodes
-	inv.Plan.Nodes = nil
-	for _, n := range nodes {
-		inv.Plan.Nodes = append(inv.Plan.Nodes, unplaced(n))
-	}
-	return inv, p.SaveInventory(inv)
-}
-
-// SaveInventory writes the inventory of a cluster that was made: all of it, or none
-// after a crash. It says nothing to the keeper.
-func (p Provider) SaveInventory(inv topology.Inventory) error {
-	made, err := p.Made(inv.Plan.Name)
-	if err != nil {
-		return err
-	}
-	data, err := json.MarshalIndent(inv, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode inventory: %w", err)
-	}
-	path := filepath.Join(inv.Local.Dir, inventoryFile)
-	if err := writeSynced(path, append(data, '\n')); err != nil {
-		return err
-	}
-	// The file's age is the cluster's, see Made.
-	if err := os.Chtimes(path, made, made); err != nil {
-		return fmt.Errorf("keep the age of cluster %s: %w", inv.Plan.Name, err)
-	}
-	return nil
-}
-
 func (p Provider) reload(ctx context.Context, inv topology.Inventory) error {
 	ctx, cancel := context.WithTimeout(ctx, reloadWait)
 	defer cancel()
@@ -116,13 +82,6 @@ func after(nodes []topology.Node, zone string) int {
 		}
 	}
 	return len(nodes)
-}
-
-// unplaced is a node as a plan has it: without addresses and directories.
-func unplaced(n topology.Node) topology.Node {
-	n.PrivateAddress, n.PublicAddress, n.Layout = "", "", topology.Layout{}
-	n.Ports.Metadata = 0
-	return n
 }
 
 // placeOne places a node beside those of its region, by the number in its name.

@@ -4,23 +4,13 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"crossring/internal/topology"
 )
-
-// Host is one node's place on this computer: files in its directories, and its
-// server process through the keeper.
-type Host struct {
-	Inventory topology.Inventory
-	Node      topology.Node
-	Main      string // main class of the server
-}
 
 // outputFile takes what the server prints; its own log is system.log beside it.
 const outputFile = "stdout.log"
@@ -90,30 +80,3 @@ func (h Host) Tail(_ context.Context, lines int) ([]string, error) {
 }
 
 func (h Host) client() client { return client{h.Inventory.Plan.Name, h.Inventory.Local.Dir} }
-
-// TailFile reads the last lines of a file, from its last 64 KB.
-func TailFile(path string, lines int) ([]string, error) {
-	const window = 64 << 10
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	end, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := f.Seek(max(0, end-window), io.SeekStart); err != nil {
-		return nil, err
-	}
-	data, err := io.ReadAll(f)
-	if err != nil {
-		return nil, err
-	}
-	text := strings.TrimRight(string(data), "\n")
-	if text == "" {
-		return nil, nil
-	}
-	all := strings.Split(text, "\n")
-	return all[max(0, len(all)-max(0, lines)):], nil
-}

@@ -29,11 +29,10 @@ import (
 
 // Files of a cluster's directory.
 const (
-	inventoryFile = "inventory.json"
-	lockFile      = "keeper.lock"
-	socketFile    = "keeper.sock"
-	keeperLog     = "keeper.log"
-	journalFile   = "journal"
+	lockFile    = "keeper.lock"
+	socketFile  = "keeper.sock"
+	keeperLog   = "keeper.log"
+	journalFile = "journal"
 )
 
 // File descriptors that a keeper inherits.
@@ -291,16 +290,4 @@ func answer(w http.ResponseWriter, v any, err error) {
 		v = reply{Error: err.Error()}
 	}
 	_ = json.NewEncoder(w).Encode(v) // a command that went away needs no answer
-}
-
-func readInventory(dir string) (topology.Inventory, error) {
-	var inv topology.Inventory
-	data, err := os.ReadFile(filepath.Join(dir, inventoryFile))
-	if err != nil {
-		return inv, fmt.Errorf("read inventory: %w", err)
-	}
-	if err := json.Unmarshal(data, &inv); err != nil {
-		return inv, fmt.Errorf("read inventory of %s: %w", dir, err)
-	}
-	return inv, nil
 }

@@ -7,7 +7,6 @@
 package local
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -26,12 +25,13 @@ type Provider struct {
 	Log  *slog.Logger
 }
 
-// ErrNotLinux says that this provider can't work here.
-var ErrNotLinux = errors.New("the local provider needs Linux: it uses /proc and all of 127.0.0.0/8")
-
 // MetadataPort is where the keeper answers for the EC2 metadata address, on each
 // node's private address.
 const MetadataPort = 8254
+
+// Instead is what to type where this provider can't work: elsewhere than on Linux it
+// reads and writes inventories, and everything else is a *procs.NotLinuxError.
+const Instead = "crossring plan -f FILE --provider ec2   # then provider: ec2, or hosts for machines you have, in the spec"
 
 // KeeperCommand is the hidden command that turns the program into a keeper.
 const KeeperCommand = "keeper"

@@ -14,7 +14,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -24,24 +23,6 @@ import (
 	"crossring/internal/topology"
 	"crossring/provision/local/procs"
 )
-
-// Inventory reads what an earlier Make left; os.ErrNotExist when there is none.
-func (p Provider) Inventory(name string) (topology.Inventory, error) {
-	return readInventory(p.Dir(name))
-}
-
-// Made is when a cluster was made: the age of its inventory, which whoever writes it
-// again keeps. Of one that is half made it is when its directory last changed.
-func (p Provider) Made(name string) (time.Time, error) {
-	info, err := os.Stat(filepath.Join(p.Dir(name), inventoryFile))
-	if errors.Is(err, os.ErrNotExist) {
-		info, err = os.Stat(p.Dir(name))
-	}
-	if err != nil {
-		return time.Time{}, fmt.Errorf("ask for the age of cluster %s: %w", name, err)
-	}
-	return info.ModTime(), nil
-}
 
 // Make chooses addresses, makes the directories, and starts the keeper. On a
 // cluster that was made before, it only sees that there is a keeper. Nothing is
@@ -118,35 +99,6 @@ func makeNodeDirs(n topology.Node) error {
 		}
 	}
 	return nil
-}
-
-// writeSynced writes a file so that after a crash there is all of it or none.
-func writeSynced(path string, data []byte) error {
-	tmp := path + ".new"
-	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(tmp, path)
-	}
-	if err == nil {
-		err = syncDir(filepath.Dir(path))
-	}
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return nil
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // ensureKeeper sees that a keeper answers: the one there is, or a new one that
@@ -329,13 +281,6 @@ func clusterProcs(id string) ([]procs.Proc, error) {
 	}
 	keepers, err := procs.Find("--id=" + id)
 	return append(nodes, keepers...), err
-}
-
-// RemoveAttachFile removes the socket that a JVM makes in /tmp when a tool is
-// attached to it, and leaves there when it is killed. A JVM that runs makes it
-// anew for the next tool.
-func RemoveAttachFile(pid int) {
-	_ = os.Remove(filepath.Join("/tmp", ".java_pid"+strconv.Itoa(pid))) // mostly there is none
 }
 
 // lastListeners waits for the sockets of processes that have been killed: their

@@ -1,6 +1,3 @@
-// Package procs finds and stops processes by identity: a pid means nothing
-// alone, it may be somebody else's a moment later. A process of ours carries a
-// random token in its command line, and is held by a pidfd while it is judged.
 package procs
 
 import (
@@ -16,25 +13,6 @@ import (
 
 	"golang.org/x/sys/unix"
 )
-
-// Proc is one running process.
-type Proc struct {
-	PID int
-	// Start is the start time in clock ticks since boot; with the pid it names a
-	// process for good.
-	Start uint64
-	Args  []string
-}
-
-// Flag returns what follows prefix in the first argument that begins with it.
-func (p Proc) Flag(prefix string) string {
-	for _, a := range p.Args {
-		if v, ok := strings.CutPrefix(a, prefix); ok {
-			return v
-		}
-	}
-	return ""
-}
 
 // Read reads one process. A process that is gone, or a zombie, is os.ErrNotExist.
 func Read(pid int) (Proc, error) {

@@ -13,13 +13,6 @@ import (
 	"strings"
 )
 
-// Socket is one TCP socket of this computer.
-type Socket struct {
-	Local, Remote netip.AddrPort
-	Listening     bool
-	Inode         uint64
-}
-
 // Sockets lists the TCP sockets, IPv4 and IPv6, of this network namespace.
 func Sockets() ([]Socket, error) {
 	var all []Socket

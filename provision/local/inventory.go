@@ -1,0 +1,115 @@
+package local
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"crossring/internal/topology"
+)
+
+// inventoryFile, in a cluster's directory, is what its commands begin with. Reading
+// and writing it is all of this package that works for clusters of every provider,
+// and on every system.
+const inventoryFile = "inventory.json"
+
+// Inventory reads what an earlier Make left; os.ErrNotExist when there is none.
+func (p Provider) Inventory(name string) (topology.Inventory, error) {
+	return readInventory(p.Dir(name))
+}
+
+// Made is when a cluster was made: the age of its inventory, which whoever writes it
+// again keeps. Of one that is half made it is when its directory last changed.
+func (p Provider) Made(name string) (time.Time, error) {
+	info, err := os.Stat(filepath.Join(p.Dir(name), inventoryFile))
+	if errors.Is(err, os.ErrNotExist) {
+		info, err = os.Stat(p.Dir(name))
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("ask for the age of cluster %s: %w", name, err)
+	}
+	return info.ModTime(), nil
+}
+
+// SaveNodes writes the inventory with other nodes: all of it, or none after a crash.
+func (p Provider) SaveNodes(inv topology.Inventory, nodes []topology.Node) (topology.Inventory, error) {
+	inv.Nodes = nodes
+	inv.Plan.Nodes = nil
+	for _, n := range nodes {
+		inv.Plan.Nodes = append(inv.Plan.Nodes, unplaced(n))
+	}
+	return inv, p.SaveInventory(inv)
+}
+
+// SaveInventory writes the inventory of a cluster that was made: all of it, or none
+// after a crash. It says nothing to the keeper.
+func (p Provider) SaveInventory(inv topology.Inventory) error {
+	made, err := p.Made(inv.Plan.Name)
+	if err != nil {
+		return err
+	}
+	data, err := json.MarshalIndent(inv, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode inventory: %w", err)
+	}
+	path := filepath.Join(inv.Local.Dir, inventoryFile)
+	if err := writeSynced(path, append(data, '\n')); err != nil {
+		return err
+	}
+	// The file's age is the cluster's, see Made.
+	if err := os.Chtimes(path, made, made); err != nil {
+		return fmt.Errorf("keep the age of cluster %s: %w", inv.Plan.Name, err)
+	}
+	return nil
+}
+
+// unplaced is a node as a plan has it: without addresses and directories.
+func unplaced(n topology.Node) topology.Node {
+	n.PrivateAddress, n.PublicAddress, n.Layout = "", "", topology.Layout{}
+	n.Ports.Metadata = 0
+	return n
+}
+
+func readInventory(dir string) (topology.Inventory, error) {
+	var inv topology.Inventory
+	data, err := os.ReadFile(filepath.Join(dir, inventoryFile))
+	if err != nil {
+		return inv, fmt.Errorf("read inventory: %w", err)
+	}
+	if err := json.Unmarshal(data, &inv); err != nil {
+		return inv, fmt.Errorf("read inventory of %s: %w", dir, err)
+	}
+	return inv, nil
+}
+
+// writeSynced writes a file so that after a crash there is all of it or none.
+func writeSynced(path string, data []byte) error {
+	tmp := path + ".new"
+	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(tmp, path)
+	}
+	if err == nil {
+		err = syncDir(filepath.Dir(path))
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

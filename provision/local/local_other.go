@@ -1,0 +1,71 @@
+//go:build !linux
+
+package local
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"crossring/internal/topology"
+	"crossring/provision/local/procs"
+)
+
+// errHere is what everything but reading and writing inventories comes to here.
+var errHere = procs.NeedLinux("provider local", Instead)
+
+// Keeper says that there is none here, and returns the exit code.
+func Keeper([]string) int {
+	fmt.Fprintln(os.Stderr, "crossring: error:", errHere)
+	fmt.Fprintln(os.Stderr, "crossring: hint:", Instead)
+	return 7
+}
+
+// Make is a *procs.NotLinuxError, as are all methods that are not of inventories.
+func (p Provider) Make(context.Context, topology.Plan) (topology.Inventory, error) {
+	return topology.Inventory{}, errHere
+}
+
+// Unmake is a *procs.NotLinuxError.
+func (p Provider) Unmake(context.Context, topology.Inventory) error { return errHere }
+
+// Status is a *procs.NotLinuxError.
+func (p Provider) Status(context.Context, topology.Inventory) (Status, error) {
+	return Status{}, errHere
+}
+
+// Fault is a *procs.NotLinuxError.
+func (p Provider) Fault(context.Context, topology.Inventory, Fault) error { return errHere }
+
+// CheckPorts is a *procs.NotLinuxError.
+func (p Provider) CheckPorts([]topology.Node) error { return errHere }
+
+// AddNode is a *procs.NotLinuxError.
+func (p Provider) AddNode(_ context.Context, inv topology.Inventory, _ topology.Node) (topology.Inventory, error) {
+	return inv, errHere
+}
+
+// RemoveNode is a *procs.NotLinuxError.
+func (p Provider) RemoveNode(_ context.Context, inv topology.Inventory, _ string) (topology.Inventory, error) {
+	return inv, errHere
+}
+
+// EmptyNode is a *procs.NotLinuxError.
+func (p Provider) EmptyNode(topology.Inventory, topology.Node) error { return errHere }
+
+// Put is a *procs.NotLinuxError.
+func (h Host) Put(context.Context, string, []byte, fs.FileMode) error { return errHere }
+
+// Start is a *procs.NotLinuxError.
+func (h Host) Start(context.Context) error { return errHere }
+
+// Stop is a *procs.NotLinuxError.
+func (h Host) Stop(context.Context, time.Duration) error { return errHere }
+
+// State is a *procs.NotLinuxError.
+func (h Host) State(context.Context) (topology.Process, error) { return topology.Process{}, errHere }
+
+// Tail is a *procs.NotLinuxError.
+func (h Host) Tail(context.Context, int) ([]string, error) { return nil, errHere }
