@@ -29,14 +29,14 @@ test: ## lint, unit tests, real Cassandra, mostly 1.2 and 5.0 (at most 20 minute
 	$(MAKE) lint
 	go test -race -short -timeout 30m $(UNIT)
 	CGO_ENABLED=1 go test -tags pkcs11 -run TestToken ./internal/pki
-	go test -p 1 -timeout 18m ./test/...
+	go test -p 1 -timeout 40m ./test/...
 
 test-long: ## every version, bigger clusters, more kills (at most 90 minutes)
 	@sh scripts/setup.sh --race $(ALL_VERSIONS)
 	$(MAKE) lint
 	CROSSRING_LONG=1 go test -race -timeout 85m $(UNIT)
 	CGO_ENABLED=1 go test -tags pkcs11 -run TestToken ./internal/pki
-	CROSSRING_LONG=1 go test -p 1 -timeout 85m -skip '^TestMatrix$$' ./test/...
+	CROSSRING_LONG=1 go test -p 2 -timeout 85m -skip '^TestMatrix$$' ./test/...
 	$(MAKE) matrix
 
 matrix: ## version x provider x partitioner x topology, as a table (MATRIX=all: every cell)
