@@ -279,11 +279,11 @@ func (j *Journal) find(kind, id string) int {
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
-		return fmt.Errorf("syncing the directory of a journal: %w", err)
+		return fmt.Errorf("syncing a directory: %w", err)
 	}
 	defer d.Close()
 	if err := d.Sync(); err != nil {
-		return fmt.Errorf("syncing the directory of a journal: %w", err)
+		return fmt.Errorf("syncing a directory: %w", err)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"crossring/internal/journal"
 	"crossring/internal/topology"
 )
 
@@ -182,7 +183,7 @@ func TestPlace(t *testing.T) {
 			}
 			seen[key], seen[fmt.Sprint(n.Ports.JMX)] = true, true
 		}
-		if err := writeInventory(p.Dir(plan.Name), inv); err != nil {
+		if err := journal.WriteInventory(filepath.Join(p.Dir(plan.Name), inventoryFile), inv); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -12,7 +12,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -21,6 +20,7 @@ import (
 	"strings"
 	"time"
 
+	"crossring/internal/journal"
 	"crossring/internal/topology"
 )
 
@@ -144,7 +144,7 @@ func (p Provider) Make(ctx context.Context, plan topology.Plan) (topology.Invent
 			return topology.Inventory{}, err
 		}
 		// Written before anything is made: what is made is then found by its labels.
-		if err := writeInventory(dir, inv); err != nil {
+		if err := journal.WriteInventory(filepath.Join(dir, inventoryFile), inv); err != nil {
 			return topology.Inventory{}, err
 		}
 	}
@@ -156,7 +156,7 @@ func (p Provider) Make(ctx context.Context, plan topology.Plan) (topology.Invent
 		}
 		return inv, err
 	}
-	return inv, writeInventory(dir, inv)
+	return inv, journal.WriteInventory(filepath.Join(dir, inventoryFile), inv)
 }
 
 // Unmake removes the containers, their volumes and the network, all that bears the
@@ -202,41 +202,13 @@ const (
 )
 
 func readInventory(dir string) (topology.Inventory, error) {
-	var inv topology.Inventory
 	path := filepath.Join(dir, inventoryFile)
-	data, err := os.ReadFile(path)
+	inv, err := journal.ReadInventory(path)
 	if err != nil {
-		return inv, fmt.Errorf("read inventory: %w", err)
-	}
-	if err := json.Unmarshal(data, &inv); err != nil {
-		return inv, fmt.Errorf("read inventory %s: %w", path, err)
+		return inv, err
 	}
 	if inv.Containers == nil {
 		return inv, fmt.Errorf("read inventory %s: it is of no cluster of containers", path)
 	}
 	return inv, nil
-}
-
-// writeInventory writes it so that after a crash there is all of it or none.
-func writeInventory(dir string, inv topology.Inventory) error {
-	data, err := json.MarshalIndent(inv, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode inventory: %w", err)
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("make cluster directory: %w", err)
-	}
-	path := filepath.Join(dir, inventoryFile)
-	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
-	if err != nil {
-		return fmt.Errorf("write inventory: %w", err)
-	}
-	_, err = f.Write(append(data, '\n'))
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(path+".new", path)
-	}
-	if err != nil {
-		return fmt.Errorf("write inventory: %w", err)
-	}
-	return nil
 }

@@ -16,6 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"golang.org/x/crypto/ssh"
+
+	"crossring/internal/journal"
 )
 
 const generatedKey = "generated"
@@ -64,10 +66,10 @@ func makeKey(path, name string) (string, error) {
 		return "", fmt.Errorf("making a key pair: %w", err)
 	}
 	line := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))) + " crossring-" + name
-	if err := writeFile(path+".pub", []byte(line+"\n"), 0o644); err != nil {
+	if err := journal.Replace(path+".pub", []byte(line+"\n"), 0o644); err != nil {
 		return "", err
 	}
-	return line, writeFile(path, pem.EncodeToMemory(block), 0o600)
+	return line, journal.Replace(path, pem.EncodeToMemory(block), 0o600)
 }
 
 // keyName is the name of the region's key pair.

@@ -7,7 +7,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -20,6 +19,7 @@ import (
 
 	"crossring/internal/deploy/prepare"
 	"crossring/internal/deploy/sshhost"
+	"crossring/internal/journal"
 	"crossring/internal/release"
 	"crossring/internal/topology"
 )
@@ -46,7 +46,7 @@ func (p Provider) Dir(name string) string { return filepath.Join(p.StateDir, "cl
 // error names each. A cluster that was made before keeps its machines.
 func (p Provider) Make(ctx context.Context, plan topology.Plan) (topology.Inventory, error) {
 	path := filepath.Join(p.Dir(plan.Name), inventoryFile)
-	inv, err := read(path)
+	inv, err := journal.ReadInventory(path)
 	if err == nil {
 		return inv, p.each(inv, func(n topology.Node) error { return p.check(ctx, inv, n) })
 	}
@@ -76,7 +76,7 @@ func (p Provider) Make(ctx context.Context, plan topology.Plan) (topology.Invent
 	if err := p.each(inv, func(n topology.Node) error { return p.check(ctx, inv, n) }); err != nil {
 		return inv, err // nothing was changed anywhere: the file may be put right
 	}
-	return inv, write(path, inv)
+	return inv, journal.WriteInventory(path, inv)
 }
 
 // check sees that a machine is reached and fits.
@@ -191,39 +191,4 @@ func (p Provider) each(inv topology.Inventory, f func(topology.Node) error) erro
 		all.ErrorFormat = oneLineEach
 	}
 	return all.ErrorOrNil()
-}
-
-func read(path string) (topology.Inventory, error) {
-	var inv topology.Inventory
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return inv, fmt.Errorf("read inventory: %w", err)
-	}
-	if err := json.Unmarshal(data, &inv); err != nil {
-		return inv, fmt.Errorf("read inventory %s: %w", path, err)
-	}
-	return inv, nil
-}
-
-// write writes the inventory so that after a crash there is all of it or none.
-func write(path string, inv topology.Inventory) error {
-	data, err := json.MarshalIndent(inv, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode inventory: %w", err)
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return fmt.Errorf("write inventory: %w", err)
-	}
-	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
-	if err != nil {
-		return fmt.Errorf("write inventory: %w", err)
-	}
-	_, err = f.Write(append(data, '\n'))
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(path+".new", path)
-	}
-	if err != nil {
-		return fmt.Errorf("write inventory: %w", err)
-	}
-	return nil
 }

@@ -1,13 +1,13 @@
 package local
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
 
+	"crossring/internal/journal"
 	"crossring/internal/topology"
 )
 
@@ -51,12 +51,8 @@ func (p Provider) SaveInventory(inv topology.Inventory) error {
 	if err != nil {
 		return err
 	}
-	data, err := json.MarshalIndent(inv, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode inventory: %w", err)
-	}
 	path := filepath.Join(inv.Local.Dir, inventoryFile)
-	if err := writeSynced(path, append(data, '\n')); err != nil {
+	if err := journal.WriteInventory(path, inv); err != nil {
 		return err
 	}
 	// The file's age is the cluster's, see Made.
@@ -74,42 +70,5 @@ func unplaced(n topology.Node) topology.Node {
 }
 
 func readInventory(dir string) (topology.Inventory, error) {
-	var inv topology.Inventory
-	data, err := os.ReadFile(filepath.Join(dir, inventoryFile))
-	if err != nil {
-		return inv, fmt.Errorf("read inventory: %w", err)
-	}
-	if err := json.Unmarshal(data, &inv); err != nil {
-		return inv, fmt.Errorf("read inventory of %s: %w", dir, err)
-	}
-	return inv, nil
-}
-
-// writeSynced writes a file so that after a crash there is all of it or none.
-func writeSynced(path string, data []byte) error {
-	tmp := path + ".new"
-	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(tmp, path)
-	}
-	if err == nil {
-		err = syncDir(filepath.Dir(path))
-	}
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return nil
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return journal.ReadInventory(filepath.Join(dir, inventoryFile))
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"crossring/internal/journal"
 	"crossring/internal/topology"
 	"crossring/provision/local/procs"
 )
@@ -71,11 +71,7 @@ func makeDirs(dir string, inv topology.Inventory) error {
 			return err
 		}
 	}
-	data, err := json.MarshalIndent(inv, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode inventory: %w", err)
-	}
-	return writeSynced(filepath.Join(dir, inventoryFile), append(data, '\n'))
+	return journal.WriteInventory(filepath.Join(dir, inventoryFile), inv)
 }
 
 // checkSpace says whether there is room for some more nodes.
