@@ -78,7 +78,7 @@ func Start(ctx context.Context, c Config) (l *Lab, err error) {
 	if l.engine, err = newEngine(filepath.Join(c.Cache, "awslab")); err != nil {
 		return nil, err
 	}
-	if l.lock, err = lock(filepath.Join(l.engine.dir, "lock")); err != nil {
+	if l.lock, err = lock(ctx, filepath.Join(l.engine.dir, "lock"), c.Say); err != nil {
 		return nil, err
 	}
 	defer func() {

@@ -98,7 +98,7 @@ func litter(ctx context.Context, cache string) error {
 	if err != nil {
 		return err
 	}
-	held, err := lock(filepath.Join(e.dir, "lock"))
+	held, err := lock(ctx, filepath.Join(e.dir, "lock"), say)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Unavailable says why there can be no lab on this computer.
@@ -129,19 +130,33 @@ func lastLine(out []byte) string {
 	return lines[len(lines)-1]
 }
 
-// lock takes the lock of the one lab that may run; the kernel gives it back when the
-// process ends.
-func lock(path string) (*os.File, error) {
+// lockWait is how long another lab is waited for.
+const lockWait = 10 * time.Minute
+
+// lock takes the lock of the one lab that may run, when another has given it back; the
+// kernel does that for one whose process ends.
+func lock(ctx context.Context, path string, say func(string, ...any)) (*os.File, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, lockWait, fmt.Errorf("another lab has been running for %s", lockWait))
+	defer cancel()
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("lock the lab: %w", err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		f.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, &Unavailable{Why: "another lab is running"}
+	for n := 0; ; n++ {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return f, nil
 		}
-		return nil, fmt.Errorf("lock the lab: %w", err)
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, errors.Join(fmt.Errorf("lock the lab: %w", err), f.Close())
+		}
+		if n == 0 {
+			say("waiting for another lab to end")
+		}
+		select {
+		case <-time.After(200 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, errors.Join(fmt.Errorf("lock the lab: %w", context.Cause(ctx)), f.Close())
+		}
 	}
-	return f, nil
 }
