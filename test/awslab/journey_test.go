@@ -211,12 +211,12 @@ func (o operator) drop(inv topology.Inventory, east, west topology.Node) (want s
 func (o operator) hostFirewall(inv topology.Inventory) {
 	o.t.Helper()
 	want, heal := o.drop(inv, inv.Nodes[0], inv.Nodes[len(inv.Nodes)-1])
-	var last result
-	deadline := time.Now().Add(5 * time.Minute)
-	for last = o.crossring("status", "lab"); !strings.Contains(last.stderr, want); last = o.crossring("status", "lab") {
+	last := o.crossring("status", "lab")
+	for deadline := time.Now().Add(5 * time.Minute); !strings.Contains(last.stderr, want); last = o.crossring("status", "lab") {
 		if time.Now().After(deadline) {
 			o.t.Fatalf("want %q: %s", want, last)
 		}
+		<-time.After(2 * time.Second) // between two looks
 	}
 	if last.code != 4 {
 		o.t.Errorf("%s", last)
