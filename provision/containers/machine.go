@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -225,8 +226,12 @@ func published(n topology.Node) []network.Port {
 }
 
 // limits are what Cassandra asks for, as far as this process might have them itself:
-// Podman's own defaults may be beyond that, and no container would start.
+// Podman's own defaults may be beyond that, and no container would start. Elsewhere
+// than on Linux containers are in a virtual machine with limits of its own.
 func limits() []*container.Ulimit {
+	if runtime.GOOS != "linux" {
+		return nil
+	}
 	var list []*container.Ulimit
 	for _, l := range []struct {
 		name     string
@@ -237,7 +242,7 @@ func limits() []*container.Ulimit {
 		if err := unix.Getrlimit(l.resource, &have); err != nil {
 			continue // then the default has to do
 		}
-		n := int64(min(l.want, have.Max))
+		n := int64(min(l.want, uint64(have.Max))) // signed on FreeBSD
 		list = append(list, &container.Ulimit{Name: l.name, Soft: n, Hard: n})
 	}
 	return list
