@@ -4,6 +4,7 @@ package awslab
 
 import (
 	"encoding/base64"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -29,7 +30,9 @@ func TestMachines(t *testing.T) {
 	inv := decode[run.UpResult](t, up).Inventory
 	for _, n := range inv.Nodes {
 		s := spaces[n.Region]
-		if n.PrivateAddress != nth(s.private, firstNumber) || n.PublicAddress != nth(s.public, firstNumber) {
+		private, err := netip.ParseAddr(n.PrivateAddress)
+		public, publicErr := netip.ParseAddr(n.PublicAddress)
+		if err != nil || publicErr != nil || !s.private.Contains(private) || !s.public.Contains(public) {
 			t.Errorf("%s has %s and %s", n.Name, n.PrivateAddress, n.PublicAddress)
 		}
 		instance := inv.EC2.Hosts[n.Name].Instance
