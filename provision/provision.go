@@ -5,6 +5,8 @@ package provision
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"crossring/internal/topology"
 )
@@ -18,3 +20,19 @@ type Provider interface {
 	// Unmake removes everything of the inventory, and its traces.
 	Unmake(ctx context.Context, inv topology.Inventory) error
 }
+
+// LeftError says what Unmake could not remove.
+type LeftError struct {
+	Cluster string
+	What    []string
+}
+
+func (e *LeftError) Error() string {
+	return fmt.Sprintf("cluster %s: could not remove %s", e.Cluster, strings.Join(e.What, ", "))
+}
+
+// ExitCode is that of something left behind.
+func (e *LeftError) ExitCode() int { return 5 }
+
+// Hint is the command that tries again.
+func (e *LeftError) Hint() string { return "crossring down " + e.Cluster }

@@ -28,14 +28,19 @@ func ReadInventory(path string) (topology.Inventory, error) {
 // WriteInventory writes an inventory, and its directory where that is missing, so
 // that after a crash there is all of it or what was there before.
 func WriteInventory(path string, inv topology.Inventory) error {
-	data, err := json.MarshalIndent(inv, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode inventory: %w", err)
-	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("write inventory: %w", err)
 	}
-	return Replace(path, append(data, '\n'), 0o644)
+	return ReplaceJSON(path, inv, 0o644)
+}
+
+// ReplaceJSON is Replace with a value's JSON form, indented.
+func ReplaceJSON(path string, v any, mode fs.FileMode) error {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", path, err)
+	}
+	return Replace(path, append(data, '\n'), mode)
 }
 
 // Replace writes a file so that after a crash there is all of it or what was there

@@ -137,3 +137,16 @@ type UnknownError struct {
 func (e *UnknownError) Error() string {
 	return fmt.Sprintf("cassandra %s is not a version that crossring knows; it knows %s", e.Version, strings.Join(e.Known, ", "))
 }
+
+// ModuleArgs are the java arguments that give the version what it needs of Java's own
+// modules.
+func (r Release) ModuleArgs() []string {
+	var args []string
+	for _, m := range r.Exports {
+		args = append(args, "--add-exports="+m+"=ALL-UNNAMED")
+	}
+	for _, m := range r.Opens {
+		args = append(args, "--add-opens="+m+"=ALL-UNNAMED")
+	}
+	return args
+}

@@ -33,13 +33,7 @@ func ccmInstall(inv topology.Inventory, sw software) (ccm.Install, error) {
 		Version: rel.Version, Java: sw.java, Main: rel.Main, Nodetool: rel.Nodetool,
 		ClassPath: sw.jars.ClassPath, JMXByJVM: rel.JMXByJVM,
 	}
-	var modules []string
-	for _, m := range rel.Exports {
-		modules = append(modules, "--add-exports="+m+"=ALL-UNNAMED")
-	}
-	for _, m := range rel.Opens {
-		modules = append(modules, "--add-opens="+m+"=ALL-UNNAMED")
-	}
+	modules := rel.ModuleArgs()
 	i.JVM = append(modules, "-XX:+UseParallelGC", "-XX:-UsePerfData", "-Djava.net.preferIPv4Stack=true", "-Djdk.attach.allowAttachSelf=true",
 		"-Dio.netty.tryReflectionSetAccessible=true")
 	i.JVM = append(i.JVM, rel.JVM...)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"crossring/internal/journal"
 	"crossring/internal/plan"
 	"crossring/internal/spec"
 	"crossring/internal/topology"
@@ -221,21 +222,7 @@ func readChange(dir string) (*savedChange, error) {
 
 // writeChange writes the change down before anything of it is done.
 func writeChange(dir string, saved savedChange) error {
-	data, err := json.MarshalIndent(saved, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode the change: %w", err)
-	}
-	path := filepath.Join(dir, changeFile)
-	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
-	if err != nil {
-		return fmt.Errorf("write the change down: %w", err)
-	}
-	_, err = f.Write(append(data, '\n'))
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(path+".new", path)
-	}
-	if err != nil {
+	if err := journal.ReplaceJSON(filepath.Join(dir, changeFile), saved, 0o644); err != nil {
 		return fmt.Errorf("write the change down: %w", err)
 	}
 	return nil

@@ -64,7 +64,7 @@ func (w World) remove(ctx context.Context, name string) error {
 	if inv.Local != nil {
 		return p.Unmake(ctx, inv)
 	}
-	maker, err := w.maker(inv.Plan)
+	maker, err := w.maker(inv.Plan, software{})
 	if err != nil {
 		return err
 	}

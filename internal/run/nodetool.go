@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -108,14 +109,7 @@ func (w World) runNodetool(ctx context.Context, c cluster, n topology.Node, sw s
 
 // nodetoolArgs are the arguments of java that make it the nodetool of a version.
 func nodetoolArgs(rel release.Release, n topology.Node, classPath []string, at jmxAt, more ...string) []string {
-	argv := append([]string{}, rel.NodetoolArgs...)
-	for _, m := range rel.Exports {
-		argv = append(argv, "--add-exports="+m+"=ALL-UNNAMED")
-	}
-	for _, m := range rel.Opens {
-		argv = append(argv, "--add-opens="+m+"=ALL-UNNAMED")
-	}
-	argv = append(argv, more...)
+	argv := slices.Concat(rel.NodetoolArgs, rel.ModuleArgs(), more)
 	return append(argv, "-Xmx128m", "-XX:-UsePerfData", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
 		"-Duser.home="+n.Layout.Home, "-Djava.io.tmpdir="+n.Layout.Tmp,
 		"-Dcassandra.storagedir="+n.Layout.Home, "-Dlogback.configurationFile=logback-tools.xml",

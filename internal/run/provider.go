@@ -15,6 +15,7 @@ import (
 	"crossring/internal/deploy"
 	"crossring/internal/deploy/prepare"
 	"crossring/internal/deploy/sshhost"
+	"crossring/internal/journal"
 	"crossring/internal/topology"
 	"crossring/provision"
 	"crossring/provision/containers"
@@ -50,19 +51,20 @@ func (c *Connections) Close() error {
 	return err
 }
 
-// maker is the provider of clusters that are on machines of their own.
-func (w World) maker(p topology.Plan) (provision.Provider, error) {
+// maker is the provider of a plan. To make something it needs the software, to judge
+// or to remove it does not.
+func (w World) maker(p topology.Plan, sw software) (provision.Provider, error) {
 	switch p.Provider {
 	case "local":
-		return w.provider(""), nil
+		return w.provider(sw.java), nil
 	case "hosts":
 		return hosts.Provider{StateDir: w.StateDir, Home: w.Home, Client: w.client, Say: w.Say, Now: w.Now}, nil
 	case "ec2":
 		return w.ec2(), nil
 	case "ccm":
-		return w.ccm(software{}), nil
+		return w.ccm(sw), nil
 	case "containers":
-		return w.containers(p, software{}), nil
+		return w.containers(p, sw), nil
 	}
 	return nil, Usage("", fmt.Errorf("there is no provider %q", p.Provider), "crossring plan -f FILE")
 }
@@ -211,15 +213,7 @@ func readPrepared(dir string) (map[string]prepare.Result, error) {
 }
 
 func writePrepared(dir string, all map[string]prepare.Result) error {
-	data, err := json.MarshalIndent(all, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode what the machines are: %w", err)
-	}
-	path := filepath.Join(dir, preparedFile)
-	if err := os.WriteFile(path+".new", append(data, '\n'), 0o644); err != nil {
-		return fmt.Errorf("write what the machines are: %w", err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
+	if err := journal.ReplaceJSON(filepath.Join(dir, preparedFile), all, 0o644); err != nil {
 		return fmt.Errorf("write what the machines are: %w", err)
 	}
 	return nil

@@ -77,14 +77,7 @@ func (w World) Render(_ context.Context, req RenderRequest) (Rendered, error) {
 		return res, err
 	}
 	for _, n := range nodes {
-		env := w.renderEnv(inv.Plan)
-		if inv.Remote != nil {
-			env = hostEnv(cluster{inv: inv}, n)
-		}
-		if inv.Containers != nil {
-			rel, _ := release.Find(inv.Plan.Version) // the cluster was made with it
-			env = containerEnv(rel)
-		}
+		env := envOf(inv, n, w.renderEnv(inv.Plan))
 		if inv.Plan.TLS != nil {
 			env.StorePassword = "made-by-up" // not shown: it opens the stores
 		}
@@ -171,9 +164,21 @@ func (w World) renderEnv(p topology.Plan) yamlgen.Env {
 	return yamlgen.Env{ClassPath: []string{filepath.Join(lib, "*")}, Fresh: true}
 }
 
+// envOf names the software by where a node finds it: on its machine, in its
+// container, or, without either, as here says.
+func envOf(inv topology.Inventory, n topology.Node, here yamlgen.Env) yamlgen.Env {
+	rel, _ := release.Find(inv.Plan.Version) // the plan was built with it
+	switch {
+	case inv.Containers != nil:
+		return containerEnv(rel)
+	case inv.Remote != nil:
+		return hostEnv(rel, n)
+	}
+	return here
+}
+
 // hostEnv names the software by where it is on a node's machine.
-func hostEnv(c cluster, n topology.Node) yamlgen.Env {
-	rel, _ := release.Find(c.inv.Plan.Version) // the plan was built with it
+func hostEnv(rel release.Release, n topology.Node) yamlgen.Env {
 	env := yamlgen.Env{
 		ClassPath:    []string{path.Join(n.Layout.Root, "lib", "*")},
 		JolokiaAgent: prepare.Agent(n, "jolokia"), Fresh: true,

@@ -6,20 +6,13 @@ import (
 	"os"
 	"path/filepath"
 
+	"crossring/internal/journal"
 	"crossring/internal/spec"
 )
 
 func writeSpec(dir string, s spec.Spec) error {
-	data, err := json.MarshalIndent(s, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode spec: %w", err)
-	}
 	// All of it or none: half a spec would be in the way of every later up.
-	path := filepath.Join(dir, specFile)
-	if err := os.WriteFile(path+".new", append(data, '\n'), 0o644); err != nil {
-		return fmt.Errorf("write spec: %w", err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
+	if err := journal.ReplaceJSON(filepath.Join(dir, specFile), s, 0o644); err != nil {
 		return fmt.Errorf("write spec: %w", err)
 	}
 	return nil

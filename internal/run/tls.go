@@ -185,20 +185,12 @@ func (w World) localIdentity(ctx context.Context, c cluster, d *pki.Dir, n topol
 	if r.CSR, err = pki.NewCSR(key, subject); err != nil {
 		return err
 	}
-	issued, err := d.Issue(ctx, r)
-	if err != nil {
-		return err
-	}
-	root, err := d.Root()
+	issued, trust, err := w.issueTo(ctx, c, d, r, password)
 	if err != nil {
 		return err
 	}
 	kind := c.storeKind()
 	keys, err := store.Encode(kind, key, issued, password, w.Now())
-	if err != nil {
-		return err
-	}
-	trust, err := store.EncodeTrust(kind, []*x509.Certificate{root}, password, w.Now())
 	if err != nil {
 		return err
 	}
@@ -212,6 +204,20 @@ func (w World) localIdentity(ctx context.Context, c cluster, d *pki.Dir, n topol
 	}
 	// Beside a JKS store, the certificate alone, to be looked at; last: it says that the rest is there.
 	return host.Put(ctx, path.Join(dir, chainFile), store.EncodeCertificates(issued), 0o644)
+}
+
+// issueTo signs a node's request: its certificate with those above it, and the store
+// of what it trusts.
+func (w World) issueTo(ctx context.Context, c cluster, d *pki.Dir, r pki.NodeRequest, password string) (issued []*x509.Certificate, trust []byte, err error) {
+	if issued, err = d.Issue(ctx, r); err != nil {
+		return nil, nil, err
+	}
+	root, err := d.Root()
+	if err != nil {
+		return nil, nil, err
+	}
+	trust, err = store.EncodeTrust(c.storeKind(), []*x509.Certificate{root}, password, w.Now())
+	return issued, trust, err
 }
 
 // chainFile, in a node's TLS directory, holds its certificate without the key.

@@ -2,10 +2,10 @@ package run
 
 import (
 	"context"
-	"crypto/x509"
 	"fmt"
 	"path"
 
+	"crossring/internal/deploy/prepare"
 	"crossring/internal/pki"
 	"crossring/internal/pki/store"
 	"crossring/internal/topology"
@@ -72,19 +72,11 @@ func (w World) remoteIdentity(ctx context.Context, c cluster, d *pki.Dir, n topo
 	if r.CSR, err = parseCSR([]byte(out)); err != nil {
 		return fmt.Errorf("signing request of %s: %w", n.Name, err)
 	}
-	issued, err := d.Issue(ctx, r)
-	if err != nil {
-		return err
-	}
-	root, err := d.Root()
+	issued, trust, err := w.issueTo(ctx, c, d, r, password)
 	if err != nil {
 		return err
 	}
 	kind := c.storeKind()
-	trust, err := store.EncodeTrust(kind, []*x509.Certificate{root}, password, w.Now())
-	if err != nil {
-		return err
-	}
 	if err := m.Put(ctx, path.Join(dir, "ca"+extension(kind)), trust, 0o644); err != nil {
 		return err
 	}
@@ -95,10 +87,6 @@ func (w World) remoteIdentity(ctx context.Context, c cluster, d *pki.Dir, n topo
 	if n.Host != nil && n.Host.Java != "" {
 		java = n.Host.Java
 	}
-	user := "cassandra"
-	if n.Host != nil && n.Host.Root != "" {
-		user = "" // the login, which owns everything there
-	}
-	_, err = m.Script(ctx, "put the certificate beside its key", identityScript, dir, kind, user, java, password)
+	_, err = m.Script(ctx, "put the certificate beside its key", identityScript, dir, kind, prepare.User(n), java, password)
 	return err
 }

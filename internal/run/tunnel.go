@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"crossring/internal/journal"
 	"crossring/internal/topology"
 	"crossring/internal/tunnel"
 )
@@ -251,15 +252,7 @@ func readTunnel(dir string) (TunnelInfo, error) {
 }
 
 func writeTunnel(dir string, info TunnelInfo) error {
-	data, err := json.MarshalIndent(info, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode tunnel: %w", err)
-	}
-	path := filepath.Join(dir, tunnelInfo)
-	if err := os.WriteFile(path+".new", append(data, '\n'), 0o600); err != nil {
-		return fmt.Errorf("write tunnel: %w", err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
+	if err := journal.ReplaceJSON(filepath.Join(dir, tunnelInfo), info, 0o600); err != nil {
 		return fmt.Errorf("write tunnel: %w", err)
 	}
 	return nil

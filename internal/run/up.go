@@ -66,7 +66,7 @@ func (w World) Up(ctx context.Context, req UpRequest) (UpResult, error) {
 		if p, err = plan.Build(*req.Spec); err != nil {
 			return res, Usage("", err, "")
 		}
-		if _, err := w.maker(p); err != nil {
+		if _, err := w.maker(p, software{}); err != nil {
 			return res, err
 		}
 	}
@@ -227,20 +227,14 @@ func makes(p topology.Plan) string {
 
 // make asks the cluster's provider for its hosts.
 func (w World) make(ctx context.Context, c cluster, p topology.Plan, sw software) (topology.Inventory, error) {
-	if p.Provider == "local" {
-		return w.provider(sw.java).Make(ctx, p)
-	}
-	if p.Provider == "ccm" {
-		return w.ccm(sw).Make(ctx, p)
-	}
-	if p.Provider == "containers" {
-		return w.containers(p, sw).Make(ctx, p)
-	}
-	maker, err := w.maker(p)
+	maker, err := w.maker(p, sw)
 	if err != nil {
 		return topology.Inventory{}, err
 	}
 	inv, err := maker.Make(ctx, p)
+	if p.Provider != "hosts" && p.Provider != "ec2" {
+		return inv, err
+	}
 	if err != nil {
 		if made := ec2.Made(inv); made != "" {
 			w.Say("so far there are %s: crossring up %s goes on, crossring down %s removes them", made, p.Name, p.Name)
@@ -260,16 +254,9 @@ func (w World) targets(c cluster, sw software, fresh bool) ([]deploy.Target, err
 func (w World) targetsWith(c cluster, sw software, fresh bool, jvm []string) ([]deploy.Target, error) {
 	var targets []deploy.Target
 	for _, n := range c.inv.Nodes {
-		env := yamlgen.Env{
-			ClassPath: sw.jars.ClassPath, JammAgent: sw.jars.Jamm, JolokiaAgent: sw.jars.Jolokia, CDSArchive: sw.archive,
-			Fresh: fresh, Java: sw.java,
-		}
-		if c.remote() {
-			env = hostEnv(c, n)
-		}
-		if c.inv.Containers != nil {
-			env = containerEnv(c.rel)
-		}
+		env := envOf(c.inv, n, yamlgen.Env{
+			ClassPath: sw.jars.ClassPath, JammAgent: sw.jars.Jamm, JolokiaAgent: sw.jars.Jolokia, CDSArchive: sw.archive, Java: sw.java,
+		})
 		env.Fresh = fresh
 		env.JVM = jvm
 		if c.inv.Plan.TLS != nil {

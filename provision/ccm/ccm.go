@@ -22,6 +22,7 @@ import (
 
 	"crossring/internal/journal"
 	"crossring/internal/topology"
+	"crossring/provision"
 )
 
 // Provider makes clusters by ccm. Its own files are below a state directory.
@@ -131,22 +132,6 @@ func (e *BrokenError) Hint() string {
 	}
 	return "crossring down " + e.Cluster
 }
-
-// LeftError says what Unmake could not remove.
-type LeftError struct {
-	Cluster string
-	What    []string
-}
-
-func (e *LeftError) Error() string {
-	return fmt.Sprintf("cluster %s: could not remove %s", e.Cluster, strings.Join(e.What, ", "))
-}
-
-// ExitCode is that of something left behind.
-func (e *LeftError) ExitCode() int { return 5 }
-
-// Hint is the command that tries again.
-func (e *LeftError) Hint() string { return "crossring down " + e.Cluster }
 
 const inventoryFile = "inventory.json"
 
@@ -302,7 +287,7 @@ func (p Provider) Unmake(ctx context.Context, inv topology.Inventory) error {
 		}
 	}
 	if len(left) > 0 {
-		return &LeftError{Cluster: inv.Plan.Name, What: left}
+		return &provision.LeftError{Cluster: inv.Plan.Name, What: left}
 	}
 	return nil
 }

@@ -17,11 +17,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"crossring/internal/journal"
 	"crossring/internal/topology"
+	"crossring/provision"
 )
 
 // Provider makes containers. Its own files are below a state directory.
@@ -80,22 +80,6 @@ func (e *ImageError) ExitCode() int { return 7 }
 func (e *ImageError) Hint() string {
 	return "docker images   # and name one in the spec: containers: {image: NAME}"
 }
-
-// LeftError says what Unmake could not remove.
-type LeftError struct {
-	Cluster string
-	What    []string
-}
-
-func (e *LeftError) Error() string {
-	return fmt.Sprintf("cluster %s: could not remove %s", e.Cluster, strings.Join(e.What, ", "))
-}
-
-// ExitCode is that of something left behind.
-func (e *LeftError) ExitCode() int { return 5 }
-
-// Hint is the command that tries again.
-func (e *LeftError) Hint() string { return "crossring down " + e.Cluster }
 
 // Labels of everything that is made.
 const (
@@ -167,7 +151,7 @@ func (p Provider) Unmake(ctx context.Context, inv topology.Inventory) error {
 	defer cancel()
 	m, err := connect(ctx, inv.Containers.DockerHost)
 	if err != nil {
-		return &LeftError{Cluster: inv.Plan.Name, What: []string{"its containers (" + err.Error() + ")"}}
+		return &provision.LeftError{Cluster: inv.Plan.Name, What: []string{"its containers (" + err.Error() + ")"}}
 	}
 	defer m.Close()
 	left := m.remove(ctx, inv)
@@ -177,7 +161,7 @@ func (p Provider) Unmake(ctx context.Context, inv topology.Inventory) error {
 		}
 	}
 	if len(left) > 0 {
-		return &LeftError{Cluster: inv.Plan.Name, What: left}
+		return &provision.LeftError{Cluster: inv.Plan.Name, What: left}
 	}
 	return nil
 }

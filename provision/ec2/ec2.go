@@ -138,15 +138,6 @@ func readJSON(path string, v any) error {
 	return nil
 }
 
-// writeJSON puts a file in place whole, and on disk.
-func writeJSON(path string, v any) error {
-	data, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode %s: %w", path, err)
-	}
-	return journal.Replace(path, append(data, '\n'), 0o644)
-}
-
 // site is one cluster being made or unmade: its settings, its journal and its regions.
 type site struct {
 	Provider

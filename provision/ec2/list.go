@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
+	"crossring/internal/journal"
 	"crossring/internal/topology"
 )
 
@@ -209,7 +210,7 @@ func (p Provider) Extend(ctx context.Context, inv topology.Inventory, until time
 		return err
 	}
 	inv.EC2.ExpiresAt = until
-	return writeJSON(filepath.Join(s.dir, inventoryFile), inv)
+	return journal.ReplaceJSON(filepath.Join(s.dir, inventoryFile), inv, 0o644)
 }
 
 // Expired says that the cluster's time to live is over. Where its tag can't be read, it

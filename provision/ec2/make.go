@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
+	"crossring/internal/journal"
 	"crossring/internal/topology"
 )
 
@@ -34,7 +35,7 @@ func (p Provider) Make(ctx context.Context, plan topology.Plan) (inv topology.In
 	// The inventory stands from the start, so that whoever finds the directory after a
 	// crash knows what kind of cluster it is.
 	if _, err := os.Stat(filepath.Join(p.Dir(plan.Name), inventoryFile)); errors.Is(err, fs.ErrNotExist) {
-		if err := writeJSON(filepath.Join(p.Dir(plan.Name), inventoryFile), p.inventoryOf(st)); err != nil {
+		if err := journal.ReplaceJSON(filepath.Join(p.Dir(plan.Name), inventoryFile), p.inventoryOf(st), 0o644); err != nil {
 			return inv, err
 		}
 	}
@@ -51,7 +52,7 @@ func (p Provider) Make(ctx context.Context, plan topology.Plan) (inv topology.In
 	if cause := interrupted(ctx); err != nil && cause != nil && !errors.Is(err, cause) {
 		err = fmt.Errorf("%w: %w", cause, err)
 	}
-	if writeErr := writeJSON(filepath.Join(s.dir, inventoryFile), inv); writeErr != nil {
+	if writeErr := journal.ReplaceJSON(filepath.Join(s.dir, inventoryFile), inv, 0o644); writeErr != nil {
 		return inv, errors.Join(err, writeErr)
 	}
 	if err == nil && !s.st.Complete {
@@ -76,7 +77,7 @@ func (p Provider) begin(plan topology.Plan) (st state, fresh bool, err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return st, true, fmt.Errorf("make the cluster's directory: %w", err)
 	}
-	return st, true, writeJSON(filepath.Join(dir, stateFile), st)
+	return st, true, journal.ReplaceJSON(filepath.Join(dir, stateFile), st, 0o644)
 }
 
 // forget removes the directory of a cluster of which nothing was made.
@@ -87,7 +88,7 @@ func (p Provider) forget(fresh bool, st state) error {
 	return os.RemoveAll(p.Dir(st.Plan.Name))
 }
 
-func (s *site) save() error { return writeJSON(filepath.Join(s.dir, stateFile), s.st) }
+func (s *site) save() error { return journal.ReplaceJSON(filepath.Join(s.dir, stateFile), s.st, 0o644) }
 
 // check sees that the plan can be made, in every region, before anything is made in
 // one of them; and that the name is free.
