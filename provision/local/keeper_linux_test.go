@@ -303,7 +303,8 @@ func TestKeeperThatCannotStart(t *testing.T) {
 	if err := startKeeper(t.Context(), os.Args[0], other, slot); err == nil || !strings.Contains(err.Error(), "of another cluster") {
 		t.Errorf("with another id: %v", err)
 	}
-	if err := startKeeper(t.Context(), "/bin/true", inv, slot); err == nil || !strings.Contains(err.Error(), keeperLog) {
+	var gone *KeeperGoneError
+	if err := startKeeper(t.Context(), "/bin/true", inv, slot); !errors.As(err, &gone) || !strings.Contains(err.Error(), keeperLog) {
 		t.Errorf("one that says nothing: %v", err)
 	}
 }

@@ -193,7 +193,7 @@ func startKeeper(ctx context.Context, exe string, inv topology.Inventory, slot *
 	case "ready":
 		return nil
 	case "":
-		return fmt.Errorf("the keeper of %s died at its start; see %s", inv.Plan.Name, filepath.Join(dir, keeperLog))
+		return &KeeperGoneError{Cluster: inv.Plan.Name, Err: fmt.Errorf("it died at its start; see %s", filepath.Join(dir, keeperLog))}
 	default:
 		return fmt.Errorf("start the keeper of %s: %s", inv.Plan.Name, line)
 	}
