@@ -241,6 +241,17 @@ func each(t *testing.T, f func(t *testing.T, version string, c cluster)) {
 	}
 }
 
+// sparing runs f for one version, and for the others too where there is time for it.
+func sparing(t *testing.T, one string, f func(t *testing.T, version string, c cluster)) {
+	t.Helper()
+	each(t, func(t *testing.T, version string, c cluster) {
+		if version != one {
+			needLong(t)
+		}
+		f(t, version, c)
+	})
+}
+
 // eventually asks until ok says yes, and fails the test at the deadline.
 func eventually(t *testing.T, deadline time.Duration, what string, ok func() bool) {
 	t.Helper()

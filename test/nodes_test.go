@@ -27,7 +27,7 @@ func TestCQLOnANodeOfEachRegion(t *testing.T) {
 }
 
 func TestStopAndStartOneNode(t *testing.T) {
-	each(t, func(t *testing.T, version string, c cluster) {
+	sparing(t, "1.2.19", func(t *testing.T, version string, c cluster) {
 		c.must(t, "stop", c.name+":2")
 		r := c.want(t, 4, "status", c.name, "-o", "json")
 		if !strings.Contains(r.stdout, `"status": "Down"`) {
