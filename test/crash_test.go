@@ -209,6 +209,10 @@ func TestServerIsKilled(t *testing.T) {
 		if now := c.servers(t)["us-west-2-1"]; now == 0 || now == old {
 			t.Errorf("the server's pid is %d; it was %d", now, old)
 		}
+		// A server that is still dying is not taken for one that runs.
+		kill9(t, c.servers(t)["us-west-2-1"])
+		c.must(t, "start", c.name+":2")
+		c.awaitWhole(t)
 	})
 }
 

@@ -296,7 +296,7 @@ func (w World) startNodes(ctx context.Context, c cluster, targets []deploy.Targe
 		}
 	}
 	if here(c.inv.Plan) {
-		if err := w.provider("").CheckPorts(nodes); err != nil {
+		if err := w.provider("").CheckPorts(ctx, nodes); err != nil {
 			return err
 		}
 	}

@@ -237,7 +237,7 @@ func (k *keeper) handler() http.Handler {
 			Lines: k.wan.Lines(), Refused: k.wan.Refused(), RTT: k.wan.Measured(),
 		}, nil)
 	})
-	mux.HandleFunc("POST /start", handle(func(_ context.Context, req startRequest) error { return k.nodes.start(req) }))
+	mux.HandleFunc("POST /start", handle(k.nodes.start))
 	mux.HandleFunc("POST /stop", handle(func(ctx context.Context, req stopRequest) error {
 		return k.nodes.stop(ctx, req.Node, req.Grace)
 	}))

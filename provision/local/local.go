@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"crossring/internal/topology"
@@ -117,6 +118,12 @@ func (e *PortTakenError) Error() string {
 		parts = append(parts, s)
 	}
 	return "ports already in use: " + strings.Join(parts, ", ")
+}
+
+// dying says that no living process was seen to hold any of them: it may be on its way
+// out, and its command line gone before its sockets.
+func (e *PortTakenError) dying() bool {
+	return !slices.ContainsFunc(e.Taken, func(t Taken) bool { return t.Command != "" })
 }
 
 // Hint is a command that shows more.

@@ -40,7 +40,7 @@ func (p Provider) Status(context.Context, topology.Inventory) (Status, error) {
 func (p Provider) Fault(context.Context, topology.Inventory, Fault) error { return errHere }
 
 // CheckPorts is a *procs.NotLinuxError.
-func (p Provider) CheckPorts([]topology.Node) error { return errHere }
+func (p Provider) CheckPorts(context.Context, []topology.Node) error { return errHere }
 
 // AddNode is a *procs.NotLinuxError.
 func (p Provider) AddNode(_ context.Context, inv topology.Inventory, _ topology.Node) (topology.Inventory, error) {

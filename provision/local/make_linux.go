@@ -210,8 +210,24 @@ func (p Provider) Fault(ctx context.Context, inv topology.Inventory, f Fault) er
 }
 
 // CheckPorts says whether the ports of nodes that do not run are free: a
-// *PortTakenError names those that others took since the cluster was made.
-func (p Provider) CheckPorts(nodes []topology.Node) error { return checkPorts(nodes, false) }
+// *PortTakenError names those that others took since the cluster was made. Those of a
+// server that has just been killed are waited for, up to 10 s.
+func (p Provider) CheckPorts(ctx context.Context, nodes []topology.Node) error {
+	ctx, cancel := context.WithTimeout(ctx, lingering)
+	defer cancel()
+	for {
+		err := checkPorts(nodes, false)
+		var taken *PortTakenError
+		if !errors.As(err, &taken) || !taken.dying() {
+			return err
+		}
+		select {
+		case <-time.After(lingerTick):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
 
 // Unmake ends every process of the cluster and removes its directory. It needs
 // no keeper: processes are found by the cluster's id in their command line. What
@@ -279,14 +295,16 @@ func clusterProcs(id string) ([]procs.Proc, error) {
 	return append(nodes, keepers...), err
 }
 
+// The kernel may take a while over the sockets of a process that was killed.
+const lingering, lingerTick = 10 * time.Second, 50 * time.Millisecond
+
 // lastListeners waits for the sockets of processes that have been killed: their
 // threads, and with them the sockets, may end a moment after they count as ended.
 // It returns the listeners that stay.
 func lastListeners(ctx context.Context, slot int) []string {
-	const most, every = 10 * time.Second, 50 * time.Millisecond
-	ctx, cancel := context.WithTimeout(ctx, most)
+	ctx, cancel := context.WithTimeout(ctx, lingering)
 	defer cancel()
-	tick := time.NewTicker(every)
+	tick := time.NewTicker(lingerTick)
 	defer tick.Stop()
 	for {
 		left := listenersOf(slot)

@@ -92,8 +92,29 @@ func (t *nodeTable) note(err error) {
 	}
 }
 
+// awaitEnd waits for a node's server that has been killed, so that it is not taken for
+// one that runs.
+func (t *nodeTable) awaitEnd(ctx context.Context, name string) error {
+	t.mu.Lock()
+	r := t.nodes[name]
+	dying := r != nil && r.Running && procs.Ending(r.proc)
+	t.mu.Unlock()
+	if !dying {
+		return nil
+	}
+	select {
+	case <-r.done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("start %s: waiting for the end of the server that was killed: %w", name, ctx.Err())
+	}
+}
+
 // start starts a node unless it runs.
-func (t *nodeTable) start(req startRequest) error {
+func (t *nodeTable) start(ctx context.Context, req startRequest) error {
+	if err := t.awaitEnd(ctx, req.Node); err != nil {
+		return err
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if r := t.nodes[req.Node]; r != nil && r.Running {
@@ -184,7 +205,11 @@ func (t *nodeTable) snapshot() map[string]topology.Process {
 	defer t.mu.Unlock()
 	all := make(map[string]topology.Process, len(t.nodes))
 	for name, r := range t.nodes {
-		all[name] = r.Process
+		p := r.Process
+		if p.Running && procs.Ending(r.proc) {
+			p.Running, p.Ended = false, "killed a moment ago"
+		}
+		all[name] = p
 	}
 	return all
 }

@@ -39,6 +39,39 @@ func Read(pid int) (Proc, error) {
 	return Proc{PID: pid, Start: start, Args: args}, nil
 }
 
+// Ending says that p runs no more, or is about to: it is gone, a SIGKILL waits for it,
+// or the kernel takes it down, which takes a while with a heap of hundreds of megabytes.
+func Ending(p Proc) bool {
+	now, err := Read(p.PID)
+	if err != nil || now.Start != p.Start {
+		return true
+	}
+	dir := filepath.Join("/proc", strconv.Itoa(p.PID))
+	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
+	if err != nil {
+		return true
+	}
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	const flagsField, exiting = 6, 0x4 // PF_EXITING of linux/sched.h
+	if flags, err := strconv.ParseUint(fields[flagsField], 10, 64); err == nil && flags&exiting != 0 {
+		return true
+	}
+	status, err := os.ReadFile(filepath.Join(dir, "status"))
+	if err != nil {
+		return true
+	}
+	for line := range strings.Lines(string(status)) {
+		key, mask, _ := strings.Cut(line, ":")
+		if key != "SigPnd" && key != "ShdPnd" {
+			continue
+		}
+		if set, err := strconv.ParseUint(strings.TrimSpace(mask), 16, 64); err == nil && set&(1<<(unix.SIGKILL-1)) != 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // Find lists the running processes that have arg among their arguments.
 func Find(arg string) ([]Proc, error) {
 	entries, err := os.ReadDir("/proc")

@@ -84,13 +84,23 @@ func TestReadOfADeadProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer h.Close()
+	if Ending(p) {
+		t.Error("a process that waits for input is said to be ending")
+	}
 	if err := h.Signal(unix.SIGKILL); err != nil {
 		t.Fatal(err)
+	}
+	// From this moment on, whatever the kernel has done of it.
+	if !Ending(p) {
+		t.Error("a process that was killed is not said to be ending")
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := h.Wait(ctx); err != nil {
 		t.Fatal(err)
+	}
+	if !Ending(p) {
+		t.Error("a zombie is not said to be ending")
 	}
 	// Nobody has asked how it ended: a zombie is as dead as one that is gone.
 	if _, err := Read(p.PID); !errors.Is(err, os.ErrNotExist) {
