@@ -59,7 +59,7 @@ func TestJVMArgs(t *testing.T) {
 			"-Dcassandra.config=file:///state/a%20b/us-west-2-1/conf/cassandra.yaml",
 			"-Dcassandra-rackdc.properties=file:///state/a%20b/us-west-2-1/conf/cassandra-rackdc.properties",
 			"-Dcassandra.storagedir=" + root, "-Dcassandra.logdir=" + root + "/log", "-Dcassandra-foreground=yes",
-			"-Dcassandra.ring_delay_ms=2000", "-Dcassandra.skip_wait_for_gossip_to_settle=0",
+			"-Dcassandra.ring_delay_ms=900", "-Dcassandra.skip_wait_for_gossip_to_settle=0",
 			"-Dhttp.proxyHost=127.9.3.1", "-Dhttp.proxyPort=8999",
 			"-javaagent:/opt/cassandra/lib/jolokia-agent.jar=port=8778,host=127.9.3.1,discoveryEnabled=false",
 			"-XX:SharedArchiveFile=/cache/classes.jsa", "-XX:TieredStopAtLevel=1",

@@ -97,7 +97,7 @@ func newValues(inv topology.Inventory, node topology.Node, env Env, rel release.
 		// The keys stand even where the listener is off.
 		SSLStoragePort: or(node.Ports.SSLStorage, 7001), RPCPort: or(node.Ports.Thrift, 9160),
 		StartRPC: node.Ports.Thrift != 0,
-		Local:    p.Provider != "ec2" && p.Provider != "hosts",
+		Local:    onOneComputer(p),
 
 		Ec2Snitch:  strings.HasPrefix(p.Snitch[strings.LastIndexByte(p.Snitch, '.')+1:], "Ec2"),
 		Datacenter: node.Datacenter, Rack: node.Rack,
@@ -112,7 +112,7 @@ func newValues(inv topology.Inventory, node topology.Node, env Env, rel release.
 		ReleaseJVM: rel.JVM, EnvJVM: env.JVM,
 		Exports: toUnnamed(rel.Exports), Opens: toUnnamed(rel.Opens),
 		JolokiaHost: "127.0.0.1", RMIHost: node.RMIHost(), JMXPort: node.Ports.JMX, JMXByJVM: rel.JMXByJVM, MetadataPort: node.Ports.Metadata,
-		CDSArchive: env.CDSArchive, ProcID: env.ProcID, Fresh: env.Fresh, RingDelayMS: ringDelay(node),
+		CDSArchive: env.CDSArchive, ProcID: env.ProcID, Fresh: env.Fresh, RingDelayMS: ringDelay(onOneComputer(p), node),
 		Java: env.Java, User: env.User, ArgFile: "@" + path.Join(l.Conf, JVMOptions), Main: rel.Main,
 	}
 	if p.TLS != nil {
@@ -145,6 +145,9 @@ func newValues(inv topology.Inventory, node topology.Node, env Env, rel release.
 	v.Java, v.User = or(v.Java, "/usr/bin/java"), or(v.User, "cassandra")
 	return v, nil
 }
+
+// onOneComputer says whether all nodes and the load share a computer.
+func onOneComputer(p topology.Plan) bool { return p.Provider != "ec2" && p.Provider != "hosts" }
 
 // check collects everything that would make a file that Cassandra refuses, or
 // worse, takes with a default of its own.
@@ -228,10 +231,15 @@ func or[T comparable](v, otherwise T) T {
 }
 
 // ringDelay is how long, in milliseconds, a node of a fresh ring looks for
-// others: a seed starts alone after that, any other node ends itself.
-func ringDelay(n topology.Node) int {
-	if n.Seed {
-		return 2000
+// others: a seed starts alone after that, any other node ends itself. Cassandra
+// looks at the clock once a second, and goes on when more than the delay has passed:
+// on one computer, where nothing is far, one second is enough.
+func ringDelay(local bool, n topology.Node) int {
+	switch {
+	case !n.Seed:
+		return 30000
+	case local:
+		return 900
 	}
-	return 30000
+	return 2000
 }
