@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"regexp"
 	"strings"
 	"text/template"
 
@@ -169,11 +168,23 @@ func execute(t *template.Template, v values) ([]byte, error) {
 	if err := t.Execute(&out, v); err != nil {
 		return nil, err
 	}
-	return blankLines.ReplaceAll(out.Bytes(), []byte("\n\n")), nil
+	return oneBlankLine(out.Bytes()), nil
 }
 
-// blankLines are what sections leave between them that have nothing to say.
-var blankLines = regexp.MustCompile(`\n{3,}`)
+// oneBlankLine makes one of the blank lines, one after the other, that sections leave
+// between them that have nothing to say. It works in place.
+func oneBlankLine(text []byte) []byte {
+	kept, newlines := text[:0], 0
+	for _, c := range text {
+		if c != '\n' {
+			newlines = 0
+		} else if newlines++; newlines > 2 {
+			continue
+		}
+		kept = append(kept, c)
+	}
+	return kept
+}
 
 type yamlQuote func(string) (string, error)
 

@@ -119,27 +119,64 @@ func jsonFields(doc any) ([]jsonField, error) {
 	if bytes.Equal(data, []byte("null")) { // a nil pointer
 		return nil, nil
 	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	open, err := dec.Token()
-	if err != nil {
-		return nil, err
-	}
-	if open != json.Delim('{') {
+	if data[0] != '{' {
 		return nil, fmt.Errorf("%T is not an object", doc)
 	}
 	var fields []jsonField
-	for dec.More() {
-		key, err := dec.Token()
-		if err != nil {
+	for rest := data[1:]; rest[0] != '}'; {
+		end := stringEnd(rest)
+		var key string
+		if err := json.Unmarshal(rest[:end], &key); err != nil {
 			return nil, err
 		}
-		var value json.RawMessage
-		if err := dec.Decode(&value); err != nil {
-			return nil, err
+		rest = rest[end+1:] // the colon
+		end = valueEnd(rest)
+		fields = append(fields, jsonField{key, json.RawMessage(rest[:end])})
+		if rest = rest[end:]; rest[0] == ',' {
+			rest = rest[1:]
 		}
-		fields = append(fields, jsonField{key.(string), value})
 	}
 	return fields, nil
+}
+
+// stringEnd is where the string ends that data begins with. Like valueEnd it reads
+// what the encoder has just written, without blanks, and does not check it again:
+// documents of many nodes are tens of megabytes.
+func stringEnd(data []byte) int {
+	for i := 1; ; i++ {
+		i += bytes.IndexByte(data[i:], '"')
+		escapes := 0
+		for data[i-1-escapes] == '\\' {
+			escapes++
+		}
+		if escapes%2 == 0 {
+			return i + 1
+		}
+	}
+}
+
+// valueEnd is where the value ends that data begins with, inside an object.
+func valueEnd(data []byte) int {
+	depth := 0
+	for i := 0; ; {
+		switch data[i] {
+		case '"':
+			i += stringEnd(data[i:])
+			continue
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth == 0 {
+				return i
+			}
+			depth--
+		case ',':
+			if depth == 0 {
+				return i
+			}
+		}
+		i++
+	}
 }
 
 // marshal is json.Marshal that leaves <, > and & as they are: the documents

@@ -7,6 +7,9 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
 
 	"crossring/internal/deploy/prepare"
 	"crossring/internal/plan"
@@ -76,25 +79,51 @@ func (w World) Render(_ context.Context, req RenderRequest) (Rendered, error) {
 	if err != nil {
 		return res, err
 	}
-	for _, n := range nodes {
+	if res.Nodes, err = renderAll(renderer, nodes, func(n topology.Node) yamlgen.Env {
 		env := envOf(inv, n, w.renderEnv(inv.Plan))
 		if inv.Plan.TLS != nil {
 			env.StorePassword = "made-by-up" // not shown: it opens the stores
 		}
-		files, err := renderer.Render(n, env)
-		if err != nil {
-			return res, fmt.Errorf("render %s: %w", n.Name, err)
-		}
-		rn := RenderedNode{Name: n.Name}
-		for _, f := range files {
-			rn.Files = append(rn.Files, RenderedFile{Path: f.Path, Mode: f.Mode, Content: string(f.Data)})
-		}
-		res.Nodes = append(res.Nodes, rn)
+		return env
+	}); err != nil {
+		return res, err
 	}
 	if req.Dir == "" {
 		return res, nil
 	}
 	return res, writeRendered(req.Dir, res)
+}
+
+// renderAll renders the files of all nodes, on all processors. What goes wrong with
+// the first node is the error.
+func renderAll(r yamlgen.Renderer, nodes []topology.Node, env func(topology.Node) yamlgen.Env) ([]RenderedNode, error) {
+	rendered := make([]RenderedNode, len(nodes))
+	errs := make([]error, len(nodes))
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(nodes)) {
+		workers.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(nodes)); i = next.Add(1) - 1 {
+				n := nodes[i]
+				files, err := r.Render(n, env(n))
+				if err != nil {
+					errs[i] = fmt.Errorf("render %s: %w", n.Name, err)
+					continue
+				}
+				rendered[i].Name = n.Name
+				for _, f := range files {
+					rendered[i].Files = append(rendered[i].Files, RenderedFile{Path: f.Path, Mode: f.Mode, Content: string(f.Data)})
+				}
+			}
+		})
+	}
+	workers.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return []RenderedNode{}, err
+		}
+	}
+	return rendered, nil
 }
 
 func (w World) renderInventory(req RenderRequest) (topology.Inventory, error) {
