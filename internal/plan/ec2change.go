@@ -40,20 +40,22 @@ func changeCalls(have, p topology.Plan) []string {
 			call(n.Region, "AllocateAddress %s", n.Name)
 		}
 		rules := openingsOf(p, now)
+		var attach []topology.Node // instances that were there before a group
 		for _, region := range regions(now) {
+			if groups[region] < groupsFor(rules[region]) {
+				attach = append(attach, topology.WithoutNode(inRegion(now, region), n.Name)...)
+			}
 			for ; groups[region] < groupsFor(rules[region]); groups[region]++ {
 				call(region, "CreateSecurityGroup %d", groups[region]+1)
-				for _, old := range inRegion(now, region) {
-					if old.Name != n.Name {
-						call(region, "ModifyInstanceAttribute %s", old.Name)
-					}
-				}
 			}
 		}
 		if elastic {
 			open("AuthorizeSecurityGroupIngress")
 		}
 		call(n.Region, "RunInstances %s", n.Name)
+		for _, old := range attach {
+			call(old.Region, "ModifyInstanceAttribute %s", old.Name)
+		}
 		if elastic {
 			call(n.Region, "AssociateAddress %s", n.Name)
 		} else {

@@ -77,8 +77,10 @@ func TestBetweenOnEC2TakesAnotherGroup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"us-east-1 AllocateAddress us-east-1-2", "us-east-1 CreateSecurityGroup 2", "us-east-1 ModifyInstanceAttribute us-east-1-1"}
-	if len(p.Calls) < 3 || !reflect.DeepEqual(p.Calls[:3], want) {
+	want := []string{"us-east-1 AllocateAddress us-east-1-2", "us-east-1 CreateSecurityGroup 2", "us-east-1 AuthorizeSecurityGroupIngress 1",
+		"us-west-2 AuthorizeSecurityGroupIngress 1", "us-east-1 RunInstances us-east-1-2", "us-east-1 ModifyInstanceAttribute us-east-1-1",
+		"us-east-1 AssociateAddress us-east-1-2"}
+	if !reflect.DeepEqual(p.Calls, want) {
 		t.Errorf("calls %q", p.Calls)
 	}
 }
