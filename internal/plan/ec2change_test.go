@@ -96,7 +96,9 @@ func TestBetweenWithANodeInAnotherZone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if joins := slices.DeleteFunc(acts(p), func(s string) bool { return !strings.HasPrefix(s, topology.StepJoin) && !strings.HasPrefix(s, topology.StepDecommission) }); !slices.Equal(joins, []string{"join us-east-1-3"}) {
+	if joins := slices.DeleteFunc(acts(p), func(s string) bool {
+		return !strings.HasPrefix(s, topology.StepJoin) && !strings.HasPrefix(s, topology.StepDecommission)
+	}); !slices.Equal(joins, []string{"join us-east-1-3"}) {
 		t.Errorf("%q", acts(p))
 	}
 	if n := p.Nodes[1]; n.Rack != "1b" || n.Name != "us-east-1-2" {

@@ -24,7 +24,7 @@ import (
 const (
 	childPlan  = "CROSSRING_AWSFAULT_PLAN"
 	childState = "CROSSRING_AWSFAULT_STATE"
-	childVerb  = "CROSSRING_AWSFAULT_VERB"  // make, unmake, resize, or renew and a node
+	childVerb  = "CROSSRING_AWSFAULT_VERB" // make, unmake, resize, or renew and a node
 )
 
 // lab is moto, running for all tests; why says why it is not.
