@@ -205,6 +205,11 @@ func operators(cidrs []string) []string {
 func Repriced(p topology.Plan, t price.Table) topology.Plan {
 	if p.EC2 != nil {
 		p.Cost = price.Estimate(p, t)
+		if p.Change != nil {
+			c := *p.Change
+			c.PerHourBeforeUSD = nil // is by the shipped prices
+			p.Change = &c
+		}
 	}
 	return p
 }

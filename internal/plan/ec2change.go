@@ -23,13 +23,16 @@ func changeCalls(have, p topology.Plan) []string {
 		list = append(list, region+" "+fmt.Sprintf(format, args...))
 	}
 	elastic := p.EC2.PublicIP == spec.Elastic
-	open := func(how string) {
+	// A node alone in its region is let in by the others alone.
+	open := func(how string, n topology.Node) {
 		for _, region := range regions(now) {
-			call(region, "%s 1", how)
+			if region != n.Region || len(inRegion(topology.WithoutNode(now, n.Name), region)) > 0 {
+				call(region, "%s 1", how)
+			}
 		}
 	}
 	leave := func(n topology.Node) {
-		open("RevokeSecurityGroupIngress")
+		open("RevokeSecurityGroupIngress", n)
 		call(n.Region, "TerminateInstances %s", n.Name)
 		if elastic {
 			call(n.Region, "ReleaseAddress %s", n.Name)
@@ -50,7 +53,7 @@ func changeCalls(have, p topology.Plan) []string {
 			}
 		}
 		if elastic {
-			open("AuthorizeSecurityGroupIngress")
+			open("AuthorizeSecurityGroupIngress", n)
 		}
 		call(n.Region, "RunInstances %s", n.Name)
 		for _, old := range attach {
@@ -59,7 +62,7 @@ func changeCalls(have, p topology.Plan) []string {
 		if elastic {
 			call(n.Region, "AssociateAddress %s", n.Name)
 		} else {
-			open("AuthorizeSecurityGroupIngress")
+			open("AuthorizeSecurityGroupIngress", n)
 		}
 	}
 	zones := map[string]bool{}

@@ -24,6 +24,7 @@ ec2: {operator_cidr: 203.0.113.4/32}
 // The calls of a change, and what the cluster is planned with afterwards: the same as
 // one that is made so from the start.
 func TestBetweenOnEC2(t *testing.T) {
+	west := "us-west-2-1"
 	open := func(how string) []string { return []string{"us-east-1 " + how + " 1", "us-west-2 " + how + " 1"} }
 	add := func(n string) []string {
 		return slices.Concat([]string{"us-east-1 AllocateAddress " + n}, open("AuthorizeSecurityGroupIngress"),
@@ -40,6 +41,8 @@ func TestBetweenOnEC2(t *testing.T) {
 		"more":     {1, 3, nil, slices.Concat(add("us-east-1-2"), add("us-east-1-3"))},
 		"less":     {2, 1, nil, leave("us-east-1-2")},
 		"replaced": {2, 2, []string{"us-east-1-2"}, slices.Concat(leave("us-east-1-2"), add("us-east-1-2"))},
+		"alone": {1, 1, []string{west}, []string{"us-east-1 RevokeSecurityGroupIngress 1", "us-west-2 TerminateInstances " + west, "us-west-2 ReleaseAddress " + west,
+			"us-west-2 AllocateAddress " + west, "us-east-1 AuthorizeSecurityGroupIngress 1", "us-west-2 RunInstances " + west, "us-west-2 AssociateAddress " + west}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			have, fresh := planOf(t, onEC2(t, tt.from, 1)), planOf(t, onEC2(t, tt.to, 1))

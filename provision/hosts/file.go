@@ -48,6 +48,9 @@ func (p *Problem) Error() string {
 // ExitCode is that of a bad spec.
 func (p *Problem) ExitCode() int { return 2 }
 
+// Hint is the way to put it right.
+func (p *Problem) Hint() string { return "$EDITOR " + p.File }
+
 // reader walks an inventory file and gathers what is wrong with it.
 type reader struct {
 	file     string
