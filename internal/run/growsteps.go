@@ -25,6 +25,11 @@ const joinDelayMS = 5000
 func (g *grow) join(ctx context.Context, s topology.Step) error {
 	n := g.saved.Plan.Nodes[slices.IndexFunc(g.saved.Plan.Nodes, func(n topology.Node) bool { return n.Name == s.Node })]
 	n.Seed = false // a seed does not bootstrap; it becomes one when the seeds are written
+	if _, err := g.inv.Node(n.Name); err != nil {
+		if err := g.forget(n.Name); err != nil {
+			return err
+		}
+	}
 	inv, err := g.places.AddNode(ctx, g.inv, n)
 	g.inv = inv
 	if err != nil {
@@ -64,10 +69,10 @@ func (g *grow) replace(ctx context.Context, s topology.Step) error {
 	if err := g.boot(ctx, s, dead.PublicAddress); err != nil {
 		return err
 	}
-	if n, err = g.inv.Node(s.Node); err != nil || !n.Seed || n.PublicAddress == dead.PublicAddress {
-		return err
+	if !n.Seed {
+		return nil
 	}
-	// The others have its old address among their seeds.
+	// It started without itself among the seeds; the others may have its old address there.
 	return g.put(ctx)
 }
 
@@ -168,7 +173,7 @@ func (g *grow) decommission(ctx context.Context, s topology.Step) error {
 	n, err := g.inv.Node(s.Node)
 	if err != nil { // all but its directory is gone
 		g.inv, err = g.places.RemoveNode(ctx, g.inv, s.Node)
-		return err
+		return errors.Join(err, g.forget(s.Node))
 	}
 	others := g.cluster
 	others.inv.Nodes = slices.DeleteFunc(slices.Clone(g.inv.Nodes), func(m topology.Node) bool { return m.Name == n.Name })
