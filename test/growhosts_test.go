@@ -1,7 +1,6 @@
 package test
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,36 +15,38 @@ func sizedOnHosts(name, version, file string, east, west int) string {
 	return sized(name, version, east, west) + "provider: hosts\nhosts: " + file + "\n"
 }
 
-// A node more on a machine that was free, one less whose machine is free again, and a
-// dead one that comes back, first on its machine and then on another one.
+// onHosts is a cluster of one node in each region, with rows in both, on the first two
+// of some machines.
+func onHosts(t *testing.T, file string, list []machine, regions []string, rows int) (c cluster, runDir string) {
+	t.Helper()
+	writeFile(t, file, inventoryFile(list, regions))
+	c = newHome(t).up(t, "machines", sizedOnHosts("machines", "5.0.5", file, 1, 1))
+	return c, c.fill(t, rows)
+}
+
+// A node more on a machine that was free, and one less, whose machine is free again.
 func TestGrowOnHosts(t *testing.T) {
 	needLong(t)
-	const rows, name, version = 20_000, "machines", "5.0.5"
-	list := []machine{newMachine(t, 0), newMachine(t, 1), newMachine(t, 2)}
-	regions := []string{"us-east-1", "us-west-2", "us-east-1"}
-	file := filepath.Join(t.TempDir(), "hosts.yaml")
-	writeFile(t, file, inventoryFile(list, regions))
-	text := func(east int) string { return sizedOnHosts(name, version, file, east, 1) }
-	h := newHome(t)
-	c := h.up(t, name, text(1))
-	t.Cleanup(func() { h.run(context.Background(), "down", name) })
-	runDir := c.fill(t, rows)
+	const rows = 20_000
+	file, list := filepath.Join(t.TempDir(), "hosts.yaml"), []machine{newMachine(t, 0), newMachine(t, 1), newMachine(t, 2)}
+	c, runDir := onHosts(t, file, list, []string{"us-east-1", "us-west-2", "us-east-1"}, rows)
+	text := func(east int) string { return sizedOnHosts(c.name, "5.0.5", file, east, 1) }
 
 	// There is no machine for a third node, and nothing is begun.
 	checkSays(t, c.want(t, 2, "up", "-f", c.spec(t, text(3))), "there is no free machine for us-east-1-3 in us-east-1a")
-	before := processes(t, h)
+	before := processes(t, c.home)
 	p := c.becomes(t, text(2))
 	if want := []string{"join us-east-1-2", "cleanup us-east-1-1"}; !slices.Equal(stepIDs(p), want) {
 		t.Errorf("the steps are %q, want %q", stepIDs(p), want)
 	}
-	if after := processes(t, h); len(after) != 3 || !slices.Contains(after, before[0]) || !slices.Contains(after, before[1]) {
+	if after := processes(t, c.home); len(after) != 3 || !slices.Contains(after, before[0]) || !slices.Contains(after, before[1]) {
 		t.Errorf("servers %v became %v", before, after)
 	}
 	c.isAt(t, "us-east-1-2", list[2])
 	c.hasAll(t, runDir, rows, "us-east", "us-west-2")
-	same := processes(t, h)
+	same := processes(t, c.home)
 	c.must(t, "up", "-f", c.spec(t, text(2)))
-	if after := processes(t, h); !slices.Equal(same, after) {
+	if after := processes(t, c.home); !slices.Equal(same, after) {
 		t.Errorf("a second up made %v of %v", after, same)
 	}
 
@@ -55,7 +56,23 @@ func TestGrowOnHosts(t *testing.T) {
 		t.Errorf("the machine of the node that went has %s: %v", list[2].root, err)
 	}
 
-	// Dead, and its machine is well.
+	c.must(t, "down", c.name)
+	for _, m := range list {
+		if _, err := os.Stat(m.root); !os.IsNotExist(err) {
+			t.Errorf("%s is still there: %v", m.root, err)
+		}
+	}
+}
+
+// A dead node comes back, first on its machine and then on another one.
+func TestReplaceOnHosts(t *testing.T) {
+	needLong(t)
+	const rows = 5000
+	file, list := filepath.Join(t.TempDir(), "hosts.yaml"), []machine{newMachine(t, 0), newMachine(t, 1), newMachine(t, 2)}
+	regions := []string{"us-east-1", "us-west-2", "us-west-2"}
+	c, runDir := onHosts(t, file, list, regions, rows)
+	name := c.name
+
 	c.isDead(t, "us-west-2-1")
 	c.must(t, "up", name, "--replace-node", "us-west-2-1")
 	c.isAt(t, "us-west-2-1", list[1])
@@ -64,11 +81,9 @@ func TestGrowOnHosts(t *testing.T) {
 	// Dead with its machine, which somebody takes out of the file.
 	c.isDead(t, "us-west-2-1")
 	list[1].Cut(t)
-	regions[2] = "us-west-2"
-	writeFile(t, file, inventoryFile(list, regions))
 	checkSays(t, c.run(t.Context(), "up", name, "--replace-node", "us-west-2-1"), "us-west-2-1", "$EDITOR "+file)
 	writeFile(t, file, inventoryFile([]machine{list[0], list[2]}, []string{regions[0], regions[2]}))
-	c.must(t, "up", name)
+	c.must(t, "up", name, "--replace-node", "us-west-2-1")
 	c.isAt(t, "us-west-2-1", list[2])
 	c.must(t, "ring", name)
 	c.hasAll(t, runDir, rows, "us-east", "us-west-2")

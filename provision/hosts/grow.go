@@ -28,15 +28,23 @@ func (p Provider) CheckResize(ctx context.Context, inv topology.Inventory, plan 
 		with.Nodes = append(slices.Clone(with.Nodes), placed)
 		fresh.Nodes = append(fresh.Nodes, placed)
 	}
+	own := map[string]bool{} // that come back on their own machines
 	for _, n := range replaced {
-		placed, _, err := p.again(with, n)
+		placed, same, err := p.again(with, n)
 		if err != nil {
 			return err
 		}
+		own[n.Name] = same
 		with.Nodes = append(slices.Clone(with.Nodes), placed)
 		fresh.Nodes = append(fresh.Nodes, placed)
 	}
-	return p.each(fresh, func(n topology.Node) error { return p.check(ctx, fresh, n) })
+	return p.each(fresh, func(n topology.Node) error {
+		err := p.check(ctx, fresh, n)
+		if err != nil && own[n.Name] {
+			err = &DeadMachineError{Node: n.Name, Address: n.Host.Address, File: inv.Plan.Hosts, Err: err}
+		}
+		return err
+	})
 }
 
 // AddNode gives a node a machine of the inventory file that no other node has, in its
@@ -84,21 +92,21 @@ func (p Provider) ReplaceNode(ctx context.Context, inv topology.Inventory, n top
 }
 
 // DeadMachineError says that a node is to come back on its machine, and that the
-// machine can't be cleared for it.
+// machine can't be used.
 type DeadMachineError struct {
 	Node, Address, File string
 	Err                 error
 }
 
 func (e *DeadMachineError) Error() string {
-	return fmt.Sprintf("clearing the machine of %s: %v", e.Node, e.Err)
+	return fmt.Sprintf("%s is to come back on its machine, %s: %v", e.Node, e.Address, e.Err)
 }
 
 func (e *DeadMachineError) Unwrap() error { return e.Err }
 
 // Hint is the way to another machine.
 func (e *DeadMachineError) Hint() string {
-	return "$EDITOR " + e.File + "   # is " + e.Address + " gone for good, take it out: another machine of the file takes its place"
+	return "$EDITOR " + e.File + "   # if " + e.Address + " is gone for good, take it out: another machine of the file takes its place"
 }
 
 // RemoveNode clears the machine of a node and takes the node out of the inventory: the

@@ -123,6 +123,9 @@ func TestAddReplaceRemove(t *testing.T) {
 	claim(t, dead, inv.Remote.ID)
 	servers[1].Stop()
 	var gone *DeadMachineError
+	if err := p.CheckResize(ctx, inv, inv.Plan, dead); !errors.As(err, &gone) {
+		t.Errorf("%v", err)
+	}
 	if _, err := p.ReplaceNode(ctx, inv, dead); !errors.As(err, &gone) || !strings.Contains(gone.Hint(), "take it out") {
 		t.Errorf("%v", err)
 	}
