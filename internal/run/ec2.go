@@ -30,6 +30,11 @@ func (w World) DryRun(ctx context.Context, s spec.Spec) (topology.Plan, error) {
 	if c, err := w.open(s.Name); err == nil && c.inv.EC2 != nil {
 		same := w.withSavedOperators(s)
 		if change, err := w.wanted(c, &same, NodeChoice{}); err == nil && change != nil {
+			unlock, err := w.lock(ctx, s.Name) // its journal is read
+			if err != nil {
+				return p, err
+			}
+			defer unlock()
 			return change.Plan, w.stage("ask EC2 whether it has room for the change", func() error {
 				return w.places(c).CheckResize(ctx, c.inv, change.Plan)
 			})
