@@ -7,9 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
-
-	"crossring/internal/topology"
 )
 
 // sizedOnHosts is the spec of two regions of some nodes, on machines of an inventory
@@ -38,7 +35,7 @@ func TestGrowOnHosts(t *testing.T) {
 	// There is no machine for a third node, and nothing is begun.
 	checkSays(t, c.want(t, 2, "up", "-f", c.spec(t, text(3))), "there is no free machine for us-east-1-3 in us-east-1a")
 	before := processes(t, c.home)
-	p := c.becomesKilled(t, text(2))
+	p := c.becomes(t, text(2))
 	if want := []string{"join us-east-1-2", "cleanup us-east-1-1"}; !slices.Equal(stepIDs(p), want) {
 		t.Errorf("the steps are %q, want %q", stepIDs(p), want)
 	}
@@ -53,7 +50,7 @@ func TestGrowOnHosts(t *testing.T) {
 		t.Errorf("a second up made %v of %v", after, same)
 	}
 
-	c.becomesKilled(t, text(1))
+	c.becomes(t, text(1))
 	c.hasAll(t, runDir, rows, "us-east", "us-west-2")
 	if _, err := os.Stat(list[2].root); !os.IsNotExist(err) {
 		t.Errorf("the machine of the node that went has %s: %v", list[2].root, err)
@@ -99,32 +96,6 @@ func TestReplaceOnHosts(t *testing.T) {
 			t.Errorf("%s is still there: %v", m.root, err)
 		}
 	}
-}
-
-// becomesKilled is becomes by a command that is killed in the first step, and another
-// that goes on.
-func (c cluster) becomesKilled(t *testing.T, text string) topology.Plan {
-	t.Helper()
-	r := dice(t)
-	file := c.spec(t, text)
-	planned := decode[topology.Plan](t, c.must(t, "plan", "-f", file, "-o", "json"))
-	up := c.start(t, "up", "-f", file)
-	step := c.awaitStep(t, up, filepath.Join(c.state, "clusters", c.name), nil)
-	select { // at a random moment of it: there is nothing to wait for
-	case <-time.After(time.Duration(r.Float64() * float64(10*time.Second))):
-	case <-up.ended:
-	}
-	if step == "" {
-		t.Fatalf("began no step: %s", up.wait(t))
-	}
-	_ = up.cmd.Process.Kill() // it may have ended
-	up.wait(t)
-	t.Logf("killed in %q", step)
-	start := time.Now()
-	c.must(t, "up", c.name)
-	t.Logf("gone on with in %.1f s: %v", time.Since(start).Seconds(), stepIDs(planned))
-	c.isPlanned(t, planned)
-	return planned
 }
 
 // isAt looks where a node is, and that all seeds are among those of every node's file.
