@@ -125,7 +125,7 @@ func (c cluster) isPlanned(t *testing.T, p topology.Plan) {
 		}
 	}
 	for _, left := range []string{"change.json", "change.journal"} {
-		if _, err := os.Stat(filepath.Join(inv.Local.Dir, left)); !os.IsNotExist(err) {
+		if _, err := os.Stat(filepath.Join(c.state, "clusters", c.name, left)); !os.IsNotExist(err) {
 			t.Errorf("after the change there is %s: %v", left, err)
 		}
 	}

@@ -27,14 +27,16 @@ type machine struct {
 // that local clusters choose from.
 func machines(t *testing.T) []machine {
 	t.Helper()
-	var list []machine
-	for i := range 2 {
-		list = append(list, machine{
-			Server: sshdtest.Start(t, "127.0.0.1"), root: filepath.Join(t.TempDir(), "machine"),
-			address: fmt.Sprintf("127.251.%d.1", i+1), jolokia: 18778 + i,
-		})
+	return []machine{newMachine(t, 0), newMachine(t, 1)}
+}
+
+// newMachine is the i-th, from 0.
+func newMachine(t *testing.T, i int) machine {
+	t.Helper()
+	return machine{
+		Server: sshdtest.Start(t, "127.0.0.1"), root: filepath.Join(t.TempDir(), "machine"),
+		address: fmt.Sprintf("127.251.%d.1", i+1), jolokia: 18778 + i,
 	}
-	return list
 }
 
 // writeHosts writes a spec of provider hosts and its inventory file.
@@ -43,14 +45,8 @@ func writeHosts(t *testing.T, version string, list []machine, regions ...string)
 	if regions == nil {
 		regions = []string{"us-east-1", "us-west-2"}
 	}
-	var inv strings.Builder
-	inv.WriteString("version: crossring/v1\nhosts:\n")
-	for i, m := range list {
-		fmt.Fprintf(&inv, "  - address: %s\n    port: %d\n    user: %s\n    identity_file: %s\n    host_keys: [%q]\n", m.Address, m.Port, m.User, m.Identity, m.HostKey)
-		fmt.Fprintf(&inv, "    region: %s\n    public: %s\n    root: %s\n    jolokia_port: %d\n", regions[i], m.address, m.root, m.jolokia)
-	}
 	dir := t.TempDir()
-	writeFile(t, filepath.Join(dir, "hosts.yaml"), inv.String())
+	writeFile(t, filepath.Join(dir, "hosts.yaml"), inventoryFile(list, regions))
 	spec = filepath.Join(dir, "cluster.yaml")
 	writeFile(t, spec, fmt.Sprintf(`version: crossring/v1
 name: machines
@@ -61,6 +57,17 @@ heap_mb: 512
 regions:
 `, version)+zones(regions))
 	return spec
+}
+
+// inventoryFile is one that has the machines, each in its region.
+func inventoryFile(list []machine, regions []string) string {
+	var inv strings.Builder
+	inv.WriteString("version: crossring/v1\nhosts:\n")
+	for i, m := range list {
+		fmt.Fprintf(&inv, "  - address: %s\n    port: %d\n    user: %s\n    identity_file: %s\n    host_keys: [%q]\n", m.Address, m.Port, m.User, m.Identity, m.HostKey)
+		fmt.Fprintf(&inv, "    region: %s\n    public: %s\n    root: %s\n    jolokia_port: %d\n", regions[i], m.address, m.root, m.jolokia)
+	}
+	return inv.String()
 }
 
 // zones lists regions as a spec has them, neighbours as one.

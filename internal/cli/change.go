@@ -16,7 +16,7 @@ func removeNodeFlag() cli.Flag {
 }
 
 func replaceNodeFlag() cli.Flag {
-	return &cli.StringSliceFlag{Name: "replace-node", Usage: "`NODE` is dead: an empty one takes its name, addresses and tokens; may be repeated"}
+	return &cli.StringSliceFlag{Name: "replace-node", Usage: "`NODE` is dead: an empty one takes its name and tokens and, but on ec2, its addresses; may be repeated"}
 }
 
 func nodeChoice(c *cli.Context) run.NodeChoice {

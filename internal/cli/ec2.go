@@ -92,6 +92,9 @@ func writeEC2Plan(out io.Writer, p topology.Plan) {
 	for _, call := range p.Calls {
 		fmt.Fprintf(out, "call: %s\n", call)
 	}
+	if p.Change != nil && p.Change.PerHourBeforeUSD != nil {
+		fmt.Fprintf(out, "cost before: %.2f USD an hour\n", *p.Change.PerHourBeforeUSD)
+	}
 	if p.Cost != nil {
 		ttl := time.Duration(e.TTLSeconds * float64(time.Second))
 		fmt.Fprintf(out, "cost: %.2f USD an hour, %.2f USD in %s with %.2f USD for transfer between regions (prices of %s, of which docs/ec2.md says what was checked; --prices takes yours)\n",

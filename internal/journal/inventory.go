@@ -34,6 +34,22 @@ func WriteInventory(path string, inv topology.Inventory) error {
 	return ReplaceJSON(path, inv, 0o644)
 }
 
+// UpdateInventory is WriteInventory over one that is there. The file keeps its age, which
+// is the cluster's.
+func UpdateInventory(path string, inv topology.Inventory) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return fmt.Errorf("update inventory: %w", err)
+	}
+	if err := WriteInventory(path, inv); err != nil {
+		return err
+	}
+	if err := os.Chtimes(path, info.ModTime(), info.ModTime()); err != nil {
+		return fmt.Errorf("keep the age of cluster %s: %w", inv.Plan.Name, err)
+	}
+	return nil
+}
+
 // ReplaceJSON is Replace with a value's JSON form, indented.
 func ReplaceJSON(path string, v any, mode fs.FileMode) error {
 	data, err := json.MarshalIndent(v, "", "  ")

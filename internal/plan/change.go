@@ -22,6 +22,27 @@ type ChangeRequest struct {
 	Replace []string
 	// Load is each node's data in bytes, by name, as far as it is known.
 	Load map[string]int64
+	// Planned is the cluster's plan, where a node may stand in another zone than it was
+	// planned in: it counts for that one. Have itself where it is left out.
+	Planned *topology.Plan
+}
+
+// zone is the zone of the spec that a node of the cluster counts for.
+func (req ChangeRequest) zone(n topology.Node) string {
+	if req.Planned != nil {
+		if i := find(req.Planned.Nodes, n.Name); i >= 0 {
+			return req.Planned.Nodes[i].Zone
+		}
+	}
+	return n.Zone
+}
+
+// ports are those of a new node.
+func (req ChangeRequest) ports() topology.Ports {
+	if req.Planned != nil && len(req.Planned.Nodes) > 0 {
+		return req.Planned.Nodes[0].Ports
+	}
+	return req.Have.Nodes[0].Ports
 }
 
 // Between plans how the running cluster becomes the wanted one. Nodes that stay keep
@@ -50,8 +71,18 @@ func Between(req ChangeRequest) (topology.Plan, error) {
 	if err := b.place(p.Nodes, dcs); err != nil {
 		return topology.Plan{}, err
 	}
-	p.Change, err = b.steps(p)
-	return p, err
+	if p.Change, err = b.steps(p); err != nil {
+		return p, err
+	}
+	p = Replanned(p)
+	if p.EC2 != nil {
+		p.Calls = changeCalls(req.Have, p)
+		if req.Have.Cost != nil {
+			before := req.Have.Cost.PerHourUSD
+			p.Change.PerHourBeforeUSD = &before
+		}
+	}
+	return p, nil
 }
 
 // changer is a builder that begins with a cluster that runs.
@@ -65,8 +96,8 @@ type changer struct {
 func (b *changer) members() []topology.Node {
 	zones := []string{}
 	for _, n := range b.Have.Nodes {
-		if !slices.Contains(zones, n.Zone) {
-			zones = append(zones, n.Zone)
+		if zone := b.zone(n); !slices.Contains(zones, zone) {
+			zones = append(zones, zone)
 		}
 	}
 	dcs := b.Have.Datacenters()
@@ -91,7 +122,7 @@ func (b *changer) members() []topology.Node {
 	for _, zone := range zones {
 		var here []topology.Node
 		for _, n := range b.Have.Nodes {
-			if n.Zone == zone {
+			if b.zone(n) == zone {
 				here = append(here, n)
 			}
 		}
@@ -114,7 +145,7 @@ func (b *changer) shrink(here []topology.Node, count int) []topology.Node {
 			continue
 		}
 		if len(kept) <= count {
-			b.problem("regions", "%s is to go, but its zone %s keeps %d nodes: lower that number", name, kept[i].Zone, count)
+			b.problem("regions", "%s is to go, but its zone %s keeps %d nodes: lower that number", name, b.zone(kept[i]), count)
 			continue
 		}
 		kept = slices.Delete(kept, i, i+1)
@@ -142,7 +173,7 @@ func (b *changer) newNode(zone string, index int, highest map[string]int) topolo
 	dc, rack := Names(b.Have.NamingScheme, zone)
 	return topology.Node{
 		Name: region + "-" + strconv.Itoa(highest[region]), Index: index, Region: region, Zone: zone,
-		Datacenter: dc, Rack: rack, Bootstrap: true, Ports: b.Have.Nodes[0].Ports,
+		Datacenter: dc, Rack: rack, Bootstrap: true, Ports: b.ports(),
 	}
 }
 

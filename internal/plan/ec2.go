@@ -42,10 +42,23 @@ func (b *builder) ec2(p *topology.Plan, rel release.Release) {
 	if v := s.Volumes; v != nil {
 		p.EC2.Volumes = append(p.EC2.Volumes, volume(p.Disks.Data, dataDevice, v.Data), volume(p.Disks.Commitlog, commitlogDevice, v.Commitlog))
 	}
-	p.Rules = rules(*p, s.OperatorCIDR)
-	p.EC2.Quotas = quotas(*p)
-	p.Calls = calls(*p)
-	p.Cost = price.Estimate(*p, price.Shipped())
+	*p = Replanned(*p)
+}
+
+// Replanned is a plan with what follows from its nodes on EC2 worked out anew: the
+// firewall, what is needed of the account's limits, the calls that make all of it, and
+// the cost. Plans of other providers stay as they are.
+func Replanned(p topology.Plan) topology.Plan {
+	if p.EC2 == nil {
+		return p
+	}
+	e := *p.EC2
+	p.EC2 = &e
+	p.Rules = rules(p, e.OperatorCIDRs)
+	e.Quotas = quotas(p)
+	p.Calls = calls(p)
+	p.Cost = price.Estimate(p, price.Shipped())
+	return p
 }
 
 func volume(disk, device string, v spec.Volume) topology.EC2Volume {
@@ -70,9 +83,14 @@ func quotas(p topology.Plan) []topology.EC2Quota {
 			need(topology.QuotaVCPUs, n*len(nodes), vcpus)
 		}
 		need(topology.QuotaRules, min(openings, topology.RulesPerGroup), topology.RulesPerGroup)
-		need(topology.QuotaGroups, (openings+topology.RulesPerGroup-1)/topology.RulesPerGroup, topology.GroupsPerNode)
+		need(topology.QuotaGroups, groupsFor(openings), topology.GroupsPerNode)
 	}
 	return list
+}
+
+// groupsFor is how many security groups some rules take.
+func groupsFor(rules int) int {
+	return max(1, (rules+topology.RulesPerGroup-1)/topology.RulesPerGroup)
 }
 
 // opening is a rule of a region's groups.
@@ -152,7 +170,7 @@ func calls(p topology.Plan) []string {
 		if elastic {
 			each("AllocateAddress")
 		}
-		groups := max(1, (open[region]+topology.RulesPerGroup-1)/topology.RulesPerGroup)
+		groups := groupsFor(open[region])
 		for g := range groups {
 			call("CreateSecurityGroup %d", g+1)
 		}
@@ -187,6 +205,11 @@ func operators(cidrs []string) []string {
 func Repriced(p topology.Plan, t price.Table) topology.Plan {
 	if p.EC2 != nil {
 		p.Cost = price.Estimate(p, t)
+		if p.Change != nil {
+			c := *p.Change
+			c.PerHourBeforeUSD = nil // is by the shipped prices
+			p.Change = &c
+		}
 	}
 	return p
 }

@@ -74,11 +74,11 @@ func TestBuildEC2Quotas(t *testing.T) {
 	want := []topology.EC2Quota{
 		{Region: "us-east-1", Quota: topology.QuotaElasticIPs, Need: 100, Limit: 5},
 		{Region: "us-east-1", Quota: topology.QuotaVCPUs, Need: 1600, Limit: 5},
-		{Region: "us-east-1", Quota: topology.QuotaRules, Need: 11, Limit: 60}, // 7 peers, group twice, operator twice
-		{Region: "us-east-1", Quota: topology.QuotaGroups, Need: 1, Limit: 5},
+		{Region: "us-east-1", Quota: topology.QuotaRules, Need: 60, Limit: 60}, // 107 peers, of its own region too, group twice, operator twice
+		{Region: "us-east-1", Quota: topology.QuotaGroups, Need: 2, Limit: 5},
 		{Region: "us-west-2", Quota: topology.QuotaElasticIPs, Need: 7, Limit: 5},
 		{Region: "us-west-2", Quota: topology.QuotaVCPUs, Need: 112, Limit: 5},
-		{Region: "us-west-2", Quota: topology.QuotaRules, Need: 60, Limit: 60}, // 100 peers and 4
+		{Region: "us-west-2", Quota: topology.QuotaRules, Need: 60, Limit: 60}, // 107 peers and 4
 		{Region: "us-west-2", Quota: topology.QuotaGroups, Need: 2, Limit: 5},
 	}
 	if !reflect.DeepEqual(p.EC2.Quotas, want) {

@@ -163,9 +163,9 @@ func TestBuildRules(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s %d %s", r.Node, r.Port, r.Source))
 	}
 	want := []string{
-		"us-east-1-1 7000 group", "us-east-1-1 7000 node us-west-2-1",
+		"us-east-1-1 7000 group", "us-east-1-1 7000 node us-east-1-2", "us-east-1-1 7000 node us-west-2-1",
 		"us-east-1-1 9042 group", "us-east-1-1 9042 operator", "us-east-1-1 22 operator",
-		"us-east-1-2 7000 group", "us-east-1-2 7000 node us-west-2-1",
+		"us-east-1-2 7000 group", "us-east-1-2 7000 node us-east-1-1", "us-east-1-2 7000 node us-west-2-1",
 		"us-east-1-2 9042 group", "us-east-1-2 9042 operator", "us-east-1-2 22 operator",
 		"us-west-2-1 7000 group", "us-west-2-1 7000 node us-east-1-1", "us-west-2-1 7000 node us-east-1-2",
 		"us-west-2-1 9042 group", "us-west-2-1 9042 operator", "us-west-2-1 22 operator",

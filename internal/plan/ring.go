@@ -85,8 +85,9 @@ func seeds(nodes []topology.Node, dcs []datacenter) {
 }
 
 // rules are the openings that a ring across regions needs. Security groups do not
-// reach across regions, so each node of another region is named, by its public
-// address; those of the same region come from private ones, and are the group's.
+// reach across regions, so each other node is named, by its public address. That holds
+// within a region, too: the group admits private addresses, and seeds are public ones,
+// to which a node comes from its own public address.
 //
 // Source is "node NAME", the public address of that node; "group", the nodes and
 // loaders of the cluster in the same region; or a network that crossring is run from,
@@ -106,7 +107,7 @@ func rules(p topology.Plan, cidrs []string) []topology.Rule {
 		}
 		open(p.InternodePort(n), "group", "internode, in the region")
 		for i, other := range nodes {
-			if other.Region != n.Region {
+			if other.Name != n.Name {
 				open(p.InternodePort(n), sources[i], whys[i])
 			}
 		}

@@ -118,6 +118,7 @@ func TestNeeds(t *testing.T) {
 	}}
 	inv.Plan.Rules = []topology.Rule{
 		{Node: "b1", Port: 7000, Source: "node a1"}, {Node: "b1", Port: 7001, Source: "node a1"}, {Node: "b1", Port: 9042, Source: "group"}, {Node: "b1", Port: 22, Source: "192.0.2.0/24"},
+		{Node: "a1", Port: 7000, Source: "node a2"},
 	}
 	count := map[string]int{}
 	for _, n := range Needs(inv, []int{5901}) {
@@ -130,6 +131,7 @@ func TestNeeds(t *testing.T) {
 	for key, want := range map[string]int{
 		"a1 a2 internode!":   1, // by the private address
 		"a1 a2 internode":    1, // by the public one, on which nothing depends
+		"a2 a1 internode!":   2, // the rules open the public one: it is meant to be used
 		"a1 a2 cql":          1,
 		"a1 b1 internode!":   2, // the rules open 7001, too
 		"b1 a1 internode!":   1,

@@ -89,7 +89,7 @@ func Needs(inv topology.Inventory, more []int) []Need {
 					add(a.Name, b.Name, b.PrivateAddress, port, Internode, true)
 				}
 				if a.Region != b.Region || b.PublicAddress != b.PrivateAddress {
-					add(a.Name, b.Name, b.PublicAddress, port, Internode, a.Region != b.Region)
+					add(a.Name, b.Name, b.PublicAddress, port, Internode, a.Region != b.Region || admits(inv.Plan, a.Name, b.Name, port))
 				}
 			}
 			if a.Region == b.Region {
@@ -116,6 +116,15 @@ func Needs(inv topology.Inventory, more []int) []Need {
 		}
 	}
 	return list
+}
+
+// admits says whether the plan's firewall rules name a node among those that may reach
+// another one's port at its public address: then it is meant to go that way, in its own
+// region too, where seeds are public addresses.
+func admits(p topology.Plan, from, to string, port int) bool {
+	return slices.ContainsFunc(p.Rules, func(r topology.Rule) bool {
+		return r.Node == to && r.Port == port && r.Source == "node "+from
+	})
 }
 
 // InternodePorts are the ports at which a node's peers reach it: the storage port,

@@ -58,6 +58,7 @@ func (e *ChangeUnderWayError) Hint() string { return "crossring up " + e.Name }
 // that, it is what the cluster is going to be, with the steps that lead there; what
 // the nodes hold is asked of them, if they answer. It changes nothing.
 func (w World) Planned(ctx context.Context, s spec.Spec, choice NodeChoice) (topology.Plan, error) {
+	s = w.withSavedOperators(s)
 	p, err := w.Plan(s)
 	if err != nil {
 		return p, err
@@ -73,7 +74,7 @@ func (w World) Planned(ctx context.Context, s spec.Spec, choice NodeChoice) (top
 	if err != nil {
 		return p, err
 	}
-	if c.inv.Plan.Provider != "local" && choice.none() {
+	if w.places(c) == nil && choice.none() {
 		return p, nil
 	}
 	change, err := w.wanted(c, &s, choice)
@@ -152,9 +153,9 @@ func (w World) wanted(c cluster, want *spec.Spec, choice NodeChoice) (*wantedCha
 	if err != nil {
 		return nil, err
 	}
-	if provider := c.inv.Plan.Provider; provider != "local" {
+	if provider := c.inv.Plan.Provider; w.places(c) == nil {
 		if !choice.none() {
-			return nil, Usage("", fmt.Errorf("nodes of a running cluster come and go on provider local, so far not on %s", provider), "")
+			return nil, Usage("", fmt.Errorf("nodes of a running cluster come and go on providers local, hosts and ec2, so far not on %s", provider), "")
 		}
 		diff.Fixed, diff.InPlace = slices.Concat(diff.Fixed, diff.InPlace), nil
 	}
@@ -174,7 +175,7 @@ func (w World) wanted(c cluster, want *spec.Spec, choice NodeChoice) (*wantedCha
 func between(c cluster, want spec.Spec, choice NodeChoice, load map[string]int64) (topology.Plan, error) {
 	have := c.inv.Plan
 	have.Nodes = c.inv.Nodes
-	p, err := plan.Between(plan.ChangeRequest{Have: have, Want: want, Remove: choice.Remove, Replace: choice.Replace, Load: load})
+	p, err := plan.Between(plan.ChangeRequest{Have: have, Planned: &c.inv.Plan, Want: want, Remove: choice.Remove, Replace: choice.Replace, Load: load})
 	if err != nil {
 		return p, Usage("", err, "crossring status "+have.Name)
 	}

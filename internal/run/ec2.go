@@ -17,7 +17,8 @@ func (w World) ec2() ec2.Provider {
 	return ec2.Provider{StateDir: w.StateDir, Log: w.Log, Say: w.Say, Now: w.Now, Owner: w.Owner}
 }
 
-// DryRun asks EC2 whether it would make what the spec comes to. It changes nothing.
+// DryRun asks EC2 whether it would make what the spec comes to; of a cluster that runs,
+// whether it has room for what is to come. It changes nothing.
 func (w World) DryRun(ctx context.Context, s spec.Spec) (topology.Plan, error) {
 	p, err := plan.Build(s)
 	switch {
@@ -25,6 +26,19 @@ func (w World) DryRun(ctx context.Context, s spec.Spec) (topology.Plan, error) {
 		return p, Usage("", err, "")
 	case p.Provider != "ec2":
 		return p, Usage("", fmt.Errorf("a dry run asks EC2; the spec's provider is %s", p.Provider), "crossring plan -f FILE")
+	}
+	if c, err := w.open(s.Name); err == nil && c.inv.EC2 != nil {
+		same := w.withSavedOperators(s)
+		if change, err := w.wanted(c, &same, NodeChoice{}); err == nil && change != nil {
+			unlock, err := w.lock(ctx, s.Name) // its journal is read
+			if err != nil {
+				return p, err
+			}
+			defer unlock()
+			return change.Plan, w.stage("ask EC2 whether it has room for the change", func() error {
+				return w.places(c).CheckResize(ctx, c.inv, change.Plan)
+			})
+		}
 	}
 	return p, w.stage("ask EC2 whether it would make this", func() error { return w.ec2().DryRun(ctx, p) })
 }

@@ -16,22 +16,6 @@ import (
 	"crossring/ringcheck"
 )
 
-// places is what a provider has to do so that its clusters can be changed while they
-// run; all else goes through deploy.Host. Each of its methods may be asked for what is
-// done already.
-type places interface {
-	// AddNode gives a node addresses and a place for its files, and puts it into the
-	// inventory. It starts nothing.
-	AddNode(ctx context.Context, inv topology.Inventory, n topology.Node) (topology.Inventory, error)
-	// EmptyNode removes all that a node has on disk.
-	EmptyNode(inv topology.Inventory, n topology.Node) error
-	// RemoveNode gives back the place of a node whose server has been stopped.
-	RemoveNode(ctx context.Context, inv topology.Inventory, name string) (topology.Inventory, error)
-	// SaveNodes and SaveInventory write the inventory: all of it, or none after a crash.
-	SaveNodes(inv topology.Inventory, nodes []topology.Node) (topology.Inventory, error)
-	SaveInventory(inv topology.Inventory) error
-}
-
 // grow is a change of a running cluster under way.
 type grow struct {
 	World
@@ -50,19 +34,27 @@ func (w World) applyChange(ctx context.Context, c cluster, change wantedChange, 
 	if req.Until != "" && req.Until != "ready" {
 		return res, Usage("", fmt.Errorf("a change of a running cluster is made whole, not until %s", req.Until), "crossring plan -f FILE")
 	}
-	const least = 10 * time.Minute
-	g := &grow{World: w, cluster: c, places: w.provider(""), saved: change.savedChange, timeout: max(req.Timeout, least)}
-	if err := g.stage("Java and the jars of Cassandra "+c.rel.Version, func() (err error) {
-		g.sw, err = w.prepare(ctx, c.rel)
+	// On machines a step makes one ready, too, and on EC2 has it made.
+	const least, leastRemote = 10 * time.Minute, 25 * time.Minute
+	g := &grow{World: w, cluster: c, places: w.places(c), saved: change.savedChange, timeout: max(req.Timeout, least)}
+	prepare, what := w.prepare, "Java and the jars of Cassandra "
+	if c.remote() {
+		g.timeout = max(req.Timeout, leastRemote)
+		prepare, what = w.prepareJars, "the jars of Cassandra "
+	}
+	if err := g.stage(what+c.rel.Version, func() (err error) {
+		g.sw, err = prepare(ctx, c.rel)
 		return err
 	}); err != nil {
 		return res, err
 	}
-	if err := g.stage("addresses, network and keeper", func() error {
-		_, err := w.provider(g.sw.java).Make(ctx, c.inv.Plan)
-		return err
-	}); err != nil {
-		return res, err
+	if c.kept() {
+		if err := g.stage("addresses, network and keeper", func() error {
+			_, err := w.provider(g.sw.java).Make(ctx, c.inv.Plan)
+			return err
+		}); err != nil {
+			return res, err
+		}
 	}
 	if !change.begun {
 		if err := g.stage("every node is up and has the replicas it needs", func() error { return g.begin(ctx, req.Choice) }); err != nil {
@@ -219,7 +211,7 @@ func megabytes(n int64) string { return strconv.FormatFloat(float64(n)/1e6, 'f',
 
 // keepDefaults makes a change in which no node has a part.
 func (w World) keepDefaults(c cluster, change wantedChange) (cluster, error) {
-	g := &grow{World: w, cluster: c, places: w.provider(""), saved: change.savedChange}
+	g := &grow{World: w, cluster: c, places: w.places(c), saved: change.savedChange}
 	err := g.end()
 	return g.cluster, err
 }

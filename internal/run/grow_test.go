@@ -82,15 +82,17 @@ func TestWanted(t *testing.T) {
 		code     int
 		says     string
 	}{
-		"nothing asked":  {want: func(spec.Spec) *spec.Spec { return nil }},
-		"nothing new":    {want: func(s spec.Spec) *spec.Spec { return &s }},
-		"a node":         {want: grown, steps: []string{"join us-east-1-2", "cleanup us-east-1-1"}},
-		"the load":       {want: func(s spec.Spec) *spec.Spec { s.Stress.Rows = 7; return &s }, steps: []string{}},
-		"a dead node":    {want: func(spec.Spec) *spec.Spec { return nil }, choice: NodeChoice{Replace: []string{"us-east-1-1"}}, steps: []string{"replace us-east-1-1"}},
-		"the version":    {want: func(s spec.Spec) *spec.Spec { s.Cassandra = "4.1"; return &s }, code: ExitBusy, says: "cassandra: "},
-		"a node to go":   {want: func(spec.Spec) *spec.Spec { return nil }, choice: NodeChoice{Remove: []string{"us-east-1-1"}}, code: ExitUsage, says: "lower nodes in the spec"},
-		"on machines":    {provider: "hosts", want: grown, code: ExitBusy, says: "regions[us-east-1a].nodes: 1 → 2"},
-		"dead, machines": {provider: "hosts", want: grown, choice: NodeChoice{Replace: []string{"us-east-1-1"}}, code: ExitUsage, says: "so far not on hosts"},
+		"nothing asked": {want: func(spec.Spec) *spec.Spec { return nil }},
+		"nothing new":   {want: func(s spec.Spec) *spec.Spec { return &s }},
+		"a node":        {want: grown, steps: []string{"join us-east-1-2", "cleanup us-east-1-1"}},
+		"the load":      {want: func(s spec.Spec) *spec.Spec { s.Stress.Rows = 7; return &s }, steps: []string{}},
+		"a dead node":   {want: func(spec.Spec) *spec.Spec { return nil }, choice: NodeChoice{Replace: []string{"us-east-1-1"}}, steps: []string{"replace us-east-1-1"}},
+		"the version":   {want: func(s spec.Spec) *spec.Spec { s.Cassandra = "4.1"; return &s }, code: ExitBusy, says: "cassandra: "},
+		"a node to go":  {want: func(spec.Spec) *spec.Spec { return nil }, choice: NodeChoice{Remove: []string{"us-east-1-1"}}, code: ExitUsage, says: "lower nodes in the spec"},
+		"on machines":   {provider: "hosts", want: grown, steps: []string{"join us-east-1-2", "cleanup us-east-1-1"}},
+		"on EC2":        {provider: "ec2", want: grown, steps: []string{"join us-east-1-2", "cleanup us-east-1-1"}},
+		"in containers": {provider: "containers", want: grown, code: ExitBusy, says: "regions[us-east-1a].nodes: 1 → 2"},
+		"dead, in one":  {provider: "containers", want: grown, choice: NodeChoice{Replace: []string{"us-east-1-1"}}, code: ExitUsage, says: "so far not on containers"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if tt.provider == "" {

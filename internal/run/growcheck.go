@@ -45,6 +45,17 @@ func (g *grow) begin(ctx context.Context, choice NodeChoice) error {
 	if g.saved.Plan, err = between(g.cluster, g.saved.Spec, choice, loads(ring)); err != nil {
 		return err
 	}
+	var dead []topology.Node
+	for _, name := range choice.Replace {
+		n, err := g.inv.Node(name)
+		if err != nil {
+			return err
+		}
+		dead = append(dead, n)
+	}
+	if err := g.places.CheckResize(ctx, g.inv, g.saved.Plan, dead...); err != nil {
+		return err
+	}
 	// A journal that is there is of a change that has ended.
 	if err := os.Remove(filepath.Join(g.dir, changeJournal)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("remove the journal of an earlier change: %w", err)
@@ -61,10 +72,10 @@ func (g *grow) look(ctx context.Context, replaced []string) (ringcheck.Ring, err
 	stopped := false
 	for _, n := range g.inv.Nodes {
 		p, err := g.host(g.cluster, n).State(ctx)
-		if err != nil {
+		named := slices.Contains(replaced, n.Name)
+		if err != nil && !(named && g.remote()) { // a machine that is gone can't be asked; the others will see it down
 			return ringcheck.Ring{}, err
 		}
-		named := slices.Contains(replaced, n.Name)
 		stopped = stopped || !p.Running && !named
 		if p.Running && named {
 			alive = append(alive, fmt.Errorf("%s runs (pid %d): a node is replaced when it is dead", n.Name, p.PID))

@@ -25,46 +25,77 @@ const joinDelayMS = 5000
 func (g *grow) join(ctx context.Context, s topology.Step) error {
 	n := g.saved.Plan.Nodes[slices.IndexFunc(g.saved.Plan.Nodes, func(n topology.Node) bool { return n.Name == s.Node })]
 	n.Seed = false // a seed does not bootstrap; it becomes one when the seeds are written
+	if _, err := g.inv.Node(n.Name); err != nil {
+		if err := g.forget(n.Name); err != nil {
+			return err
+		}
+	}
 	inv, err := g.places.AddNode(ctx, g.inv, n)
 	g.inv = inv
 	if err != nil {
 		return err
 	}
-	return g.boot(ctx, s, false)
+	if err := g.settle(ctx, s.Node); err != nil {
+		return err
+	}
+	return g.boot(ctx, s, "")
 }
 
-// replace starts an empty node in the place of a dead one, with its name, addresses
-// and tokens.
+// replace starts an empty node in the place of a dead one, with its name and tokens
+// and, where it comes back in the same place, its addresses.
 func (g *grow) replace(ctx context.Context, s topology.Step) error {
 	n, err := g.inv.Node(s.Node)
 	if err != nil {
 		return err
 	}
+	dead := g.saved.Plan.Nodes[slices.IndexFunc(g.saved.Plan.Nodes, func(n topology.Node) bool { return n.Name == s.Node })]
 	p, err := g.host(g.cluster, n).State(ctx)
-	if err != nil {
+	if err != nil && !g.remote() { // a machine that does not answer is as dead as its node
 		return err
 	}
 	if !p.Running { // else it has been started in its new life
-		if err := g.places.EmptyNode(g.inv, n); err != nil {
+		if err := g.forget(n.Name); err != nil {
+			return err
+		}
+		inv, err := g.places.ReplaceNode(ctx, g.inv, dead)
+		g.inv = inv
+		if err != nil {
+			return err
+		}
+		if err := g.settle(ctx, n.Name); err != nil {
 			return err
 		}
 	}
-	return g.boot(ctx, s, true)
+	if err := g.boot(ctx, s, dead.PublicAddress); err != nil {
+		return err
+	}
+	if !n.Seed {
+		return nil
+	}
+	// It started without itself among the seeds; the others may have its old address there.
+	return g.put(ctx)
 }
 
 // boot starts a node that has to fetch its data, unless it runs, and waits until the
-// ring is as planned.
-func (g *grow) boot(ctx context.Context, s topology.Step, replaces bool) error {
+// ring is as planned. replaces is the address of the node whose data it is to have, ""
+// is none.
+func (g *grow) boot(ctx context.Context, s topology.Step, replaces string) error {
 	inv := g.inv
 	inv.Nodes = slices.Clone(g.inv.Nodes)
 	i := slices.IndexFunc(inv.Nodes, func(n topology.Node) bool { return n.Name == s.Node })
 	inv.Nodes[i].Seed, inv.Nodes[i].Bootstrap = false, true
-	jvm := []string{fmt.Sprintf("-Dcassandra.ring_delay_ms=%d", joinDelayMS)}
-	if replaces {
-		jvm = append(jvm, "-Dcassandra.replace_address_first_boot="+inv.Nodes[i].PublicAddress)
+	var jvm []string
+	if !g.remote() {
+		jvm = append(jvm, fmt.Sprintf("-Dcassandra.ring_delay_ms=%d", joinDelayMS))
+	}
+	if replaces != "" {
+		jvm = append(jvm, "-Dcassandra.replace_address_first_boot="+replaces)
 	}
 	grown := g.cluster
 	grown.inv = inv
+	if g.remote() {
+		grown.inv.Nodes = inv.Nodes[i : i+1] // the others have theirs, and may be dead
+	}
 	if err := g.ensureTLS(ctx, grown); err != nil {
 		return err
 	}
@@ -142,7 +173,7 @@ func (g *grow) decommission(ctx context.Context, s topology.Step) error {
 	n, err := g.inv.Node(s.Node)
 	if err != nil { // all but its directory is gone
 		g.inv, err = g.places.RemoveNode(ctx, g.inv, s.Node)
-		return err
+		return errors.Join(err, g.forget(s.Node))
 	}
 	others := g.cluster
 	others.inv.Nodes = slices.DeleteFunc(slices.Clone(g.inv.Nodes), func(m topology.Node) bool { return m.Name == n.Name })
@@ -175,7 +206,7 @@ func (g *grow) decommission(ctx context.Context, s topology.Step) error {
 		return err
 	}
 	g.inv, err = g.places.RemoveNode(ctx, g.inv, n.Name)
-	return err
+	return errors.Join(err, g.forget(n.Name))
 }
 
 // inRing says whether any of the others has the node in its ring.
@@ -267,6 +298,11 @@ func (g *grow) seeds(ctx context.Context) error {
 	if g.inv, err = g.places.SaveNodes(g.inv, nodes); err != nil {
 		return err
 	}
+	return g.put(ctx)
+}
+
+// put writes every node's files anew.
+func (g *grow) put(ctx context.Context) error {
 	targets, err := g.targets(g.cluster, g.sw, false)
 	if err != nil {
 		return err

@@ -16,9 +16,9 @@ func TestGroupOfThePlan(t *testing.T) {
 	}
 	inv := topology.Inventory{
 		Plan: topology.Plan{Provider: "ec2", Rules: []topology.Rule{
-			{Node: "b1", Port: 7000, Source: "node a1"}, {Node: "b1", Port: 7000, Source: "group"}, {Node: "b1", Port: 22, Source: "192.0.2.0/24"},
+			{Node: "b1", Port: 7000, Source: "node a1"}, {Node: "b1", Port: 7000, Source: "node b2"}, {Node: "b1", Port: 7000, Source: "group"}, {Node: "b1", Port: 22, Source: "192.0.2.0/24"},
 		}},
-		Nodes: []topology.Node{node("a1", "a", "10.0.0.1", "203.0.113.1"), node("b1", "b", "10.1.0.1", "198.51.100.1"), node("b2", "b", "10.1.0.2", "198.51.100.2")},
+		Nodes: []topology.Node{node("a1", "a", "10.0.0.1", "203.0.113.1"), node("b1", "b", "10.1.0.1", "198.51.100.1"), node("b2", "b", "10.1.0.2", "198.51.100.2"), node("b3", "b", "10.1.0.3", "198.51.100.3")},
 	}
 	mine, other := []netip.Addr{netip.MustParseAddr("192.0.2.7")}, []netip.Addr{netip.MustParseAddr("203.0.113.99")}
 	for _, tt := range []struct {
@@ -30,7 +30,8 @@ func TestGroupOfThePlan(t *testing.T) {
 		{"a1", "198.51.100.1", 7000, nil, preflight.GroupUnknown},
 		{"a1", "198.51.100.1", 7001, nil, preflight.GroupClosed},
 		{"b2", "10.1.0.1", 7000, nil, preflight.GroupUnknown},
-		{"b2", "198.51.100.1", 7000, nil, preflight.GroupClosed}, // a group admits private addresses only
+		{"b2", "198.51.100.1", 7000, nil, preflight.GroupUnknown},
+		{"b3", "198.51.100.1", 7000, nil, preflight.GroupClosed}, // a group admits private addresses only
 		{preflight.Here, "198.51.100.1", 22, mine, preflight.GroupUnknown},
 		{preflight.Here, "198.51.100.1", 22, nil, preflight.GroupUnknown},
 		{preflight.Here, "198.51.100.1", 22, other, preflight.GroupClosed},

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,7 +20,6 @@ import (
 	"crossring/internal/topology"
 	"crossring/provision"
 	"crossring/provision/containers"
-	"crossring/provision/hosts"
 	"crossring/provision/local"
 	"crossring/provision/local/procs"
 )
@@ -58,7 +58,7 @@ func (w World) maker(p topology.Plan, sw software) (provision.Provider, error) {
 	case "local":
 		return w.provider(sw.java), nil
 	case "hosts":
-		return hosts.Provider{StateDir: w.StateDir, Home: w.Home, Client: w.client, Say: w.Say, Now: w.Now}, nil
+		return w.hosts(), nil
 	case "ec2":
 		return w.ec2(), nil
 	case "ccm":
@@ -94,6 +94,28 @@ const knownHosts = "known_hosts"
 // just now has to boot first.
 const bootWait = 5 * time.Minute
 
+// connectionsOf begins the keys of a node's connections: it may come to another machine.
+func connectionsOf(inv topology.Inventory, node string) string {
+	return inv.Remote.ID + " " + node + " "
+}
+
+// disconnect forgets the machines of a node.
+func (w World) disconnect(inv topology.Inventory, node string) error {
+	if w.Connections == nil || inv.Remote == nil {
+		return nil
+	}
+	w.Connections.mu.Lock()
+	defer w.Connections.mu.Unlock()
+	var err error
+	for key, c := range w.Connections.clients {
+		if strings.HasPrefix(key, connectionsOf(inv, node)) {
+			delete(w.Connections.clients, key)
+			err = errors.Join(err, c.Close())
+		}
+	}
+	return err
+}
+
 // client reaches the machine of a node.
 func (w World) client(inv topology.Inventory, n topology.Node) (*sshhost.Client, error) {
 	if n.Host == nil || inv.Remote == nil {
@@ -104,7 +126,7 @@ func (w World) client(inv topology.Inventory, n topology.Node) (*sshhost.Client,
 	}
 	w.Connections.mu.Lock()
 	defer w.Connections.mu.Unlock()
-	key := inv.Remote.ID + " " + n.Name
+	key := connectionsOf(inv, n.Name) + net.JoinHostPort(n.Host.Address, strconv.Itoa(n.Host.Port))
 	if c, ok := w.Connections.clients[key]; ok {
 		return c, nil
 	}
@@ -113,12 +135,13 @@ func (w World) client(inv topology.Inventory, n topology.Node) (*sshhost.Client,
 		return nil, fmt.Errorf("%s: %w", n.Name, err)
 	}
 	if inv.Plan.Provider == "ec2" {
-		// A machine that has been in a whole ring has booted.
+		// A machine that has been in a whole ring has booted; one that is new to it has not
+		// been made ready yet.
 		ready, err := isMarked(inv.Remote.Dir, readyMark)
 		if err != nil {
 			return nil, err
 		}
-		if !ready {
+		if !ready || n.Host.Java == "" {
 			cfg.Booting, cfg.Wait = true, bootWait
 		}
 	}

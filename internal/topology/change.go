@@ -9,6 +9,9 @@ type Change struct {
 	// Nodes that a person named; the rest follows from the numbers in the spec.
 	Remove  []string `json:"remove"`
 	Replace []string `json:"replace"`
+	// PerHourBeforeUSD is what the cluster cost by the hour before; nil where nothing is
+	// paid for.
+	PerHourBeforeUSD *float64 `json:"per_hour_before_usd"`
 }
 
 // What a change means to a node.

@@ -28,8 +28,8 @@ func (r *region) addresses(ctx context.Context) (map[string]address, error) {
 	}
 	errs := side(numbers, func(i int) error {
 		part := r.part("elastic-ip/" + nodes[i].Name)
-		if rec := r.mem.get("AllocateAddress", part); rec.made() {
-			ids[i] = rec.ID
+		if id, ok := r.made("AllocateAddress", part); ok {
+			ids[i] = id
 			return nil
 		}
 		var err error

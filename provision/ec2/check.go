@@ -59,7 +59,7 @@ func (r *region) check(ctx context.Context) error {
 	if err := r.findVPC(ctx); err != nil {
 		return err
 	}
-	if r.st.Complete {
+	if r.st.Complete && len(r.st.New) == 0 {
 		return nil // there is nothing more to be made
 	}
 	return r.checkQuotas(ctx)

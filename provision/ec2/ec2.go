@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -84,9 +85,25 @@ type state struct {
 	// Complete says that all of it stood once. What is gone afterwards was taken away
 	// by somebody, and is not made again behind the user's back.
 	Complete bool `json:"complete"`
+	// New are nodes of the plan that a cluster which stood got later, and that have not
+	// stood yet.
+	New []string `json:"new,omitempty"`
+	// Leaving are nodes, or instances of nodes, that are being removed while the others
+	// stand.
+	Leaving []departure `json:"leaving,omitempty"`
 	// Images has the image of each region, once chosen.
 	Images map[string]image `json:"images"`
 }
+
+// departure is what has to be known of a node to remove all of it.
+type departure struct {
+	Node   string `json:"node"`
+	Region string `json:"region"`
+	Public string `json:"public_address"` // "" if it never had one
+}
+
+// stood says whether a node has stood: what is gone of it was taken away by somebody.
+func (st state) stood(node string) bool { return st.Complete && !slices.Contains(st.New, node) }
 
 // Inventory reads what an earlier Make left, whole or not; fs.ErrNotExist when there
 // is nothing.

@@ -135,8 +135,15 @@ func (e *GoneError) Error() string {
 	return fmt.Sprintf("cluster %s: %s of %s is gone, and crossring did not remove it", e.Cluster, e.What, e.Node)
 }
 
-// Hint is the command that clears the rest.
-func (e *GoneError) Hint() string { return "crossring down " + e.Cluster }
+// Hint is the command that puts another one in its place or, where that can't be done,
+// clears the rest.
+func (e *GoneError) Hint() string {
+	down := "crossring down " + e.Cluster
+	if strings.HasPrefix(e.What, "instance ") {
+		return "crossring up " + e.Cluster + " --replace-node " + e.Node + "   # or " + down
+	}
+	return down
+}
 
 // LeftError lists what Unmake could not remove.
 type LeftError struct {

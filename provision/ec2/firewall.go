@@ -58,87 +58,70 @@ func rank(o opening) int {
 	return 1
 }
 
-// makeGroups makes as many security groups as the plan's rules need.
-func (r *region) makeGroups(ctx context.Context) ([]string, error) {
-	count := 1
-	for _, q := range r.st.Plan.EC2.Quotas {
-		if q.Region == r.name && q.Quota == topology.QuotaGroups {
-			count = max(count, q.Need)
-		}
-	}
-	var ids []string
-	for g := range count {
-		part := r.part(fmt.Sprintf("security-group/%d", g+1))
-		if rec := r.mem.get("CreateSecurityGroup", part); rec.made() {
-			ids = append(ids, rec.ID)
-			continue
-		}
-		id, err := r.change(ctx, mutation{action: "CreateSecurityGroup", part: part,
-			find: r.findPart(part, func(ctx context.Context, filters []types.Filter) (ids []*string, err error) {
-				groups, err := r.groups(ctx, filters)
-				for _, x := range groups {
-					ids = append(ids, x.GroupId)
-				}
-				return ids, err
-			}),
-			call: func(ctx context.Context) (string, error) {
-				out, err := r.api.CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{VpcId: &r.vpc,
-					GroupName: aws.String(fmt.Sprintf("%s-%d", r.keyName(), g+1)), Description: aws.String("crossring cluster " + r.st.Plan.Name),
-					TagSpecifications: specify(types.ResourceTypeSecurityGroup, r.tags(part))}, once)
-				if err != nil {
-					return "", err
-				}
-				return aws.ToString(out.GroupId), nil
-			}})
-		if err != nil {
-			return ids, err
-		}
-		ids = append(ids, id)
-	}
-	return ids, nil
-}
-
-// open adds the rules that are missing. What is there already is not asked for again:
-// one rule twice makes EC2 refuse the whole call.
+// open adds the rules that are missing. What is there already, in whichever group, is
+// not asked for again: one rule twice makes EC2 refuse the whole call. A rule goes where
+// there is room, so that those that stand stay where they are.
 func (r *region) open(ctx context.Context, groups []string, public map[string]string) error {
 	want, err := r.wanted(public)
 	if err != nil {
 		return err
 	}
+	have := make([][]types.IpPermission, len(groups))
 	for g, id := range groups {
-		from := g * topology.RulesPerGroup
-		mine := want[min(from, len(want)):min(from+topology.RulesPerGroup, len(want))]
-		if err := r.openGroup(ctx, g, id, groups[0], mine); err != nil {
+		if have[g], err = r.permissions(ctx, id); err != nil {
+			return err
+		}
+	}
+	for g, add := range assign(want, have, groups[0]) {
+		if err := r.openGroup(ctx, g, groups[g], groups[0], add); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *region) openGroup(ctx context.Context, g int, id, source string, want []opening) error {
-	have, err := r.permissions(ctx, id)
-	if err != nil {
-		return err
-	}
-	missing := func(have []types.IpPermission) []types.IpPermission {
-		var list []types.IpPermission
-		for _, o := range want {
-			if !opened(have, o, source) {
-				list = append(list, permission(o, source))
-			}
+// assign gives each opening that no group has to the first group with room or, where
+// none has any, to the last one: then EC2 says so.
+func assign(want []opening, have [][]types.IpPermission, source string) [][]opening {
+	add := make([][]opening, len(have))
+	for _, o := range want {
+		if slices.ContainsFunc(have, func(rules []types.IpPermission) bool { return opened(rules, o, source) }) {
+			continue
 		}
-		return list
+		g := 0
+		for g < len(have)-1 && count(have[g])+len(add[g]) >= topology.RulesPerGroup {
+			g++
+		}
+		add[g] = append(add[g], o)
 	}
-	if len(missing(have)) == 0 {
+	return add
+}
+
+// count is how many rules a group has, as EC2 counts them.
+func count(rules []types.IpPermission) int {
+	n := 0
+	for _, p := range rules {
+		n += len(p.IpRanges) + len(p.Ipv6Ranges) + len(p.PrefixListIds) + len(p.UserIdGroupPairs)
+	}
+	return n
+}
+
+func (r *region) openGroup(ctx context.Context, g int, id, source string, want []opening) error {
+	if len(want) == 0 {
 		return nil
 	}
-	_, err = r.change(ctx, mutation{action: "AuthorizeSecurityGroupIngress", part: r.part(fmt.Sprintf("security-group/%d", g+1)),
+	_, err := r.change(ctx, mutation{action: "AuthorizeSecurityGroupIngress", part: r.groupPart(g),
 		call: func(ctx context.Context) (string, error) {
 			have, err := r.permissions(ctx, id)
 			if err != nil {
 				return "", err
 			}
-			add := missing(have)
+			var add []types.IpPermission
+			for _, o := range want {
+				if !opened(have, o, source) {
+					add = append(add, permission(o, source))
+				}
+			}
 			if len(add) == 0 {
 				return id, nil
 			}
@@ -146,6 +129,72 @@ func (r *region) openGroup(ctx context.Context, g int, id, source string, want [
 			return id, err
 		}, done: map[string]bool{"InvalidPermission.Duplicate": true}})
 	return err
+}
+
+// close takes away the rules that let a node in which leaves, by its public address:
+// that will be somebody else's. So go rules for nodes that stay, by name in stay, which
+// the plan has no more: that of a node's own address, when it is the last of its region.
+func (r *region) close(ctx context.Context, leaves string, stay map[string]string) error {
+	for g, id := range r.groupIDs() {
+		entries := func(ctx context.Context) ([]types.IpPermission, error) {
+			have, err := r.permissions(ctx, id)
+			return r.unwanted(have, leaves, stay), err
+		}
+		some, err := entries(ctx)
+		if err != nil {
+			return err
+		}
+		if len(some) == 0 {
+			continue
+		}
+		_, err = r.change(ctx, mutation{action: "RevokeSecurityGroupIngress", part: r.groupPart(g), intent: leaves,
+			call: func(ctx context.Context) (string, error) {
+				some, err := entries(ctx)
+				if err != nil || len(some) == 0 {
+					return id, err
+				}
+				_, err = r.api.RevokeSecurityGroupIngress(ctx, &ec2.RevokeSecurityGroupIngressInput{GroupId: &id, IpPermissions: some}, once)
+				return id, err
+			}, done: map[string]bool{"InvalidPermission.NotFound": true}})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unwanted are the rules for a node that leaves and for those that stay which the plan
+// does not have.
+func (r *region) unwanted(have []types.IpPermission, leaves string, stay map[string]string) []types.IpPermission {
+	ours := map[string]bool{leaves + "/32": leaves != ""}
+	for _, public := range stay {
+		ours[public+"/32"] = true
+	}
+	here := map[string]bool{}
+	for _, n := range r.nodes() {
+		here[n.Name] = true
+	}
+	planned := map[opening]bool{}
+	for _, rule := range r.st.Plan.Rules {
+		if !here[rule.Node] {
+			continue
+		}
+		cidr := rule.Source
+		if node, ok := strings.CutPrefix(cidr, "node "); ok {
+			cidr = stay[node] + "/32"
+		}
+		planned[opening{port: rule.Port, cidr: cidr}] = true
+	}
+	var list []types.IpPermission
+	for _, p := range have {
+		for _, n := range p.IpRanges {
+			cidr := aws.ToString(n.CidrIp)
+			if ours[cidr] && !planned[opening{port: int(aws.ToInt32(p.FromPort)), cidr: cidr}] {
+				list = append(list, types.IpPermission{IpProtocol: p.IpProtocol, FromPort: p.FromPort, ToPort: p.ToPort, IpRanges: []types.IpRange{n}})
+			}
+		}
+	}
+	return list
 }
 
 // permissions reads the inbound rules of a group, once EC2 shows it.

@@ -1,8 +1,10 @@
 package ec2
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -78,14 +80,8 @@ func (r *region) lacking(ctx context.Context, inv topology.Inventory) ([]Lack, e
 	attached := map[string][]string{} // group ids by instance
 	var ids []string
 	for _, i := range instances {
-		groups := i.SecurityGroups
-		for _, n := range i.NetworkInterfaces {
-			groups = append(groups, n.Groups...)
-		}
-		for _, g := range groups {
-			attached[aws.ToString(i.InstanceId)] = append(attached[aws.ToString(i.InstanceId)], aws.ToString(g.GroupId))
-			ids = append(ids, aws.ToString(g.GroupId))
-		}
+		attached[aws.ToString(i.InstanceId)] = groupsOf(i)
+		ids = append(ids, groupsOf(i)...)
 	}
 	mine, err := r.groups(ctx, r.mine())
 	if err != nil {
@@ -108,19 +104,31 @@ func (r *region) lacking(ctx context.Context, inv topology.Inventory) ([]Lack, e
 			rules[aws.ToString(g.GroupId)] = g.IpPermissions
 		}
 	}
-	source := planned[r.part("security-group/1")]
+	source := planned[r.groupPart(0)]
+	var own []string // groups of the cluster that there are, in their order
+	for _, part := range slices.SortedFunc(maps.Keys(planned), func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) }) {
+		own = append(own, planned[part])
+	}
 	var list []Lack
 	for _, n := range r.nodes() {
 		in := attached[inv.EC2.Hosts[n.Name].Instance]
-		for k, o := range want {
+		for _, o := range want {
 			if slices.ContainsFunc(in, func(id string) bool { return lets(rules[id], o, source) }) {
 				continue
 			}
-			group := planned[r.part(fmt.Sprintf("security-group/%d", 1+k/topology.RulesPerGroup))]
-			l := Lack{Node: n.Name, Region: r.name, Group: group, Port: o.port, Source: o.cidr, Why: o.why,
-				Detached: !slices.Contains(in, group) && lets(rules[group], o, source)}
+			l := Lack{Node: n.Name, Region: r.name, Port: o.port, Source: o.cidr, Why: o.why}
 			if l.Source == "" {
 				l.Source = TheGroup
+			}
+			// The group that has the rule, and not the instance; or else that which up would
+			// put it into.
+			for _, id := range slices.Backward(own) {
+				if room := count(rules[id]) < topology.RulesPerGroup; l.Group == "" || room {
+					l.Group = id
+				}
+			}
+			if i := slices.IndexFunc(own, func(id string) bool { return lets(rules[id], o, source) }); i >= 0 {
+				l.Group, l.Detached = own[i], true
 			}
 			list = append(list, l)
 		}

@@ -106,10 +106,11 @@ func (r *region) launches(node string) []record {
 	return r.mem.below("RunInstances", r.part("instance/"+node+"/"))
 }
 
-// standing is the instance that a node has, unless it is known to have ended.
+// standing is the instance that a node has, unless it is known to have ended or was
+// removed.
 func (r *region) standing(node string) (record, bool) {
 	for _, rec := range r.launches(node) {
-		if rec.made() && !r.mem.get(gone, rec.ID).made() {
+		if rec.made() && !r.mem.get(gone, rec.ID).made() && !r.removed(rec.ID) {
 			return rec, true
 		}
 	}
@@ -254,7 +255,7 @@ func (r *region) running(ctx context.Context) (map[string]types.Instance, error)
 			}
 			i, visible := seen[rec.ID]
 			switch {
-			case !visible && r.st.Complete && polls > r.Pace.Looks:
+			case !visible && r.st.stood(n.Name) && polls > r.Pace.Looks:
 				return false, &GoneError{Cluster: r.st.Plan.Name, Node: n.Name, What: "instance " + rec.ID}
 			case !visible:
 				waiting = append(waiting, n.Name+" (not seen yet)")
@@ -262,7 +263,7 @@ func (r *region) running(ctx context.Context) (map[string]types.Instance, error)
 				up[n.Name] = i
 			case i.State.Name == types.InstanceStateNamePending:
 				waiting = append(waiting, n.Name+" (pending)")
-			case r.st.Complete:
+			case r.st.stood(n.Name):
 				return false, &GoneError{Cluster: r.st.Plan.Name, Node: n.Name, What: fmt.Sprintf("instance %s (%s)", rec.ID, i.State.Name)}
 			default:
 				return false, r.ended(n.Name, i)

@@ -44,7 +44,11 @@ func (p Provider) Make(ctx context.Context, plan topology.Plan) (inv topology.In
 		return p.inventoryOf(st), errors.Join(err, p.forget(fresh, st))
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	if err := s.check(ctx, fresh); err != nil {
+	changed, err := s.check(ctx, fresh)
+	if err == nil && changed {
+		err = s.save()
+	}
+	if err != nil {
 		// Nothing was made, so nothing need be remembered.
 		return p.inventoryOf(st), errors.Join(err, p.forget(fresh, st))
 	}
@@ -91,8 +95,8 @@ func (p Provider) forget(fresh bool, st state) error {
 func (s *site) save() error { return journal.ReplaceJSON(filepath.Join(s.dir, stateFile), s.st, 0o644) }
 
 // check sees that the plan can be made, in every region, before anything is made in
-// one of them; and that the name is free.
-func (s *site) check(ctx context.Context, fresh bool) error {
+// one of them; and that the name is free. changed says that the state knows more now.
+func (s *site) check(ctx context.Context, fresh bool) (changed bool, err error) {
 	e := s.st.Plan.EC2
 	for _, cidr := range e.OperatorCIDRs {
 		if cidr == "0.0.0.0/0" && !s.st.Complete {
@@ -102,18 +106,17 @@ func (s *site) check(ctx context.Context, fresh bool) error {
 	if e.HTTPTokens == "optional" && !s.st.Complete {
 		s.Say("instance metadata answers without a session token: Cassandra %s can't ask with one", s.st.Plan.Version)
 	}
-	var err error
 	if s.public, err = s.publicKey(); err != nil {
-		return err
+		return false, err
 	}
 	account := s.st.Account
 	if fresh {
 		if err := s.checkRegions(ctx, s.home); err != nil {
-			return err
+			return false, err
 		}
 	}
 	if err := s.checkAccount(ctx); err != nil {
-		return err
+		return false, err
 	}
 	err = join(side(s.regions, func(r *region) error {
 		if err := r.check(ctx); err != nil || s.st.Complete {
@@ -122,18 +125,15 @@ func (s *site) check(ctx context.Context, fresh bool) error {
 		return r.checkTaken(ctx)
 	}))
 	if err != nil {
-		return err
+		return false, err
 	}
-	changed := s.st.Account != account
+	changed = s.st.Account != account
 	for _, r := range s.regions {
 		if s.st.Images[r.name] != r.image {
 			s.st.Images[r.name], changed = r.image, true
 		}
 	}
-	if !changed {
-		return nil
-	}
-	return s.save()
+	return changed, nil
 }
 
 // make does the work, in steps that all regions take together: addresses of one
@@ -176,6 +176,7 @@ func (s *site) make(ctx context.Context) (topology.Inventory, error) {
 				}
 			}
 			m.instances, err = r.instancesUp(ctx, m.groups)
+			err = errors.Join(err, r.attach(ctx, m.groups, m.instances))
 			if elastic {
 				err = errors.Join(err, r.associate(ctx, m.addresses, m.instances))
 			}

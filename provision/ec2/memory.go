@@ -34,6 +34,18 @@ type outcome struct {
 // made says that the call made something.
 func (r *record) made() bool { return r != nil && !r.Pending && r.ID != "" }
 
+// made is the id of what a call made for a part, and was not removed since.
+func (r *region) made(action, part string) (string, bool) {
+	rec := r.mem.get(action, part)
+	if !rec.made() || r.removed(rec.ID) {
+		return "", false
+	}
+	return rec.ID, true
+}
+
+// removed says that the journal knows of a thing that crossring removed it.
+func (r *region) removed(id string) bool { return r.mem.get(removed, r.part(id)).made() }
+
 func remember(j *journal.Journal, entries []journal.Entry) *memory {
 	m := &memory{journal: j}
 	for _, e := range entries {

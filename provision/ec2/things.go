@@ -239,9 +239,15 @@ func (r *region) groups(ctx context.Context, filters []types.Filter) ([]types.Se
 func (r *region) findPart(part string, find func(ctx context.Context, filters []types.Filter) ([]*string, error)) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		ids, err := find(ctx, append(r.mine(), filter("tag:"+TagPart, part)))
-		if err != nil || len(ids) == 0 {
+		if err != nil {
 			return "", err
 		}
-		return aws.ToString(ids[0]), nil
+		for _, id := range ids {
+			// A thing that was removed may be seen a little longer.
+			if id := aws.ToString(id); !r.removed(id) {
+				return id, nil
+			}
+		}
+		return "", nil
 	}
 }

@@ -37,7 +37,7 @@ func (p Provider) Unmake(ctx context.Context, inv topology.Inventory) (err error
 	}
 	left := make([][]Thing, len(s.regions))
 	errs := side(numbersOf(s.regions), func(i int) (err error) {
-		left[i], err = s.regions[i].clear(ctx)
+		left[i], err = s.regions[i].clear(ctx, everything)
 		return err
 	})
 	err = errors.Join(join(errs), s.close())
@@ -61,9 +61,13 @@ func numbersOf[T any](many []T) []int {
 	return list
 }
 
-// clear removes what there is in a region, and tells what is left.
-func (r *region) clear(ctx context.Context) (left []Thing, err error) {
-	things, err := r.all(ctx)
+// everything is the choice of all parts.
+func everything(string) bool { return true }
+
+// clear removes what there is in a region of the parts that are chosen, and tells what
+// is left.
+func (r *region) clear(ctx context.Context, which func(part string) bool) (left []Thing, err error) {
+	things, err := r.all(ctx, which)
 	var failed []string
 	for err == nil {
 		if len(things) > 0 {
@@ -77,11 +81,11 @@ func (r *region) clear(ctx context.Context) (left []Thing, err error) {
 			}
 		}
 		// A thing that was too new to be seen by the first scan is seen by a later one.
-		if things, err = r.scan(ctx, r.mine()); err == nil && len(things) == 0 {
+		if things, err = r.seen(ctx, which); err == nil && len(things) == 0 {
 			if err = pause(ctx, r.Pace.Poll); err != nil {
 				break
 			}
-			if things, err = r.scan(ctx, r.mine()); err == nil && len(things) == 0 {
+			if things, err = r.seen(ctx, which); err == nil && len(things) == 0 {
 				return nil, nil
 			}
 		}
@@ -89,11 +93,17 @@ func (r *region) clear(ctx context.Context) (left []Thing, err error) {
 	// What it is that stays should be known even if the time is up.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.Pace.Call)
 	defer cancel()
-	seen, scanErr := r.scan(ctx, r.mine())
+	seen, scanErr := r.seen(ctx, which)
 	if scanErr != nil {
 		seen = things
 	}
 	return seen, errors.Join(err, scanErr)
+}
+
+// seen is what tags tell of the parts that are chosen.
+func (r *region) seen(ctx context.Context, which func(part string) bool) ([]Thing, error) {
+	things, err := r.scan(ctx, r.mine())
+	return slices.DeleteFunc(things, func(t Thing) bool { return !which(t.Part) }), err
 }
 
 // creations are the calls that make something, and what it is.
@@ -102,25 +112,25 @@ var creations = map[string]string{
 	"CreateInternetGateway": "internet-gateway", "CreateSubnet": "subnet", "CreateVpc": "vpc",
 }
 
-// all lists what the tags say and what the journal knows. While a call is pending in
-// the journal its outcome is looked for until it is seen, or was not seen often
-// enough.
-func (r *region) all(ctx context.Context) ([]Thing, error) {
+// all lists what the tags say and what the journal knows of the parts that are chosen.
+// While a call is pending in the journal its outcome is looked for until it is seen, or
+// was not seen often enough.
+func (r *region) all(ctx context.Context, which func(part string) bool) ([]Thing, error) {
 	var pending []record
 	var known []Thing
 	for _, rec := range r.mem.below("", r.name+"/") {
 		kind := creations[rec.Action]
 		switch {
-		case kind == "":
+		case kind == "" || !which(rec.Part):
 		case rec.Pending:
 			pending = append(pending, rec)
-		case rec.made() && !r.mem.get(removed, r.part(rec.ID)).made():
+		case rec.made() && !r.removed(rec.ID):
 			known = append(known, Thing{Region: r.name, Type: kind, ID: rec.ID, Part: rec.Part})
 		}
 	}
 	var things []Thing
 	_, err := r.look(ctx, func(ctx context.Context) (id string, err error) {
-		if things, err = r.scan(ctx, r.mine()); err != nil {
+		if things, err = r.seen(ctx, which); err != nil {
 			return "", err
 		}
 		for _, rec := range pending {

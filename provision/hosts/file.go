@@ -48,6 +48,9 @@ func (p *Problem) Error() string {
 // ExitCode is that of a bad spec.
 func (p *Problem) ExitCode() int { return 2 }
 
+// Hint is the way to put it right.
+func (p *Problem) Hint() string { return "$EDITOR " + p.File }
+
 // reader walks an inventory file and gathers what is wrong with it.
 type reader struct {
 	file     string
@@ -282,18 +285,28 @@ func Place(plan topology.Plan, file string, list []Entry) ([]topology.Node, erro
 			continue
 		}
 		used[k] = true
-		e := list[k]
-		host := e.Host
-		n.Host = &host
-		n.PrivateAddress, n.PublicAddress = e.Private, e.Public
-		n.Layout = topology.HostLayout(host.Root, plan.Disks)
-		n.Ports.Jolokia = cmp.Or(e.Jolokia, n.Ports.Jolokia)
-		nodes[i] = n
+		nodes[i] = list[k].node(n, plan.Disks)
 	}
 	if all != nil {
 		all.ErrorFormat = oneLineEach
 	}
 	return nodes, all.ErrorOrNil()
+}
+
+// node is a node on this machine.
+func (e Entry) node(n topology.Node, disks topology.Disks) topology.Node {
+	host := e.Host
+	n.Host = &host
+	n.PrivateAddress, n.PublicAddress = e.Private, e.Public
+	n.Layout = topology.HostLayout(host.Root, disks)
+	n.Ports.Jolokia = cmp.Or(e.Jolokia, n.Ports.Jolokia)
+	return n
+}
+
+// is says whether a node stands on this machine.
+func (e Entry) is(n topology.Node) bool {
+	return n.Host != nil && e.Host.Address == n.Host.Address && e.Host.Port == n.Host.Port && e.Host.Root == n.Host.Root ||
+		e.Private == n.PrivateAddress || e.Public == n.PublicAddress
 }
 
 // free finds a machine that has no node yet; -1 when there is none.

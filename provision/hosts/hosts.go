@@ -53,11 +53,7 @@ func (p Provider) Make(ctx context.Context, plan topology.Plan) (topology.Invent
 	if !errors.Is(err, os.ErrNotExist) {
 		return inv, err
 	}
-	data, err := os.ReadFile(plan.Hosts)
-	if err != nil {
-		return inv, fmt.Errorf("read inventory file: %w", err)
-	}
-	list, err := Parse(plan.Hosts, data, p.Home)
+	list, err := p.entries(plan)
 	if err != nil {
 		return inv, err
 	}
@@ -77,6 +73,15 @@ func (p Provider) Make(ctx context.Context, plan topology.Plan) (topology.Invent
 		return inv, err // nothing was changed anywhere: the file may be put right
 	}
 	return inv, journal.WriteInventory(path, inv)
+}
+
+// entries are the machines of a plan's inventory file.
+func (p Provider) entries(plan topology.Plan) ([]Entry, error) {
+	data, err := os.ReadFile(plan.Hosts)
+	if err != nil {
+		return nil, fmt.Errorf("read inventory file: %w", err)
+	}
+	return Parse(plan.Hosts, data, p.Home)
 }
 
 // check sees that a machine is reached and fits.

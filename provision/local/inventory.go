@@ -47,19 +47,7 @@ func (p Provider) SaveNodes(inv topology.Inventory, nodes []topology.Node) (topo
 // SaveInventory writes the inventory of a cluster that was made: all of it, or none
 // after a crash. It says nothing to the keeper.
 func (p Provider) SaveInventory(inv topology.Inventory) error {
-	made, err := p.Made(inv.Plan.Name)
-	if err != nil {
-		return err
-	}
-	path := filepath.Join(inv.Local.Dir, inventoryFile)
-	if err := journal.WriteInventory(path, inv); err != nil {
-		return err
-	}
-	// The file's age is the cluster's, see Made.
-	if err := os.Chtimes(path, made, made); err != nil {
-		return fmt.Errorf("keep the age of cluster %s: %w", inv.Plan.Name, err)
-	}
-	return nil
+	return journal.UpdateInventory(filepath.Join(inv.Local.Dir, inventoryFile), inv)
 }
 
 // unplaced is a node as a plan has it: without addresses and directories.

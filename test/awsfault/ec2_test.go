@@ -24,7 +24,7 @@ import (
 const (
 	childPlan  = "CROSSRING_AWSFAULT_PLAN"
 	childState = "CROSSRING_AWSFAULT_STATE"
-	childVerb  = "CROSSRING_AWSFAULT_VERB"
+	childVerb  = "CROSSRING_AWSFAULT_VERB" // make, unmake, resize, or renew and a node
 )
 
 // lab is moto, running for all tests; why says why it is not.
@@ -170,12 +170,20 @@ func child() int {
 		return 2
 	}
 	pr := provider(os.Getenv(childState), func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) })
-	if os.Getenv(childVerb) == "make" {
+	inv, readErr := pr.Inventory(p.Name)
+	switch verb := os.Getenv(childVerb); verb {
+	case "make":
 		_, err = pr.Make(context.Background(), p)
-	} else {
-		inv, readErr := pr.Inventory(p.Name)
+	case "resize":
+		_, err = pr.Resize(context.Background(), p)
+	case "unmake":
 		if err = readErr; err == nil {
 			err = pr.Unmake(context.Background(), inv)
+		}
+	default:
+		var old topology.Node
+		if old, err = inv.Node(strings.TrimPrefix(verb, "renew ")); err == nil {
+			_, err = pr.Resize(context.Background(), p, old)
 		}
 	}
 	if err != nil {

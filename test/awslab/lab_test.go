@@ -216,8 +216,14 @@ func publish(t *testing.T, version string) {
 	}
 }
 
-// spec writes a spec of the example's shape.
+// spec writes a spec of the example's shape, of as many nodes in each region.
 func (o operator) spec(name, version string, nodes int) string {
+	o.t.Helper()
+	return o.sized(name, version, nodes, nodes)
+}
+
+// sized is spec with numbers of nodes for each region.
+func (o operator) sized(name, version string, east, west int) string {
 	o.t.Helper()
 	partitioner := "Murmur3Partitioner"
 	if strings.HasPrefix(version, "1.") {
@@ -231,16 +237,16 @@ partitioner: %s
 provider: ec2
 heap_mb: 512
 regions:
-- {region: us-east-1, zone: us-east-1a, nodes: %[4]d}
-- {region: us-west-2, zone: us-west-2a, nodes: %[4]d}
+- {region: us-east-1, zone: us-east-1a, nodes: %d}
+- {region: us-west-2, zone: us-west-2a, nodes: %d}
 ec2:
   instance_type: m5d.4xlarge
   volumes: local
   ami: {name: "al2023-ami-2023*", owner: "137112412989"}
-  ssh_user: %[5]s
-  operator_cidr: %[6]s
-  cassandra_mirror: %[7]s
-`, name, version, partitioner, nodes, login, world.lab.Operator, world.lab.Mirror)
+  ssh_user: %s
+  operator_cidr: %s
+  cassandra_mirror: %s
+`, name, version, partitioner, east, west, login, world.lab.Operator, world.lab.Mirror)
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		o.t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"crossring/internal/deploy/sshhost/sshdtest"
@@ -195,4 +196,32 @@ func TestAPartOfOtherBytesIsNotTakenForOurs(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, to, data)
+}
+
+// Only the keys of the hosts that are named stay, and what is no key.
+func TestKeep(t *testing.T) {
+	const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
+	file := filepath.Join(t.TempDir(), "known_hosts")
+	if err := Keep(file, []string{"192.0.2.1"}); err != nil {
+		t.Errorf("without a file: %v", err)
+	}
+	if err := os.WriteFile(file, []byte("# mine\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, host := range []string{"192.0.2.1", "192.0.2.2", "192.0.2.3"} {
+		if err := Hold(file, host, 22, []string{key}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Keep(file, []string{"192.0.2.1", "192.0.2.3", "192.0.2.9"}); err != nil {
+		t.Fatal(err)
+	}
+	for host, want := range map[string]bool{"192.0.2.1": true, "192.0.2.2": false, "192.0.2.3": true} {
+		if held, err := Held(file, host, 22); err != nil || held != want {
+			t.Errorf("%s is held: %t, %v", host, held, err)
+		}
+	}
+	if data, err := os.ReadFile(file); err != nil || !strings.HasPrefix(string(data), "# mine\n") {
+		t.Errorf("%s, %v", data, err)
+	}
 }

@@ -155,6 +155,37 @@ func Hold(file, address string, port int, keys []string) error {
 	return appendKeys(file, h.address, h.given)
 }
 
+// Keep takes the keys of all other hosts out of a file of host keys. An address that
+// was given up may come back as another machine's.
+func Keep(file string, hosts []string) error {
+	holding.Lock()
+	defer holding.Unlock()
+	data, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read host keys: %w", err)
+	}
+	var kept strings.Builder
+	for line := range strings.Lines(string(data)) {
+		_, names, _, _, _, err := ssh.ParseKnownHosts([]byte(line))
+		of := func(name string) bool {
+			return slices.ContainsFunc(hosts, func(h string) bool { return knownhosts.Normalize(h) == name })
+		}
+		if err != nil || slices.ContainsFunc(names, of) {
+			kept.WriteString(line)
+		}
+	}
+	if kept.Len() == len(data) {
+		return nil
+	}
+	if err := os.WriteFile(file+".new", []byte(kept.String()), 0o600); err != nil {
+		return fmt.Errorf("forget host keys: %w", err)
+	}
+	return os.Rename(file+".new", file)
+}
+
 // keyType is the beginning of a public key.
 var keyType = regexp.MustCompile(`\b(ssh-(rsa|ed25519)|ecdsa-sha2-nistp(256|384|521)) `)
 

@@ -1,0 +1,108 @@
+package ec2
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"crossring/internal/topology"
+)
+
+// groupPart names a security group of the region, from 0.
+func (r *region) groupPart(g int) string { return r.part(fmt.Sprintf("security-group/%d", g+1)) }
+
+// groupIDs are the security groups that were made.
+func (r *region) groupIDs() []string {
+	var ids []string
+	for {
+		id, ok := r.made("CreateSecurityGroup", r.groupPart(len(ids)))
+		if !ok {
+			return ids
+		}
+		ids = append(ids, id)
+	}
+}
+
+// makeGroups makes as many security groups as the plan's rules need. One that a larger
+// plan needed stays.
+func (r *region) makeGroups(ctx context.Context) ([]string, error) {
+	need := 1
+	for _, q := range r.st.Plan.EC2.Quotas {
+		if q.Region == r.name && q.Quota == topology.QuotaGroups {
+			need = max(need, q.Need)
+		}
+	}
+	ids := r.groupIDs()
+	for g := len(ids); g < need; g++ {
+		part := r.groupPart(g)
+		id, err := r.change(ctx, mutation{action: "CreateSecurityGroup", part: part,
+			find: r.findPart(part, func(ctx context.Context, filters []types.Filter) (ids []*string, err error) {
+				groups, err := r.groups(ctx, filters)
+				for _, x := range groups {
+					ids = append(ids, x.GroupId)
+				}
+				return ids, err
+			}),
+			call: func(ctx context.Context) (string, error) {
+				out, err := r.api.CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{VpcId: &r.vpc,
+					GroupName: aws.String(fmt.Sprintf("%s-%d", r.keyName(), g+1)), Description: aws.String("crossring cluster " + r.st.Plan.Name),
+					TagSpecifications: specify(types.ResourceTypeSecurityGroup, r.tags(part))}, once)
+				if err != nil {
+					return "", err
+				}
+				return aws.ToString(out.GroupId), nil
+			}})
+		if err != nil {
+			return ids, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+// attach puts each instance into the groups that it is not in: those that were made
+// after it. It stays in what else somebody put it into.
+func (r *region) attach(ctx context.Context, groups []string, instances map[string]types.Instance) error {
+	var nodes []string
+	for _, n := range r.nodes() {
+		if i, ok := instances[n.Name]; ok && slices.ContainsFunc(groups, func(id string) bool { return !slices.Contains(groupsOf(i), id) }) {
+			nodes = append(nodes, n.Name)
+		}
+	}
+	return join(side(nodes, func(node string) error {
+		all := groupsOf(instances[node])
+		for _, id := range groups {
+			if !slices.Contains(all, id) {
+				all = append(all, id)
+			}
+		}
+		_, err := r.change(ctx, mutation{action: "ModifyInstanceAttribute", part: r.part("groups/" + node), intent: all,
+			call: func(ctx context.Context) (string, error) {
+				_, err := r.api.ModifyInstanceAttribute(ctx, &ec2.ModifyInstanceAttributeInput{InstanceId: instances[node].InstanceId, Groups: all}, once)
+				return aws.ToString(instances[node].InstanceId), err
+			}})
+		return err
+	}))
+}
+
+// groupsOf are the ids of the groups that an instance is in, by itself or by its
+// interfaces.
+func groupsOf(i types.Instance) []string {
+	var ids []string
+	add := func(groups []types.GroupIdentifier) {
+		for _, g := range groups {
+			if id := aws.ToString(g.GroupId); !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	add(i.SecurityGroups)
+	for _, n := range i.NetworkInterfaces {
+		add(n.Groups)
+	}
+	return ids
+}
