@@ -201,8 +201,14 @@ func shownBy(t *testing.T, address string) *x509.Certificate {
 // this test dials from.
 func peerOf(t *testing.T, c cluster, ca string) *tls.Certificate {
 	t.Helper()
+	return peerFrom(t, c, ca, "127.0.0.1")
+}
+
+// peerFrom is peerOf for another address to dial from.
+func peerFrom(t *testing.T, c cluster, ca, source string) *tls.Certificate {
+	t.Helper()
 	out := t.TempDir()
-	c.must(t, "pki", "issue", "peer", "--dir", ca, "--out", out, "--key", "rsa-2048", "--ip", "127.0.0.1")
+	c.must(t, "pki", "issue", "peer", "--dir", ca, "--out", out, "--key", "rsa-2048", "--ip", source)
 	pair, err := tls.LoadX509KeyPair(filepath.Join(out, "node.pem"), filepath.Join(out, "node.pem"))
 	if err != nil {
 		t.Fatal(err)

@@ -153,7 +153,7 @@ func (r *rotator) prepareFor(ctx context.Context, req RotateRequest) error {
 		if err := r.allRun(ctx, ""); err != nil {
 			return err
 		}
-		const calm = time.Minute // after a start, gossip takes a moment
+		const calm = 2 * time.Minute // after a start, gossip takes a moment
 		return r.awaitAll(ctx, calm)
 	})
 	if err != nil {
