@@ -1,7 +1,6 @@
 package test
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"os"
@@ -12,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"crossring/internal/journal"
 	"crossring/internal/release"
 	"crossring/internal/run"
 	"crossring/internal/topology"
@@ -265,22 +263,7 @@ func TestReplaceADeadNode(t *testing.T) {
 // openStep is the step of a change that has been begun and has not ended; "" is none.
 func (c cluster) openStep(t *testing.T, dir string) string {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(dir, "change.journal"))
-	if err != nil && !os.IsNotExist(err) {
-		t.Fatal(err)
-	}
-	open := ""
-	for line := range strings.Lines(string(data)) {
-		var e journal.Entry
-		switch {
-		case json.Unmarshal([]byte(line), &e) != nil: // it is being written
-		case e.Phase == journal.PhaseIntent:
-			open = e.ID
-		case e.ID == open:
-			open = ""
-		}
-	}
-	return open
+	return openIntent(t, filepath.Join(dir, "change.journal"))
 }
 
 // awaitStep waits until a command has begun a step that is not among the killed ones,

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"crossring/internal/release"
 	"crossring/internal/report"
 	"crossring/internal/run"
 	"crossring/internal/topology"
@@ -49,6 +50,9 @@ func TestTLS(t *testing.T) {
 			}
 			refusals(t, c, inv, version)
 			strangers(t, c)
+			if rel, err := release.Find(version); err == nil && rel.HotReload {
+				rotatesInPlace(t, c, inv)
+			}
 		})
 	}
 }

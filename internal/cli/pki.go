@@ -22,7 +22,7 @@ func (e *env) pkiCommand() *cli.Command {
 		Name:  "pki",
 		Usage: "keys and certificates: a CA of one's own, and a look at any chain",
 		Subcommands: []*cli.Command{
-			e.pkiInitCommand(), e.pkiIssueCommand(), e.pkiRenewCommand(), e.pkiRevokeCommand(), e.pkiShowCommand(), e.pkiVerifyCommand(),
+			e.pkiInitCommand(), e.pkiIssueCommand(), e.pkiRenewCommand(), e.pkiRotateCommand(), e.pkiRevokeCommand(), e.pkiShowCommand(), e.pkiVerifyCommand(),
 		},
 	}
 }

@@ -36,7 +36,10 @@ type Endpoint struct {
 	ConnectTimeout time.Duration // 0 is 12 s
 	Consistency    string        // as in CQL, "LOCAL_ONE"; empty is ONE
 	TLS            *tls.Config   // nil is plain text
-	Counts         *Counts       // counts sessions, connections and handshakes; may be nil
+	// Fresh is asked at each connection for TLS as it is to be by then, for sessions
+	// that outlive a trust or a certificate; nil leaves it as it is.
+	Fresh  func(*tls.Config) *tls.Config
+	Counts *Counts // counts sessions, connections and handshakes; may be nil
 	// Translate maps an address that the cluster publishes to the one to dial,
 	// for clients outside the nodes' private network.
 	Translate map[string]string
@@ -126,7 +129,7 @@ func settings(e Endpoint) (*gocql.ClusterConfig, *pin, *dialer, error) {
 	cfg.Events.DisableNodeStatusEvents = e.Release.NoHostLookup
 	cfg.Events.DisableTopologyEvents = e.Release.NoHostLookup
 	cfg.Logger = silent{}
-	if e.TLS != nil {
+	if e.TLS != nil && e.Fresh == nil {
 		secure := e.TLS
 		if e.Counts != nil {
 			secure = e.Counts.counting(secure)
@@ -148,6 +151,9 @@ func settings(e Endpoint) (*gocql.ClusterConfig, *pin, *dialer, error) {
 	d.net.Timeout = cfg.ConnectTimeout
 	d.net.Control = userTimeout(timeout)
 	cfg.Dialer = d
+	if e.TLS != nil && e.Fresh != nil {
+		cfg.HostDialer = &secureDialer{dialer: d, tls: e.TLS, fresh: e.Fresh}
+	}
 	cfg.WriteCoalesceWaitTime = 0
 	return cfg, p, d, nil
 }

@@ -55,6 +55,7 @@ type Release struct {
 	// TLS.
 	TLSKey    string // kind of key that its suites are made for
 	PEMStores bool   // reads PEM; the others read JKS
+	HotReload bool   // reads its stores again when it is told
 
 	// Native protocol, as the driver must speak it.
 	Proto      int    // native protocol version to ask for

@@ -50,6 +50,9 @@ func (w World) endpoint(c cluster, nodes []topology.Node) (cql.Endpoint, error) 
 		return cql.Endpoint{}, err
 	}
 	e := cql.Endpoint{Release: c.rel, Broadcast: map[string]string{}, Dial: w.dialer(c), TLS: secure}
+	if secure != nil {
+		e.Fresh = (&liveTLS{c: c}).fresh
+	}
 	for _, n := range nodes {
 		e.Addresses = append(e.Addresses, n.PrivateAddress)
 		e.Broadcast[n.PrivateAddress] = n.PublicAddress

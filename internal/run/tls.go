@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"crossring/internal/pki"
-	"crossring/internal/pki/chain"
 	"crossring/internal/pki/store"
 	"crossring/internal/topology"
 )
@@ -47,6 +46,9 @@ func (w World) ensureTLS(ctx context.Context, c cluster) error {
 	if t == nil {
 		return nil
 	}
+	if r, err := readRotation(c.dir); err != nil || r != nil {
+		return err // what each node has is what its step of the rotation gave it
+	}
 	return w.stage("keys and certificates", func() error {
 		d, err := w.clusterAuthority(ctx, c)
 		if err != nil {
@@ -76,10 +78,13 @@ func (w World) clusterAuthority(ctx context.Context, c cluster) (*pki.Dir, error
 	return pki.Open(dir, "")
 }
 
-// clientIdentity makes the certificate that crossring itself shows to nodes.
+// clientIdentity makes the certificate that crossring itself shows to nodes, unless
+// there is one that does not expire soon.
 func (w World) clientIdentity(ctx context.Context, c cluster, d *pki.Dir) error {
 	if _, err := os.Stat(c.tlsPath(clientFile)); err == nil {
-		return nil
+		if _, cert, err := d.Latest(clientName); err == nil && cert.NotAfter.Sub(w.Now()) > expiryWarning {
+			return nil
+		}
 	}
 	_, err := w.Issue(ctx, IssueRequest{
 		Dir: d.Path, Name: clientName, Client: true, KeyKind: c.inv.Plan.TLS.Key, Out: filepath.Join(c.dir, tlsDir), Formats: []string{store.PEM},
@@ -127,7 +132,7 @@ func nodeAddresses(c cluster, n topology.Node) ([]netip.Addr, error) {
 	if !c.remote() && !c.rel.BindsOutgoing {
 		for _, other := range c.inv.Nodes {
 			if other.Name != n.Name && other.Region == n.Region {
-				// From 4.0 on a node binds nothing before it connects. To a private address of
+				// From 3.11 on a node binds nothing before it connects. To a private address of
 				// its own region it goes without the WAN, and arrives from 127.0.0.1 here.
 				return append(all, netip.AddrFrom4([4]byte{127, 0, 0, 1})), nil
 			}
@@ -153,6 +158,11 @@ func (w World) nodeIdentity(ctx context.Context, c cluster, caDir string, n topo
 			return err
 		}
 	}
+	return w.newIdentity(ctx, c, d, n, ips, password)
+}
+
+// newIdentity gives a node a new key and a certificate for its addresses.
+func (w World) newIdentity(ctx context.Context, c cluster, d *pki.Dir, n topology.Node, ips []netip.Addr, password string) error {
 	request := pki.NodeRequest{
 		Name: n.Name, Region: n.Region, IPs: ips, Life: time.Duration(c.inv.Plan.TLS.Days) * 24 * time.Hour, Now: w.Now(),
 	}
@@ -212,11 +222,11 @@ func (w World) issueTo(ctx context.Context, c cluster, d *pki.Dir, r pki.NodeReq
 	if issued, err = d.Issue(ctx, r); err != nil {
 		return nil, nil, err
 	}
-	root, err := d.Root()
+	roots, err := c.trusted(d)
 	if err != nil {
 		return nil, nil, err
 	}
-	trust, err = store.EncodeTrust(c.storeKind(), []*x509.Certificate{root}, password, w.Now())
+	trust, err = store.EncodeTrust(c.storeKind(), roots, password, w.Now())
 	return issued, trust, err
 }
 
@@ -308,30 +318,6 @@ func clientConfig(trust, identity []byte) (*tls.Config, error) {
 		return err
 	}
 	return cfg, nil
-}
-
-// expiring warns of certificates that end within a month, and of those that have.
-func (w World) expiring(c cluster) {
-	if c.inv.Plan.TLS == nil {
-		return
-	}
-	d, err := pki.Open(filepath.Join(c.dir, authorityDir), "")
-	if err != nil {
-		return // not made yet
-	}
-	for _, name := range append([]string{clientName}, nodeNames(c.inv.Nodes)...) {
-		_, cert, err := d.Latest(name)
-		if err != nil {
-			continue
-		}
-		left := cert.NotAfter.Sub(w.Now())
-		switch l := chain.Describe(0, cert, false); {
-		case left <= 0:
-			w.Say("warning: the certificate of %s expired on %s: crossring restart %s", name, l.NotAfter.Format(time.DateOnly), c.inv.Plan.Name)
-		case left < expiryWarning:
-			w.Say("warning: the certificate of %s expires on %s: crossring restart %s", name, l.NotAfter.Format(time.DateOnly), c.inv.Plan.Name)
-		}
-	}
 }
 
 func nodeNames(nodes []topology.Node) []string {

@@ -119,6 +119,9 @@ func (w World) Up(ctx context.Context, req UpRequest) (UpResult, error) {
 			return res, err
 		}
 		if change != nil && len(change.Plan.Change.Steps) > 0 {
+			if err := c.notRotating(); err != nil {
+				return res, err
+			}
 			return w.applyChange(ctx, c, *change, req)
 		}
 		if change != nil {

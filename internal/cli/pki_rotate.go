@@ -1,0 +1,60 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"crossring/internal/run"
+
+	"github.com/urfave/cli/v2"
+)
+
+func (e *env) pkiRotateCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "rotate",
+		Usage:     "new keys and certificates for the nodes of a running cluster, one by one; with --ca another CA, too",
+		ArgsUsage: "NAME",
+		Description: "Nodes from 4.0 on take what is new while they run; older ones are drained and restarted, one at a\n" +
+			"time. A CA is replaced in three phases: all trust the old one and the new one; all get certificates\n" +
+			"of the new one; the old one is trusted no more. Begins on a ring that is whole. A command that was\n" +
+			"killed is continued by the next one.",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "ca", Usage: "replace the CA, too"},
+			&cli.BoolFlag{Name: "restart", Usage: "restart also nodes that need none, so that no connection of before is left"},
+			&cli.StringFlag{Name: "until", Usage: "with --ca: stop after `PHASE`, trust or certificates; the next command goes on"},
+		},
+		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
+			return withName(c, e, func(w run.World, name string) (answer, error) {
+				until := c.String("until")
+				if until != "" && until != run.UntilTrust && until != run.UntilCertificates {
+					return answer{}, run.Usage("", fmt.Errorf("--until is %s or %s, not %q", run.UntilTrust, run.UntilCertificates, until), helpFor(c))
+				}
+				res, err := w.Rotate(ctx, run.RotateRequest{Name: name, CA: c.Bool("ca"), Restart: c.Bool("restart"), Until: until})
+				return answer{doc: res, text: func(out io.Writer) error { return writeRotation(out, res) }}, err
+			})
+		}),
+	}
+}
+
+// writeRotation prints who has which certificate.
+func writeRotation(out io.Writer, res run.RotateResult) error {
+	if len(res.Steps) == 0 {
+		return nil // it was not begun
+	}
+	tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "NAME\tUNTIL\tISSUER\tSERIAL")
+	for _, c := range res.Certificates {
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\n", c.Name, c.Certificate.NotAfter.UTC().Format(time.DateOnly), c.Certificate.Issuer, c.Certificate.Serial)
+	}
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	if res.Done {
+		return nil
+	}
+	_, err := fmt.Fprintf(out, "not ended: crossring pki rotate %s goes on\n", res.Cluster)
+	return err
+}

@@ -1,0 +1,331 @@
+package run
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"crossring/internal/deploy"
+	"crossring/internal/journal"
+	"crossring/internal/pki"
+	"crossring/internal/topology"
+)
+
+// RotateRequest says what of a cluster's certificates is to be new.
+type RotateRequest struct {
+	Name string
+	// CA replaces the CA, too; without, the nodes get certificates of the same one.
+	CA bool
+	// Restart restarts nodes that could read their stores while they run, so that no
+	// connection is left that was made with what they had before.
+	Restart bool
+	// Until ends after a phase of a CA's replacement, UntilTrust or UntilCertificates;
+	// the next command goes on from there. "" is all.
+	Until string
+}
+
+// RotateResult says what is new, as far as Rotate got.
+type RotateResult struct {
+	Schema  string `json:"schema"`
+	Cluster string `json:"cluster"`
+	CA      bool   `json:"ca"`
+	// Method is how nodes take what is new: "reload" while they run, or "restart".
+	Method string       `json:"method"`
+	Done   bool         `json:"done"` // nothing is left to do
+	Steps  []RotateStep `json:"steps"`
+	// Certificates are those that count by now, crossring's own first.
+	Certificates []RotatedCertificate `json:"certificates"`
+}
+
+// RotatedCertificate is the certificate of a node, or of crossring itself.
+type RotatedCertificate struct {
+	Name        string      `json:"name"`
+	Certificate Certificate `json:"certificate"`
+}
+
+// stepPatience is how long a step may take: a node may have to be drained and
+// started, and be seen by all others.
+const stepPatience = 15 * time.Minute
+
+// rotator is a rotation under way.
+type rotator struct {
+	World
+	cluster
+	saved   rotation
+	journal *journal.Journal
+}
+
+// Rotate gives the nodes of a running cluster, one after another, new keys and
+// certificates and, if asked, another CA, from wherever an earlier attempt got to.
+func (w World) Rotate(ctx context.Context, req RotateRequest) (RotateResult, error) {
+	res := RotateResult{Schema: topology.Schema, Cluster: req.Name, Steps: []RotateStep{}, Certificates: []RotatedCertificate{}}
+	if err := checkName(req.Name); err != nil {
+		return res, err
+	}
+	if _, err := w.open(req.Name); err != nil {
+		return res, err
+	}
+	unlock, err := w.lock(ctx, req.Name)
+	if err != nil {
+		return res, err
+	}
+	defer unlock()
+	c, err := w.open(req.Name)
+	if err != nil {
+		return res, err
+	}
+	r := &rotator{World: w, cluster: c}
+	if err := r.prepareFor(ctx, req); err != nil {
+		return res, err
+	}
+	res.CA, res.Method = r.saved.CA, "restart"
+	if r.hot() {
+		res.Method = "reload"
+	}
+	err = r.run(ctx, req.Until, &res)
+	res.Certificates = append(res.Certificates, r.certificates()...)
+	if err != nil {
+		return res, &rotateError{name: req.Name, err: err}
+	}
+	return res, nil
+}
+
+// rotateError is what stopped a rotation half-way.
+type rotateError struct {
+	name string
+	err  error
+}
+
+func (e *rotateError) Error() string {
+	return "rotating the certificates of " + e.name + ": " + e.err.Error()
+}
+
+func (e *rotateError) Unwrap() error { return e.err }
+
+// Hint is the command that goes on from there.
+func (e *rotateError) Hint() string {
+	return "crossring pki rotate " + e.name + "   # goes on from there"
+}
+
+// prepareFor finds the rotation under way, or begins one on a ring that is whole.
+func (r *rotator) prepareFor(ctx context.Context, req RotateRequest) error {
+	name := r.inv.Plan.Name
+	if r.inv.Plan.TLS == nil {
+		return Usage("", fmt.Errorf("cluster %s has no TLS, and so no certificates", name), "write tls: {} in the spec of a new cluster")
+	}
+	saved, err := readRotation(r.dir)
+	if err != nil {
+		return err
+	}
+	if req.Until != "" && !(req.CA || saved != nil && saved.CA) {
+		return Usage("", errors.New("only the replacement of a CA has phases to stop after"), "crossring pki rotate "+name+" --ca --until "+req.Until)
+	}
+	if saved != nil {
+		if req.CA && !saved.CA {
+			return &RotationUnderWayError{Name: name}
+		}
+		r.saved = *saved
+		if !req.Restart || r.saved.Restart {
+			return nil
+		}
+		r.saved.Restart = true
+		return journal.ReplaceJSON(filepath.Join(r.dir, rotationFile), r.saved, 0o644)
+	}
+	change, err := readChange(r.dir)
+	if err != nil {
+		return err
+	}
+	if change != nil {
+		return &ChangeUnderWayError{Name: name}
+	}
+	ready, err := isMarked(r.dir, readyMark)
+	if err != nil {
+		return err
+	}
+	if !ready {
+		return Ring("", fmt.Errorf("the ring of %s has never been whole: that comes first", name), "crossring up "+name)
+	}
+	err = r.stage("every node is up, as every node sees it", func() error {
+		if err := r.allRun(ctx, ""); err != nil {
+			return err
+		}
+		const calm = 2 * time.Minute // after a start, gossip takes a moment
+		return r.awaitAll(ctx, calm)
+	})
+	if err != nil {
+		return err
+	}
+	r.saved = rotation{Schema: topology.Schema, CA: req.CA, Restart: req.Restart, Started: r.Now().UTC()}
+	return beginRotation(r.dir, r.saved)
+}
+
+// allRun is an error when the server of a node has ended, but for the one of a step
+// that was begun: a node that is down would miss what the others are given, and
+// with another one down for a restart rows might have no replica left.
+func (r *rotator) allRun(ctx context.Context, begun string) error {
+	var down []error
+	first := ""
+	for _, n := range r.inv.Nodes {
+		p, err := r.host(r.cluster, n).State(ctx)
+		if err != nil {
+			return err
+		}
+		if !p.Running && n.Name != begun {
+			down = append(down, fmt.Errorf("%s is %s", n.Name, p))
+			first = n.Name
+		}
+	}
+	if len(down) == 0 {
+		return nil
+	}
+	hint := "crossring start " + r.inv.Plan.Name + ":" + first
+	if len(down) > 1 {
+		hint = "crossring up " + r.inv.Plan.Name
+	}
+	return Ring("certificates are rotated in a ring that is whole", errors.Join(down...), hint)
+}
+
+// awaitAll waits until the ring is as planned, as every node sees it.
+func (r *rotator) awaitAll(ctx context.Context, timeout time.Duration) error {
+	var targets []deploy.Target
+	for _, n := range r.inv.Nodes {
+		targets = append(targets, deploy.Target{Node: n, Host: r.host(r.cluster, n)})
+	}
+	_, err := r.awaitRing(ctx, r.cluster, targets, timeout)
+	return err
+}
+
+// run does the steps that have not been done.
+func (r *rotator) run(ctx context.Context, until string, res *RotateResult) error {
+	j, entries, err := journal.Open(filepath.Join(r.dir, rotationJournal))
+	if err != nil {
+		return err
+	}
+	defer j.Close() // what it recorded is on disk already
+	r.journal = j
+	done := map[string]bool{}
+	for _, e := range entries {
+		if e.Phase == journal.PhaseResult && e.Error == "" {
+			done[e.ID] = true
+		}
+	}
+	all := r.saved.steps(r.inv.Nodes)
+	for _, s := range all {
+		if s.after(until) {
+			return nil
+		}
+		if s.Earlier = done[s.ID()]; !s.Earlier {
+			start := r.Now()
+			if err := r.step(ctx, s, len(all)); err != nil {
+				return err
+			}
+			s.Seconds = r.Now().Sub(start).Seconds()
+		}
+		res.Steps = append(res.Steps, s)
+	}
+	res.Done = true
+	return endRotation(r.dir)
+}
+
+// step does one step, with its intent on disk before and its result after.
+func (r *rotator) step(ctx context.Context, s RotateStep, of int) error {
+	const kind = "rotate"
+	text := fmt.Sprintf("%d of %d: %s", s.Number, of, s.Describe())
+	begun := slices.ContainsFunc(r.journal.Pending(), func(e journal.Entry) bool { return e.ID == s.ID() })
+	if begun {
+		text += ", which was begun"
+	} else if err := r.journal.Intent(kind, s.ID(), s); err != nil {
+		return err
+	}
+	err := r.stage(text, func() error {
+		ctx, cancel := context.WithTimeoutCause(ctx, stepPatience, fmt.Errorf("%s took longer than %s", s.ID(), stepPatience))
+		defer cancel()
+		return r.do(ctx, s)
+	})
+	if err != nil {
+		err = fmt.Errorf("step %d of %d, %s: %w", s.Number, of, s.ID(), err)
+	}
+	return errors.Join(err, r.journal.Result(kind, s.ID(), nil, err))
+}
+
+// do does one step. Each looks at what is, and does what is missing: it may have
+// been begun, or even done, by a command that died before it could say so.
+func (r *rotator) do(ctx context.Context, s RotateStep) error {
+	switch s.Kind {
+	case rotateMake:
+		return r.makeAuthority(ctx)
+	case rotateRetire:
+		return r.retire()
+	}
+	if s.Node == clientName && s.Kind == rotateTrust {
+		return r.clientTrust(true)
+	}
+	// From here on a node may be about to lose what another one lives by.
+	if err := r.wholeFor(ctx, s.Node); err != nil {
+		return err
+	}
+	if err := r.gate(ctx, s); err != nil {
+		return err
+	}
+	switch {
+	case s.Node == clientName && s.Kind == rotateDistrust:
+		return r.clientTrust(false)
+	case s.Node == clientName:
+		return r.clientCertificate(ctx)
+	}
+	n, err := r.inv.Node(s.Node)
+	if err != nil {
+		return err
+	}
+	if s.Kind == rotateCertificate {
+		return r.nodeCertificate(ctx, n)
+	}
+	return r.nodeTrust(ctx, n, s.Kind == rotateTrust)
+}
+
+// wholeFor waits until the ring is whole, and starts the step's own node if an
+// attempt that died had stopped it.
+func (r *rotator) wholeFor(ctx context.Context, node string) error {
+	const settle = 5 * time.Minute
+	if err := r.allRun(ctx, node); err != nil {
+		return err
+	}
+	if n, err := r.inv.Node(node); err == nil {
+		host := r.host(r.cluster, n)
+		p, err := host.State(ctx)
+		if err != nil {
+			return err
+		}
+		if !p.Running {
+			if err := r.startTargets(ctx, r.cluster, []deploy.Target{{Node: n, Host: host}}); err != nil {
+				return err
+			}
+		}
+	}
+	return r.awaitAll(ctx, settle)
+}
+
+// certificates lists what counts by now.
+func (r *rotator) certificates() []RotatedCertificate {
+	var all []RotatedCertificate
+	for _, name := range append([]string{clientName}, nodeNames(r.inv.Nodes)...) {
+		var newest *x509.Certificate
+		for _, dir := range []string{authorityDir, nextAuthorityDir} {
+			d, err := pki.Open(filepath.Join(r.dir, dir), "")
+			if err != nil {
+				continue // there is no such CA now
+			}
+			if _, cert, err := d.Latest(name); err == nil {
+				newest = cert
+			}
+		}
+		if newest != nil {
+			all = append(all, RotatedCertificate{Name: name, Certificate: describeCertificate(0, newest, r.Now())})
+		}
+	}
+	return all
+}

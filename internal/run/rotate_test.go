@@ -1,0 +1,293 @@
+package run
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"crossring/internal/journal"
+	"crossring/internal/pki"
+	"crossring/internal/pki/store"
+	"crossring/internal/pki/wire"
+	"crossring/internal/topology"
+)
+
+func TestRotationSteps(t *testing.T) {
+	nodes := []topology.Node{{Name: "a"}, {Name: "b"}}
+	ids := func(steps []RotateStep) []string {
+		var all []string
+		for i, s := range steps {
+			if s.Number != i+1 || s.Describe() == s.ID() {
+				t.Errorf("step %+v", s)
+			}
+			all = append(all, s.ID())
+		}
+		return all
+	}
+	if got, want := ids(rotation{}.steps(nodes)), []string{"certificate crossring", "certificate a", "certificate b"}; !slices.Equal(got, want) {
+		t.Errorf("nodes: %q, want %q", got, want)
+	}
+	all := rotation{CA: true}.steps(nodes)
+	if got, want := ids(all), []string{
+		"make", "trust crossring", "trust a", "trust b", "certificate crossring", "certificate a", "certificate b",
+		"distrust a", "distrust b", "distrust crossring", "retire",
+	}; !slices.Equal(got, want) {
+		t.Errorf("CA: %q, want %q", got, want)
+	}
+	for phase, want := range map[string]int{"": 11, UntilTrust: 4, UntilCertificates: 7} {
+		if i := slices.IndexFunc(all, func(s RotateStep) bool { return s.after(phase) }); i != want && !(i < 0 && want == len(all)) {
+			t.Errorf("until %q: %d steps, want %d", phase, i, want)
+		}
+	}
+}
+
+// begun is a cluster with certificates whose CA is being replaced: the new one is
+// there.
+func begun(t *testing.T, version string) *rotator {
+	t.Helper()
+	w, c := secured(t, version, 1)
+	if err := w.ensureTLS(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	r := &rotator{World: w, cluster: c, saved: rotation{Schema: topology.Schema, CA: true, Started: w.Now().UTC()}}
+	if err := beginRotation(c.dir, r.saved); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.makeAuthority(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func rootOf(t *testing.T, dir string) *x509.Certificate {
+	t.Helper()
+	d, err := pki.Open(dir, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := d.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+// What a node gets while a CA is being replaced has both CAs in its trust, and the
+// new one's certificate.
+func TestRotatedIdentity(t *testing.T) {
+	for _, version := range []string{"1.2", "4.0", "5.0"} {
+		r := begun(t, version)
+		ctx, n := t.Context(), r.inv.Nodes[0]
+		old, next := rootOf(t, filepath.Join(r.dir, authorityDir)), rootOf(t, filepath.Join(r.dir, nextAuthorityDir))
+		if old.Subject.String() == next.Subject.String() {
+			t.Errorf("%s: both CAs are called %s", version, old.Subject)
+		}
+		if err := r.makeAuthority(ctx); err != nil || !rootOf(t, filepath.Join(r.dir, nextAuthorityDir)).Equal(next) {
+			t.Errorf("%s: made again it is another one: %v", version, err)
+		}
+		if cert, err := r.issuedNow(ctx, n); err != nil || cert != nil {
+			t.Errorf("%s: before it was issued: %v, %v", version, cert, err)
+		}
+		d, err := r.signer()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ips, err := nodeAddresses(r.cluster, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		password, err := r.storePassword()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.newIdentity(ctx, r.cluster, d, n, ips, password); err != nil {
+			t.Fatal(err)
+		}
+		cert, err := r.issuedNow(ctx, n)
+		if err != nil || cert == nil || cert.CheckSignatureFrom(next) != nil {
+			t.Errorf("%s: issued %v, %v", version, cert, err)
+		}
+		data, err := os.ReadFile(path.Join(n.Layout.TLSDir(), "ca"+extension(r.storeKind())))
+		if err != nil {
+			t.Fatal(err)
+		}
+		trust, err := store.Read(data, password)
+		if err != nil || len(trust.Chain) != 2 || !slices.ContainsFunc(trust.Chain, old.Equal) || !slices.ContainsFunc(trust.Chain, next.Equal) {
+			t.Errorf("%s: the node trusts %v, %v", version, trust.Chain, err)
+		}
+		// A start in between leaves all that as it is, and so does a change wait.
+		r.Now = func() time.Time { return time.Now().Add(380 * 24 * time.Hour) }
+		if err := r.ensureTLS(ctx, r.cluster); err != nil {
+			t.Error(err)
+		}
+		if same, err := r.issuedNow(ctx, n); err != nil || !same.Equal(cert) {
+			t.Errorf("%s: a start changed the certificate: %v", version, err)
+		}
+		var busy *RotationUnderWayError
+		if err := r.notRotating(); !errors.As(err, &busy) || busy.ExitCode() != ExitBusy {
+			t.Errorf("%s: %v", version, err)
+		}
+		said := ""
+		r.Say = func(format string, _ ...any) { said += format }
+		if r.expiring(r.cluster); !strings.Contains(said, "has not ended") {
+			t.Errorf("%s: status says %q", version, said)
+		}
+	}
+}
+
+// The new CA takes its place also when that stops half-way.
+func TestRetire(t *testing.T) {
+	for _, half := range []bool{false, true} {
+		r := begun(t, "5.0")
+		old, next := rootOf(t, filepath.Join(r.dir, authorityDir)), rootOf(t, filepath.Join(r.dir, nextAuthorityDir))
+		if half {
+			if err := os.Rename(filepath.Join(r.dir, "ca"), filepath.Join(r.dir, "ca-1")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 2 {
+			if err := r.retire(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := endRotation(r.dir); err != nil {
+			t.Fatal(err)
+		}
+		if !rootOf(t, filepath.Join(r.dir, authorityDir)).Equal(next) || !rootOf(t, filepath.Join(r.dir, "ca-1")).Equal(old) {
+			t.Error("the CAs are not where they belong")
+		}
+		if err := r.makeAuthority(t.Context()); err != nil || rootOf(t, filepath.Join(r.dir, nextAuthorityDir)).Subject.CommonName != "Lab CA 3" {
+			t.Errorf("the third one: %v", err)
+		}
+	}
+}
+
+// A load that runs follows the files of its client.
+func TestLiveTLS(t *testing.T) {
+	r := begun(t, "5.0")
+	cfg, err := r.clientTLS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.MaxVersion = tls.VersionTLS12
+	live := &liveTLS{c: r.cluster}
+	first := live.fresh(cfg)
+	if first.MaxVersion != tls.VersionTLS12 || !first.RootCAs.Equal(cfg.RootCAs) {
+		t.Error("it is not the configuration that was given")
+	}
+	if err := r.clientTrust(true); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.clientCertificate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	next := rootOf(t, filepath.Join(r.dir, nextAuthorityDir))
+	second := live.fresh(cfg)
+	own, err := x509.ParseCertificate(second.Certificates[0].Certificate[0])
+	if err != nil || own.CheckSignatureFrom(next) != nil || second.RootCAs.Equal(first.RootCAs) {
+		t.Errorf("it shows %v, %v", own, err)
+	}
+	// Files that are no good are passed over until they are good again.
+	if err := os.WriteFile(r.tlsPath(trustFile), []byte("-----BEGIN"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if third := live.fresh(cfg); !third.RootCAs.Equal(second.RootCAs) {
+		t.Error("what it trusted is forgotten")
+	}
+	if err := r.clientTrust(false); err != nil {
+		t.Fatal(err)
+	}
+	alone := x509.NewCertPool()
+	alone.AddCert(next)
+	if last := live.fresh(cfg); !last.RootCAs.Equal(alone) {
+		t.Error("it does not trust the new CA alone")
+	}
+}
+
+func TestWhatAServerShows(t *testing.T) {
+	r := begun(t, "5.0")
+	old, next := rootOf(t, filepath.Join(r.dir, authorityDir)), rootOf(t, filepath.Join(r.dir, nextAuthorityDir))
+	d, err := pki.Open(filepath.Join(r.dir, authorityDir), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, leaf, err := d.Latest(r.inv.Nodes[0].Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	both := wire.Seen{CAs: [][]byte{old.RawSubject, next.RawSubject}, Chain: []*x509.Certificate{leaf}}
+	one := wire.Seen{CAs: [][]byte{old.RawSubject}}
+	for what, tt := range map[string]struct {
+		err error
+		ok  bool
+	}{
+		"both":               {trusts(both, []*x509.Certificate{next, old}, true), true},
+		"one of both":        {trusts(both, []*x509.Certificate{next}, true), false},
+		"at least one":       {trusts(both, []*x509.Certificate{next}, false), true},
+		"the old one":        {trusts(one, []*x509.Certificate{next}, false), false},
+		"nobody":             {trusts(wire.Seen{}, []*x509.Certificate{next}, false), false},
+		"its certificate":    {serves(both, leaf), true},
+		"another":            {serves(both, next), false},
+		"none":               {serves(one, leaf), false},
+		"of the old CA":      {below(both, old), true},
+		"not of the new one": {below(both, next), false},
+		"none, of nobody":    {below(one, old), false},
+	} {
+		if (tt.err == nil) != tt.ok {
+			t.Errorf("%s: %v", what, tt.err)
+		}
+	}
+}
+
+// What a rotation refuses before it begins.
+func TestRotateRefuses(t *testing.T) {
+	w, c := secured(t, "5.0", 1)
+	ask := func(req RotateRequest) error {
+		return (&rotator{World: w, cluster: c}).prepareFor(t.Context(), req)
+	}
+	code := func(err error) int {
+		var coded interface{ ExitCode() int }
+		if !errors.As(err, &coded) {
+			return 0
+		}
+		return coded.ExitCode()
+	}
+	if err := ask(RotateRequest{Name: "lab", Until: UntilTrust}); code(err) != ExitUsage {
+		t.Errorf("phases without a CA: %v", err)
+	}
+	if err := ask(RotateRequest{Name: "lab"}); code(err) != ExitRing {
+		t.Errorf("a ring that was never whole: %v", err)
+	}
+	if err := beginRotation(c.dir, rotation{Started: w.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	if err := ask(RotateRequest{Name: "lab", CA: true}); code(err) != ExitBusy {
+		t.Errorf("a CA while certificates are rotated: %v", err)
+	}
+	if err := ask(RotateRequest{Name: "lab", Restart: true}); err != nil {
+		t.Errorf("going on: %v", err)
+	}
+	if saved, err := readRotation(c.dir); err != nil || !saved.Restart {
+		t.Errorf("what is to be restarted is forgotten: %+v, %v", saved, err)
+	}
+	if err := endRotation(c.dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := journal.ReplaceJSON(filepath.Join(c.dir, changeFile), savedChange{Plan: topology.Plan{Change: &topology.Change{}}}, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := ask(RotateRequest{Name: "lab"}); code(err) != ExitBusy {
+		t.Errorf("while nodes come and go: %v", err)
+	}
+	c.inv.Plan.TLS = nil
+	if err := ask(RotateRequest{Name: "lab"}); code(err) != ExitUsage {
+		t.Errorf("without TLS: %v", err)
+	}
+}
