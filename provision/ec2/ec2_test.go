@@ -240,11 +240,17 @@ func TestWanted(t *testing.T) {
 // that make the same datacenter.
 func TestZonesFor(t *testing.T) {
 	r := bench(t, twoPeers(1))
-	r.zones = []string{"us-east-1-bos-1a", "us-east-1a", "us-east-1b", "us-east-1c"}
+	r.zones = []string{"us-east-1-bos-1a", "us-east-1a", "us-east-1b", "us-east-1c", "us-east-1e"}
+	r.subnets = map[string]string{"us-east-1-bos-1a": "subnet-0", "us-east-1a": "subnet-1", "us-east-1b": "subnet-2", "us-east-1c": "subnet-3"}
 	n := r.nodes()[0]
 	if got := r.zonesFor(n); !slices.Equal(got, []string{"us-east-1b", "us-east-1a", "us-east-1c"}) {
 		t.Errorf("%v", got)
 	}
+	r.st.Plan.EC2.VPC = ownVPC // gets a subnet wherever it needs one
+	if got := r.zonesFor(n); !slices.Equal(got, []string{"us-east-1b", "us-east-1a", "us-east-1c", "us-east-1e"}) {
+		t.Errorf("in a VPC of its own: %v", got)
+	}
+	r.st.Plan.EC2.VPC = "default"
 	if err := r.mem.intent("RunInstances", r.launchPart(n.Name, "us-east-1c", 1), launch{}); err != nil {
 		t.Fatal(err)
 	}

@@ -84,7 +84,9 @@ func (r *region) zonesFor(n topology.Node) []string {
 	}
 	add(n.Zone)
 	for _, z := range r.zones {
-		if dc, _ := topology.EC2Names(r.st.Plan.NamingScheme, z); dc == n.Datacenter {
+		dc, _ := topology.EC2Names(r.st.Plan.NamingScheme, z)
+		// A VPC that was there need not have a subnet in every zone of the region.
+		if dc == n.Datacenter && (r.st.Plan.EC2.VPC == ownVPC || r.subnets[z] != "") {
 			add(z)
 		}
 	}
