@@ -2,6 +2,9 @@ package awsfault
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsec2 "github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"golang.org/x/crypto/ssh"
 
 	"crossring/provision/ec2"
 )
@@ -101,6 +105,24 @@ func TestDryRun(t *testing.T) {
 	}
 }
 
+// ecdsaKey is the file of a public key of a kind that EC2 does not know.
+func ecdsaKey(t *testing.T) string {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := ssh.NewPublicKey(private.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "id_ecdsa.pub")
+	if err := os.WriteFile(file, ssh.MarshalAuthorizedKey(public), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
 // What can't be made is refused in every region before anything is made in one.
 func TestMakeRefuses(t *testing.T) {
 	for name, tt := range map[string]struct {
@@ -115,9 +137,11 @@ func TestMakeRefuses(t *testing.T) {
 		"vpc": {func(b *bench) {
 			b.plan.EC2.VPC, b.plan.EC2.VPCs = "", map[string]string{"us-east-1": "vpc-00000000", "us-west-2": "vpc-00000000"}
 		}, "there is no vpc-00000000"},
-		"operator": {func(b *bench) { b.plan.EC2.OperatorCIDRs = nil }, "nobody says from which networks"},
-		"quota":    {func(b *bench) { b.proxy.ElasticIPs, b.plan.EC2.Quotas[0].Need = 1, 2 }, "quota elastic-ips of us-east-1: 2 more needed, 0 in use, 1 allowed"},
-		"key":      {func(b *bench) { b.plan.EC2.Key = "/no/such/key.pub" }, "reading the public key"},
+		"operator":  {func(b *bench) { b.plan.EC2.OperatorCIDRs = nil }, "nobody says from which networks"},
+		"quota":     {func(b *bench) { b.proxy.ElasticIPs, b.plan.EC2.Quotas[0].Need = 1, 2 }, "quota elastic-ips of us-east-1: 2 more needed, 0 in use, 1 allowed"},
+		"key":       {func(b *bench) { b.plan.EC2.Key = "/no/such/key.pub" }, "reading the public key"},
+		"key type":  {func(b *bench) { b.plan.EC2.Key = ecdsaKey(t) }, "has a key that EC2 does not import"},
+		"old disks": {func(b *bench) { b.plan.EC2.InstanceType, b.plan.EC2.Volumes = "d2.xlarge", nil }, "the disks of d2.xlarge are not NVMe"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, twoRegions)
