@@ -339,3 +339,24 @@ func TestAwaitSaysWhatFor(t *testing.T) {
 		t.Errorf("%v; said %q", err, said)
 	}
 }
+
+// What is held by something that is on its way out is tried again; an interface that is
+// in use has no code of its own.
+func TestHeld(t *testing.T) {
+	for _, c := range []struct {
+		kind, code string
+		want       bool
+	}{
+		{"security-group", "DependencyViolation", true},
+		{"security-group", "InvalidGroup.InUse", true},
+		{"elastic-ip", "InvalidIPAddress.InUse", true},
+		{"network-interface", "InvalidParameterValue", true},
+		{"network-interface", "UnauthorizedOperation", false},
+		{"volume", "VolumeInUse", true},
+		{"volume", "InvalidParameterValue", false},
+	} {
+		if got := held(Thing{Type: c.kind}, c.code); got != c.want {
+			t.Errorf("%s, %s: %t", c.kind, c.code, got)
+		}
+	}
+}

@@ -234,8 +234,14 @@ func (r *region) removeOne(ctx context.Context, t Thing) error {
 // busy are the codes of things that are still held by others, which are on their way
 // out.
 func busy(c string) bool {
-	return c == "DependencyViolation" || c == "InvalidIPAddress.InUse" || c == "VolumeInUse" || c == "InvalidNetworkInterface.InUse" ||
-		c == "InvalidParameterValue.InUse" || c == "IncorrectState" || c == "IncorrectInstanceState"
+	return c == "DependencyViolation" || c == "InvalidGroup.InUse" || c == "InvalidIPAddress.InUse" || c == "VolumeInUse" || c == "InvalidNetworkInterface.InUse" ||
+		c == "IncorrectState" || c == "IncorrectInstanceState"
+}
+
+// held says whether a thing can't be removed yet. That an interface is in use, EC2 says
+// by the most general of its codes.
+func held(t Thing, c string) bool {
+	return busy(c) || t.Type == "network-interface" && c == "InvalidParameterValue"
 }
 
 // erase calls until the thing is gone. A thing is gone when EC2 says so.
@@ -262,7 +268,7 @@ func (r *region) erase(ctx context.Context, t Thing, action string, call func(ct
 			return r.mem.result(removed, part, outcome{ID: t.ID}, nil)
 		case throttled(err):
 			r.gate.slow(r.Pace)
-		case !unknown(err) && !busy(code(err)):
+		case !unknown(err) && !held(t, code(err)):
 			return errors.Join(fmt.Errorf("%s %s: %w", action, t, err), r.mem.result(removed, part, outcome{Code: code(err)}, err))
 		}
 		if waitErr := pause(ctx, r.Pace.backoff(n)); waitErr != nil {
