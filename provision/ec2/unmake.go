@@ -103,8 +103,8 @@ var creations = map[string]string{
 }
 
 // all lists what the tags say and what the journal knows. While a call is pending in
-// the journal its outcome is looked for until it is seen, or was not seen often
-// enough.
+// the journal, or what it made is not to be seen, it is looked for until it is, or was
+// not seen often enough.
 func (r *region) all(ctx context.Context) ([]Thing, error) {
 	var pending []record
 	var known []Thing
@@ -125,6 +125,13 @@ func (r *region) all(ctx context.Context) ([]Thing, error) {
 		}
 		for _, rec := range pending {
 			if !slices.ContainsFunc(things, func(t Thing) bool { return t.Part == rec.Part && t.Type == creations[rec.Action] }) {
+				return "", nil
+			}
+		}
+		// What EC2 does not know was made too short a time ago, or is gone: to remove it
+		// would be answered alike.
+		for _, k := range known {
+			if !r.mem.get(gone, k.ID).made() && !slices.ContainsFunc(things, func(t Thing) bool { return t.ID == k.ID }) {
 				return "", nil
 			}
 		}

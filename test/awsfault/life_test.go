@@ -232,6 +232,32 @@ func TestInterrupt(t *testing.T) {
 	b.none(t)
 }
 
+// What was made a moment ago, EC2 may say it does not know: that is no reason to believe
+// that it is gone.
+func TestDownTooSoon(t *testing.T) {
+	for _, action := range []string{"RunInstances", "AllocateAddress", "CreateSecurityGroup"} {
+		t.Run(action, func(t *testing.T) {
+			b := newBench(t, twoRegions)
+			ctx, cancel := context.WithCancelCause(context.Background())
+			b.proxy.Hide = 6 // more than make and the scans of down look in vain
+			b.proxy.Arm(&Fault{Region: "us-east-1", Action: action, Nth: 1, Kind: NotFoundYet})
+			b.proxy.Struck = func() { cancel(errors.New("somebody typed Ctrl-C")) }
+			inv, err := b.provider.Make(ctx, b.plan)
+			if err == nil {
+				t.Error("not interrupted")
+			}
+			b.proxy.Arm(nil)
+			if err := b.provider.Unmake(context.Background(), inv); err != nil {
+				t.Error(err)
+			}
+			b.none(t)
+			if t.Failed() {
+				b.sweep(t)
+			}
+		})
+	}
+}
+
 // An instance that somebody else took away is told, not replaced.
 func TestGone(t *testing.T) {
 	b := newBench(t, twoRegions)
