@@ -238,19 +238,6 @@ func (r *region) removeOne(ctx context.Context, t Thing) error {
 	return r.erase(ctx, t, action, call)
 }
 
-// busy are the codes of things that are still held by others, which are on their way
-// out.
-func busy(c string) bool {
-	return c == "DependencyViolation" || c == "InvalidGroup.InUse" || c == "InvalidIPAddress.InUse" || c == "VolumeInUse" || c == "InvalidNetworkInterface.InUse" ||
-		c == "IncorrectState" || c == "IncorrectInstanceState"
-}
-
-// held says whether a thing can't be removed yet. That an interface is in use, EC2 says
-// by the most general of its codes.
-func held(t Thing, c string) bool {
-	return busy(c) || t.Type == "network-interface" && c == "InvalidParameterValue"
-}
-
 // erase calls until the thing is gone. A thing is gone when EC2 says so.
 func (r *region) erase(ctx context.Context, t Thing, action string, call func(ctx context.Context) error) error {
 	part := r.part(t.ID)
