@@ -284,8 +284,10 @@ func idsOf(things []Thing) []string {
 
 // terminated waits until instances have ended.
 func (r *region) terminated(ctx context.Context, some []Thing) error {
+	// Bare metal takes twenty minutes, and what has many disks more than ten.
+	const longer = 3
 	waiting := []string{"instances"}
-	return r.await(ctx, r.Pace.Wait, func() string {
+	return r.await(ctx, longer*r.Pace.Wait, func() string {
 		return fmt.Sprintf("instances of %s to be terminated: %s", r.name, strings.Join(waiting, ", "))
 	}, func(ctx context.Context) (bool, error) {
 		waiting = nil
