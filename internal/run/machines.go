@@ -51,7 +51,8 @@ func (w World) readyMachines(ctx context.Context, c cluster, sw software) (clust
 			return err
 		}
 		res, err := prepare.Prepare(ctx, m, prepare.Request{
-			Cluster: c.inv.Plan.Name, ID: c.inv.Remote.ID, Node: n, Disks: c.inv.Plan.Disks, Release: c.rel, Software: from,
+			Cluster: c.inv.Plan.Name, ID: c.inv.Remote.ID, Node: n, Disks: c.inv.Plan.Disks, Attached: attached(c.inv, n.Name),
+			Release: c.rel, Software: from,
 			Note: func(text string) { w.Say("%s", text) },
 			Step: func(text string) { w.Log.Info("machine", "node", n.Name, "step", text) },
 			Now:  w.Now,
@@ -66,6 +67,21 @@ func (w World) readyMachines(ctx context.Context, c cluster, sw software) (clust
 	})
 	c.inv = withPrepared(c.inv, all)
 	return c, errors.Join(c.partialOf(err), writePrepared(c.dir, all))
+}
+
+// attached are the EBS volumes of a node by what they are for; none where the disks are
+// the instance's own.
+func attached(inv topology.Inventory, node string) map[string]prepare.Attached {
+	if inv.EC2 == nil || inv.Plan.EC2 == nil {
+		return nil
+	}
+	disks := map[string]prepare.Attached{}
+	for _, v := range inv.Plan.EC2.Volumes {
+		if id := inv.EC2.Hosts[node].Volumes[v.Disk]; id != "" {
+			disks[v.Disk] = prepare.Attached{ID: id, Device: v.Device}
+		}
+	}
+	return disks
 }
 
 // onEach does f for all nodes at once and joins what went wrong, in their order.

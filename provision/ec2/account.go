@@ -40,7 +40,7 @@ func findAccount(ctx context.Context, api groupsAPI) (string, error) {
 	const least = 5 // that EC2 takes
 	out, err := api.DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{MaxResults: aws.Int32(least)})
 	if err != nil {
-		return "", fmt.Errorf("finding out the account: %w", err)
+		return "", fmt.Errorf("finding out the account: %w", asWhom(err))
 	}
 	for _, g := range out.SecurityGroups {
 		if g.OwnerId != nil {
@@ -77,7 +77,10 @@ func (s *site) checkAccount(ctx context.Context) error {
 // configuration says, or in us-east-1; what can't be asked shows when it is used.
 func (s *site) checkRegions(ctx context.Context, api regionsAPI) error {
 	out, err := api.DescribeRegions(ctx, &ec2.DescribeRegionsInput{}, once)
-	if err != nil {
+	switch {
+	case strangers[code(err)]:
+		return asWhom(err)
+	case err != nil:
 		s.Log.Info("regions", "err", err)
 		return nil
 	}

@@ -112,10 +112,15 @@ func (r *region) checkType(ctx context.Context, api typeAPI) error {
 	if len(e.Volumes) > 0 {
 		return nil
 	}
-	switch disks := localDisks(info); disks {
-	case 0:
+	disks := localDisks(info)
+	switch {
+	case disks == 0:
 		return &PlanError{Region: r.name, Problem: e.InstanceType + " has no disks of its own", Fix: "set ec2.volumes in the spec, or another ec2.instance_type"}
-	case 1:
+	case info.InstanceStorageInfo.NvmeSupport == types.EphemeralNvmeSupportUnsupported:
+		// They would have to be asked for at launch.
+		return &PlanError{Region: r.name, Problem: "the disks of " + e.InstanceType + " are not NVMe, and EC2 attaches no others by itself",
+			Fix: "set ec2.volumes in the spec, or another ec2.instance_type"}
+	case disks == 1:
 		r.Say("%s: %s has one disk: data and commit log share it", r.name, e.InstanceType)
 	}
 	return nil

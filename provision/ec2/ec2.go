@@ -42,7 +42,7 @@ type Pace struct {
 	// as not there: EC2 shows new things late.
 	Looks int
 	Call  time.Duration // most for one call that changes something
-	Wait  time.Duration // most for instances to run, or to be gone
+	Wait  time.Duration // most for instances to run; three times as long to be gone
 }
 
 func (p Pace) withDefaults() Pace {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -240,16 +241,48 @@ func TestWanted(t *testing.T) {
 // that make the same datacenter.
 func TestZonesFor(t *testing.T) {
 	r := bench(t, twoPeers(1))
-	r.zones = []string{"us-east-1-bos-1a", "us-east-1a", "us-east-1b", "us-east-1c"}
+	r.zones = []string{"us-east-1-bos-1a", "us-east-1a", "us-east-1b", "us-east-1c", "us-east-1e"}
+	r.subnets = map[string]string{"us-east-1-bos-1a": "subnet-0", "us-east-1a": "subnet-1", "us-east-1b": "subnet-2", "us-east-1c": "subnet-3"}
 	n := r.nodes()[0]
 	if got := r.zonesFor(n); !slices.Equal(got, []string{"us-east-1b", "us-east-1a", "us-east-1c"}) {
 		t.Errorf("%v", got)
 	}
+	r.st.Plan.EC2.VPC = ownVPC // gets a subnet wherever it needs one
+	if got := r.zonesFor(n); !slices.Equal(got, []string{"us-east-1b", "us-east-1a", "us-east-1c", "us-east-1e"}) {
+		t.Errorf("in a VPC of its own: %v", got)
+	}
+	r.st.Plan.EC2.VPC = "default"
 	if err := r.mem.intent("RunInstances", r.launchPart(n.Name, "us-east-1c", 1), launch{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := r.zonesFor(n); !slices.Equal(got, []string{"us-east-1c", "us-east-1b", "us-east-1a"}) {
 		t.Errorf("with an attempt in us-east-1c: %v", got)
+	}
+}
+
+// A zone in which an instance was begun and then had no room is tried last.
+func TestZonesForAfterAnEnd(t *testing.T) {
+	r := bench(t, twoPeers(1))
+	r.st.Plan.EC2.VPC = ownVPC
+	r.zones = []string{"us-east-1a", "us-east-1b"}
+	n := r.nodes()[0]
+	for _, c := range []struct{ instance, reason, want string }{
+		{"i-1", "Server.InternalError", "us-east-1b us-east-1a"},
+		{"i-2", "Server.InsufficientInstanceCapacity", "us-east-1a us-east-1b"},
+	} {
+		part := r.launchPart(n.Name, n.Zone, len(r.launches(n.Name))+1)
+		if err := errors.Join(r.mem.intent("RunInstances", part, launch{}), r.mem.result("RunInstances", part, outcome{ID: c.instance}, nil)); err != nil {
+			t.Fatal(err)
+		}
+		var ended *endedError
+		if err := r.ended(n.Name, types.Instance{InstanceId: &c.instance, State: &types.InstanceState{Name: types.InstanceStateNameTerminated},
+			StateReason: &types.StateReason{Code: &c.reason}}); !errors.As(err, &ended) {
+			t.Fatal(err)
+		}
+		r.mem = entries(t, r) // as the next process reads it
+		if got := strings.Join(r.zonesFor(n), " "); got != c.want {
+			t.Errorf("after %s: %s", c.reason, got)
+		}
 	}
 }
 

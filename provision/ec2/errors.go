@@ -20,10 +20,15 @@ const (
 	exitBusy         = 8
 )
 
-// CredentialsError says that AWS was not asked, because there is nobody to ask as.
+// CredentialsError says that there is nobody to ask AWS as, or nobody that it knows.
 type CredentialsError struct{ Err error }
 
-func (e *CredentialsError) Error() string { return fmt.Sprintf("finding AWS credentials: %v", e.Err) }
+func (e *CredentialsError) Error() string {
+	if c := code(e.Err); strangers[c] {
+		return fmt.Sprintf("AWS does not take the credentials: %v", e.Err)
+	}
+	return fmt.Sprintf("finding AWS credentials: %v", e.Err)
+}
 
 func (e *CredentialsError) Unwrap() error { return e.Err }
 
@@ -217,6 +222,34 @@ func duplicate(err error) bool {
 // capacity says that the zone has no room for the type, or does not have it.
 func capacity(c string) bool {
 	return c == "InsufficientInstanceCapacity" || c == "Unsupported" || c == "InsufficientHostCapacity"
+}
+
+// busy are the codes of things that are still held by others, which are on their way
+// out.
+func busy(c string) bool {
+	return c == "DependencyViolation" || c == "InvalidGroup.InUse" || c == "InvalidIPAddress.InUse" || c == "VolumeInUse" || c == "InvalidNetworkInterface.InUse" ||
+		c == "IncorrectState" || c == "IncorrectInstanceState"
+}
+
+// held says whether a thing can't be removed yet. That an interface is in use, EC2 says
+// by the most general of its codes.
+func held(t Thing, c string) bool {
+	return busy(c) || t.Type == "network-interface" && c == "InvalidParameterValue"
+}
+
+// strangers are the codes of credentials that EC2 does not take: unknown, expired, or of
+// a clock that is far off. Regions that an account has not enabled answer so too.
+var strangers = map[string]bool{
+	"AuthFailure": true, "InvalidClientTokenId": true, "SignatureDoesNotMatch": true, "UnrecognizedClientException": true,
+	"ExpiredToken": true, "ExpiredTokenException": true, "RequestExpired": true,
+}
+
+// asWhom gives the error of credentials that are not taken its type.
+func asWhom(err error) error {
+	if strangers[code(err)] {
+		return &CredentialsError{Err: err}
+	}
+	return err
 }
 
 // quotas are the codes of limits that are reached.

@@ -45,8 +45,13 @@ func (s *site) publicKey() (string, error) {
 	if err != nil {
 		return "", &PlanError{Region: "the key pair", Problem: "reading the public key", Err: err, Fix: "write key: generated under ec2: in the spec"}
 	}
-	if _, _, _, _, err := ssh.ParseAuthorizedKey(data); err != nil {
+	key, _, options, _, err := ssh.ParseAuthorizedKey(data)
+	switch {
+	case err != nil:
 		return "", &PlanError{Region: "the key pair", Problem: file + " is not an OpenSSH public key", Err: err, Fix: "ssh-keygen -y -f PRIVATE_KEY"}
+	case key.Type() != ssh.KeyAlgoED25519 && key.Type() != ssh.KeyAlgoRSA || len(options) > 0:
+		return "", &PlanError{Region: "the key pair", Problem: file + " has a key that EC2 does not import: it takes ED25519 and RSA, without options",
+			Fix: "ssh-keygen -t ed25519; or write key: generated under ec2: in the spec"}
 	}
 	return strings.TrimSpace(string(data)), nil
 }

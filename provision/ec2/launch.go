@@ -71,7 +71,8 @@ func (r *region) launch(ctx context.Context, n topology.Node, groups []string) e
 }
 
 // zonesFor lists where a node may go: first the zone of an attempt that is not
-// settled, then its own, then the others whose names make the same datacenter.
+// settled, then its own, then the others whose names make the same datacenter; last
+// those in which there turned out to be no room.
 func (r *region) zonesFor(n topology.Node) []string {
 	var zones []string
 	add := func(z string) {
@@ -82,13 +83,36 @@ func (r *region) zonesFor(n topology.Node) []string {
 	if rec, ok := r.unsettled(n.Name); ok {
 		add(zoneOf(rec.Part))
 	}
-	add(n.Zone)
+	fit := []string{n.Zone}
 	for _, z := range r.zones {
-		if dc, _ := topology.EC2Names(r.st.Plan.NamingScheme, z); dc == n.Datacenter {
+		dc, _ := topology.EC2Names(r.st.Plan.NamingScheme, z)
+		// A VPC that was there need not have a subnet in every zone of the region.
+		if dc == n.Datacenter && (r.st.Plan.EC2.VPC == ownVPC || r.subnets[z] != "") {
+			fit = append(fit, z)
+		}
+	}
+	full := r.fullZones(n.Name)
+	for _, z := range fit {
+		if !full[z] {
 			add(z)
 		}
 	}
+	for _, z := range fit {
+		add(z)
+	}
 	return zones
+}
+
+// fullZones are those in which an instance of the node was begun, and ended because
+// there was no room after all.
+func (r *region) fullZones(node string) map[string]bool {
+	full := map[string]bool{}
+	for _, rec := range r.launches(node) {
+		if end := r.mem.get(gone, rec.ID); end.made() && strings.HasPrefix(end.Code, "Server.Insufficient") {
+			full[zoneOf(rec.Part)] = true
+		}
+	}
+	return full
 }
 
 func (r *region) launchPart(node, zone string, attempt int) string {
@@ -281,9 +305,13 @@ func (r *region) ended(node string, i types.Instance) error {
 	if i.StateReason != nil {
 		reason = aws.ToString(i.StateReason.Code) + ": " + aws.ToString(i.StateReason.Message)
 	}
+	out := outcome{ID: id}
+	if i.StateReason != nil {
+		out.Code = aws.ToString(i.StateReason.Code)
+	}
 	err := r.mem.intent(gone, id, nil)
 	if err == nil {
-		err = r.mem.result(gone, id, outcome{ID: id}, nil)
+		err = r.mem.result(gone, id, out, nil)
 	}
 	return errors.Join(&endedError{node: node, instance: id, reason: reason}, err)
 }

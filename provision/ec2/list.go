@@ -77,7 +77,7 @@ func (p Provider) List(ctx context.Context, names ...string) ([]Listed, error) {
 func enabledRegions(ctx context.Context, api regionsAPI) ([]string, error) {
 	out, err := api.DescribeRegions(ctx, &ec2.DescribeRegionsInput{})
 	if err != nil {
-		return nil, fmt.Errorf("listing the regions of the account: %w", err)
+		return nil, fmt.Errorf("listing the regions of the account: %w", asWhom(err))
 	}
 	var names []string
 	for _, r := range out.Regions {

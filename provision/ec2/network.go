@@ -1,6 +1,7 @@
 package ec2
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -9,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"crossring/internal/topology"
 )
 
 // ownVPC is the value of ec2.vpc that makes one.
@@ -45,22 +48,65 @@ func (r *region) findVPC(ctx context.Context) error {
 	return nil
 }
 
-// findSubnets notes one subnet of the VPC for each zone: the zone's default one, or
-// the first by id.
+// leadsOut says whether a subnet sends what is not the VPC's through an internet
+// gateway, by its route table or, where it has none of its own, the VPC's main one.
+func leadsOut(subnet string, tables []types.RouteTable) bool {
+	var own, main *types.RouteTable
+	for i, t := range tables {
+		for _, a := range t.Associations {
+			switch {
+			case aws.ToString(a.SubnetId) == subnet:
+				own = &tables[i]
+			case aws.ToBool(a.Main):
+				main = &tables[i]
+			}
+		}
+	}
+	if own == nil {
+		own = main
+	}
+	return own != nil && slices.ContainsFunc(own.Routes, func(r types.Route) bool {
+		return aws.ToString(r.DestinationCidrBlock) == "0.0.0.0/0" && strings.HasPrefix(aws.ToString(r.GatewayId), "igw-")
+	})
+}
+
+// sortSubnets puts those first that are to be taken: the default one of a zone, then
+// those that the internet reaches, then by id.
+func sortSubnets(list []types.Subnet, tables []types.RouteTable) {
+	rank := func(s types.Subnet) int {
+		switch {
+		case aws.ToBool(s.DefaultForAz):
+			return 0
+		case leadsOut(aws.ToString(s.SubnetId), tables):
+			return 1
+		}
+		return 2
+	}
+	slices.SortFunc(list, func(a, b types.Subnet) int {
+		return cmp.Or(rank(a)-rank(b), strings.Compare(aws.ToString(a.SubnetId), aws.ToString(b.SubnetId)))
+	})
+}
+
+// findSubnets notes one subnet of the VPC for each zone.
 func (r *region) findSubnets(ctx context.Context) error {
 	out, err := r.api.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{Filters: []types.Filter{filter("vpc-id", r.vpc)}})
 	if err != nil {
 		return fmt.Errorf("listing the subnets of %s: %w", r.vpc, err)
 	}
-	slices.SortFunc(out.Subnets, func(a, b types.Subnet) int {
-		if ad, bd := aws.ToBool(a.DefaultForAz), aws.ToBool(b.DefaultForAz); ad != bd {
-			return map[bool]int{true: -1, false: 1}[ad]
-		}
-		return strings.Compare(aws.ToString(a.SubnetId), aws.ToString(b.SubnetId))
-	})
+	tables, err := r.api.DescribeRouteTables(ctx, &ec2.DescribeRouteTablesInput{Filters: []types.Filter{filter("vpc-id", r.vpc)}})
+	if err != nil {
+		return fmt.Errorf("reading the routes of %s: %w", r.vpc, err)
+	}
+	sortSubnets(out.Subnets, tables.RouteTables)
 	for _, s := range out.Subnets {
-		if zone := aws.ToString(s.AvailabilityZone); r.subnets[zone] == "" {
-			r.subnets[zone] = aws.ToString(s.SubnetId)
+		zone, id := aws.ToString(s.AvailabilityZone), aws.ToString(s.SubnetId)
+		if r.subnets[zone] != "" {
+			continue
+		}
+		r.subnets[zone] = id
+		needed := slices.ContainsFunc(r.nodes(), func(n topology.Node) bool { return n.Zone == zone })
+		if needed && !r.st.Complete && !aws.ToBool(s.DefaultForAz) && !leadsOut(id, tables.RouteTables) {
+			r.Say("%s in %s has no route to an internet gateway: unless something else leads there, its hosts will not be reached", id, zone)
 		}
 	}
 	return nil

@@ -113,8 +113,8 @@ var creations = map[string]string{
 }
 
 // all lists what the tags say and what the journal knows of the parts that are chosen.
-// While a call is pending in the journal its outcome is looked for until it is seen, or
-// was not seen often enough.
+// While a call is pending in the journal, or what it made is not to be seen, it is
+// looked for until it is, or was not seen often enough.
 func (r *region) all(ctx context.Context, which func(part string) bool) ([]Thing, error) {
 	var pending []record
 	var known []Thing
@@ -135,6 +135,13 @@ func (r *region) all(ctx context.Context, which func(part string) bool) ([]Thing
 		}
 		for _, rec := range pending {
 			if !slices.ContainsFunc(things, func(t Thing) bool { return t.Part == rec.Part && t.Type == creations[rec.Action] }) {
+				return "", nil
+			}
+		}
+		// What EC2 does not know was made too short a time ago, or is gone: to remove it
+		// would be answered alike.
+		for _, k := range known {
+			if !r.mem.get(gone, k.ID).made() && !slices.ContainsFunc(things, func(t Thing) bool { return t.ID == k.ID }) {
 				return "", nil
 			}
 		}
@@ -241,13 +248,6 @@ func (r *region) removeOne(ctx context.Context, t Thing) error {
 	return r.erase(ctx, t, action, call)
 }
 
-// busy are the codes of things that are still held by others, which are on their way
-// out.
-func busy(c string) bool {
-	return c == "DependencyViolation" || c == "InvalidIPAddress.InUse" || c == "VolumeInUse" || c == "InvalidNetworkInterface.InUse" ||
-		c == "InvalidParameterValue.InUse" || c == "IncorrectState" || c == "IncorrectInstanceState"
-}
-
 // erase calls until the thing is gone. A thing is gone when EC2 says so.
 func (r *region) erase(ctx context.Context, t Thing, action string, call func(ctx context.Context) error) error {
 	part := r.part(t.ID)
@@ -272,7 +272,7 @@ func (r *region) erase(ctx context.Context, t Thing, action string, call func(ct
 			return r.mem.result(removed, part, outcome{ID: t.ID}, nil)
 		case throttled(err):
 			r.gate.slow(r.Pace)
-		case !unknown(err) && !busy(code(err)):
+		case !unknown(err) && !held(t, code(err)):
 			return errors.Join(fmt.Errorf("%s %s: %w", action, t, err), r.mem.result(removed, part, outcome{Code: code(err)}, err))
 		}
 		if waitErr := pause(ctx, r.Pace.backoff(n)); waitErr != nil {
@@ -294,8 +294,10 @@ func idsOf(things []Thing) []string {
 
 // terminated waits until instances have ended.
 func (r *region) terminated(ctx context.Context, some []Thing) error {
+	// Bare metal takes twenty minutes, and what has many disks more than ten.
+	const longer = 3
 	waiting := []string{"instances"}
-	return r.await(ctx, r.Pace.Wait, func() string {
+	return r.await(ctx, longer*r.Pace.Wait, func() string {
 		return fmt.Sprintf("instances of %s to be terminated: %s", r.name, strings.Join(waiting, ", "))
 	}, func(ctx context.Context) (bool, error) {
 		waiting = nil

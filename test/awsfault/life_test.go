@@ -2,6 +2,9 @@ package awsfault
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsec2 "github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"golang.org/x/crypto/ssh"
 
 	"crossring/provision/ec2"
 )
@@ -101,6 +105,24 @@ func TestDryRun(t *testing.T) {
 	}
 }
 
+// ecdsaKey is the file of a public key of a kind that EC2 does not know.
+func ecdsaKey(t *testing.T) string {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := ssh.NewPublicKey(private.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "id_ecdsa.pub")
+	if err := os.WriteFile(file, ssh.MarshalAuthorizedKey(public), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
 // What can't be made is refused in every region before anything is made in one.
 func TestMakeRefuses(t *testing.T) {
 	for name, tt := range map[string]struct {
@@ -115,9 +137,11 @@ func TestMakeRefuses(t *testing.T) {
 		"vpc": {func(b *bench) {
 			b.plan.EC2.VPC, b.plan.EC2.VPCs = "", map[string]string{"us-east-1": "vpc-00000000", "us-west-2": "vpc-00000000"}
 		}, "there is no vpc-00000000"},
-		"operator": {func(b *bench) { b.plan.EC2.OperatorCIDRs = nil }, "nobody says from which networks"},
-		"quota":    {func(b *bench) { b.proxy.ElasticIPs, b.plan.EC2.Quotas[0].Need = 1, 2 }, "quota elastic-ips of us-east-1: 2 more needed, 0 in use, 1 allowed"},
-		"key":      {func(b *bench) { b.plan.EC2.Key = "/no/such/key.pub" }, "reading the public key"},
+		"operator":  {func(b *bench) { b.plan.EC2.OperatorCIDRs = nil }, "nobody says from which networks"},
+		"quota":     {func(b *bench) { b.proxy.ElasticIPs, b.plan.EC2.Quotas[0].Need = 1, 2 }, "quota elastic-ips of us-east-1: 2 more needed, 0 in use, 1 allowed"},
+		"key":       {func(b *bench) { b.plan.EC2.Key = "/no/such/key.pub" }, "reading the public key"},
+		"key type":  {func(b *bench) { b.plan.EC2.Key = ecdsaKey(t) }, "has a key that EC2 does not import"},
+		"old disks": {func(b *bench) { b.plan.EC2.InstanceType, b.plan.EC2.Volumes = "d2.xlarge", nil }, "the disks of d2.xlarge are not NVMe"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, twoRegions)
@@ -206,6 +230,32 @@ func TestInterrupt(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.none(t)
+}
+
+// What was made a moment ago, EC2 may say it does not know: that is no reason to believe
+// that it is gone.
+func TestDownTooSoon(t *testing.T) {
+	for _, action := range []string{"RunInstances", "AllocateAddress", "CreateSecurityGroup"} {
+		t.Run(action, func(t *testing.T) {
+			b := newBench(t, twoRegions)
+			ctx, cancel := context.WithCancelCause(context.Background())
+			b.proxy.Hide = 6 // more than make and the scans of down look in vain
+			b.proxy.Arm(&Fault{Region: "us-east-1", Action: action, Nth: 1, Kind: NotFoundYet})
+			b.proxy.Struck = func() { cancel(errors.New("somebody typed Ctrl-C")) }
+			inv, err := b.provider.Make(ctx, b.plan)
+			if err == nil {
+				t.Error("not interrupted")
+			}
+			b.proxy.Arm(nil)
+			if err := b.provider.Unmake(context.Background(), inv); err != nil {
+				t.Error(err)
+			}
+			b.none(t)
+			if t.Failed() {
+				b.sweep(t)
+			}
+		})
+	}
 }
 
 // An instance that somebody else took away is told, not replaced.

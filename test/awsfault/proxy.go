@@ -77,6 +77,8 @@ type Proxy struct {
 	ElasticIPs int
 	// VCPUs is the quota of a region for instances of any family.
 	VCPUs int
+	// Hide is how many looks miss what was made, under NotFoundYet.
+	Hide int
 	// Console is what an instance has printed on its console; nil leaves it to moto.
 	Console func(instance string) string
 	// Kill ends the process whose calls these are.
@@ -101,7 +103,7 @@ type Proxy struct {
 
 // NewProxy starts a proxy in front of a moto server.
 func NewProxy(moto string) *Proxy {
-	p := &Proxy{moto: moto, ElasticIPs: 5, VCPUs: 2048, client: &http.Client{Timeout: time.Minute}, count: map[string]int{}}
+	p := &Proxy{moto: moto, ElasticIPs: 5, VCPUs: 2048, Hide: 3, client: &http.Client{Timeout: time.Minute}, count: map[string]int{}}
 	p.rules = newRules(p)
 	p.server = httptest.NewServer(http.HandlerFunc(p.handle))
 	p.URL = p.server.URL
@@ -210,7 +212,7 @@ func (p *Proxy) handle(w http.ResponseWriter, req *http.Request) {
 	}
 	hide := 0
 	if kind == NotFoundYet {
-		hide = 3
+		hide = p.Hide
 	}
 	r := p.rules.apply(req, region, action, form, body, hide)
 	p.end(call, r.status)

@@ -26,11 +26,58 @@ func (e *NotBlankError) Error() string {
 	return fmt.Sprintf("%s: %s holds %s: it is left alone", e.Node, e.Device, e.Holds)
 }
 
+// Attached is a disk that was attached for one volume and no other. The names that
+// disks get on a machine follow the order in which they answer, not the order in which
+// they were attached.
+type Attached struct {
+	ID     string // of an EBS volume, "vol-0abc…"; without the hyphen it is the serial number
+	Device string // name that it was attached by: /dev/sdf
+}
+
+// MissingDiskError says that a disk that was attached for a volume is not to be seen.
+type MissingDiskError struct{ Node, Volume, ID string }
+
+func (e *MissingDiskError) Error() string {
+	return fmt.Sprintf("%s: disk %s, attached for %s, is not among the machine's disks", e.Node, e.ID, e.Volume)
+}
+
 // device is a block device as a survey finds it.
 type device struct {
 	path  string
 	label string // of a file system made by crossring
-	holds string // "" when it is blank
+	// serial is the disk's own number, "" where it has none; model likewise.
+	serial, model string
+	holds         string // "" when it is blank
+}
+
+// localModel is what the disks of an EC2 instance's own call themselves.
+const localModel = "Amazon EC2 NVMe Instance Storage"
+
+// is says whether a device is the disk that was attached. Where disks have serial
+// numbers it goes by those, else by the name: Xen shows /dev/sdf as /dev/xvdf.
+func (a Attached) is(d device) bool {
+	if strings.HasPrefix(d.serial, "vol") {
+		return d.serial == strings.ReplaceAll(a.ID, "-", "")
+	}
+	letter, ok := strings.CutPrefix(a.Device, "/dev/sd")
+	return ok && (d.path == a.Device || d.path == "/dev/xvd"+letter)
+}
+
+// anybodys says that nothing tells what a device was attached for.
+func (d device) anybodys() bool {
+	return !strings.HasPrefix(d.serial, "vol") && d.model != localModel && !strings.HasPrefix(d.path, "/dev/xvd")
+}
+
+// blank chooses a device for a volume: the one that was attached for it, if one was.
+func (r Request) blank(volume string, found []device) int {
+	a, attached := r.Attached[volume]
+	if !attached {
+		return slices.IndexFunc(found, func(d device) bool { return d.holds == "" })
+	}
+	if i := slices.IndexFunc(found, func(d device) bool { return d.holds == "" && a.is(d) }); i >= 0 {
+		return i
+	}
+	return slices.IndexFunc(found, func(d device) bool { return d.holds == "" && d.anybodys() })
 }
 
 func volumes(d topology.Disks) []string {
@@ -73,8 +120,11 @@ func disks(ctx context.Context, m Machine, req Request) ([]Volume, error) {
 		}
 		i := slices.IndexFunc(found, func(d device) bool { return d.label == label(name) })
 		if i < 0 {
-			i = slices.IndexFunc(found, func(d device) bool { return d.holds == "" })
+			i = req.blank(name, found)
 			v.Made = i >= 0
+		}
+		if a, attached := req.Attached[name]; i < 0 && attached {
+			return list, &MissingDiskError{Node: req.Node.Name, Volume: name, ID: a.ID}
 		}
 		if i < 0 {
 			req.Note(fmt.Sprintf("%s: no device for volume %s: it is a directory, %s", req.Node.Name, name, v.Mount))
@@ -108,11 +158,12 @@ func survey(ctx context.Context, m Machine, req Request) ([]device, error) {
 	var list []device
 	var foreign []error
 	for line := range strings.Lines(out) {
-		f := strings.SplitN(strings.TrimSuffix(line, "\n"), "\t", 3)
-		if len(f) != 3 {
+		const fields = 5
+		f := strings.SplitN(strings.TrimSuffix(line, "\n"), "\t", fields)
+		if len(f) != fields {
 			return nil, fmt.Errorf("disks of %s: unexpected answer %q", req.Node.Name, line)
 		}
-		d := device{path: f[0], label: f[1], holds: f[2]}
+		d := device{path: f[0], label: f[1], serial: strings.TrimSpace(f[2]), model: strings.TrimSpace(f[3]), holds: f[4]}
 		ours := strings.HasPrefix(d.label, "crossring-")
 		if d.holds != "" && !ours && !req.Node.Host.AnyDevice {
 			foreign = append(foreign, &NotBlankError{Node: req.Node.Name, Device: d.path, Holds: d.holds})
@@ -150,7 +201,9 @@ for d in "$@"; do
   [ "$(lsblk -dnrbo SIZE "$d" 2>/dev/null || echo 1)" != 0 ] || continue
   h=$(holds "$d")
   l=$(blkid -p -s LABEL -o value "$d" || true)
-  printf '%s\t%s\t%s\n' "$d" "$l" "$h"
+  # Not by udev, which may be late.
+  at=/sys/block/$(basename "$(readlink -f "$d")")/device
+  printf '%s\t%s\t%s\t%s\t%s\n' "$d" "$l" "$(cat "$at/serial" 2>/dev/null || true)" "$(cat "$at/model" 2>/dev/null || true)" "$h"
 done`
 	formatScript = `h=$(holds "$1")
 [ -z "$h" ] || { echo "$1 holds $h" >&2; exit 1; }

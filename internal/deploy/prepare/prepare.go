@@ -30,10 +30,13 @@ type Machine interface {
 
 // Request says what a machine is to be made ready for.
 type Request struct {
-	Cluster  string // name
-	ID       string // marks what is made
-	Node     topology.Node
-	Disks    topology.Disks
+	Cluster string // name
+	ID      string // marks what is made
+	Node    topology.Node
+	Disks   topology.Disks
+	// Attached are the disks that were attached for volumes, by volume; where it has
+	// none, any blank one will do.
+	Attached map[string]Attached
 	Release  release.Release
 	Software Software
 	// Fstab takes the mounts; "" is /etc/fstab.
@@ -63,7 +66,7 @@ type Result struct {
 }
 
 // Prepare makes a machine ready. It starts nothing. Errors to tell apart:
-// *ClaimedError, *ForeignError, *NotBlankError, *SpaceError, *PortError,
+// *ClaimedError, *ForeignError, *NotBlankError, *MissingDiskError, *SpaceError, *PortError,
 // *ClockError, *JavaError, *ChecksumError.
 func Prepare(ctx context.Context, m Machine, req Request) (Result, error) {
 	req.complete()

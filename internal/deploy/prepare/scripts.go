@@ -41,7 +41,26 @@ for d in "$@"; do
   if [ -n "$u" ]; then chown "$u:$(id -gn "$u")" "$d"; fi
 done`
 
-	javaScript = `least=$1 most=$2 home=$3 install=$4
+	// aptScript has apt_install: installs packages, or says why not. A machine that boots
+	// for the first time brings itself up to date meanwhile. apt waits for dpkg's lock when
+	// it is told to, and for that of its lists by no option; who holds it is in /proc/locks.
+	aptScript = `held() {
+  n=$(stat -c %i "$1" 2>/dev/null) || return 1
+  grep -q ":$n " /proc/locks
+}
+apt_install() {
+  export DEBIAN_FRONTEND=noninteractive
+  if command -v cloud-init >/dev/null; then timeout 300 cloud-init status --wait >/dev/null 2>&1 || true; fi
+  tries=0 waits=0
+  until apt-get -o DPkg::Lock::Timeout=300 -qq update >&2; do
+    if [ $waits -lt 60 ] && held /var/lib/apt/lists/lock; then waits=$((waits+1))
+    else tries=$((tries+1)); [ $tries -lt 3 ] || return 1; fi
+    sleep 5
+  done
+  apt-get -o DPkg::Lock::Timeout=300 -qq install -y --no-install-recommends "$@" >&2
+}
+`
+	javaScript = aptScript + `least=$1 most=$2 home=$3 install=$4
 fits() {
   [ -x "$1" ] || return 1
   v=$("$1" -XX:-UsePerfData -version 2>&1 | sed -n 's/.* version "\([0-9]*\)\.\{0,1\}\([0-9]*\).*/\1 \2/p' | head -n 1)
@@ -64,9 +83,7 @@ find() {
 find
 [ "$install" = yes ] || exit 0
 if command -v apt-get >/dev/null; then
-  export DEBIAN_FRONTEND=noninteractive
-  apt-get -o DPkg::Lock::Timeout=300 -qq update >&2
-  apt-get -o DPkg::Lock::Timeout=300 -qq install -y --no-install-recommends openjdk-17-jre-headless >&2
+  apt_install openjdk-17-jre-headless
 elif command -v dnf >/dev/null; then
   dnf -q -y install java-17-amazon-corretto-headless >&2 || dnf -q -y install java-17-openjdk-headless >&2
 elif command -v yum >/dev/null; then
@@ -102,9 +119,9 @@ rm -f "$pack"`
 
 	// A download that was cut off is gone on with. The checksum is 128 hex digits
 	// for SHA-512, 64 for SHA-256.
-	fetchScript = `url=$1 to=$2 sum=$3
+	fetchScript = aptScript + `url=$1 to=$2 sum=$3
 if ! command -v curl >/dev/null && ! command -v wget >/dev/null; then
-  if command -v apt-get >/dev/null; then apt-get -qq update >&2 && apt-get -qq install -y --no-install-recommends curl ca-certificates >&2
+  if command -v apt-get >/dev/null; then apt_install curl ca-certificates
   else echo "no curl and no wget to fetch with" >&2; exit 1; fi
 fi
 get() {
