@@ -11,8 +11,9 @@ import (
 )
 
 // consoleWait is how long the console of an instance that was made just now may take to
-// show its host keys. Some types of instances show it minutes later, or never.
-const consoleWait = 30 * time.Second
+// show its host keys: Nitro instances take up to two minutes. Others keep what they show
+// for later, and are asked once.
+const consoleWait = 2 * time.Minute
 
 // holdHostKeys puts the host keys of EC2's instances where SSH finds them, before it
 // first connects: as the instances printed them on their consoles, which nobody between
