@@ -38,6 +38,7 @@ func TestTLS(t *testing.T) {
 				}
 			}
 			c.must(t, "cql", c.name, "SELECT cluster_name FROM system.local")
+			answersTLS(t, decode[run.PreflightResult](t, c.must(t, "preflight", c.name, "--bandwidth", "0s", "-o", "json")))
 			connectionPolicies(t, c)
 			suite := "ECDHE-RSA-AES128-GCM-SHA256" // not for the nodes' kind of key
 			if inv.Plan.TLS.Key == "rsa-2048" {
@@ -47,7 +48,7 @@ func TestTLS(t *testing.T) {
 			if !strings.Contains(r.stderr, "as the load would make it") {
 				t.Errorf("a suite that the server lacks is said before the run: %s", r)
 			}
-			refusals(t, c, inv, version)
+			refusals(t, c.home, inv, inv.Nodes[0].PrivateAddress, "127.0.0.1")
 			strangers(t, c)
 		})
 	}
@@ -89,11 +90,13 @@ func connectionPolicies(t *testing.T, c cluster) {
 	t.Logf("with --tls-resume: %+v", *got.Write.Connections)
 }
 
-// refusals dials real servers as those who must not come in, and as one who may.
-func refusals(t *testing.T, c cluster, inv topology.Inventory, version string) {
+// refusals dials the first node at an address as those who must not come in, and as
+// one who may. The node sees them come from source.
+func refusals(t *testing.T, c home, inv topology.Inventory, at, source string) {
 	t.Helper()
 	dir := t.TempDir()
-	own := filepath.Join(c.state, "clusters", c.name)
+	version := inv.Plan.Version
+	own := filepath.Join(c.state, "clusters", inv.Plan.Name)
 	c.must(t, "pki", "init", "--dir", filepath.Join(dir, "foreign"), "--key", "rsa-2048")
 	issue := func(name, ca string, args ...string) *tls.Certificate {
 		out := filepath.Join(dir, name)
@@ -105,12 +108,12 @@ func refusals(t *testing.T, c cluster, inv topology.Inventory, version string) {
 		return &pair
 	}
 	ca := filepath.Join(own, "ca")
-	right := issue("right", ca, "--ip", "127.0.0.1") // where this test dials from
+	right := issue("right", ca, "--ip", source)
 	wrong := issue("wrong", ca, "--ip", "10.9.9.9")
-	foreign := issue("foreign", filepath.Join(dir, "foreign"), "--ip", "127.0.0.1")
+	foreign := issue("foreign", filepath.Join(dir, "foreign"), "--ip", source)
 	node := inv.Nodes[0]
-	internode := net.JoinHostPort(node.PrivateAddress, strconv.Itoa(inv.Plan.InternodePort(node)))
-	client := net.JoinHostPort(node.PrivateAddress, strconv.Itoa(node.Ports.Native))
+	internode := net.JoinHostPort(at, strconv.Itoa(inv.Plan.InternodePort(node)))
+	client := net.JoinHostPort(at, strconv.Itoa(node.Ports.Native))
 	log := filepath.Join(node.Layout.Log, "system.log")
 	for _, tt := range []struct {
 		who     string
