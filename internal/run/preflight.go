@@ -114,12 +114,13 @@ type flight struct {
 	req     PreflightRequest
 	token   string
 
-	ends  map[string]*end // by name
-	order []string
-	needs []preflight.Need
-	tried []preflight.Tried
-	bulks []*preflight.Bulk
-	paths []PreflightPath
+	ends   map[string]*end // by name
+	order  []string
+	needs  []preflight.Need
+	tried  []preflight.Tried
+	bulks  []*preflight.Bulk
+	paths  []PreflightPath
+	groups groups
 }
 
 // end is one machine, or this computer.
