@@ -25,6 +25,7 @@ func TestPlaces(t *testing.T) {
 	}{
 		{spec.Spec{Provider: "containers", Cassandra: "3.11"}, "containers.image"},
 		{spec.Spec{Provider: "containers", TLS: &spec.TLS{Internode: &on}}, "tls: "},
+		{spec.Spec{Cassandra: "2.2", TLS: &spec.TLS{Internode: &on, Client: &on, Key: "ecdsa-p256"}}, "tls.key: "},
 		{spec.Spec{Provider: "ccm", TLS: &spec.TLS{Internode: &on}}, "tls: "},
 	} {
 		tt.spec.Name, tt.spec.Regions = "a", one

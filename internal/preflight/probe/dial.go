@@ -73,6 +73,9 @@ func dial(ctx context.Context, r request) preflight.Tried {
 		}
 	}
 	if r.TLS {
+		// Up to 3.11 a server waits for the first word on one connection before it takes the
+		// next.
+		c.Close()
 		t.TLS = handshake(ctx, r)
 	}
 	return t
