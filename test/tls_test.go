@@ -114,7 +114,6 @@ func refusals(t *testing.T, c home, inv topology.Inventory, at, source string) {
 	node := inv.Nodes[0]
 	internode := net.JoinHostPort(at, strconv.Itoa(inv.Plan.InternodePort(node)))
 	client := net.JoinHostPort(at, strconv.Itoa(node.Ports.Native))
-	log := filepath.Join(node.Layout.Log, "system.log")
 	for _, tt := range []struct {
 		who     string
 		address string
@@ -147,7 +146,7 @@ func refusals(t *testing.T, c home, inv topology.Inventory, at, source string) {
 		switch {
 		case !tt.refused || tt.log == "":
 		case node.Ports.SSLStorage == 0: // from 4.0 on
-			says(t, log, tt.log) // the alert itself is internal_error
+			says(t, c, inv.Plan.Name+":1", tt.log) // the alert itself is internal_error
 		case tt.cert == nil && !strings.Contains(err.Error(), "bad certificate"), tt.cert == foreign && !strings.Contains(err.Error(), "unknown certificate"):
 			t.Errorf("%s: refused for another reason: %v", tt.who, err)
 		}
@@ -230,13 +229,13 @@ func visit(t *testing.T, address string, cert *tls.Certificate) error {
 	return err
 }
 
-// says waits for a line of a server's log.
-func says(t *testing.T, log, pattern string) {
+// says waits for a line of a node's log.
+func says(t *testing.T, h home, ref, pattern string) {
 	t.Helper()
 	line := regexp.MustCompile(pattern)
-	eventually(t, time.Minute, log+" says "+pattern, func() bool {
-		data, err := os.ReadFile(log)
-		return err == nil && line.Match(data)
+	eventually(t, time.Minute, "the log of "+ref+" says "+pattern, func() bool {
+		r := h.run(t.Context(), "logs", ref, "--lines", "2000")
+		return r.code == 0 && line.MatchString(r.stdout)
 	})
 }
 
