@@ -203,7 +203,10 @@ func do(t *testing.T, stdin, name string, args ...string) {
 }
 
 // spec writes a spec of provider hosts and its inventory file: a node on each machine.
-func (l *lab) spec(t *testing.T) string {
+func (l *lab) spec(t *testing.T) string { t.Helper(); return l.specOf(t, "5.0.5", "") }
+
+// specOf is spec for a version, with more at the end.
+func (l *lab) specOf(t *testing.T, version, more string) string {
 	t.Helper()
 	var inv, regions strings.Builder
 	inv.WriteString("version: crossring/v1\nhosts:\n")
@@ -215,6 +218,6 @@ func (l *lab) spec(t *testing.T) string {
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, "hosts.yaml"), inv.String())
 	path := filepath.Join(dir, "cluster.yaml")
-	writeFile(t, path, "version: crossring/v1\nname: lab\ncassandra: \"5.0.5\"\nprovider: hosts\nhosts: hosts.yaml\nheap_mb: 512\nregions:\n"+regions.String())
+	writeFile(t, path, fmt.Sprintf("version: crossring/v1\nname: lab\ncassandra: %q\nprovider: hosts\nhosts: hosts.yaml\nheap_mb: 512\nregions:\n%s%s", version, regions.String(), more))
 	return path
 }

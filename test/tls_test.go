@@ -23,7 +23,7 @@ import (
 // TestTLS is the demo with TLS between nodes and for clients, on a ring of its
 // own, and then those whom the real servers must refuse.
 func TestTLS(t *testing.T) {
-	for _, version := range []string{"5.0.5", "1.2.19", "3.11.17"} {
+	for _, version := range []string{"5.0.5", "1.2.19", "2.2.19", "3.11.17", "4.0.19", "4.1.9"} {
 		t.Run(version, func(t *testing.T) {
 			if version != "5.0.5" {
 				needLong(t)
@@ -39,6 +39,7 @@ func TestTLS(t *testing.T) {
 				}
 			}
 			c.must(t, "cql", c.name, "SELECT cluster_name FROM system.local")
+			answersTLS(t, decode[run.PreflightResult](t, c.must(t, "preflight", c.name, "--bandwidth", "0s", "-o", "json")))
 			connectionPolicies(t, c)
 			suite := "ECDHE-RSA-AES128-GCM-SHA256" // not for the nodes' kind of key
 			if inv.Plan.TLS.Key == "rsa-2048" {
@@ -48,7 +49,7 @@ func TestTLS(t *testing.T) {
 			if !strings.Contains(r.stderr, "as the load would make it") {
 				t.Errorf("a suite that the server lacks is said before the run: %s", r)
 			}
-			refusals(t, c, inv, version)
+			refusals(t, c.home, inv, inv.Nodes[0].PrivateAddress, "127.0.0.1")
 			strangers(t, c)
 			if rel, err := release.Find(version); err == nil && rel.HotReload {
 				rotatesInPlace(t, c, inv)
@@ -93,11 +94,13 @@ func connectionPolicies(t *testing.T, c cluster) {
 	t.Logf("with --tls-resume: %+v", *got.Write.Connections)
 }
 
-// refusals dials real servers as those who must not come in, and as one who may.
-func refusals(t *testing.T, c cluster, inv topology.Inventory, version string) {
+// refusals dials the first node at an address as those who must not come in, and as
+// one who may. The node sees them come from source.
+func refusals(t *testing.T, c home, inv topology.Inventory, at, source string) {
 	t.Helper()
 	dir := t.TempDir()
-	own := filepath.Join(c.state, "clusters", c.name)
+	version := inv.Plan.Version
+	own := filepath.Join(c.state, "clusters", inv.Plan.Name)
 	c.must(t, "pki", "init", "--dir", filepath.Join(dir, "foreign"), "--key", "rsa-2048")
 	issue := func(name, ca string, args ...string) *tls.Certificate {
 		out := filepath.Join(dir, name)
@@ -109,13 +112,12 @@ func refusals(t *testing.T, c cluster, inv topology.Inventory, version string) {
 		return &pair
 	}
 	ca := filepath.Join(own, "ca")
-	right := issue("right", ca, "--ip", "127.0.0.1") // where this test dials from
+	right := issue("right", ca, "--ip", source)
 	wrong := issue("wrong", ca, "--ip", "10.9.9.9")
-	foreign := issue("foreign", filepath.Join(dir, "foreign"), "--ip", "127.0.0.1")
+	foreign := issue("foreign", filepath.Join(dir, "foreign"), "--ip", source)
 	node := inv.Nodes[0]
-	internode := net.JoinHostPort(node.PrivateAddress, strconv.Itoa(inv.Plan.InternodePort(node)))
-	client := net.JoinHostPort(node.PrivateAddress, strconv.Itoa(node.Ports.Native))
-	log := filepath.Join(node.Layout.Log, "system.log")
+	internode := net.JoinHostPort(at, strconv.Itoa(inv.Plan.InternodePort(node)))
+	client := net.JoinHostPort(at, strconv.Itoa(node.Ports.Native))
 	for _, tt := range []struct {
 		who     string
 		address string
@@ -147,8 +149,8 @@ func refusals(t *testing.T, c cluster, inv topology.Inventory, version string) {
 		}
 		switch {
 		case !tt.refused || tt.log == "":
-		case strings.HasPrefix(version, "5."):
-			says(t, log, tt.log) // the alert itself is internal_error
+		case node.Ports.SSLStorage == 0: // from 4.0 on
+			says(t, c, inv.Plan.Name+":1", tt.log) // the alert itself is internal_error
 		case tt.cert == nil && !strings.Contains(err.Error(), "bad certificate"), tt.cert == foreign && !strings.Contains(err.Error(), "unknown certificate"):
 			t.Errorf("%s: refused for another reason: %v", tt.who, err)
 		}
@@ -231,13 +233,13 @@ func visit(t *testing.T, address string, cert *tls.Certificate) error {
 	return err
 }
 
-// says waits for a line of a server's log.
-func says(t *testing.T, log, pattern string) {
+// says waits for a line of a node's log.
+func says(t *testing.T, h home, ref, pattern string) {
 	t.Helper()
 	line := regexp.MustCompile(pattern)
-	eventually(t, time.Minute, log+" says "+pattern, func() bool {
-		data, err := os.ReadFile(log)
-		return err == nil && line.Match(data)
+	eventually(t, time.Minute, "the log of "+ref+" says "+pattern, func() bool {
+		r := h.run(t.Context(), "logs", ref, "--lines", "2000")
+		return r.code == 0 && line.MatchString(r.stdout)
 	})
 }
 

@@ -64,6 +64,9 @@ func writePreflight(out io.Writer, res run.PreflightResult) error {
 		clock, watched := "-", "watched"
 		if h.Clock != nil {
 			clock = fmt.Sprintf("%+.1f ms ±%.1f", *h.Clock, *h.Margin)
+			if off := time.Duration(*h.Clock * float64(time.Millisecond)); off.Abs() >= time.Minute {
+				clock = off.Round(time.Second).String()
+			}
 		}
 		if !h.Watched {
 			watched = "not watched: " + h.Unwatched

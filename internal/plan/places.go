@@ -12,10 +12,16 @@ const officialImage = "docker.io/library/cassandra:"
 
 // places plans what the providers ccm and containers alone have.
 func (b *builder) places(p *topology.Plan, rel release.Release) {
-	if p.TLS != nil && (p.Provider == "ccm" || p.Provider == "containers") {
+	if p.TLS != nil && p.Provider == "containers" {
 		b.problem("tls", "clusters of provider %s speak plain text: their keys are not made yet", p.Provider)
 	}
 	if c := b.spec.CCM; p.Provider == "ccm" {
+		if p.TLS != nil && c.Cluster != "" {
+			b.problem("tls", "is not for a cluster that was there before: its files are not crossring's")
+		}
+		if p.TLS != nil && rel.SeparateTLSPort {
+			b.problem("tls", "is for nodes of ccm from Cassandra 4.0 on: those of %s do not find each other over TLS there", p.Version)
+		}
 		p.CCM = &topology.CCMPlan{Command: c.Command, Cluster: c.Cluster, ConfigDir: c.ConfigDir}
 	}
 	if c := b.spec.Containers; p.Provider == "containers" {

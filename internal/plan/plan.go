@@ -89,7 +89,7 @@ func (b *builder) build() topology.Plan {
 		Tags:     map[string]string{TagCluster: s.Name},
 		Calls:    []string{},
 	}
-	p.TLS = tlsPlan(s.TLS, rel)
+	p.TLS = b.tls(rel)
 	p.HeapMB = cmp.Or(s.HeapMB, heapMB(s.Provider, len(p.Nodes)))
 	dcs := group(p.Nodes)
 	b.tokens(p.Nodes, dcs)

@@ -2,6 +2,7 @@ package preflight
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -145,6 +146,11 @@ func TestNeeds(t *testing.T) {
 		if count[key] != want {
 			t.Errorf("%s: %d, want %d", key, count[key], want)
 		}
+	}
+	// Up to 3.11 TLS has a port of its own, and nothing listens at the other.
+	inv.Plan.TLS, inv.Plan.Rules = &topology.TLSPlan{Internode: true}, nil
+	if ports := InternodePorts(inv, inv.Nodes[0]); !slices.Equal(ports, []int{7001}) {
+		t.Errorf("with TLS nodes are reached at %v", ports)
 	}
 	inv.Remote = nil
 	for _, n := range Needs(inv, nil) {

@@ -127,10 +127,10 @@ func admits(p topology.Plan, from, to string, port int) bool {
 	})
 }
 
-// InternodePorts are the ports at which a node's peers reach it: the storage port,
-// and what else the plan's firewall rules open to other nodes.
+// InternodePorts are the ports at which a node's peers reach it: the storage port, or
+// that of TLS where it has one of its own, and what else the plan's firewall rules open to other nodes.
 func InternodePorts(inv topology.Inventory, n topology.Node) []int {
-	list := []int{n.Ports.Storage}
+	list := []int{inv.Plan.InternodePort(n)}
 	for _, r := range inv.Plan.Rules {
 		of := r.Node == n.Name && r.Port != n.Ports.Native && (r.Source == "group" || strings.HasPrefix(r.Source, "node "))
 		if of && !slices.Contains(list, r.Port) {

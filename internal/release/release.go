@@ -53,7 +53,7 @@ type Release struct {
 	IfNotExistsKeyspace bool // CREATE KEYSPACE IF NOT EXISTS parses
 
 	// TLS.
-	TLSKey    string // kind of key that its suites are made for
+	TLSKey    string // kind of key that its suites are made for; of RSA, for no other
 	PEMStores bool   // reads PEM; the others read JKS
 	HotReload bool   // reads its stores again when it is told
 

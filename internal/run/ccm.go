@@ -43,6 +43,7 @@ func ccmInstall(inv topology.Inventory, sw software) (ccm.Install, error) {
 	}
 	i.Tools = append(append(append([]string{}, rel.NodetoolArgs...), modules...), "-Xmx128m", "-XX:-UsePerfData", "-XX:+UseSerialGC",
 		"-XX:TieredStopAtLevel=1", "-Dlogback.configurationFile=logback-tools.xml")
+	inv.Plan.TLS = nil // keys are a node's own, and stand in its own file
 	rendered, err := yamlgen.Render(inv, inv.Nodes[0], yamlgen.Env{ClassPath: sw.jars.ClassPath, Fresh: true})
 	if err != nil {
 		return i, err

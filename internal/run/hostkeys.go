@@ -43,7 +43,7 @@ func (w World) holdHostKeys(ctx context.Context, c cluster) error {
 	return w.stage("host keys from the consoles of the instances", func() error {
 		wait, cancel := context.WithTimeout(ctx, consoleWait)
 		defer cancel()
-		outputs, err := w.ec2().Console(wait, c.inv, fresh, func(output string) bool { return len(sshhost.ConsoleKeys(output)) > 0 })
+		outputs, err := w.ec2().Console(wait, c.inv, fresh, sshhost.ConsoleDone)
 		if ctx.Err() != nil {
 			return fmt.Errorf("reading the consoles: %w", context.Cause(ctx))
 		}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -114,12 +115,13 @@ type flight struct {
 	req     PreflightRequest
 	token   string
 
-	ends  map[string]*end // by name
-	order []string
-	needs []preflight.Need
-	tried []preflight.Tried
-	bulks []*preflight.Bulk
-	paths []PreflightPath
+	ends   map[string]*end // by name
+	order  []string
+	needs  []preflight.Need
+	tried  []preflight.Tried
+	bulks  []*preflight.Bulk
+	paths  []PreflightPath
+	groups groups
 }
 
 // end is one machine, or this computer.
@@ -263,8 +265,13 @@ func (f *flight) judge(res PreflightResult) (PreflightResult, error) {
 		}
 	}
 	hosts := 0
+	var clocks []string
 	for _, h := range res.Hosts {
-		if h.Problem != "" || h.Clock != nil && h.offBy() > clockLimit {
+		off := h.Clock != nil && h.offBy() > clockLimit
+		if off {
+			clocks = append(clocks, fmt.Sprintf("the clock of %s is %s off", h.Name, h.offBy().Round(time.Second)))
+		}
+		if h.Problem != "" || off {
 			hosts++
 		}
 	}
@@ -275,6 +282,9 @@ func (f *flight) judge(res PreflightResult) (PreflightResult, error) {
 	err := fmt.Errorf("%d of %d needed connections can't be made, or not well", bad, needed)
 	if bad == 0 {
 		err = errors.New("every needed connection can be made, and something is wrong with a machine")
+	}
+	if len(clocks) > 0 {
+		err = fmt.Errorf("%w: %s", err, strings.Join(clocks, ", "))
 	}
 	hint := "crossring preflight " + res.Cluster + " -o json"
 	if bad == needed && needed > 0 {

@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 
 	"crossring/internal/preflight"
 	"crossring/internal/preflight/probe"
-	"crossring/internal/topology"
 	"crossring/provision/local"
 )
 
@@ -29,6 +27,7 @@ func (f *flight) decide(ctx context.Context) error {
 		}
 	}
 	all.Wait()
+	f.readGroups(ctx)
 	traces := f.traces(ctx)
 	faults := f.faults(ctx)
 	for i, n := range f.needs {
@@ -66,6 +65,10 @@ func (f *flight) path(i int, o preflight.Observation) PreflightPath {
 		if big, ok := preflight.DecideBulk(o.Need, *b); !ok {
 			d = big
 		}
+	}
+	if l := f.lack(o.Need, f.addresses(o.Need)); l != nil && d.Kind == preflight.ClosedByGroup {
+		d.Means += "; " + l.String()
+		d.Change = repairs(f.cluster.inv.Plan.Name)
 	}
 	p.Diagnosis, p.Means, p.Change, p.Sure = d.Kind, d.Means, d.Change, d.Sure
 	return p
@@ -141,33 +144,6 @@ func (f *flight) addresses(n preflight.Need) []netip.Addr {
 	add(from.Address)
 	add(from.Private)
 	return list
-}
-
-// group says what the plan's firewall rules make of a connection, on providers that
-// have such rules.
-func (f *flight) group(n preflight.Need, senders []netip.Addr) preflight.Group {
-	if f.cluster.inv.Plan.Provider != "ec2" {
-		return preflight.GroupUnknown
-	}
-	at := map[string]topology.Node{}
-	for _, node := range f.cluster.inv.Nodes {
-		at[node.Name] = node
-	}
-	for _, r := range f.cluster.inv.Plan.Rules {
-		if r.Node != n.To || r.Port != n.Port {
-			continue
-		}
-		switch name, isNode := strings.CutPrefix(r.Source, "node "); {
-		case isNode && name == n.From && n.Address == at[n.To].PublicAddress,
-			r.Source == "group" && n.Address == at[n.To].PrivateAddress && at[n.From].Region == at[n.To].Region:
-			return preflight.GroupUnknown // it should be open: whether it is, EC2 would have to say
-		}
-		// As long as nobody says what this computer's address is there, it may be in it.
-		if p, err := netip.ParsePrefix(r.Source); err == nil && n.From == preflight.Here && (len(senders) == 0 || slices.ContainsFunc(senders, p.Contains)) {
-			return preflight.GroupUnknown
-		}
-	}
-	return preflight.GroupClosed
 }
 
 type traced struct {

@@ -129,11 +129,12 @@ func nodeAddresses(c cluster, n topology.Node) ([]netip.Addr, error) {
 		}
 		all = append(all, ip)
 	}
-	if !c.remote() && !c.rel.BindsOutgoing {
+	if here(c.inv.Plan) && !c.rel.BindsOutgoing {
 		for _, other := range c.inv.Nodes {
-			if other.Name != n.Name && other.Region == n.Region {
-				// From 3.11 on a node binds nothing before it connects. To a private address of
-				// its own region it goes without the WAN, and arrives from 127.0.0.1 here.
+			// From 3.11 on a node binds nothing before it connects. To a private address of
+			// its own region it goes without the WAN, and arrives from 127.0.0.1 here. Nodes
+			// of ccm have no WAN at all.
+			if other.Name != n.Name && (other.Region == n.Region || c.inv.CCM != nil) {
 				return append(all, netip.AddrFrom4([4]byte{127, 0, 0, 1})), nil
 			}
 		}

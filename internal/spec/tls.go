@@ -62,11 +62,6 @@ func defaultsTLS(t TLS) *TLS {
 
 func checkTLS(s Spec, c checker) {
 	t := s.TLS
-	switch s.Provider {
-	case "local", "hosts", "ec2":
-	default:
-		c.bad("tls", "is for the providers local, hosts and ec2, and not for %s", s.Provider)
-	}
 	if t.Key != "" {
 		c.oneOf("tls.key", t.Key, tlsKeys)
 	}

@@ -41,6 +41,10 @@ func (h Host) Put(ctx context.Context, path string, data []byte, mode fs.FileMod
 	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, data) {
 		return os.Chmod(path, mode)
 	}
+	// That of the keys is not ccm's.
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
 	if err := os.WriteFile(path+".new", data, mode); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}

@@ -174,6 +174,7 @@ type box struct {
 func (e engine) start(ctx context.Context, b box) error {
 	args := []string{"run", "--detach", "--tty", "--name", b.name, "--hostname", b.hostname, "--systemd=always",
 		"--network", "ns:/run/netns/" + b.namespace, "--add-host", b.hostname + ":" + b.private, "--cap-add", "SYS_ADMIN",
+		"--cap-add", "NET_ADMIN", // its own firewall can be read, as any host's
 		// lsblk looks there; podman hides it.
 		"--security-opt", "unmask=/sys/dev/block"}
 	if b.memoryMB > 0 {

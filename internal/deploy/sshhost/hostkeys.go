@@ -189,6 +189,15 @@ func Keep(file string, hosts []string) error {
 // keyType is the beginning of a public key.
 var keyType = regexp.MustCompile(`\b(ssh-(rsa|ed25519)|ecdsa-sha2-nistp(256|384|521)) `)
 
+// cloudInitEnd is the last that cloud-init prints, behind the keys.
+var cloudInitEnd = regexp.MustCompile(`(?i)cloud-init v\. \S+ finished at `)
+
+// ConsoleDone says whether a console shows host keys, or will not: some images keep
+// cloud-init from printing them.
+func ConsoleDone(console string) bool {
+	return len(ConsoleKeys(console)) > 0 || cloudInitEnd.MatchString(console)
+}
+
 // ConsoleKeys finds the host keys that cloud-init prints on the console of an
 // instance at its first boot, as in an authorized_keys file.
 func ConsoleKeys(console string) []string {

@@ -353,6 +353,12 @@ func TestConsoleKeys(t *testing.T) {
 	if len(keys) != 1 || keys[0] != s.HostKey {
 		t.Errorf("got %q, want %q", keys, s.HostKey)
 	}
+	if ConsoleDone(console) || !ConsoleDone(console+"-----END SSH HOST KEY KEYS-----\r\n") {
+		t.Error("keys that are still being printed, or were")
+	}
+	if !ConsoleDone("[   30.1] cloud-init[801]: Cloud-init v. 22.4.2 finished at Tue, 10 Nov 2026 10:00:00 +0000. Up 30.09 seconds\r\n") {
+		t.Error("a console that will show no keys is waited for")
+	}
 	prefixed := strings.ReplaceAll(console, s.HostKey, "[   21.5] cloud-init[612]: "+s.HostKey) + "-----END SSH HOST KEY KEYS-----\r\n"
 	if keys := ConsoleKeys(prefixed); len(keys) != 1 || keys[0] != s.HostKey {
 		t.Errorf("behind a prefix: got %q, want %q", keys, s.HostKey)

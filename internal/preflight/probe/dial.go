@@ -73,6 +73,9 @@ func dial(ctx context.Context, r request) preflight.Tried {
 		}
 	}
 	if r.TLS {
+		// Up to 3.11 a server waits for the first word on one connection before it takes the
+		// next.
+		c.Close()
 		t.TLS = handshake(ctx, r)
 	}
 	return t
@@ -123,14 +126,20 @@ func handshake(ctx context.Context, r request) string {
 	if err := c.SetDeadline(time.Now().Add(answerTime)); err != nil {
 		return preflight.TLSSilent
 	}
-	t := tls.Client(c, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10})
+	// A server that wants a certificate of the client refuses this one, but has shown its
+	// own by then.
+	answered := ""
+	t := tls.Client(c, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, VerifyConnection: func(s tls.ConnectionState) error {
+		answered = tls.VersionName(s.Version)
+		return nil
+	}})
 	err = t.HandshakeContext(ctx)
-	var alert tls.AlertError
+	var op *net.OpError
 	switch {
-	case err == nil:
-		return tls.VersionName(t.ConnectionState().Version)
-	case errors.As(err, &alert):
-		return "refused: " + alert.Error()
+	case answered != "":
+		return answered
+	case errors.As(err, &op) && op.Op == "remote error": // an alert, as crypto/tls has it
+		return "refused: " + op.Err.Error()
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return preflight.TLSSilent
 	}

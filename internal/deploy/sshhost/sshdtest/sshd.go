@@ -126,6 +126,20 @@ func (s *Server) ChangeHostKey(t testing.TB) {
 	s.Restart(t)
 }
 
+// SetEnv starts it again, with environment variables for the sessions to come in place
+// of those that an earlier call has set.
+func (s *Server) SetEnv(t testing.TB, env ...string) {
+	t.Helper()
+	config := filepath.Join(s.dir, "sshd_config")
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, _, _ := strings.Cut(string(text), "SetEnv ")
+	write(t, config, []byte(before+"SetEnv "+strings.Join(env, " ")+"\n"))
+	s.Restart(t)
+}
+
 // Log is what it has logged so far.
 func (s *Server) Log() string {
 	text, _ := os.ReadFile(filepath.Join(s.dir, "log")) // none is empty

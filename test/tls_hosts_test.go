@@ -1,0 +1,205 @@
+package test
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"encoding/pem"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"crossring/internal/pki/store"
+	"crossring/internal/report"
+	"crossring/internal/run"
+	"crossring/internal/topology"
+)
+
+// TestTLSOnHosts is a ring with TLS on machines of their own, which are namespaces
+// with a real sshd each, behind a NAT: rows written in one region and read in the
+// other by loaders on the machines, those whom the real servers must refuse, and keys
+// that do not leave their machine.
+func TestTLSOnHosts(t *testing.T) {
+	needLong(t)
+	for _, version := range []string{"5.0.5", "1.2.19"} {
+		t.Run(version, func(t *testing.T) {
+			l := newLab(t)
+			l.machines = l.machines[:2]
+			secureHosts(t, l, version)
+		})
+	}
+}
+
+func secureHosts(t *testing.T, l *lab, version string) {
+	h := newHome(t)
+	must := func(args ...string) result {
+		t.Helper()
+		r := l.run(t.Context(), h, args...)
+		if r.code != 0 {
+			t.Fatal(r)
+		}
+		return r
+	}
+	t.Cleanup(func() { l.run(context.Background(), h, "down", "lab", "--no-collect") })
+	up := decode[run.UpResult](t, must("up", "-f", l.specOf(t, version, "tls: {}\n"), "-o", "json"))
+	inv := up.Inventory
+	if up.Ring == nil || len(up.Ring.Mismatches) != 0 || len(up.Ring.Datacenters) != 2 {
+		t.Fatalf("%+v", up.Ring)
+	}
+	keys := nodeKeys(t, h, inv)
+	staysThere(t, h, inv, keys)
+
+	const rows = 2000
+	doc := decode[report.Document](t, must("repro", "lab", "--rows", fmt.Sprint(rows), "-o", "json"))
+	if doc.Write == nil || doc.Write.Acknowledged != rows || doc.Read == nil || doc.Read.Found != rows {
+		t.Fatalf("%+v, %+v", doc.Write, doc.Read)
+	}
+	if doc.Write.Connections == nil || doc.Write.Connections.FullHandshakes == 0 || doc.Read.Connections == nil || doc.Read.Connections.FullHandshakes == 0 {
+		t.Errorf("the loaders did not speak TLS: %+v, %+v", doc.Write.Connections, doc.Read.Connections)
+	}
+	for _, raw := range []string{"write-us-east-1-1.raw", "read-us-west-2-1.raw"} { // of the loaders there
+		if _, err := os.Stat(filepath.Join(doc.RunDir, raw)); err != nil {
+			t.Error(err)
+		}
+	}
+	must("cql", "lab:2", "SELECT data_center FROM system.local")
+	answersTLS(t, decode[run.PreflightResult](t, must("preflight", "lab", "--bandwidth", "0s", "-o", "json")))
+	l.inside(t, "op", func() { refusals(t, h, inv, l.machines[0].public, operatorSeenAs) })
+	must("ring", "lab")
+
+	// The same certificates, and the same keys, after a restart.
+	must("restart", "lab:2")
+	must("ring", "lab")
+	if again := nodeKeys(t, h, inv); !slices.EqualFunc(keys, again, func(a, b []byte) bool { return bytes.Equal(a, b) }) {
+		t.Error("a restart made new keys")
+	}
+	must("down", "lab") // and fetches logs and configuration
+	staysThere(t, h, inv, keys)
+	for _, m := range l.machines {
+		if _, err := os.Stat(m.root); !os.IsNotExist(err) {
+			t.Errorf("%s is still there: %v", m.root, err)
+		}
+	}
+}
+
+// answersTLS sees that every port that a running ring with TLS has answers in it.
+func answersTLS(t *testing.T, res run.PreflightResult) {
+	t.Helper()
+	checkRunningPreflight(t, res)
+	for _, p := range res.Paths {
+		if p.Purpose != "ssh" && !strings.HasPrefix(p.TLS, "TLS 1.") {
+			t.Errorf("%s to %s port %d: TLS %q", p.From, p.To, p.Port, p.TLS)
+		}
+	}
+}
+
+// nodeKeys are the secret parts of the nodes' keys, as they lie in their stores, which
+// nobody else may read and beside which lies nothing that they were made of.
+func nodeKeys(t *testing.T, h home, inv topology.Inventory) (secrets [][]byte) {
+	t.Helper()
+	password, err := run.ReadPassword(filepath.Join(h.state, "clusters", inv.Plan.Name, "tls", "password"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range inv.Nodes {
+		found, err := filepath.Glob(filepath.Join(n.Layout.TLSDir(), "*"))
+		if err != nil || len(found) != 3 {
+			t.Errorf("%s has %v (%v), want a key store, a trust store and the chain", n.Name, found, err)
+		}
+		for _, file := range found {
+			if !strings.HasPrefix(filepath.Base(file), "node.") {
+				continue
+			}
+			info, err := os.Stat(file)
+			if err != nil || info.Mode().Perm() != 0o600 {
+				t.Errorf("%s: %v (%v)", file, info.Mode(), err)
+			}
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, err := store.Read(data, password)
+			if err != nil {
+				t.Fatalf("%s: %v", file, err)
+			}
+			secrets = append(secrets, secretOf(t, c.Key))
+		}
+	}
+	if len(secrets) != len(inv.Nodes) {
+		t.Fatalf("%d keys of %d nodes", len(secrets), len(inv.Nodes))
+	}
+	return secrets
+}
+
+func secretOf(t *testing.T, key crypto.Signer) []byte {
+	t.Helper()
+	switch k := key.(type) {
+	case *ecdsa.PrivateKey:
+		secret, err := k.Bytes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return secret
+	case *rsa.PrivateKey:
+		return k.Primes[0].Bytes()
+	}
+	t.Fatalf("a key of kind %T", key)
+	return nil
+}
+
+// staysThere looks for keys in all that the operator keeps. The client's own is there,
+// and has to be found.
+func staysThere(t *testing.T, h home, inv topology.Inventory, secrets [][]byte) {
+	t.Helper()
+	client := filepath.Join(h.state, "clusters", inv.Plan.Name, "tls", "client.pem")
+	if data, err := os.ReadFile(client); err == nil { // until down
+		c, err := store.Read(data, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if at := holders(t, h.state, secretOf(t, c.Key)); !slices.Equal(at, []string{client}) {
+			t.Errorf("the client's key is in %v", at)
+		}
+	}
+	for _, secret := range secrets {
+		if at := holders(t, h.state, secret); len(at) > 0 {
+			t.Errorf("a node's key is in %v", at)
+		}
+	}
+}
+
+// holders are the files that have a key in them, as it is or as PEM has it. A store
+// of Java's would hide it, so there may be none.
+func holders(t *testing.T, dir string, secret []byte) (list []string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		all := slices.Clone(data)
+		for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+			all = append(all, block.Bytes...)
+		}
+		if bytes.Contains(all, secret) {
+			list = append(list, path)
+		}
+		if kind := store.Detect(data); kind == store.JKS || kind == store.PKCS12 {
+			t.Errorf("%s is a key store", path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
