@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"crossring/internal/topology"
 )
@@ -30,6 +31,28 @@ func TestInventoryIsReadAsWritten(t *testing.T) {
 	left, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*"))
 	if err != nil || len(left) != 1 {
 		t.Errorf("%v, %v", left, err)
+	}
+}
+
+func TestUpdateInventoryKeepsTheAge(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "inventory.json")
+	if err := UpdateInventory(path, topology.Inventory{}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("nothing to update gave %v", err)
+	}
+	if err := WriteInventory(path, topology.Inventory{}); err != nil {
+		t.Fatal(err)
+	}
+	old := time.Now().Add(-time.Hour).Truncate(time.Second)
+	if err := os.Chtimes(path, old, old); err != nil {
+		t.Fatal(err)
+	}
+	if err := UpdateInventory(path, topology.Inventory{Plan: topology.Plan{Name: "b"}}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := ReadInventory(path)
+	info, statErr := os.Stat(path)
+	if err != nil || statErr != nil || got.Plan.Name != "b" || !info.ModTime().Equal(old) {
+		t.Errorf("%+v, %v, %v, %v", got, err, info, statErr)
 	}
 }
 
