@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -93,22 +94,26 @@ const knownHosts = "known_hosts"
 // just now has to boot first.
 const bootWait = 5 * time.Minute
 
-func connectionKey(inv topology.Inventory, node string) string { return inv.Remote.ID + " " + node }
+// connectionsOf begins the keys of a node's connections: it may come to another machine.
+func connectionsOf(inv topology.Inventory, node string) string {
+	return inv.Remote.ID + " " + node + " "
+}
 
-// disconnect forgets the machine of a node: there may be another one of that name.
+// disconnect forgets the machines of a node.
 func (w World) disconnect(inv topology.Inventory, node string) error {
 	if w.Connections == nil || inv.Remote == nil {
 		return nil
 	}
 	w.Connections.mu.Lock()
 	defer w.Connections.mu.Unlock()
-	key := connectionKey(inv, node)
-	c, ok := w.Connections.clients[key]
-	if !ok {
-		return nil
+	var err error
+	for key, c := range w.Connections.clients {
+		if strings.HasPrefix(key, connectionsOf(inv, node)) {
+			delete(w.Connections.clients, key)
+			err = errors.Join(err, c.Close())
+		}
 	}
-	delete(w.Connections.clients, key)
-	return c.Close()
+	return err
 }
 
 // client reaches the machine of a node.
@@ -121,7 +126,7 @@ func (w World) client(inv topology.Inventory, n topology.Node) (*sshhost.Client,
 	}
 	w.Connections.mu.Lock()
 	defer w.Connections.mu.Unlock()
-	key := connectionKey(inv, n.Name)
+	key := connectionsOf(inv, n.Name) + net.JoinHostPort(n.Host.Address, strconv.Itoa(n.Host.Port))
 	if c, ok := w.Connections.clients[key]; ok {
 		return c, nil
 	}
