@@ -232,6 +232,7 @@ func (k *keeper) close() {
 func (k *keeper) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
+		k.nodes.settle(r.Context())
 		answer(w, Status{
 			PID: os.Getpid(), Nodes: k.nodes.snapshot(),
 			Lines: k.wan.Lines(), Refused: k.wan.Refused(), RTT: k.wan.Measured(),

@@ -92,29 +92,32 @@ func (t *nodeTable) note(err error) {
 	}
 }
 
-// awaitEnd waits for a node's server that has been killed, so that it is not taken for
-// one that runs.
-func (t *nodeTable) awaitEnd(ctx context.Context, name string) error {
+// settle waits for the servers that have been killed and are not gone yet, so that they
+// are not taken for ones that run: up to 10 s, which is long for that.
+func (t *nodeTable) settle(ctx context.Context) {
+	const most = 10 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
 	t.mu.Lock()
-	r := t.nodes[name]
-	dying := r != nil && r.Running && procs.Ending(r.proc)
-	t.mu.Unlock()
-	if !dying {
-		return nil
+	var ending []*running
+	for _, r := range t.nodes {
+		if r.Running && procs.Ending(r.proc) {
+			ending = append(ending, r)
+		}
 	}
-	select {
-	case <-r.done:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("start %s: waiting for the end of the server that was killed: %w", name, ctx.Err())
+	t.mu.Unlock()
+	for _, r := range ending {
+		select {
+		case <-r.done:
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 
 // start starts a node unless it runs.
 func (t *nodeTable) start(ctx context.Context, req startRequest) error {
-	if err := t.awaitEnd(ctx, req.Node); err != nil {
-		return err
-	}
+	t.settle(ctx)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if r := t.nodes[req.Node]; r != nil && r.Running {
@@ -205,11 +208,7 @@ func (t *nodeTable) snapshot() map[string]topology.Process {
 	defer t.mu.Unlock()
 	all := make(map[string]topology.Process, len(t.nodes))
 	for name, r := range t.nodes {
-		p := r.Process
-		if p.Running && procs.Ending(r.proc) {
-			p.Running, p.Ended = false, "killed a moment ago"
-		}
-		all[name] = p
+		all[name] = r.Process
 	}
 	return all
 }
