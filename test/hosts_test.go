@@ -35,7 +35,7 @@ func newMachine(t *testing.T, i int) machine {
 	t.Helper()
 	return machine{
 		Server: sshdtest.Start(t, "127.0.0.1"), root: filepath.Join(t.TempDir(), "machine"),
-		address: fmt.Sprintf("127.251.%d.1", i+1), jolokia: 18778 + i,
+		address: machineAddress(t, i, 0), jolokia: jolokiaPort(t, i),
 	}
 }
 

@@ -78,7 +78,7 @@ func layHosts(t *testing.T, h home, c cell) ground {
 			m := sshdtest.Start(t, "127.0.0.1")
 			root := filepath.Join(t.TempDir(), "machine")
 			fmt.Fprintf(&inv, "  - {address: %s, port: %d, user: %s, identity_file: %s, host_keys: [%q]", m.Address, m.Port, m.User, m.Identity, m.HostKey)
-			fmt.Fprintf(&inv, ", region: %s, zone: %s, public: 127.251.%d.%d, root: %s, jolokia_port: %d}\n", z.region, z.zone(), i+1, n+1, root, 18778+len(roots))
+			fmt.Fprintf(&inv, ", region: %s, zone: %s, public: %s, root: %s, jolokia_port: %d}\n", z.region, z.zone(), machineAddress(t, i, n), root, jolokiaPort(t, len(roots)))
 			roots = append(roots, root)
 		}
 	}
