@@ -8,7 +8,7 @@ ALL_VERSIONS := $(patsubst internal/jars/poms/%.xml,%,$(wildcard internal/jars/p
 # Packages without real servers; ./test has those, and runs alone.
 UNIT = $$(go list ./... | grep -v '^crossring/test')
 
-.PHONY: help build demo repro test test-long long-clusters long-elsewhere matrix bench fuzz lint clean
+.PHONY: help build demo repro test test-long long-clusters long-aws matrix bench fuzz lint clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -36,15 +36,13 @@ test-long: ## every version, bigger clusters, more kills (at most 90 minutes)
 	$(MAKE) lint
 	CROSSRING_LONG=1 go test -race -timeout 85m $(UNIT)
 	CGO_ENABLED=1 go test -tags pkcs11 -run TestToken ./internal/pki
-	$(MAKE) -k -j 2 long-clusters long-elsewhere
+	$(MAKE) -k -j 3 long-clusters long-aws matrix
 
-# The halves of test-long that take long, side by side: much of either is waiting.
+# What takes long goes side by side: much of each is waiting.
 long-clusters:
 	CROSSRING_LONG=1 go test -count 1 -timeout 85m -skip '^TestMatrix$$' ./test
-long-elsewhere:
-	@failed=0; \
-	    CROSSRING_LONG=1 go test -count 1 -p 1 -timeout 85m ./test/awsfault ./test/awslab || failed=1; \
-	    $(MAKE) matrix || failed=1; exit $$failed
+long-aws:
+	CROSSRING_LONG=1 go test -count 1 -p 1 -timeout 85m ./test/awsfault ./test/awslab
 
 matrix: ## version x provider x partitioner x topology, as a table (MATRIX=all: every cell)
 	@sh scripts/setup.sh $(ALL_VERSIONS)
