@@ -59,7 +59,7 @@ func TestJVMArgs(t *testing.T) {
 			"-Dcassandra.config=file:///state/a%20b/us-west-2-1/conf/cassandra.yaml",
 			"-Dcassandra-rackdc.properties=file:///state/a%20b/us-west-2-1/conf/cassandra-rackdc.properties",
 			"-Dcassandra.storagedir=" + root, "-Dcassandra.logdir=" + root + "/log", "-Dcassandra-foreground=yes",
-			"-Dcassandra.ring_delay_ms=900", "-Dcassandra.skip_wait_for_gossip_to_settle=0",
+			"-Dcassandra.skip_wait_for_gossip_to_settle=0",
 			"-Dhttp.proxyHost=127.9.3.1", "-Dhttp.proxyPort=8999",
 			"-javaagent:/opt/cassandra/lib/jolokia-agent.jar=port=8778,host=127.9.3.1,discoveryEnabled=false",
 			"-XX:SharedArchiveFile=/cache/classes.jsa", "-XX:TieredStopAtLevel=1",
@@ -72,6 +72,13 @@ func TestJVMArgs(t *testing.T) {
 		}
 		if rel.Jamm {
 			want = append(want, "-javaagent:/opt/cassandra/lib/jamm.jar", "--add-exports="+release.ModernExportsTo)
+		}
+		// A short delay alone would have nodes that start slowly forgotten.
+		delay, quarantine := "-Dcassandra.ring_delay_ms=900", "-Dcassandra.gossip_quarantine_delay_ms=60000"
+		if rel.QuarantineDelay {
+			want = append(want, delay, quarantine)
+		} else if count(args, delay) != 0 || count(args, quarantine) != 0 {
+			t.Errorf("delays of its own: %q", args)
 		}
 		for _, arg := range want {
 			if n := count(args, arg); n != 1 {

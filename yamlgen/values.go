@@ -112,7 +112,7 @@ func newValues(inv topology.Inventory, node topology.Node, env Env, rel release.
 		ReleaseJVM: rel.JVM, EnvJVM: env.JVM,
 		Exports: toUnnamed(rel.Exports), Opens: toUnnamed(rel.Opens),
 		JolokiaHost: "127.0.0.1", RMIHost: node.RMIHost(), JMXPort: node.Ports.JMX, JMXByJVM: rel.JMXByJVM, MetadataPort: node.Ports.Metadata,
-		CDSArchive: env.CDSArchive, ProcID: env.ProcID, Fresh: env.Fresh, RingDelayMS: ringDelay(onOneComputer(p), node),
+		CDSArchive: env.CDSArchive, ProcID: env.ProcID, Fresh: env.Fresh, RingDelayMS: ringDelay(onOneComputer(p), rel, node),
 		Java: env.Java, User: env.User, ArgFile: "@" + path.Join(l.Conf, JVMOptions), Main: rel.Main,
 	}
 	if p.TLS != nil {
@@ -230,14 +230,16 @@ func or[T comparable](v, otherwise T) T {
 	return v
 }
 
-// ringDelay is how long, in milliseconds, a node of a fresh ring looks for
-// others: a seed starts alone after that, any other node ends itself. Cassandra
-// looks at the clock once a second, and goes on when more than the delay has passed:
-// on one computer, where nothing is far, one second is enough.
-func ringDelay(local bool, n topology.Node) int {
+// ringDelay is how long, in milliseconds, a node of a fresh ring looks for others: a
+// seed starts alone after that, any other node ends itself. Cassandra looks at the
+// clock once a second, and goes on when more than the delay has passed: on one
+// computer, where nothing is far, one second is enough. It is 0, for Cassandra's own
+// half a minute, where the same delay also says how long a starting node may be silent
+// before the others forget it, as a seed for good.
+func ringDelay(local bool, rel release.Release, n topology.Node) int {
 	switch {
-	case !n.Seed:
-		return 30000
+	case !n.Seed || !rel.QuarantineDelay:
+		return 0
 	case local:
 		return 900
 	}

@@ -87,6 +87,9 @@ func (g *grow) boot(ctx context.Context, s topology.Step, replaces string) error
 	var jvm []string
 	if !g.remote() {
 		jvm = append(jvm, fmt.Sprintf("-Dcassandra.ring_delay_ms=%d", joinDelayMS))
+		if g.rel.QuarantineDelay {
+			jvm = append(jvm, "-Dcassandra.gossip_quarantine_delay_ms=60000") // else it would be twice the other
+		}
 	}
 	if replaces != "" {
 		jvm = append(jvm, "-Dcassandra.replace_address_first_boot="+replaces)

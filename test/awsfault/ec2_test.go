@@ -212,10 +212,16 @@ func (b *bench) inChild(t *testing.T, verb string) {
 	cmd.Env = append(os.Environ(), childPlan+"="+file, childState+"="+b.provider.StateDir, childVerb+"="+verb)
 	out := &strings.Builder{}
 	cmd.Stdout, cmd.Stderr = out, out
+	// The first call may arrive before Start is back.
+	started := make(chan struct{})
+	b.proxy.Kill = func() {
+		<-started
+		_ = cmd.Process.Kill()
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	b.proxy.Kill = func() { _ = cmd.Process.Kill() }
+	close(started)
 	err = cmd.Wait()
 	if b.proxy.Reached() && cmd.ProcessState.Exited() {
 		t.Errorf("the process was to be killed, and ended by itself: %v\n%s", err, out)
