@@ -111,6 +111,7 @@ func waitReady(ctx context.Context, t Target, ready func(context.Context, topolo
 	const every = 100 * time.Millisecond
 	tick := time.NewTicker(every)
 	defer tick.Stop()
+	var last error // what kept it, not that the time for asking was over
 	for {
 		p, err := t.Host.State(ctx)
 		if err == nil && !p.Running {
@@ -126,10 +127,13 @@ func waitReady(ctx context.Context, t Target, ready func(context.Context, topolo
 		if err == nil {
 			return nil
 		}
+		if ctx.Err() == nil || last == nil {
+			last = err
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("waiting for the server to answer: %w (last: %w)", context.Cause(ctx), err)
+			return fmt.Errorf("waiting for the server to answer: %w (last: %w)", context.Cause(ctx), last)
 		}
 	}
 }

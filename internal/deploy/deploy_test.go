@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -247,6 +248,27 @@ func TestReadyGivesUp(t *testing.T) {
 	if err == nil || err.Error() != want || !errors.Is(err, cause) || !errors.Is(err, notYet) {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
+}
+
+// The last try is cut off by the deadline: what kept it before is the news.
+func TestReadySaysWhatWasWrong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		targets, _ := three()
+		wrong := errors.New("no cipher suites in common")
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		var asked atomic.Int32
+		err := Ready(ctx, targets[:1], func(ctx context.Context, _ topology.Node) error {
+			if asked.Add(1) == 1 {
+				return wrong
+			}
+			<-ctx.Done()
+			return ctx.Err()
+		})
+		if !errors.Is(err, wrong) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+	})
 }
 
 // lostError is a host that will not come back by itself.
