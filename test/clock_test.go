@@ -17,6 +17,7 @@ import (
 // A machine whose clock is a day off, as all that runs in its sessions has it: preflight
 // says so, and up refuses it.
 func TestMachineADayOff(t *testing.T) {
+	needLong(t)
 	lib := faketime(t)
 	l := newLab(t)
 	l.machines = l.machines[:2]

@@ -17,6 +17,9 @@ import (
 // host that shows another one is refused at the first connection, and one that
 // changes its keys afterwards at the next.
 func TestHostKeys(t *testing.T) {
+	if !long() {
+		t.Skip("runs in make test-long (CROSSRING_LONG=1): it takes a minute of both processors")
+	}
 	needLab(t)
 	publish(t, "1.2.19")
 	o := newOperator(t)
