@@ -22,9 +22,10 @@ func TestProgramReplaces(t *testing.T) {
 	y := newTypist(t)
 	y.run(0, "up", "-f", y.spec(twoRegions), provision)
 	before := b.stock(t)
-	bigger := y.spec(strings.Replace(twoRegions, "[{region: us-east-1}", "[{region: us-east-1, nodes: 2}", 1))
+	// A node more alone would be a change; other machines can't be.
+	bigger := y.spec(strings.NewReplacer("[{region: us-east-1}", "[{region: us-east-1, nodes: 2}", "m5.xlarge", "m5.2xlarge").Replace(twoRegions))
 	b.proxy.Arm(nil)
-	if out := y.run(8, "up", "-f", bigger, provision); !strings.Contains(out, "nodes: 1 → 2") || !strings.Contains(out, "--replace") {
+	if out := y.run(8, "up", "-f", bigger, provision); !strings.Contains(out, "nodes: 1 → 2") || !strings.Contains(out, "m5.2xlarge") || !strings.Contains(out, "--replace") {
 		t.Errorf("another spec: %s", out)
 	}
 	if out := y.run(2, "up", "-f", bigger, "--replace", "--no-collect", provision); !strings.Contains(out, "--replace --yes") {
