@@ -82,6 +82,10 @@ func TestProgramElsewhere(t *testing.T) {
 		t.Errorf("down --ec2 --yes: %s", out)
 	}
 	b.none(t)
+	if os.Getenv("CROSSRING_LONG") == "" {
+		t.Log("make test-long (CROSSRING_LONG=1) has the rest: down looks for more than a minute for what somebody else removed")
+		return
+	}
 	// What it was made from knows when it looks.
 	y.run(0, "down", "fault", "--yes", "--no-collect")
 }
