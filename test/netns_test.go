@@ -144,6 +144,16 @@ func (l *lab) run(ctx context.Context, h home, args ...string) result {
 	return h.finish(l.command(ctx, h, args...), args)
 }
 
+// must is run of what has to end well.
+func (l *lab) must(t *testing.T, h home, args ...string) result {
+	t.Helper()
+	r := l.run(t.Context(), h, args...)
+	if r.code != 0 {
+		t.Fatal(r)
+	}
+	return r
+}
+
 // command is the program as the operator runs it, not yet started.
 func (l *lab) command(ctx context.Context, h home, args ...string) *exec.Cmd {
 	cmd := h.command(ctx, args...)

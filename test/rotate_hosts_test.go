@@ -38,22 +38,9 @@ func rotateHosts(t *testing.T, l *lab, version string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	must := func(args ...string) result {
-		t.Helper()
-		r := l.run(t.Context(), h, args...)
-		if r.code != 0 {
-			t.Fatal(r)
-		}
-		return r
-	}
-	file := l.spec(t)
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	writeFile(t, file, strings.Replace(string(text), `"5.0.5"`, strconv.Quote(version), 1)+"tls: {}\n")
+	must := func(args ...string) result { t.Helper(); return l.must(t, h, args...) }
 	t.Cleanup(func() { l.run(context.Background(), h, "down", "lab", "--no-collect") })
-	inv := decode[run.UpResult](t, must("up", "-f", file, "-o", "json")).Inventory
+	inv := decode[run.UpResult](t, must("up", "-f", l.specOf(t, version, "tls: {}\n"), "-o", "json")).Inventory
 	c := cluster{h, "lab"}
 	dir := filepath.Join(h.state, "clusters", "lab")
 	before, pids := keysOnMachines(t, inv, dir), pidsOf(statesThrough(t, l, h))
@@ -92,10 +79,7 @@ func rotateHosts(t *testing.T, l *lab, version string) {
 
 func statesThrough(t *testing.T, l *lab, h home) map[string]topology.Process {
 	t.Helper()
-	r := l.run(t.Context(), h, "start", "lab", "-o", "json")
-	if r.code != 0 {
-		t.Fatal(r)
-	}
+	r := l.must(t, h, "start", "lab", "-o", "json")
 	all := map[string]topology.Process{}
 	for _, p := range decode[run.NodesResult](t, r).Nodes {
 		all[p.Node] = p

@@ -38,14 +38,7 @@ func TestTLSOnHosts(t *testing.T) {
 
 func secureHosts(t *testing.T, l *lab, version string) {
 	h := newHome(t)
-	must := func(args ...string) result {
-		t.Helper()
-		r := l.run(t.Context(), h, args...)
-		if r.code != 0 {
-			t.Fatal(r)
-		}
-		return r
-	}
+	must := func(args ...string) result { t.Helper(); return l.must(t, h, args...) }
 	t.Cleanup(func() { l.run(context.Background(), h, "down", "lab", "--no-collect") })
 	up := decode[run.UpResult](t, must("up", "-f", l.specOf(t, version, "tls: {}\n"), "-o", "json"))
 	inv := up.Inventory

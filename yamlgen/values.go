@@ -53,6 +53,7 @@ type values struct {
 	CDSArchive, ProcID            string
 	Fresh                         bool
 	RingDelayMS                   int
+	Quarantine                    string
 	Java, User, ArgFile, Main     string
 }
 
@@ -112,7 +113,7 @@ func newValues(inv topology.Inventory, node topology.Node, env Env, rel release.
 		ReleaseJVM: rel.JVM, EnvJVM: env.JVM,
 		Exports: toUnnamed(rel.Exports), Opens: toUnnamed(rel.Opens),
 		JolokiaHost: "127.0.0.1", RMIHost: node.RMIHost(), JMXPort: node.Ports.JMX, JMXByJVM: rel.JMXByJVM, MetadataPort: node.Ports.Metadata,
-		CDSArchive: env.CDSArchive, ProcID: env.ProcID, Fresh: env.Fresh, RingDelayMS: ringDelay(onOneComputer(p), rel, node),
+		CDSArchive: env.CDSArchive, ProcID: env.ProcID, Fresh: env.Fresh, RingDelayMS: ringDelay(onOneComputer(p), rel, node), Quarantine: Quarantine,
 		Java: env.Java, User: env.User, ArgFile: "@" + path.Join(l.Conf, JVMOptions), Main: rel.Main,
 	}
 	if p.TLS != nil {
@@ -229,6 +230,12 @@ func or[T comparable](v, otherwise T) T {
 	}
 	return v
 }
+
+// Quarantine is the option of the JVM that keeps a short ring_delay_ms from having nodes
+// forgotten that start slowly: half of it is how long those may be silent, and Cassandra
+// makes it twice ring_delay_ms where it is not given. It is for releases with
+// release.Release.QuarantineDelay.
+const Quarantine = "-Dcassandra.gossip_quarantine_delay_ms=60000"
 
 // ringDelay is how long, in milliseconds, a node of a fresh ring looks for others: a
 // seed starts alone after that, any other node ends itself. Cassandra looks at the

@@ -2,7 +2,6 @@ package run
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -204,21 +203,12 @@ func sameNames(a, b []string) bool {
 
 // readChange reads the change under way; nil is none.
 func readChange(dir string) (*savedChange, error) {
-	data, err := os.ReadFile(filepath.Join(dir, changeFile))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
+	path := filepath.Join(dir, changeFile)
+	saved, err := readUnderWay[savedChange](path, "change")
+	if err == nil && saved != nil && saved.Plan.Change == nil {
+		return nil, fmt.Errorf("read %s: there is no change in it", path)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read the change under way: %w", err)
-	}
-	var saved savedChange
-	if err := json.Unmarshal(data, &saved); err != nil {
-		return nil, fmt.Errorf("read %s: %w", filepath.Join(dir, changeFile), err)
-	}
-	if saved.Plan.Change == nil {
-		return nil, fmt.Errorf("read %s: there is no change in it", filepath.Join(dir, changeFile))
-	}
-	return &saved, nil
+	return saved, err
 }
 
 // writeChange writes the change down before anything of it is done.
@@ -235,11 +225,5 @@ func endChange(dir string, saved savedChange) error {
 	if err := writeSpec(dir, saved.Spec); err != nil {
 		return err
 	}
-	// The change goes first: without its journal it would be begun again.
-	for _, name := range []string{changeFile, changeJournal} {
-		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("end the change: %w", err)
-		}
-	}
-	return nil
+	return endUnderWay(dir, "change", changeFile, changeJournal)
 }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"crossring/internal/deploy"
-	"crossring/internal/journal"
 	"crossring/internal/topology"
 	"crossring/ringcheck"
 )
@@ -23,7 +22,6 @@ type grow struct {
 	places  places
 	saved   savedChange
 	sw      software
-	journal *journal.Journal
 	timeout time.Duration // of a step, apart from what it moves
 }
 
@@ -111,66 +109,42 @@ func (g *grow) restart(ctx context.Context, done map[string]bool) error {
 
 // steps does the steps that have not been done.
 func (g *grow) steps(ctx context.Context) error {
-	j, entries, err := journal.Open(filepath.Join(g.dir, changeJournal))
+	j, err := openSteps(filepath.Join(g.dir, changeJournal), "step")
 	if err != nil {
 		return err
 	}
-	g.journal = j
-	done := map[string]bool{}
-	for _, e := range entries {
-		if e.Phase == journal.PhaseResult && e.Error == "" {
-			done[e.ID] = true
-		}
-	}
-	if err := g.restart(ctx, done); err != nil {
+	if err := g.restart(ctx, j.done); err != nil {
 		return errors.Join(err, j.Close())
 	}
 	all := g.saved.Plan.Change.Steps
 	for _, s := range all {
-		if done[s.ID()] {
+		if j.done[s.ID()] {
 			continue
 		}
-		if err := g.step(ctx, s, len(all)); err != nil {
+		one := journaledStep{number: s.Number, of: len(all), id: s.ID(), text: Describe(s), step: s, patience: g.patience(s)}
+		if err := g.journaled(ctx, j, one, func(ctx context.Context) error { return g.do(ctx, s) }); err != nil {
 			return errors.Join(err, j.Close())
 		}
 	}
 	return j.Close()
 }
 
-// journalStep is the kind of the entries of a change's journal.
-const journalStep = "step"
-
-func (g *grow) step(ctx context.Context, s topology.Step, of int) error {
-	text := fmt.Sprintf("%d of %d: %s", s.Number, of, Describe(s))
-	pending := slices.ContainsFunc(g.journal.Pending(), func(e journal.Entry) bool { return e.ID == s.ID() })
-	if pending {
-		text += ", which was begun"
-	} else if err := g.journal.Intent(journalStep, s.ID(), s); err != nil {
-		return err
+func (g *grow) do(ctx context.Context, s topology.Step) error {
+	switch s.Kind {
+	case topology.StepJoin:
+		return g.join(ctx, s)
+	case topology.StepReplace:
+		return g.replace(ctx, s)
+	case topology.StepDecommission:
+		return g.decommission(ctx, s)
+	case topology.StepMove:
+		return g.move(ctx, s)
+	case topology.StepCleanup:
+		return g.cleanup(ctx, s)
+	case topology.StepSeeds:
+		return g.seeds(ctx)
 	}
-	err := g.stage(text, func() error {
-		ctx, cancel := context.WithTimeoutCause(ctx, g.patience(s), fmt.Errorf("%s took longer than %s", s.ID(), g.patience(s)))
-		defer cancel()
-		switch s.Kind {
-		case topology.StepJoin:
-			return g.join(ctx, s)
-		case topology.StepReplace:
-			return g.replace(ctx, s)
-		case topology.StepDecommission:
-			return g.decommission(ctx, s)
-		case topology.StepMove:
-			return g.move(ctx, s)
-		case topology.StepCleanup:
-			return g.cleanup(ctx, s)
-		case topology.StepSeeds:
-			return g.seeds(ctx)
-		}
-		return fmt.Errorf("no step is called %q", s.Kind)
-	})
-	if err != nil {
-		err = fmt.Errorf("step %d of %d, %s: %w", s.Number, of, s.ID(), err)
-	}
-	return errors.Join(err, g.journal.Result(journalStep, s.ID(), nil, err))
+	return fmt.Errorf("no step is called %q", s.Kind)
 }
 
 // patience is how long a step may take: what it moves has at least a megabyte a

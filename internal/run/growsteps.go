@@ -11,6 +11,7 @@ import (
 	"crossring/internal/deploy"
 	"crossring/internal/topology"
 	"crossring/ringcheck"
+	"crossring/yamlgen"
 )
 
 // joinDelayMS is Cassandra's ring_delay_ms of a node that joins a local ring: how long
@@ -88,7 +89,7 @@ func (g *grow) boot(ctx context.Context, s topology.Step, replaces string) error
 	if !g.remote() {
 		jvm = append(jvm, fmt.Sprintf("-Dcassandra.ring_delay_ms=%d", joinDelayMS))
 		if g.rel.QuarantineDelay {
-			jvm = append(jvm, "-Dcassandra.gossip_quarantine_delay_ms=60000") // else it would be twice the other
+			jvm = append(jvm, yamlgen.Quarantine)
 		}
 	}
 	if replaces != "" {

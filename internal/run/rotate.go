@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"crossring/internal/deploy"
@@ -55,8 +54,7 @@ const stepPatience = 15 * time.Minute
 type rotator struct {
 	World
 	cluster
-	saved   rotation
-	journal *journal.Journal
+	saved rotation
 }
 
 // Rotate gives the nodes of a running cluster, one after another, new keys and
@@ -201,26 +199,20 @@ func (r *rotator) awaitAll(ctx context.Context, timeout time.Duration) error {
 
 // run does the steps that have not been done.
 func (r *rotator) run(ctx context.Context, until string, res *RotateResult) error {
-	j, entries, err := journal.Open(filepath.Join(r.dir, rotationJournal))
+	j, err := openSteps(filepath.Join(r.dir, rotationJournal), "rotate")
 	if err != nil {
 		return err
 	}
 	defer j.Close() // what it recorded is on disk already
-	r.journal = j
-	done := map[string]bool{}
-	for _, e := range entries {
-		if e.Phase == journal.PhaseResult && e.Error == "" {
-			done[e.ID] = true
-		}
-	}
 	all := r.saved.steps(r.inv.Nodes)
 	for _, s := range all {
 		if s.after(until) {
 			return nil
 		}
-		if s.Earlier = done[s.ID()]; !s.Earlier {
+		if s.Earlier = j.done[s.ID()]; !s.Earlier {
 			start := r.Now()
-			if err := r.step(ctx, s, len(all)); err != nil {
+			one := journaledStep{number: s.Number, of: len(all), id: s.ID(), text: s.Describe(), step: s, patience: stepPatience}
+			if err := r.journaled(ctx, j, one, func(ctx context.Context) error { return r.do(ctx, s) }); err != nil {
 				return err
 			}
 			s.Seconds = r.Now().Sub(start).Seconds()
@@ -229,27 +221,6 @@ func (r *rotator) run(ctx context.Context, until string, res *RotateResult) erro
 	}
 	res.Done = true
 	return endRotation(r.dir)
-}
-
-// step does one step, with its intent on disk before and its result after.
-func (r *rotator) step(ctx context.Context, s RotateStep, of int) error {
-	const kind = "rotate"
-	text := fmt.Sprintf("%d of %d: %s", s.Number, of, s.Describe())
-	begun := slices.ContainsFunc(r.journal.Pending(), func(e journal.Entry) bool { return e.ID == s.ID() })
-	if begun {
-		text += ", which was begun"
-	} else if err := r.journal.Intent(kind, s.ID(), s); err != nil {
-		return err
-	}
-	err := r.stage(text, func() error {
-		ctx, cancel := context.WithTimeoutCause(ctx, stepPatience, fmt.Errorf("%s took longer than %s", s.ID(), stepPatience))
-		defer cancel()
-		return r.do(ctx, s)
-	})
-	if err != nil {
-		err = fmt.Errorf("step %d of %d, %s: %w", s.Number, of, s.ID(), err)
-	}
-	return errors.Join(err, r.journal.Result(kind, s.ID(), nil, err))
 }
 
 // do does one step. Each looks at what is, and does what is missing: it may have

@@ -2,7 +2,6 @@ package run
 
 import (
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -145,19 +144,7 @@ func (e *RotationUnderWayError) Hint() string { return "crossring pki rotate " +
 
 // readRotation reads the rotation under way; nil is none.
 func readRotation(dir string) (*rotation, error) {
-	path := filepath.Join(dir, rotationFile)
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the rotation under way: %w", err)
-	}
-	var r rotation
-	if err := json.Unmarshal(data, &r); err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
-	}
-	return &r, nil
+	return readUnderWay[rotation](filepath.Join(dir, rotationFile), "rotation")
 }
 
 // beginRotation writes it down before anything of it is done.
@@ -169,14 +156,9 @@ func beginRotation(dir string, r rotation) error {
 	return journal.ReplaceJSON(filepath.Join(dir, rotationFile), r, 0o644)
 }
 
-// endRotation forgets it. Without its journal it would be done again, so that goes last.
+// endRotation forgets it.
 func endRotation(dir string) error {
-	for _, name := range []string{rotationFile, rotationJournal} {
-		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("end the rotation: %w", err)
-		}
-	}
-	return nil
+	return endUnderWay(dir, "rotation", rotationFile, rotationJournal)
 }
 
 // notRotating is an error while certificates are being rotated.

@@ -295,7 +295,8 @@ func clusterProcs(id string) ([]procs.Proc, error) {
 	return append(nodes, keepers...), err
 }
 
-// The kernel may take a while over the sockets of a process that was killed.
+// The kernel may take a while over a process that was killed, and over its sockets: this
+// is long for it.
 const lingering, lingerTick = 10 * time.Second, 50 * time.Millisecond
 
 // lastListeners waits for the sockets of processes that have been killed: their

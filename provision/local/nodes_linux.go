@@ -93,10 +93,9 @@ func (t *nodeTable) note(err error) {
 }
 
 // settle waits for the servers that have been killed and are not gone yet, so that they
-// are not taken for ones that run: up to 10 s, which is long for that.
+// are not taken for ones that run.
 func (t *nodeTable) settle(ctx context.Context) {
-	const most = 10 * time.Second
-	ctx, cancel := context.WithTimeout(ctx, most)
+	ctx, cancel := context.WithTimeout(ctx, lingering)
 	defer cancel()
 	t.mu.Lock()
 	var ending []*running

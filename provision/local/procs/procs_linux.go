@@ -16,22 +16,11 @@ import (
 
 // Read reads one process. A process that is gone, or a zombie, is os.ErrNotExist.
 func Read(pid int) (Proc, error) {
-	dir := filepath.Join("/proc", strconv.Itoa(pid))
-	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
+	start, _, err := readStat(pid)
 	if err != nil {
-		return Proc{}, fmt.Errorf("process %d: %w", pid, os.ErrNotExist)
+		return Proc{}, err
 	}
-	// The command name in parentheses may hold anything; fields are counted after it.
-	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	const stateField, startField = 0, 19
-	if len(fields) <= startField || fields[stateField] == "Z" || fields[stateField] == "X" {
-		return Proc{}, fmt.Errorf("process %d: %w", pid, os.ErrNotExist)
-	}
-	start, err := strconv.ParseUint(fields[startField], 10, 64)
-	if err != nil {
-		return Proc{}, fmt.Errorf("process %d: start time: %w", pid, err)
-	}
-	cmdline, err := os.ReadFile(filepath.Join(dir, "cmdline"))
+	cmdline, err := os.ReadFile(procFile(pid, "cmdline"))
 	if err != nil {
 		return Proc{}, fmt.Errorf("process %d: %w", pid, os.ErrNotExist)
 	}
@@ -39,24 +28,41 @@ func Read(pid int) (Proc, error) {
 	return Proc{PID: pid, Start: start, Args: args}, nil
 }
 
+func procFile(pid int, name string) string {
+	return filepath.Join("/proc", strconv.Itoa(pid), name)
+}
+
+// readStat reads when a process started, in clock ticks since boot, and the kernel's
+// flags of it. A process that is gone, or a zombie, is os.ErrNotExist.
+func readStat(pid int) (start, flags uint64, err error) {
+	stat, err := os.ReadFile(procFile(pid, "stat"))
+	if err != nil {
+		return 0, 0, fmt.Errorf("process %d: %w", pid, os.ErrNotExist)
+	}
+	// The command name in parentheses may hold anything; fields are counted after it.
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	const stateField, flagsField, startField = 0, 6, 19
+	if len(fields) <= startField || fields[stateField] == "Z" || fields[stateField] == "X" {
+		return 0, 0, fmt.Errorf("process %d: %w", pid, os.ErrNotExist)
+	}
+	if start, err = strconv.ParseUint(fields[startField], 10, 64); err != nil {
+		return 0, 0, fmt.Errorf("process %d: start time: %w", pid, err)
+	}
+	if flags, err = strconv.ParseUint(fields[flagsField], 10, 64); err != nil {
+		return 0, 0, fmt.Errorf("process %d: flags: %w", pid, err)
+	}
+	return start, flags, nil
+}
+
 // Ending says that p runs no more, or is about to: it is gone, a SIGKILL waits for it,
 // or the kernel takes it down, which takes a while with a heap of hundreds of megabytes.
 func Ending(p Proc) bool {
-	now, err := Read(p.PID)
-	if err != nil || now.Start != p.Start {
+	const exiting = 0x4 // PF_EXITING of linux/sched.h
+	start, flags, err := readStat(p.PID)
+	if err != nil || start != p.Start || flags&exiting != 0 {
 		return true
 	}
-	dir := filepath.Join("/proc", strconv.Itoa(p.PID))
-	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
-	if err != nil {
-		return true
-	}
-	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	const flagsField, exiting = 6, 0x4 // PF_EXITING of linux/sched.h
-	if flags, err := strconv.ParseUint(fields[flagsField], 10, 64); err == nil && flags&exiting != 0 {
-		return true
-	}
-	status, err := os.ReadFile(filepath.Join(dir, "status"))
+	status, err := os.ReadFile(procFile(p.PID, "status"))
 	if err != nil {
 		return true
 	}
