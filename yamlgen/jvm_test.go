@@ -44,7 +44,7 @@ func TestJVMArgs(t *testing.T) {
 	eachRelease(t, func(t *testing.T, rel release.Release) {
 		inv := local(rel.Version, "/state/a b")
 		env := gkEnv()
-		env.ProcID, env.CDSArchive, env.JVM = "abc123", "/cache/classes.jsa", []string{"-XX:TieredStopAtLevel=1"}
+		env.ProcID, env.CDSArchive, env.JVM = "abc123", "/cache/classes.jsa", []string{"-XX:MaxMetaspaceSize=1g"}
 		node := inv.Nodes[1]
 		args, err := JVMArgs(inv, node, env)
 		if err != nil {
@@ -62,7 +62,7 @@ func TestJVMArgs(t *testing.T) {
 			"-Dcassandra.skip_wait_for_gossip_to_settle=0",
 			"-Dhttp.proxyHost=127.9.3.1", "-Dhttp.proxyPort=8999",
 			"-javaagent:/opt/cassandra/lib/jolokia-agent.jar=port=8778,host=127.9.3.1,discoveryEnabled=false",
-			"-XX:SharedArchiveFile=/cache/classes.jsa", "-XX:TieredStopAtLevel=1",
+			"-XX:SharedArchiveFile=/cache/classes.jsa", "-XX:MaxMetaspaceSize=1g", "-XX:TieredStopAtLevel=1",
 			"--add-opens=java.base/java.nio=ALL-UNNAMED",
 		}
 		if rel.Log == "log4j" {
@@ -80,6 +80,13 @@ func TestJVMArgs(t *testing.T) {
 		} else if count(args, delay) != 0 || count(args, quarantine) != 0 {
 			t.Errorf("delays of its own: %q", args)
 		}
+		// Measured with fewer rows, where it is measured at all.
+		rows := "-Dcassandra.memtable_row_overhead_computation_step=1000"
+		if rel.RowOverhead {
+			want = append(want, rows)
+		} else if count(args, rows) != 0 {
+			t.Errorf("%s, which it does not know", rows)
+		}
 		for _, arg := range want {
 			if n := count(args, arg); n != 1 {
 				t.Errorf("%s stands %d times", arg, n)
@@ -92,7 +99,7 @@ func TestJVMArgs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, word := range []string{"proxy", "javaagent", "ring_delay", "skip_wait", "SharedArchive", "crossring", "jmxremote.port", "jmx.local", "Tiered"} {
+		for _, word := range []string{"proxy", "javaagent", "ring_delay", "skip_wait", "SharedArchive", "crossring", "jmxremote.port", "jmx.local", "Metaspace"} {
 			if i := slices.IndexFunc(args, func(a string) bool { return strings.Contains(a, word) }); i >= 0 {
 				t.Errorf("%s stands there", args[i])
 			}

@@ -54,6 +54,7 @@ type values struct {
 	Fresh                         bool
 	RingDelayMS                   int
 	Quarantine                    string
+	RowOverhead                   bool
 	Java, User, ArgFile, Main     string
 }
 
@@ -113,7 +114,7 @@ func newValues(inv topology.Inventory, node topology.Node, env Env, rel release.
 		ReleaseJVM: rel.JVM, EnvJVM: env.JVM,
 		Exports: toUnnamed(rel.Exports), Opens: toUnnamed(rel.Opens),
 		JolokiaHost: "127.0.0.1", RMIHost: node.RMIHost(), JMXPort: node.Ports.JMX, JMXByJVM: rel.JMXByJVM, MetadataPort: node.Ports.Metadata,
-		CDSArchive: env.CDSArchive, ProcID: env.ProcID, Fresh: env.Fresh, RingDelayMS: ringDelay(onOneComputer(p), rel, node), Quarantine: Quarantine,
+		CDSArchive: env.CDSArchive, ProcID: env.ProcID, Fresh: env.Fresh, RingDelayMS: ringDelay(onOneComputer(p), rel, node), Quarantine: Quarantine, RowOverhead: rel.RowOverhead,
 		Java: env.Java, User: env.User, ArgFile: "@" + path.Join(l.Conf, JVMOptions), Main: rel.Main,
 	}
 	if p.TLS != nil {

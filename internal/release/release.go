@@ -54,6 +54,9 @@ type Release struct {
 	// QuarantineDelay: has cassandra.gossip_quarantine_delay_ms. Without, a node that has
 	// no token yet and is silent for ring_delay_ms is forgotten, and as a seed for good.
 	QuarantineDelay bool
+	// RowOverhead: at every start it fills a memtable with 100,000 rows to learn what one
+	// weighs, and cassandra.memtable_row_overhead_computation_step says with how many.
+	RowOverhead bool
 
 	// TLS.
 	TLSKey    string // kind of key that its suites are made for; of RSA, for no other

@@ -310,7 +310,7 @@ func (w World) startNodes(ctx context.Context, c cluster, targets []deploy.Targe
 		return nil
 	}
 	text := fmt.Sprintf("start %d nodes", len(stopped))
-	return w.stage(text, func() error { return c.partial(deploy.Start(ctx, stopped), stopped) })
+	return w.stage(text, func() error { return c.partial(w.startServers(ctx, c, stopped), stopped) })
 }
 
 // awaitRing waits until each node answers a query, and the ring is as planned
