@@ -25,14 +25,14 @@ repro: ## the experiment: Cassandra 1.2, a million rows
 	sh scripts/repro.sh $(ARGS)
 
 test: ## lint, unit tests, real Cassandra, mostly 1.2 and 5.0 (at most 20 minutes)
-	@sh scripts/setup.sh --race $(ALL_VERSIONS)
+	@sh scripts/setup.sh --race --tests $(ALL_VERSIONS)
 	$(MAKE) lint
 	go test -race -short -timeout 30m $(UNIT)
 	CGO_ENABLED=1 go test -tags pkcs11 -run TestToken ./internal/pki
 	go test -count 1 -p 1 -timeout 40m ./test/...
 
 test-long: ## every version, bigger clusters, more kills (at most 90 minutes)
-	@sh scripts/setup.sh --race $(ALL_VERSIONS)
+	@sh scripts/setup.sh --race --tests $(ALL_VERSIONS)
 	$(MAKE) lint
 	CROSSRING_LONG=1 go test -race -timeout 85m $(UNIT)
 	CGO_ENABLED=1 go test -tags pkcs11 -run TestToken ./internal/pki
@@ -40,12 +40,13 @@ test-long: ## every version, bigger clusters, more kills (at most 90 minutes)
 
 # What takes long goes side by side: much of each is waiting.
 long-clusters:
-	CROSSRING_LONG=1 go test -count 1 -timeout 85m -skip '^TestMatrix$$' ./test
+	CROSSRING_LONG=1 go test -count 1 -timeout 85m -skip '^(TestMatrix|TestSuiteOnEC2)$$' ./test
 long-aws:
 	CROSSRING_LONG=1 go test -count 1 -p 1 -timeout 85m ./test/awsfault ./test/awslab
+	CROSSRING_LONG=1 go test -v -count 1 -timeout 60m -run '^TestSuiteOnEC2$$' ./test
 
 matrix: ## version x provider x partitioner x topology, as a table (MATRIX=all: every cell)
-	@sh scripts/setup.sh $(ALL_VERSIONS)
+	@sh scripts/setup.sh --tests $(ALL_VERSIONS)
 	CROSSRING_LONG=1 CROSSRING_MATRIX=$(MATRIX) go test -v -count 1 -run '^TestMatrix$$' -timeout 6h ./test
 
 bench: ## benchmarks of the packages, then of real servers

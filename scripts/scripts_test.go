@@ -45,7 +45,7 @@ func run(t *testing.T, programs fakes, env []string, script string, args ...stri
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, filepath.Join(dir, "sh"), append([]string{script}, args...)...)
-	cmd.Env = append([]string{"PATH=" + dir, "HOME=" + dir, "bin=" + dir, "log=" + logFile}, env...)
+	cmd.Env = append([]string{"PATH=" + dir, "HOME=" + dir, "POLICY_RC_D=" + filepath.Join(dir, "policy-rc.d"), "bin=" + dir, "log=" + logFile}, env...)
 	output, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
@@ -113,6 +113,9 @@ func TestSetup(t *testing.T) {
 		{name: "compiler not needed", change: fakes{"gcc": "-"}, args: []string{"5.0.5"}},
 		{name: "no network", change: fakes{"mvn": "echo '[ERROR] unknown host'; exit 1"}, args: []string{"5.0.5"}, status: 7, says: "[ERROR] unknown host"},
 		{name: "build fails", change: fakes{"make": "echo main.go:1: oops; exit 2"}, args: []string{"5.0.5"}, status: 1, says: "main.go:1: oops"},
+		{name: "tests, not root", args: []string{"--race", "--tests", "5.0.5"}, change: fakes{"podman": ""}, says: "will be skipped: ", not: "apt-get"},
+		{name: "tests, root", args: []string{"--tests", "5.0.5"}, change: fakes{"id": root, "shellcheck": "-"}, does: "install -y --no-install-recommends", says: "setup: installing for the tests: ", not: "podman runc podman"},
+		{name: "tests, apt fails", args: []string{"--tests", "5.0.5"}, change: fakes{"id": root, "apt-get": "echo no mirror; exit 100"}, says: "no mirror\nsetup: tests that need one of these will be skipped: "},
 		{name: "unknown version", args: []string{"9.9.9"}, status: 2, says: "no pom for cassandra 9.9.9", not: "make"},
 	}
 	for _, c := range cases {

@@ -3,9 +3,11 @@
 # they are missing, bin/crossring compiled, and the jars of the Cassandra
 # versions that are named fetched into Maven's local repository meanwhile.
 #
-#   sh scripts/setup.sh [--race] VERSION...
+#   sh scripts/setup.sh [--race] [--tests] VERSION...
 #
-# --race asks for a C compiler too, which Go's race detector needs.
+# --race asks for a C compiler too, which Go's race detector needs. --tests asks for
+# what tests use besides: an sshd, Podman and the like. That is installed where it can
+# be without asking; a test that misses something says so and is skipped.
 # Exit status: 0 ok, 1 the build failed, 2 usage, 7 a prerequisite is missing.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -20,10 +22,15 @@ fail() {
 }
 
 race=
-if [ "${1:-}" = --race ]; then
-    race=1
+tests=
+while :; do
+    case ${1:-} in
+    --race) race=1 ;;
+    --tests) tests=1 ;;
+    *) break ;;
+    esac
     shift
-fi
+done
 for version in "$@"; do
     [ -f "internal/jars/poms/$version.xml" ] || fail 2 "no pom for cassandra $version" "ls internal/jars/poms"
 done
@@ -105,6 +112,44 @@ prerequisites() {
     stage prerequisites "$t"
 }
 
+# tools installs what tests use: program:package. An sshd that comes with it is not
+# started.
+tools() {
+    t=$(date +%s)
+    missing=
+    for pair in sshd:openssh-server podman:podman runc:runc netavark:netavark debootstrap:debootstrap nft:nftables ip:iproute2 \
+        openssl:openssl faketime:faketime softhsm2-util:softhsm2 shellcheck:shellcheck; do
+        for dir in $(echo "$PATH:/usr/sbin:/sbin:/usr/lib/podman" | sed 's/:/ /g'); do
+            [ ! -x "$dir/${pair%%:*}" ] || continue 2
+        done
+        missing="$missing ${pair#*:}"
+    done
+    if [ -z "$missing" ]; then
+        return
+    fi
+    if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
+        say "tests that need one of these will be skipped:$missing"
+        return
+    fi
+    say "installing for the tests:$missing"
+    policy=${POLICY_RC_D:-/usr/sbin/policy-rc.d}
+    if [ ! -e "$policy" ] && printf '#!/bin/sh\nexit 101\n' 2>/dev/null >"$policy"; then
+        chmod 755 "$policy"
+    else
+        policy=
+    fi
+    # shellcheck disable=SC2086 # a list of words
+    {
+        apt-get -qq -o DPkg::Lock::Timeout=300 update &&
+            env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 install -y --no-install-recommends $missing
+    } >"$work/apt.log" 2>&1 || {
+        tail -n 5 "$work/apt.log" >&2
+        say "tests that need one of these will be skipped:$missing"
+    }
+    [ -z "$policy" ] || rm -f "$policy"
+    stage "programs for the tests" "$t"
+}
+
 # jars VERSION fetches what crossring will ask mvn for. What crossring has in
 # its own cache it will not ask for again.
 jars() {
@@ -140,6 +185,7 @@ build_pid=$!
 if [ $# -gt 0 ] || [ -n "$race" ]; then
     prerequisites
 fi
+[ -z "$tests" ] || tools
 for version in "$@"; do
     jars "$version"
 done

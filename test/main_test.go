@@ -72,6 +72,8 @@ type home struct {
 	state string
 	env   []string // over the test's own environment
 	dir   string   // working directory; "" is the test's
+	// via makes the commands where they can't be this process's own children; nil can.
+	via func(ctx context.Context, name string, args ...string) *exec.Cmd
 }
 
 func newHome(t *testing.T) home {
@@ -93,7 +95,11 @@ func (r result) String() string {
 
 // command is a command of the program, not yet started.
 func (h home) command(ctx context.Context, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, program, args...)
+	via := h.via
+	if via == nil {
+		via = exec.CommandContext
+	}
+	cmd := via(ctx, program, args...)
 	cmd.Env = append(os.Environ(), "CROSSRING_STATE="+h.state)
 	cmd.Env = append(cmd.Env, h.env...)
 	cmd.Dir = h.dir
@@ -176,7 +182,7 @@ func (h home) up(t *testing.T, name, text string) cluster {
 func (h home) takeDown(t *testing.T, name string) {
 	t.Helper()
 	// The test's context has ended by now.
-	if r := h.run(context.Background(), "down", name); r.code != 0 && !strings.Contains(r.stderr, "there is no cluster") {
+	if r := h.run(context.Background(), "down", name, "--yes"); r.code != 0 && !strings.Contains(r.stderr, "there is no cluster") {
 		t.Error(r)
 	}
 }

@@ -137,10 +137,12 @@ func inPairs(c cell) bool {
 }
 
 // inSlice chooses the cells of make test, whose other tests have 1.2.19 and 5.0.5 up
-// all the time: the cheapest of the versions in between.
+// all the time: the versions in between, each with another topology.
 func inSlice(c cell) bool {
 	version, topology, _ := c.number()
-	return c.provider == "local" && topology == 0 && version > 0 && version < len(release.All())-1 && inPairs(c)
+	of := map[int]int{1: 0, 2: 2, 3: 1, 4: 3} // topology of a version: so both partitioners are there
+	want, ok := of[version]
+	return ok && c.provider == "local" && topology == want && inPairs(c)
 }
 
 // matrixMode is which cells run: "slice", "pairs" or "all".
@@ -184,25 +186,7 @@ func TestMatrix(t *testing.T) {
 			continue
 		}
 		at := places()[slices.IndexFunc(places(), func(p place) bool { return p.provider == c.provider })]
-		o := outcome{cell: c}
-		start := time.Now()
-		t.Run(strings.ReplaceAll(c.String(), " ", "/"), func(t *testing.T) {
-			o.text = "failed"
-			defer func() {
-				if t.Skipped() && o.text == "failed" {
-					o.text = "cannot run here: its log says why"
-				}
-			}()
-			if why := at.cannot(c); why != "" {
-				o.text = "cannot run here: " + why
-				t.Skip(why)
-			}
-			o.up = suite(t, at, c, rows)
-			if !t.Failed() {
-				o.text = "ok"
-			}
-		})
-		o.total = time.Since(start)
+		o := runCell(t, at, c, rows)
 		if o.text == "" { // -run has not named it
 			left[c.provider] = append(left[c.provider], c.String())
 			continue
@@ -215,6 +199,31 @@ func TestMatrix(t *testing.T) {
 			t.Logf("%d cells of %s were not asked for, CROSSRING_MATRIX=all has them:\n  %s", len(list), at.provider, strings.Join(list, "\n  "))
 		}
 	}
+}
+
+// runCell runs the suite for one cell, as a test of its own. The outcome has no text
+// where -run has not named it.
+func runCell(t *testing.T, at place, c cell, rows int64) outcome {
+	o := outcome{cell: c}
+	start := time.Now()
+	t.Run(strings.ReplaceAll(c.String(), " ", "/"), func(t *testing.T) {
+		o.text = "failed"
+		defer func() {
+			if t.Skipped() && o.text == "failed" {
+				o.text = "cannot run here: its log says why"
+			}
+		}()
+		if why := at.cannot(c); why != "" {
+			o.text = "cannot run here: " + why
+			t.Skip(why)
+		}
+		o.up = suite(t, at, c, rows)
+		if !t.Failed() {
+			o.text = "ok"
+		}
+	})
+	o.total = time.Since(start)
+	return o
 }
 
 func matrixTable(table []outcome) string {
@@ -230,6 +239,33 @@ func matrixTable(table []outcome) string {
 	fmt.Fprintf(w, "%d cells\t\t\t\t\t\t%.1f\t\n", len(table), total.Seconds())
 	_ = w.Flush() // into memory
 	return b.String()
+}
+
+// Little as there is time for, nothing is left out altogether.
+func TestSliceTouchesAll(t *testing.T) {
+	seen := map[string]int{}
+	for _, c := range allCells() {
+		if inSlice(c) {
+			seen[c.version]++
+			seen[c.shape.name]++
+			seen[c.partitioner]++
+		}
+	}
+	for _, rel := range release.All() {
+		if shared := slices.Contains(versions, rel.Version); (seen[rel.Version] == 1) == shared {
+			t.Errorf("%d cells of %s", seen[rel.Version], rel.Version)
+		}
+	}
+	for _, s := range topologies {
+		if (seen[s.name] == 1) == s.further {
+			t.Errorf("%d cells of %s", seen[s.name], s.name)
+		}
+	}
+	for _, p := range partitioners {
+		if seen[p] == 0 {
+			t.Errorf("no cell with %s", p)
+		}
+	}
 }
 
 // What pairs leaves out must not be a pair.

@@ -21,6 +21,7 @@ func withCCM(cell) string {
 func layCCM(t *testing.T, h home, c cell) ground {
 	t.Helper()
 	return ground{
+		home: h,
 		spec: h.spec(t, c.spec("ccm: {command: "+venv(t, ccmVersion)+"}\n")),
 		kill: func(t *testing.T, p topology.Process) { kill9(t, p.PID) },
 		dead: noProcess,
@@ -57,6 +58,7 @@ func layContainers(t *testing.T, h home, c cell) ground {
 	t.Helper()
 	p := startPodman(t)
 	return ground{
+		home: h,
 		spec: h.spec(t, c.spec("containers: {image: '"+p.image(t, c.version)+"', docker_host: '"+p.url+"'}\n")),
 		kill: func(t *testing.T, p topology.Process) { kill9(t, p.PID) }, // root sees into containers
 		dead: noProcess,

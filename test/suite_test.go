@@ -29,6 +29,8 @@ type place struct {
 
 // ground is what one cluster stands on.
 type ground struct {
+	// home is where the program is run: the one that was given, or as one gets to the place.
+	home home
 	spec string // path of the cluster's spec
 	// kill ends a node's server as a crash does.
 	kill func(t *testing.T, p topology.Process)
@@ -52,6 +54,7 @@ func places() []place {
 func layLocal(t *testing.T, h home, c cell) ground {
 	t.Helper()
 	return ground{
+		home: h,
 		spec: h.spec(t, c.spec("")),
 		kill: func(t *testing.T, p topology.Process) { kill9(t, p.PID) },
 		dead: noProcess,
@@ -85,6 +88,7 @@ func layHosts(t *testing.T, h home, c cell) ground {
 	hosts := filepath.Join(t.TempDir(), "hosts.yaml")
 	writeFile(t, hosts, inv.String())
 	return ground{
+		home: h,
 		spec: h.spec(t, c.spec("hosts: "+hosts+"\n")),
 		kill: func(t *testing.T, p topology.Process) { kill9(t, p.PID) }, // the machines are this one
 		dead: noProcess,
@@ -110,6 +114,7 @@ func suite(t *testing.T, at place, c cell, rows int64) time.Duration {
 	t.Helper()
 	h := newHome(t)
 	g := at.lay(t, h, c)
+	h = g.home
 	cl := cluster{h, c.name()}
 	t.Cleanup(func() { h.takeDown(t, cl.name) })
 
@@ -152,7 +157,7 @@ func suite(t *testing.T, at place, c cell, rows int64) time.Duration {
 	}
 	cl.readBack(t, doc.RunDir, int(min(rows, 5000)))
 
-	h.must(t, "down", cl.name)
+	h.must(t, "down", cl.name, "--yes")
 	g.gone(t, up.Inventory)
 	for name, p := range after {
 		if !g.dead(p) {

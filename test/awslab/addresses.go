@@ -17,6 +17,7 @@ type space struct{ private, public netip.Prefix }
 var spaces = map[string]space{
 	"us-east-1": {netip.MustParsePrefix("10.11.0.0/24"), netip.MustParsePrefix("203.0.113.0/24")},
 	"us-west-2": {netip.MustParsePrefix("10.22.0.0/24"), netip.MustParsePrefix("198.51.100.0/24")},
+	"eu-west-1": {netip.MustParsePrefix("10.33.0.0/24"), netip.MustParsePrefix("198.18.0.0/24")},
 }
 
 // Addresses of a space: the router's first, the hosts' after some that are left free,

@@ -138,7 +138,7 @@ func (l *Lab) serve(ctx context.Context, namespace, address string, h http.Handl
 func (l *Lab) Emulator() string { return l.moto.URL }
 
 // Regions are those in which the lab has hosts.
-func (l *Lab) Regions() []string { return []string{"us-east-1", "us-west-2"} }
+func (l *Lab) Regions() []string { return []string{"us-east-1", "us-west-2", "eu-west-1"} }
 
 // Command is a command in the operator's namespace: it reaches the hosts as somebody
 // on the internet does, and EC2's API.

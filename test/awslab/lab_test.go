@@ -246,7 +246,7 @@ ec2:
   ssh_user: %s
   operator_cidr: %s
   cassandra_mirror: %s
-`, name, version, partitioner, east, west, login, world.lab.Operator, world.lab.Mirror)
+`, name, version, partitioner, east, west, Login, world.lab.Operator, world.lab.Mirror)
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		o.t.Fatal(err)
 	}
