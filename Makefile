@@ -45,7 +45,7 @@ long-aws:
 	CROSSRING_LONG=1 go test -count 1 -p 1 -timeout 85m ./test/awsfault ./test/awslab
 	CROSSRING_LONG=1 go test -v -count 1 -timeout 60m -run '^TestSuiteOnEC2$$' ./test
 
-matrix: ## version x provider x partitioner x topology, as a table (MATRIX=all: every cell)
+matrix: ## version x provider x partitioner x topology, as a table (MATRIX=all: every cell, hours)
 	@sh scripts/setup.sh --tests $(ALL_VERSIONS)
 	CROSSRING_LONG=1 CROSSRING_MATRIX=$(MATRIX) go test -v -count 1 -run '^TestMatrix$$' -timeout 6h ./test
 

@@ -170,7 +170,8 @@ type outcome struct {
 
 // TestMatrix runs the suite for version × provider × partitioner × topology and
 // prints the table. CROSSRING_MATRIX chooses how many cells: slice (make test), pairs
-// (make test-long) or all.
+// (make test-long) or all; CROSSRING_MATRIX_RECORD names a file by which one that was
+// cut off goes on.
 func TestMatrix(t *testing.T) {
 	mode := matrixMode(t)
 	chosen := map[string]func(cell) bool{"slice": inSlice, "pairs": inPairs, "all": func(cell) bool { return true }}[mode]
@@ -178,6 +179,7 @@ func TestMatrix(t *testing.T) {
 	if mode == "slice" {
 		rows = 2000
 	}
+	kept := newRecord(t)
 	var table []outcome
 	left := map[string][]string{}
 	for _, c := range allCells() {
@@ -186,11 +188,16 @@ func TestMatrix(t *testing.T) {
 			continue
 		}
 		at := places()[slices.IndexFunc(places(), func(p place) bool { return p.provider == c.provider })]
+		if o, ok := kept.passed(t, c, rows); ok {
+			table = append(table, o)
+			continue
+		}
 		o := runCell(t, at, c, rows)
 		if o.text == "" { // -run has not named it
 			left[c.provider] = append(left[c.provider], c.String())
 			continue
 		}
+		kept.keep(t, o, rows)
 		table = append(table, o)
 	}
 	t.Logf("matrix (%s), %d rows in each cell:\n%s", mode, rows, matrixTable(table))

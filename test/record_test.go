@@ -1,0 +1,113 @@
+package test
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// record is a file that keeps what cells came to, a line of JSON each: the whole matrix
+// takes hours, and one that was cut off goes on with the same file. Without a name it
+// keeps nothing.
+type record struct{ name, commit string }
+
+// recorded is a line of it.
+type recorded struct {
+	Commit, Cell, Outcome string
+	Rows                  int64
+	UpSeconds, Seconds    float64
+}
+
+// newRecord is the one that CROSSRING_MATRIX_RECORD names. It needs to know which
+// commit it speaks of.
+func newRecord(t *testing.T) record {
+	t.Helper()
+	r := record{name: os.Getenv("CROSSRING_MATRIX_RECORD")}
+	if r.name == "" {
+		return r
+	}
+	for _, args := range [][]string{{"rev-parse", "HEAD"}, {"status", "--porcelain", "--untracked-files=no"}} {
+		out, err := exec.CommandContext(t.Context(), "git", args...).Output()
+		if err != nil {
+			t.Fatalf("git %v: %v", args, err)
+		}
+		r.commit += strings.TrimSpace(string(out)) // and what is not committed, to the name of each file
+	}
+	return r
+}
+
+// passed is what an earlier run of the same commit found of a cell, if that was good.
+func (r record) passed(t *testing.T, c cell, rows int64) (o outcome, ok bool) {
+	t.Helper()
+	if r.name == "" {
+		return o, false
+	}
+	data, err := os.ReadFile(r.name)
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(data)) {
+		var was recorded
+		if err := json.Unmarshal([]byte(line), &was); err != nil {
+			continue // the last line of a run that was killed
+		}
+		if was.Commit == r.commit && was.Cell == c.String() && was.Rows == rows && was.Outcome == "ok" {
+			seconds := func(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+			o, ok = outcome{cell: c, text: "ok, in an earlier run of this commit", up: seconds(was.UpSeconds), total: seconds(was.Seconds)}, true
+		}
+	}
+	return o, ok
+}
+
+// keep adds a cell's outcome.
+func (r record) keep(t *testing.T, o outcome, rows int64) {
+	t.Helper()
+	if r.name == "" {
+		return
+	}
+	line, err := json.Marshal(recorded{r.commit, o.cell.String(), o.text, rows, o.up.Seconds(), o.total.Seconds()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(r.name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err == nil {
+		_, err = f.Write(append(line, '\n'))
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A matrix that is begun again does not repeat what it passed, and does repeat the rest.
+func TestRecordOfTheMatrix(t *testing.T) {
+	cells := allCells()
+	r := record{filepath.Join(t.TempDir(), "record"), "c1"}
+	if _, ok := r.passed(t, cells[0], 20); ok {
+		t.Error("there is no record yet")
+	}
+	r.keep(t, outcome{cells[0], "failed", 0, time.Minute}, 20)
+	r.keep(t, outcome{cells[0], "ok", 9 * time.Second, time.Minute}, 20)
+	r.keep(t, outcome{cells[1], "failed", 0, time.Minute}, 20)
+	data, err := os.ReadFile(r.name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, r.name, string(data)+`{"Commit":"c1","Ce`) // killed
+	for _, c := range []struct {
+		record
+		cell cell
+		rows int64
+		want bool
+	}{{r, cells[0], 20, true}, {r, cells[1], 20, false}, {r, cells[2], 20, false}, {r, cells[0], 21, false}, {record{r.name, "c2"}, cells[0], 20, false}, {record{}, cells[0], 20, false}} {
+		o, ok := c.passed(t, c.cell, c.rows)
+		if ok != c.want || ok && (o.cell.String() != c.cell.String() || o.up != 9*time.Second || o.total != time.Minute) {
+			t.Errorf("%s of commit %s with %d rows: %+v, %v", c.cell, c.commit, c.rows, o, ok)
+		}
+	}
+}
