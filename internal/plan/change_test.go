@@ -20,6 +20,13 @@ func lab(partitioner string, vnodes, east, west int) spec.Spec {
 	}
 }
 
+// eastIn has the nodes of the east in a zone.
+func eastIn(zone string, s spec.Spec) spec.Spec {
+	s.Regions = slices.Clone(s.Regions)
+	s.Regions[0].Zone = zone
+	return s
+}
+
 func planOf(t *testing.T, s spec.Spec) topology.Plan {
 	t.Helper()
 	p, err := Build(s)
@@ -95,6 +102,16 @@ func TestBetween(t *testing.T) {
 			have: lab("Murmur3", 16, 1, 1), want: lab("Murmur3", 16, 2, 1),
 			steps: []string{"join us-east-1-2", "cleanup us-east-1-1"},
 			nodes: []string{"us-east-1-1", "us-east-1-2", "us-west-2-1"},
+		},
+		"another zone": {
+			have: lab("Murmur3", 1, 1, 1), want: eastIn("us-east-1b", lab("Murmur3", 1, 2, 1)),
+			steps: []string{"join us-east-1-2", "join us-east-1-3", "decommission us-east-1-1", "seeds"},
+			nodes: []string{"us-west-2-1", "us-east-1-2", "us-east-1-3"},
+		},
+		"another zone, virtual nodes": {
+			have: lab("Murmur3", 16, 1, 1), want: eastIn("us-east-1b", lab("Murmur3", 16, 2, 1)),
+			steps: []string{"join us-east-1-2", "join us-east-1-3", "decommission us-east-1-1", "seeds"},
+			nodes: []string{"us-west-2-1", "us-east-1-2", "us-east-1-3"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -223,12 +240,14 @@ func TestBetweenSharesVirtualNodesEvenly(t *testing.T) {
 
 // Any sequence of changes leaves an even ring, and steps that Cassandra takes.
 func TestBetweenAtRandom(t *testing.T) {
-	for seed := range uint64(60) {
+	for seed := range uint64(120) {
 		r := rand.New(rand.NewPCG(seed, 0))
 		partitioner := []string{"Random", "Murmur3"}[r.IntN(2)]
-		have := planOf(t, lab(partitioner, 1, 1+r.IntN(5), 1+r.IntN(5)))
+		vnodes := []int{1, 1, 8}[r.IntN(3)]
+		zone := func() string { return "us-east-1" + []string{"a", "a", "b"}[r.IntN(3)] }
+		have := planOf(t, eastIn(zone(), lab(partitioner, vnodes, 1+r.IntN(5), 1+r.IntN(5))))
 		for round := range 6 {
-			want := lab(partitioner, 1, 1+r.IntN(7), 1+r.IntN(7))
+			want := eastIn(zone(), lab(partitioner, vnodes, 1+r.IntN(7), 1+r.IntN(7)))
 			req := ChangeRequest{Have: have, Want: want}
 			east := 0
 			for _, n := range have.Nodes {
@@ -236,7 +255,7 @@ func TestBetweenAtRandom(t *testing.T) {
 					east++
 				}
 			}
-			if want.Regions[0].Nodes < east {
+			if want.Regions[0].Nodes < east && want.Regions[0].Zone == have.Nodes[0].Zone {
 				req.Remove = []string{have.Nodes[r.IntN(east)].Name}
 			}
 			p, err := Between(req)

@@ -21,7 +21,7 @@ func (b *changer) place(nodes []topology.Node, dcs []datacenter) error {
 	}
 	counts := make([]int, len(dcs))
 	for k, dc := range dcs {
-		counts[k] = len(dc.nodes)
+		counts[k] = len(dc.nodes) * max(1, b.Have.NumTokens)
 	}
 	ring, err := tokens.Generate(p, tokens.NTS, counts)
 	var collision *tokens.CollisionError
@@ -38,7 +38,7 @@ func (b *changer) place(nodes []topology.Node, dcs []datacenter) error {
 		switch {
 		case !b.changes(nodes, dc):
 		case b.Have.NumTokens > 1:
-			err = b.placeMany(p, nodes, dc, taken)
+			err = b.placeMany(p, nodes, dc, ring[k], taken)
 		default:
 			err = b.placeEvenly(p, nodes, dc, ring[k], taken)
 		}
@@ -200,8 +200,9 @@ type vnode struct {
 }
 
 // placeMany gives each new node its tokens: each takes an equal part of what the node
-// with the largest share has, off the front of its largest range.
-func (b *changer) placeMany(p tokens.Partitioner, nodes []topology.Node, dc datacenter, taken map[string]bool) error {
+// with the largest share has, off the front of its largest range. Where none of the
+// datacenter's nodes stays, the new ones get the generator's own places.
+func (b *changer) placeMany(p tokens.Partitioner, nodes []topology.Node, dc datacenter, own []*big.Int, taken map[string]bool) error {
 	var ring []vnode
 	members := 0
 	for _, i := range dc.nodes {
@@ -215,6 +216,17 @@ func (b *changer) placeMany(p tokens.Partitioner, nodes []topology.Node, dc data
 			}
 			ring = append(ring, vnode{t, i})
 		}
+	}
+	if members == 0 {
+		dealt := tokens.Deal([][]*big.Int{own}, []int{len(dc.nodes)})[0]
+		for j, i := range inTurn(nodes, dc.nodes) {
+			for k, t := range dealt[j] {
+				dealt[j][k] = free(p, t, taken)
+			}
+			slices.SortFunc(dealt[j], (*big.Int).Cmp)
+			nodes[i].Tokens = tokens.Strings(dealt[j])
+		}
+		return nil
 	}
 	for _, i := range dc.nodes {
 		if len(nodes[i].Tokens) > 0 {
