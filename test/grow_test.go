@@ -155,6 +155,16 @@ func TestGrow(t *testing.T) {
 	c.must(t, "up", c.name)
 
 	servers := c.servers(t)
+	// Ctrl-C in the middle of it: the same goes on from there.
+	inv, _ := c.inventory(t, c.name)
+	cut := c.start(t, "up", "-f", more)
+	if step := c.awaitStep(t, cut, inv.Local.Dir, nil); step != "join us-east-1-2" {
+		t.Errorf("begun with %q", step)
+	}
+	cut.signal(t, os.Interrupt)
+	if r := cut.wait(t); r.code != run.ExitInterrupted || !strings.Contains(r.stderr, "crossring: hint: crossring up "+c.name) {
+		t.Errorf("want exit 130 and the way on: %s", r)
+	}
 	p := c.becomes(t, sized(c.name, "1.2.19", 2, 1))
 	if want := []string{"join us-east-1-2", "cleanup us-east-1-1"}; !slices.Equal(stepIDs(p), want) {
 		t.Errorf("the steps are %q, want %q", stepIDs(p), want)
@@ -174,7 +184,13 @@ func TestGrow(t *testing.T) {
 	// A keyspace that needs both nodes keeps both.
 	c.must(t, "cql", c.name, "CREATE KEYSPACE pair WITH replication = {'class': 'NetworkTopologyStrategy', 'us-east': 2}")
 	fewer := c.spec(t, sized(c.name, "1.2.19", 1, 1))
-	checkSays(t, c.want(t, 2, "up", "-f", fewer), "keyspace pair has 2 replicas in us-east: 2 nodes less 1 leave 1")
+	for _, verb := range []string{"plan", "up"} {
+		r := c.want(t, 2, verb, "-f", fewer)
+		checkSays(t, r, "keyspace pair has 2 replicas in us-east: 2 nodes less 1 leave 1")
+		if verb == "plan" && !strings.Contains(r.stdout, "decommission") && !strings.Contains(r.stdout, "leaves") {
+			t.Errorf("the plan is not shown: %s", r)
+		}
+	}
 	c.must(t, "ring", c.name)
 }
 

@@ -23,6 +23,16 @@ func TestNameThatIsTaken(t *testing.T) {
 	} {
 		r := h.want(t, 8, "up", "-f", write(t, "cluster.yaml", text))
 		checkSays(t, r, `cluster "taken" is already there with another spec`, name, "crossring down taken")
+		// plan shows what the spec is by itself, and says the same.
+		r = h.want(t, 8, "plan", "-f", write(t, "cluster.yaml", text), "-o", "json")
+		checkSays(t, r, `cluster "taken" is already there with another spec`, name)
+		doc := decode[struct {
+			Nodes []topology.Node
+			Error struct{ Message string }
+		}](t, r)
+		if len(doc.Nodes) != 2 || !strings.Contains(doc.Error.Message, "another spec") {
+			t.Errorf("the document has neither a plan nor the error: %s", r)
+		}
 	}
 	// The same again is no other spec.
 	h.must(t, "up", "-f", h.spec(t, "# the same\n"+oneByOne("taken", "1.2.19")), "--until", "provision")

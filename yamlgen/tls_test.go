@@ -54,7 +54,7 @@ func TestTLS(t *testing.T) {
 			}
 			secured("internode", tt.internode, doc.Server)
 			secured("client", tt.client, doc.Client)
-			if verified := doc.Server["require_endpoint_verification"] == true; tt.internode && verified != !strings.HasPrefix(rel.Series, "1.") && rel.Series != "2.2" {
+			if verified := doc.Server["require_endpoint_verification"] == true; tt.internode && verified != rel.EndpointVerification {
 				t.Errorf("%s: endpoint verification %v", rel.Series, verified)
 			}
 		}

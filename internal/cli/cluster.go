@@ -24,18 +24,18 @@ func fileFlag() cli.Flag {
 }
 
 // readSpec reads the spec that --file names.
-func (e *env) readSpec(name string) (spec.Spec, error) {
+func (e *env) readSpec(verb, name string) (spec.Spec, error) {
 	var data []byte
 	var err error
 	shown := name
 	if name == "-" {
-		shown = "standard input"
+		shown = spec.StandardInput
 		data, err = io.ReadAll(e.stdin)
 	} else {
 		data, err = os.ReadFile(name)
 	}
 	if err != nil {
-		return spec.Spec{}, run.Usage("reading the spec", err, "crossring up -f examples/local.yaml")
+		return spec.Spec{}, run.Usage("reading the spec", err, "crossring "+verb+" -f examples/local.yaml")
 	}
 	s, err := spec.Parse(shown, data)
 	if err != nil {
@@ -85,7 +85,7 @@ func up(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	}
 	switch file := c.String("file"); {
 	case file != "":
-		s, err := e.readSpec(file)
+		s, err := e.readSpec("up", file)
 		if err != nil {
 			return answer{}, err
 		}

@@ -37,14 +37,15 @@ func (e *env) planCommand() *cli.Command {
 			if err := withOperators(c, s); err != nil {
 				return answer{}, err
 			}
-			p, err := w.Planned(ctx, *s, nodeChoice(c))
-			if err == nil {
-				p, err = repriced(c, p)
+			p, plannedErr := w.Planned(ctx, *s, nodeChoice(c))
+			if len(p.Nodes) == 0 {
+				return answer{}, plannedErr
 			}
+			p, err = repriced(c, p)
 			if err != nil {
 				return answer{}, err
 			}
-			return answer{doc: p, text: func(out io.Writer) error { return writePlan(out, p) }}, nil
+			return answer{doc: p, text: func(out io.Writer) error { return writePlan(out, p) }}, plannedErr
 		}),
 	}
 }
@@ -57,7 +58,7 @@ func (e *env) specOf(c *cli.Context) (*spec.Spec, error) {
 	if c.Args().Len() > 0 {
 		return nil, run.Usage("", fmt.Errorf("%s with --file takes no arguments, but %q was given", c.Command.Name, c.Args().First()), helpFor(c))
 	}
-	s, err := e.readSpec(c.String("file"))
+	s, err := e.readSpec(c.Command.Name, c.String("file"))
 	if err != nil {
 		return nil, err
 	}

@@ -100,7 +100,31 @@ func (b *builder) build() topology.Plan {
 		b.ec2(&p, rel)
 	}
 	b.places(&p, rel)
+	b.room(p)
 	return p
+}
+
+// room sees that the provider has an address for every node.
+func (b *builder) room(p topology.Plan) {
+	most := map[string]int{"ccm": topology.CCMNodes, "containers": topology.ContainerNodes}
+	if n := most[p.Provider]; n > 0 && len(p.Nodes) > n {
+		b.problem("regions", "provider %s has addresses for %d nodes, not for %d", p.Provider, n, len(p.Nodes))
+	}
+	if p.Provider != "local" {
+		return
+	}
+	in := map[string]int{}
+	for _, n := range p.Nodes {
+		in[n.Region]++
+	}
+	if len(in) > topology.LocalRegions {
+		b.problem("regions", "provider local has addresses for %d regions, not for %d", topology.LocalRegions, len(in))
+	}
+	for _, region := range slices.Sorted(maps.Keys(in)) {
+		if in[region] > topology.LocalNodes {
+			b.problem("regions", "provider local has addresses for %d nodes of a region, not for the %d of %s", topology.LocalNodes, in[region], region)
+		}
+	}
 }
 
 // nodes lists the nodes in the order of the spec, without tokens.

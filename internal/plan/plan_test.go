@@ -197,8 +197,14 @@ stress:
   read_consistency: LOCAL_QUORUM
 `, `c.yaml:6: stress.write_consistency: TWO needs 2 replicas, the keyspace has 1
 c.yaml:7: stress.read_consistency: LOCAL_QUORUM cannot be met in us-west-2, where the keyspace has no replica`},
-		"too many tokens": {"num_tokens: 1536\nregions:\n" + manyZones(6, 1000),
-			"c.yaml:4: regions: datacenter 6: more than 8388608 tokens in the ring"},
+		"too many tokens": {"provider: hosts\nhosts: hosts.yaml\nnum_tokens: 1536\nregions:\n" + manyZones(6, 1000),
+			"c.yaml:6: regions: datacenter 6: more than 8388608 tokens in the ring"},
+		"no addresses": {"regions: [{region: us-east-1, nodes: 254}, {region: us-west-2, nodes: 255}]\n",
+			"c.yaml:3: regions: provider local has addresses for 254 nodes of a region, not for the 255 of us-west-2"},
+		"no addresses by ccm": {"provider: ccm\nregions: [{region: us-east-1, nodes: 64}, {region: us-west-2, nodes: 1}]\n",
+			"c.yaml:4: regions: provider ccm has addresses for 64 nodes, not for 65"},
+		"no addresses for containers": {"provider: containers\nregions: [{region: us-east-1, nodes: 100}, {region: us-west-2, nodes: 101}]\n",
+			"c.yaml:4: regions: provider containers has addresses for 200 nodes, not for 201"},
 	} {
 		_, err := Build(parse(t, tt.text))
 		if err == nil || err.Error() != tt.want {

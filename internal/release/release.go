@@ -62,6 +62,9 @@ type Release struct {
 	TLSKey    string // kind of key that its suites are made for; of RSA, for no other
 	PEMStores bool   // reads PEM; the others read JKS
 	HotReload bool   // reads its stores again when it is told
+	// EndpointVerification: has require_endpoint_verification, which holds a certificate
+	// against the address that it comes from.
+	EndpointVerification bool
 
 	// Native protocol, as the driver must speak it.
 	Proto      int    // native protocol version to ask for

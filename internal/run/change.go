@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"crossring/internal/journal"
 	"crossring/internal/plan"
@@ -55,7 +54,9 @@ func (e *ChangeUnderWayError) Hint() string { return "crossring up " + e.Name }
 
 // Planned is what a spec comes to. Where a cluster of that name runs and can become
 // that, it is what the cluster is going to be, with the steps that lead there; what
-// the nodes hold is asked of them, if they answer. It changes nothing.
+// the nodes hold is asked of them, if they answer. It changes nothing. Where it can't
+// become that, the plan is the spec's own, and the error a *SpecDiffersError; where a
+// node could not leave, the plan is there with the error, too.
 func (w World) Planned(ctx context.Context, s spec.Spec, choice NodeChoice) (topology.Plan, error) {
 	s = w.withSavedOperators(s)
 	p, err := w.Plan(s)
@@ -79,8 +80,7 @@ func (w World) Planned(ctx context.Context, s spec.Spec, choice NodeChoice) (top
 	change, err := w.wanted(c, &s, choice)
 	var differs *SpecDiffersError
 	if errors.As(err, &differs) && choice.none() {
-		w.Say("%s", strings.ReplaceAll(differs.Error(), "\n", " "))
-		return p, nil
+		return p, err
 	}
 	if err != nil {
 		return p, err
@@ -96,7 +96,10 @@ func (w World) Planned(ctx context.Context, s spec.Spec, choice NodeChoice) (top
 		w.Say("how much moves is not known in bytes: %v", err)
 		return change.Plan, nil
 	}
-	return between(c, change.Spec, choice, loads(ring))
+	if p, err = between(c, change.Spec, choice, loads(ring)); err != nil {
+		return p, err
+	}
+	return p, w.enoughLeft(ctx, c, p, choice.Replace)
 }
 
 // wantedChange is a change that is to be made, or to go on.

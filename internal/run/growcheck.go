@@ -35,12 +35,8 @@ func (g *grow) begin(ctx context.Context, choice NodeChoice) error {
 	if problems := blocking(ring, choice.Replace); len(problems) > 0 {
 		return Ring("nodes come and go in a ring that is whole", errors.Join(problems...), "crossring up "+name+"   # starts what is down")
 	}
-	keyspaces, err := g.keyspaces(ctx, choice.Replace)
-	if err != nil {
+	if err := g.enoughLeft(ctx, g.cluster, g.saved.Plan, choice.Replace); err != nil {
 		return err
-	}
-	if problems := enoughNodes(keyspaces, g.inv.Nodes, g.saved.Plan.Nodes); len(problems) > 0 {
-		return Usage("", errors.Join(problems...), "crossring cql "+name+` "ALTER KEYSPACE …"   # or keep the node`)
 	}
 	if g.saved.Plan, err = between(g.cluster, g.saved.Spec, choice, loads(ring)); err != nil {
 		return err
@@ -131,12 +127,12 @@ func blocking(ring ringcheck.Ring, replaced []string) []error {
 }
 
 // keyspaces asks a node that is not dead what keyspaces there are.
-func (g *grow) keyspaces(ctx context.Context, dead []string) ([]cql.Factors, error) {
-	i := slices.IndexFunc(g.inv.Nodes, func(n topology.Node) bool { return !slices.Contains(dead, n.Name) })
+func (w World) keyspaces(ctx context.Context, c cluster, dead []string) ([]cql.Factors, error) {
+	i := slices.IndexFunc(c.inv.Nodes, func(n topology.Node) bool { return !slices.Contains(dead, n.Name) })
 	if i < 0 {
-		return nil, fmt.Errorf("all nodes of %s are dead: there is nothing to replace them from", g.inv.Plan.Name)
+		return nil, fmt.Errorf("all nodes of %s are dead: there is nothing to replace them from", c.inv.Plan.Name)
 	}
-	e, err := g.endpoint(g.cluster, []topology.Node{g.inv.Nodes[i]})
+	e, err := w.endpoint(c, []topology.Node{c.inv.Nodes[i]})
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +142,26 @@ func (g *grow) keyspaces(ctx context.Context, dead []string) ([]cql.Factors, err
 		return nil, err
 	}
 	defer s.Close()
-	return cql.Keyspaces(ctx, s, g.rel)
+	return cql.Keyspaces(ctx, s, c.rel)
+}
+
+// enoughLeft asks the cluster whether all its keyspaces have nodes enough for their
+// replicas when the nodes are those of a plan. Where no node goes it asks nobody.
+func (w World) enoughLeft(ctx context.Context, c cluster, after topology.Plan, dead []string) error {
+	stays := func(n topology.Node) bool {
+		return slices.ContainsFunc(after.Nodes, func(m topology.Node) bool { return m.Name == n.Name })
+	}
+	if !slices.ContainsFunc(c.inv.Nodes, func(n topology.Node) bool { return !stays(n) }) {
+		return nil
+	}
+	keyspaces, err := w.keyspaces(ctx, c, dead)
+	if err != nil {
+		return err
+	}
+	if problems := enoughNodes(keyspaces, c.inv.Nodes, after.Nodes); len(problems) > 0 {
+		return Usage("", errors.Join(problems...), "crossring cql "+c.inv.Plan.Name+` "ALTER KEYSPACE …"   # or keep the node`)
+	}
+	return nil
 }
 
 // enoughNodes lists the keyspaces that would have more replicas than nodes, with the

@@ -187,6 +187,9 @@ func (g *grow) decommission(ctx context.Context, s topology.Step) error {
 		return err
 	}
 	if state.Running {
+		if err := g.mayLeave(ctx, n, others.inv); err != nil {
+			return err
+		}
 		stop := g.follow(ctx, s, n)
 		err := g.act(ctx, n, action{
 			under: ringcheck.ModeLeaving,
@@ -211,6 +214,18 @@ func (g *grow) decommission(ctx context.Context, s topology.Step) error {
 	}
 	g.inv, err = g.places.RemoveNode(ctx, g.inv, n.Name)
 	return errors.Join(err, g.forget(n.Name))
+}
+
+// mayLeave sees that no keyspace has come to need the node since the change began:
+// Cassandra is told to let it go in any case. One that is leaving already is past that.
+func (g *grow) mayLeave(ctx context.Context, n topology.Node, others topology.Inventory) error {
+	mode, err := ringcheck.Mode(ctx, g.query(g.cluster), n)
+	if err != nil || mode != ringcheck.ModeNormal {
+		return err
+	}
+	after := others.Plan
+	after.Nodes = others.Nodes
+	return g.enoughLeft(ctx, g.cluster, after, nil)
 }
 
 // inRing says whether any of the others has the node in its ring.
@@ -275,7 +290,7 @@ func (g *grow) cleanup(ctx context.Context, s topology.Step) error {
 	if err != nil {
 		return err
 	}
-	keyspaces, err := g.keyspaces(ctx, nil)
+	keyspaces, err := g.keyspaces(ctx, g.cluster, nil)
 	if err != nil {
 		return err
 	}

@@ -52,11 +52,6 @@ func (w World) hosts() hosts.Provider {
 // localPlaces are directories and addresses of this computer.
 type localPlaces struct{ local.Provider }
 
-// CheckResize has nothing to see beforehand: AddNode looks at room and ports.
-func (localPlaces) CheckResize(context.Context, topology.Inventory, topology.Plan, ...topology.Node) error {
-	return nil
-}
-
 // ReplaceNode empties the node's directory.
 func (p localPlaces) ReplaceNode(_ context.Context, inv topology.Inventory, dead topology.Node) (topology.Inventory, error) {
 	n, err := inv.Node(dead.Name)

@@ -34,6 +34,21 @@ func (p *Problem) Error() string {
 	return b.String()
 }
 
+// Hint is the command to type: whoever has the file open puts it right. Standard input
+// is no file.
+func (p *Problem) Hint() string {
+	if p.File == "" || p.File == StandardInput {
+		return ""
+	}
+	if strings.ContainsAny(p.File, " \t'\"$*?") {
+		return fmt.Sprintf("$EDITOR %q", p.File)
+	}
+	return "$EDITOR " + p.File
+}
+
+// StandardInput is the name of the file that is none.
+const StandardInput = "standard input"
+
 // Problems lists the problems in an error that Parse, Validate or Join returned.
 func Problems(err error) []*Problem {
 	var many *multierror.Error

@@ -174,6 +174,14 @@ func check(s Spec) []*Problem {
 			match("settings."+key, key, settingPattern, "a key of cassandra.yaml")
 		}
 	}
+	if rel, err := release.Find(s.Cassandra); err == nil && !rel.EndpointVerification {
+		const option = "require_endpoint_verification"
+		for _, key := range []string{"client_encryption_options", "server_encryption_options"} {
+			if block, ok := s.Settings[key].(map[string]any); ok && block[option] != nil {
+				bad("settings."+key, "cassandra %s has no %s: it takes any certificate of a CA that it trusts, whatever address that is for", rel.Version, option)
+			}
+		}
+	}
 
 	between("stress.rows", s.Stress.Rows, 1, 1<<53)
 	between("stress.value_bytes", int64(s.Stress.ValueBytes), minValueBytes, MaxValueBytes)

@@ -1,5 +1,13 @@
 package topology
 
+// How many nodes the providers of one computer have addresses for.
+const (
+	LocalRegions   = 100 // regions of a local cluster
+	LocalNodes     = 254 // nodes of each of them, by the number in their name
+	CCMNodes       = 64  // nodes of a cluster by ccm
+	ContainerNodes = 200 // nodes of a cluster in containers
+)
+
 // CCMPlan is what of a Plan only the ccm provider has.
 type CCMPlan struct {
 	Command string `json:"command"` // ccm itself: a path, or a name in PATH

@@ -187,7 +187,7 @@ func TestPlace(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := p.place(wanted("", maxNodes, 1), "/ccm"); err == nil {
+	if _, err := p.place(wanted("", topology.CCMNodes, 1), "/ccm"); err == nil {
 		t.Error("more nodes than there are addresses for were placed")
 	}
 }

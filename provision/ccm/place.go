@@ -21,15 +21,14 @@ import (
 const (
 	octet       = 252
 	networks    = 254 // K is from 1 to this
-	maxNodes    = 64
 	firstJMX    = 10000
 	jolokiaPort = 8778
 )
 
 // place gives a fresh cluster its addresses, ports and directories.
 func (p Provider) place(plan topology.Plan, command string) (topology.Inventory, error) {
-	if len(plan.Nodes) > maxNodes {
-		return topology.Inventory{}, fmt.Errorf("place %d nodes: the ccm provider has addresses for %d", len(plan.Nodes), maxNodes)
+	if len(plan.Nodes) > topology.CCMNodes {
+		return topology.Inventory{}, fmt.Errorf("place %d nodes: the ccm provider has addresses for %d", len(plan.Nodes), topology.CCMNodes)
 	}
 	dir := p.Dir(plan.Name)
 	inv := topology.Inventory{Schema: topology.Schema, Plan: plan, CCM: &topology.CCM{
@@ -55,7 +54,7 @@ func (p Provider) place(plan topology.Plan, command string) (topology.Inventory,
 			inv.CCM.Names[n.Name] = name
 			n.PrivateAddress = fmt.Sprintf("127.%d.%d.%d", octet, k, j+1)
 			n.PublicAddress = n.PrivateAddress
-			n.Ports.JMX = firstJMX + k*maxNodes + j
+			n.Ports.JMX = firstJMX + k*topology.CCMNodes + j
 			n.Layout = layout(filepath.Join(inv.CCM.ConfigDir, plan.Name, name))
 			inv.Nodes = append(inv.Nodes, n)
 		}

@@ -96,9 +96,9 @@ func (silent) Printf(string, ...any) {}
 // has and no interface of this computer. The search starts at a number made from the
 // cluster's directory.
 func (m machine) place(ctx context.Context, plan topology.Plan, dir string) ([]topology.Node, error) {
-	const subnets, first, most = 254, 10, 200
-	if len(plan.Nodes) > most {
-		return nil, fmt.Errorf("place %d nodes: a network of containers has addresses for %d", len(plan.Nodes), most)
+	const subnets, first = 254, 10
+	if len(plan.Nodes) > topology.ContainerNodes {
+		return nil, fmt.Errorf("place %d nodes: a network of containers has addresses for %d", len(plan.Nodes), topology.ContainerNodes)
 	}
 	var used []netip.Prefix
 	list, err := m.NetworkList(ctx, client.NetworkListOptions{})

@@ -40,6 +40,30 @@ func (p Provider) AddNode(ctx context.Context, inv topology.Inventory, n topolog
 	return inv, p.reload(ctx, inv)
 }
 
+// CheckResize sees that the nodes of a plan that the inventory lacks have addresses, that
+// nobody listens there, and that there is room for what they write. Nothing is done. The
+// error is a *PortTakenError or a *NoSpaceError, or says which node has no address.
+func (p Provider) CheckResize(_ context.Context, inv topology.Inventory, plan topology.Plan, _ ...topology.Node) error {
+	var more []topology.Node
+	for _, n := range plan.Nodes {
+		if slices.ContainsFunc(inv.Nodes, func(m topology.Node) bool { return m.Name == n.Name }) {
+			continue
+		}
+		placed, err := placeOne(inv, n)
+		if err != nil {
+			return err
+		}
+		more = append(more, placed)
+	}
+	if len(more) == 0 {
+		return nil
+	}
+	if err := checkPorts(more, true); err != nil {
+		return fmt.Errorf("add %d nodes: %w", len(more), err)
+	}
+	return checkSpace(inv.Local.Dir, len(more))
+}
+
 // RemoveNode takes a node whose server has been stopped out of the inventory, has the
 // keeper forget it, and removes its directory. A node that is not there is no error.
 func (p Provider) RemoveNode(ctx context.Context, inv topology.Inventory, name string) (topology.Inventory, error) {
@@ -87,8 +111,8 @@ func after(nodes []topology.Node, zone string) int {
 // placeOne places a node beside those of its region, by the number in its name.
 func placeOne(inv topology.Inventory, n topology.Node) (topology.Node, error) {
 	number, err := strconv.Atoi(strings.TrimPrefix(n.Name, n.Region+"-"))
-	if err != nil || number < 1 || number > maxNodes {
-		return n, fmt.Errorf("place %s: the local provider has addresses for the nodes 1 to %d of a region", n.Name, maxNodes)
+	if err != nil || number < 1 || number > topology.LocalNodes {
+		return n, fmt.Errorf("place %s: the local provider has addresses for the nodes 1 to %d of a region", n.Name, topology.LocalNodes)
 	}
 	i := slices.IndexFunc(inv.Nodes, func(m topology.Node) bool { return m.Region == n.Region })
 	if i < 0 {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,6 +39,39 @@ func names(t *testing.T, p Provider) []string {
 		}
 	}
 	return list
+}
+
+// What has no room is said before anything is done, for all nodes of a change.
+func TestCheckResize(t *testing.T) {
+	p, inv := made(t, t.TempDir())
+	wanted := func(names ...string) topology.Plan {
+		plan := inv.Plan
+		for _, name := range names {
+			plan.Nodes = append(slices.Clone(plan.Nodes), topology.Node{Name: name, Region: "r1", Zone: "r1a", Ports: topology.DefaultPorts()})
+		}
+		return plan
+	}
+	if err := p.CheckResize(t.Context(), inv, wanted()); err != nil {
+		t.Errorf("nothing new: %v", err)
+	}
+	if err := p.CheckResize(t.Context(), inv, wanted("r1-7", "r1-254")); err != nil {
+		t.Errorf("two new nodes: %v", err)
+	}
+	if err := p.CheckResize(t.Context(), inv, wanted("r1-7", "r1-255")); err == nil || !strings.Contains(err.Error(), "place r1-255: the local provider has addresses for the nodes 1 to 254") {
+		t.Errorf("no address: %v", err)
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort("127."+strconv.Itoa(inv.Local.Slot)+".1.9", "9042"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var taken *PortTakenError
+	if err := p.CheckResize(t.Context(), inv, wanted("r1-7", "r1-9")); !errors.As(err, &taken) || len(taken.Taken) != 1 {
+		t.Errorf("a port that is taken: %v", err)
+	}
+	if got, err := p.Inventory("made"); err != nil || len(got.Nodes) != len(inv.Nodes) {
+		t.Errorf("the inventory has %d nodes (%v)", len(got.Nodes), err)
+	}
 }
 
 func TestNodesOfARunningCluster(t *testing.T) {

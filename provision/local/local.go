@@ -47,12 +47,6 @@ const (
 	lastSlot  = 250
 )
 
-// most regions and nodes that the address scheme holds.
-const (
-	maxRegions = 100
-	maxNodes   = 254
-)
-
 // Place gives the nodes of a plan their addresses, ports and directories: node n
 // of region r in slot s has the private address 127.s.r.n and the public one
 // 127.s.(100+r).n. Pure.
@@ -66,8 +60,8 @@ func Place(plan topology.Plan, slot int, dir string) ([]topology.Node, error) {
 		}
 		inRegion[n.Region]++
 		r, k := regions[n.Region], inRegion[n.Region]
-		if r > maxRegions || k > maxNodes {
-			return nil, fmt.Errorf("place %s: the local provider has addresses for %d regions of %d nodes", n.Name, maxRegions, maxNodes)
+		if r > topology.LocalRegions || k > topology.LocalNodes {
+			return nil, fmt.Errorf("place %s: the local provider has addresses for %d regions of %d nodes", n.Name, topology.LocalRegions, topology.LocalNodes)
 		}
 		n.PrivateAddress = netip.AddrFrom4([4]byte{127, byte(slot), byte(r), byte(k)}).String()
 		n.PublicAddress = netip.AddrFrom4([4]byte{127, byte(slot), byte(100 + r), byte(k)}).String()

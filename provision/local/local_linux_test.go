@@ -76,7 +76,7 @@ func TestPlaceGivesEachAddressOnce(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	for range 30 {
 		var counts []int
-		for range 1 + rng.IntN(maxRegions) {
+		for range 1 + rng.IntN(topology.LocalRegions) {
 			counts = append(counts, 1+rng.IntN(20))
 		}
 		plan := planOf("x", counts...)

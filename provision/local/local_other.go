@@ -42,6 +42,11 @@ func (p Provider) Fault(context.Context, topology.Inventory, Fault) error { retu
 // CheckPorts is a *procs.NotLinuxError.
 func (p Provider) CheckPorts(context.Context, []topology.Node) error { return errHere }
 
+// CheckResize is a *procs.NotLinuxError.
+func (p Provider) CheckResize(context.Context, topology.Inventory, topology.Plan, ...topology.Node) error {
+	return errHere
+}
+
 // AddNode is a *procs.NotLinuxError.
 func (p Provider) AddNode(_ context.Context, inv topology.Inventory, _ topology.Node) (topology.Inventory, error) {
 	return inv, errHere
