@@ -194,14 +194,22 @@ func (b *changer) named(after []topology.Node) {
 	}
 	for _, name := range slices.Concat(b.Remove, b.Replace) {
 		if !slices.Contains(known, name) {
-			b.problem("", "no node %q in cluster %s; its nodes are %s", name, b.Have.Name, strings.Join(known, ", "))
+			b.misnamed("no node %q in cluster %s; its nodes are %s", name, b.Have.Name, strings.Join(known, ", "))
 		}
 	}
 	for _, name := range b.Replace {
 		if slices.Contains(known, name) && find(after, name) < 0 {
-			b.problem("", "%s is to be replaced, but it goes", name)
+			b.misnamed("%s is to be replaced, but it goes", name)
 		}
 	}
+	if !slices.ContainsFunc(known, func(name string) bool { return !slices.Contains(b.Replace, name) }) {
+		b.misnamed("all nodes of %s are to be replaced: one has to live for the others to take their data from", b.Have.Name)
+	}
+}
+
+// misnamed is a problem of what a person named, and of no line of the spec.
+func (b *changer) misnamed(format string, args ...any) {
+	b.problems = append(b.problems, &spec.Problem{Message: fmt.Sprintf(format, args...)})
 }
 
 func find(nodes []topology.Node, name string) int {

@@ -301,6 +301,8 @@ func TestBetweenRefuses(t *testing.T) {
 			},
 			want: "us-west-1a is in datacenter us-west; a running cluster takes nodes in its own datacenters: us-east, us-west-2",
 		},
+		"nobody is left": {replace: []string{"us-east-1-1", "us-east-1-2", "us-west-2-1"},
+			want: "all nodes of lab are to be replaced: one has to live for the others to take their data from"},
 		"a node that is not there":    {remove: []string{"us-east-1-9"}, want: `no node "us-east-1-9" in cluster lab`},
 		"a node whose zone keeps all": {remove: []string{"us-east-1-1"}, want: "us-east-1-1 is to go, but its zone us-east-1a keeps 2 nodes"},
 		"one that goes": {

@@ -51,6 +51,7 @@ type Release struct {
 	PeersV2             bool // system.peers_v2
 	AcceptsUnknownDC    bool // CREATE KEYSPACE takes a datacenter that does not exist
 	IfNotExistsKeyspace bool // CREATE KEYSPACE IF NOT EXISTS parses
+	EachQuorumReads     bool // reads at EACH_QUORUM are answered
 	// QuarantineDelay: has cassandra.gossip_quarantine_delay_ms. Without, a node that has
 	// no token yet and is silent for ring_delay_ms is forgotten, and as a seed for good.
 	QuarantineDelay bool

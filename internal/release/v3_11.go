@@ -15,7 +15,7 @@ var v3_11 = Release{
 	NamingSchemeKey: false, MetadataTypeKey: true, BindsOutgoing: false, SeparateTLSPort: true,
 	HintsDirectory: true, CDCDirectory: true, VirtualTables: false, PeersV2: false,
 	AcceptsUnknownDC: true, IfNotExistsKeyspace: true,
-	TLSKey: "ecdsa-p256", PEMStores: false, RowOverhead: true, EndpointVerification: true,
+	TLSKey: "ecdsa-p256", PEMStores: false, RowOverhead: true, EndpointVerification: true, EachQuorumReads: true,
 	Proto: 4, CQLVersion: "3.0.0", NoHostLookup: false, KeepMetadata: false, StreamsPerConn: 32768,
 	TableOptions:    "read_repair_chance = 0 AND dclocal_read_repair_chance = 0 AND speculative_retry = 'NONE' AND compression = {'enabled': false}",
 	HostIDAttribute: "EndpointToHostId",

@@ -13,7 +13,7 @@ var v5_0 = Release{
 	NamingSchemeKey: true, MetadataTypeKey: true, BindsOutgoing: false, SeparateTLSPort: false,
 	HintsDirectory: true, CDCDirectory: true, VirtualTables: true, PeersV2: true,
 	AcceptsUnknownDC: false, IfNotExistsKeyspace: true,
-	TLSKey: "ecdsa-p256", PEMStores: true, HotReload: true, QuarantineDelay: true, RowOverhead: true, EndpointVerification: true,
+	TLSKey: "ecdsa-p256", PEMStores: true, HotReload: true, QuarantineDelay: true, RowOverhead: true, EndpointVerification: true, EachQuorumReads: true,
 	Proto: 4, CQLVersion: "3.0.0", NoHostLookup: false, KeepMetadata: false, StreamsPerConn: 32768,
 	TableOptions:    "speculative_retry = 'NEVER' AND compression = {'enabled': false}",
 	HostIDAttribute: "EndpointToHostId",

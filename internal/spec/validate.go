@@ -133,7 +133,10 @@ func check(s Spec) []*Problem {
 		bad("rtt_ms", "must be between 0 and 60000")
 	}
 	checkRegions(s, bad, match, between)
-	if (s.Provider == "hosts") != (s.Hosts != "") {
+	switch {
+	case s.Provider == "hosts" && s.Hosts == "":
+		bad("hosts", "is missing: the inventory file of the machines")
+	case s.Provider != "hosts" && s.Hosts != "":
 		bad("hosts", "names the inventory file of provider hosts, and goes with it alone")
 	}
 	checkPlaces(s, checker{bad, oneOf, match, between})
@@ -191,6 +194,9 @@ func check(s Spec) []*Problem {
 	}
 	oneOf("stress.write_consistency", s.Stress.WriteCL, writeConsistency)
 	oneOf("stress.read_consistency", s.Stress.ReadCL, readConsistency)
+	if rel, err := release.Find(s.Cassandra); err == nil && s.Stress.ReadCL == "EACH_QUORUM" && !rel.EachQuorumReads {
+		bad("stress.read_consistency", "cassandra %s refuses reads at EACH_QUORUM, which came with 3.0", rel.Version)
+	}
 	if span, err := time.ParseDuration(s.Stress.MissingDeadline); err != nil || span < 0 {
 		bad("stress.missing_deadline", "%q is not a duration such as 120s", s.Stress.MissingDeadline)
 	}
