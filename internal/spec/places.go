@@ -27,7 +27,7 @@ var (
 	ccmClusterPattern = regexp.MustCompile(`^[a-zA-Z0-9_-]+$`)
 	// imagePattern is loose: the registry judges. It keeps out what is no reference at all.
 	imagePattern      = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._/:@-]{0,254}$`)
-	dockerHostPattern = regexp.MustCompile(`^(unix:///|tcp://|https?://|ssh://)[^ ]+$`)
+	dockerHostPattern = regexp.MustCompile(`^(unix:///|tcp://|https?://)[^ ]+$`)
 )
 
 func defaultsPlaces(s *Spec) {

@@ -19,6 +19,7 @@ func TestPlaces(t *testing.T) {
 		{"provider: containers\ncontainers: {image: 'localhost:5000/a/b:1@sha256:0', docker_host: 'unix:///run/s'}", ""},
 		{"provider: containers\ncontainers: {image: '-rm'}", "containers.image"},
 		{"provider: containers\ncontainers: {docker_host: /run/docker.sock}", "containers.docker_host"},
+		{"provider: containers\ncontainers: {docker_host: ssh://elsewhere}", "containers.docker_host"},
 	} {
 		s, err := Parse("f", []byte(head+tt.text+"\n"))
 		switch {
