@@ -117,7 +117,7 @@ prerequisites() {
 tools() {
     t=$(date +%s)
     missing=
-    for pair in sshd:openssh-server podman:podman runc:runc netavark:netavark debootstrap:debootstrap nft:nftables ip:iproute2 \
+    for pair in sshd:openssh-server podman:podman runc:runc netavark:netavark iptables:iptables debootstrap:debootstrap nft:nftables ip:iproute2 \
         openssl:openssl faketime:faketime softhsm2-util:softhsm2 shellcheck:shellcheck; do
         for dir in $(echo "$PATH:/usr/sbin:/sbin:/usr/lib/podman" | sed 's/:/ /g'); do
             [ ! -x "$dir/${pair%%:*}" ] || continue 2

@@ -33,8 +33,12 @@ func layCCM(t *testing.T, h home, c cell) ground {
 func withPodman(c cell) string {
 	for _, tool := range []string{"podman", "runc"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			return "there is no " + tool + ": apt-get install podman runc containernetworking-plugins"
+			return "there is no " + tool + ": apt-get install podman runc netavark iptables"
 		}
+	}
+	_, err := exec.LookPath("iptables")
+	if _, sbin := os.Stat("/usr/sbin/iptables"); err != nil && sbin != nil {
+		return "podman's networks are made with iptables, and there is none: apt-get install iptables"
 	}
 	if os.Getuid() != 0 {
 		return "containers with addresses of their own need root"

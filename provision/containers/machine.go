@@ -11,6 +11,7 @@ import (
 	"path"
 	"runtime"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -255,8 +256,12 @@ func (m machine) container(ctx context.Context, p Provider, inv topology.Invento
 	loopback := netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	bindings := network.PortMap{}
 	var exposed []string
-	for _, port := range published(n) {
-		bindings[port] = []network.PortBinding{{HostIP: loopback}}
+	for k, port := range published(n) {
+		at, err := publishAt(inv, n, k, free)
+		if err != nil {
+			return "", err
+		}
+		bindings[port] = []network.PortBinding{{HostIP: loopback, HostPort: strconv.Itoa(at)}}
 		exposed = append(exposed, port.String())
 	}
 	label := labels(inv)
