@@ -10,7 +10,8 @@
 //
 //	operator 192.0.2.4 ─┐              ┌─ host 10.11.0.10  (203.0.113.10)   us-east-1
 //	   API on 127.0.0.1 ├─ router, NAT ┤
-//	 mirror 192.0.2.80 ─┘              └─ host 10.22.0.10  (198.51.100.10)  us-west-2
+//	 mirror 192.0.2.80 ─┘              ├─ host 10.22.0.10  (198.51.100.10)  us-west-2
+//	                                   └─ host 10.33.0.10  (198.18.0.10)    eu-west-1
 //
 // It needs root, network and mount namespaces, and podman, runc, debootstrap, nft and
 // losetup, which it installs by apt-get where they are missing. The image is made once,

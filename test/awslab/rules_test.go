@@ -91,7 +91,9 @@ func TestAddresses(t *testing.T) {
 	of("us-east-1", true, "172.31.0.5", "10.11.0.11")
 	of("us-east-1", true, "172.31.0.4", "10.11.0.10")
 	of("us-east-1", false, "203.0.113.10", "203.0.113.10")
-	if _, err := a.of("eu-west-1", true, "172.31.0.4"); err == nil || !strings.Contains(err.Error(), "eu-west-1") {
+	of("eu-west-1", true, "172.31.0.4", "10.33.0.10")
+	of("eu-west-1", false, "127.83.1.2", "198.18.0.10")
+	if _, err := a.of("eu-central-1", true, "172.31.0.4"); err == nil || !strings.Contains(err.Error(), "eu-central-1") {
 		t.Errorf("a region without hosts: %v", err)
 	}
 	if _, err := a.of("us-east-1", true, "nonsense"); err == nil {
