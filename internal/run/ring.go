@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"crossring/provision/local"
 	"crossring/ringcheck"
@@ -58,10 +59,26 @@ func (w World) ring(ctx context.Context, c cluster) (ringcheck.Ring, error) {
 		if gone != nil {
 			hint = gone.Hint()
 		}
+		if node := nameless(ring); node != "" {
+			hint = "crossring restart " + c.inv.Plan.Name + ":" + node
+		}
 		if len(blocked) > 0 {
 			hint = repairs(c.inv.Plan.Name)
 		}
 		return ring, Ring("", &mismatchError{ring}, hint)
 	}
 	return ring, nil
+}
+
+// nameless is a node whose datacenter another one does not know, though it knows the
+// node; "" is none. Where that lasts, what one of them told was meant for the server
+// that ran before; 1.2 never asks for the rest. A node that starts anew tells all.
+func nameless(ring ringcheck.Ring) string {
+	const unknown = "UNKNOWN-DC" // Cassandra's own word
+	for _, m := range ring.Mismatches {
+		if m.Kind == ringcheck.KindDatacenter && strings.Contains(m.Got, unknown) {
+			return m.Node
+		}
+	}
+	return ""
 }
