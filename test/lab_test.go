@@ -81,10 +81,8 @@ func layEC2(t *testing.T, h home, c cell, lab *awslab.Lab, before awsfault.Stock
 	if err := lab.Publish(c.version, j.ClassPath); err != nil {
 		t.Fatal(err)
 	}
-	none := filepath.Join(t.TempDir(), "none")
 	h.via = lab.Command
-	h.env = append(h.env, "AWS_ENDPOINT_URL="+lab.Endpoint, "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_EC2_METADATA_DISABLED=true",
-		"AWS_PROFILE=", "AWS_REGION=", "AWS_CONFIG_FILE="+none, "AWS_SHARED_CREDENTIALS_FILE="+none)
+	h.env = append(h.env, lab.Environment()...)
 	instances := map[string]string{} // by node, kept for when the cluster is gone
 	inside := func(t *testing.T, node, line string) (string, error) {
 		t.Helper()
@@ -97,14 +95,7 @@ func layEC2(t *testing.T, h home, c cell, lab *awslab.Lab, before awsfault.Stock
 	}
 	return ground{
 		home: h,
-		spec: h.spec(t, c.spec(fmt.Sprintf(`ec2:
-  instance_type: m5d.4xlarge
-  volumes: local
-  ami: {name: "al2023-ami-2023*", owner: "137112412989"}
-  ssh_user: %s
-  operator_cidr: %s
-  cassandra_mirror: %s
-`, awslab.Login, lab.Operator, lab.Mirror))),
+		spec: h.spec(t, c.spec(lab.Block())),
 		kill: func(t *testing.T, p topology.Process) {
 			if out, err := inside(t, p.Node, fmt.Sprintf("kill -9 %d", p.PID)); err != nil {
 				t.Fatalf("kill process %d of %s: %v\n%s", p.PID, p.Node, err, out)

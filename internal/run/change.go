@@ -99,7 +99,7 @@ func (w World) Planned(ctx context.Context, s spec.Spec, choice NodeChoice) (top
 	if p, err = between(c, change.Spec, choice, loads(ring)); err != nil {
 		return p, err
 	}
-	return p, w.enoughLeft(ctx, c, p, choice.Replace)
+	return p, w.enoughLeft(ctx, c, p.Nodes, choice.Replace)
 }
 
 // wantedChange is a change that is to be made, or to go on.

@@ -35,7 +35,7 @@ func (g *grow) begin(ctx context.Context, choice NodeChoice) error {
 	if problems := blocking(ring, choice.Replace); len(problems) > 0 {
 		return Ring("nodes come and go in a ring that is whole", errors.Join(problems...), "crossring up "+name+"   # starts what is down")
 	}
-	if err := g.enoughLeft(ctx, g.cluster, g.saved.Plan, choice.Replace); err != nil {
+	if err := g.enoughLeft(ctx, g.cluster, g.saved.Plan.Nodes, choice.Replace); err != nil {
 		return err
 	}
 	if g.saved.Plan, err = between(g.cluster, g.saved.Spec, choice, loads(ring)); err != nil {
@@ -146,10 +146,10 @@ func (w World) keyspaces(ctx context.Context, c cluster, dead []string) ([]cql.F
 }
 
 // enoughLeft asks the cluster whether all its keyspaces have nodes enough for their
-// replicas when the nodes are those of a plan. Where no node goes it asks nobody.
-func (w World) enoughLeft(ctx context.Context, c cluster, after topology.Plan, dead []string) error {
+// replicas when the nodes are these. Where no node goes it asks nobody.
+func (w World) enoughLeft(ctx context.Context, c cluster, after []topology.Node, dead []string) error {
 	stays := func(n topology.Node) bool {
-		return slices.ContainsFunc(after.Nodes, func(m topology.Node) bool { return m.Name == n.Name })
+		return slices.ContainsFunc(after, func(m topology.Node) bool { return m.Name == n.Name })
 	}
 	if !slices.ContainsFunc(c.inv.Nodes, func(n topology.Node) bool { return !stays(n) }) {
 		return nil
@@ -158,7 +158,7 @@ func (w World) enoughLeft(ctx context.Context, c cluster, after topology.Plan, d
 	if err != nil {
 		return err
 	}
-	if problems := enoughNodes(keyspaces, c.inv.Nodes, after.Nodes); len(problems) > 0 {
+	if problems := enoughNodes(keyspaces, c.inv.Nodes, after); len(problems) > 0 {
 		return Usage("", errors.Join(problems...), "crossring cql "+c.inv.Plan.Name+` "ALTER KEYSPACE …"   # or keep the node`)
 	}
 	return nil

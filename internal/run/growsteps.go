@@ -187,7 +187,7 @@ func (g *grow) decommission(ctx context.Context, s topology.Step) error {
 		return err
 	}
 	if state.Running {
-		if err := g.mayLeave(ctx, n, others.inv); err != nil {
+		if err := g.mayLeave(ctx, n, others.inv.Nodes); err != nil {
 			return err
 		}
 		stop := g.follow(ctx, s, n)
@@ -218,14 +218,12 @@ func (g *grow) decommission(ctx context.Context, s topology.Step) error {
 
 // mayLeave sees that no keyspace has come to need the node since the change began:
 // Cassandra is told to let it go in any case. One that is leaving already is past that.
-func (g *grow) mayLeave(ctx context.Context, n topology.Node, others topology.Inventory) error {
+func (g *grow) mayLeave(ctx context.Context, n topology.Node, others []topology.Node) error {
 	mode, err := ringcheck.Mode(ctx, g.query(g.cluster), n)
 	if err != nil || mode != ringcheck.ModeNormal {
 		return err
 	}
-	after := others.Plan
-	after.Nodes = others.Nodes
-	return g.enoughLeft(ctx, g.cluster, after, nil)
+	return g.enoughLeft(ctx, g.cluster, others, nil)
 }
 
 // inRing says whether any of the others has the node in its ring.

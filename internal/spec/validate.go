@@ -113,10 +113,9 @@ func check(s Spec) []*Problem {
 			bad("cluster_name", "%q is not a name of 1 to 128 printable bytes", s.ClusterName)
 		}
 	}
-	if match("cassandra", s.Cassandra, versionPattern, `a version such as "5.0" or "5.0.5"`); versionPattern.MatchString(s.Cassandra) {
-		if _, err := release.Find(s.Cassandra); err != nil {
-			bad("cassandra", "%s", err)
-		}
+	rel, unknown := release.Find(s.Cassandra)
+	if match("cassandra", s.Cassandra, versionPattern, `a version such as "5.0" or "5.0.5"`); versionPattern.MatchString(s.Cassandra) && unknown != nil {
+		bad("cassandra", "%s", unknown)
 	}
 	oneOf("partitioner", s.Partitioner, partitioners)
 	oneOf("provider", s.Provider, providers)
@@ -177,7 +176,7 @@ func check(s Spec) []*Problem {
 			match("settings."+key, key, settingPattern, "a key of cassandra.yaml")
 		}
 	}
-	if rel, err := release.Find(s.Cassandra); err == nil && !rel.EndpointVerification {
+	if unknown == nil && !rel.EndpointVerification {
 		const option = "require_endpoint_verification"
 		for _, key := range []string{"client_encryption_options", "server_encryption_options"} {
 			if block, ok := s.Settings[key].(map[string]any); ok && block[option] != nil {
@@ -194,7 +193,7 @@ func check(s Spec) []*Problem {
 	}
 	oneOf("stress.write_consistency", s.Stress.WriteCL, writeConsistency)
 	oneOf("stress.read_consistency", s.Stress.ReadCL, readConsistency)
-	if rel, err := release.Find(s.Cassandra); err == nil && s.Stress.ReadCL == "EACH_QUORUM" && !rel.EachQuorumReads {
+	if unknown == nil && s.Stress.ReadCL == "EACH_QUORUM" && !rel.EachQuorumReads {
 		bad("stress.read_consistency", "cassandra %s refuses reads at EACH_QUORUM, which came with 3.0", rel.Version)
 	}
 	if span, err := time.ParseDuration(s.Stress.MissingDeadline); err != nil || span < 0 {

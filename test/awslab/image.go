@@ -24,8 +24,8 @@ var bootScript string
 //go:embed files/lab-boot.service
 var bootUnit string
 
-// Login is the user of the image, as on Debian's own for EC2.
-const Login = "admin"
+// login is the user of the image, as on Debian's own for EC2.
+const login = "admin"
 
 // suite and packages are what the image is made of. The JRE is in it because hosts
 // without a way out of the lab can't fetch one.
@@ -37,8 +37,8 @@ var packages = []string{"systemd", "systemd-sysv", "dbus", "openssh-server", "su
 // setup turns the bare tree into the image: no host keys and no machine id of its own,
 // a login that may become root, and the boot script.
 const setup = `set -eu
-useradd --create-home --shell /bin/bash ` + Login + `
-echo '` + Login + ` ALL=(ALL) NOPASSWD:ALL' >/etc/sudoers.d/90-` + Login + `
+useradd --create-home --shell /bin/bash ` + login + `
+echo '` + login + ` ALL=(ALL) NOPASSWD:ALL' >/etc/sudoers.d/90-` + login + `
 rm -f /etc/ssh/ssh_host_*
 : >/etc/machine-id
 systemctl -q enable lab-boot.service

@@ -134,6 +134,26 @@ func (l *Lab) serve(ctx context.Context, namespace, address string, h http.Handl
 	return "http://" + listener.Addr().String(), nil
 }
 
+// Environment is what has a program take the lab for EC2, and an account of nothing.
+func (l *Lab) Environment() []string {
+	none := filepath.Join(l.Files, "none") // no such file
+	return []string{"AWS_ENDPOINT_URL=" + l.Endpoint,
+		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_EC2_METADATA_DISABLED=true", "AWS_PROFILE=", "AWS_REGION=",
+		"AWS_CONFIG_FILE=" + none, "AWS_SHARED_CREDENTIALS_FILE=" + none, "AWS_NEW_RETRIES_2026=false"}
+}
+
+// Block is the block ec2 of a spec for the lab's hosts.
+func (l *Lab) Block() string {
+	return fmt.Sprintf(`ec2:
+  instance_type: m5d.4xlarge
+  volumes: local
+  ami: {name: "al2023-ami-2023*", owner: "137112412989"}
+  ssh_user: %s
+  operator_cidr: %s
+  cassandra_mirror: %s
+`, login, l.Operator, l.Mirror)
+}
+
 // Emulator is the URL of the emulator itself, where what was made can be counted.
 func (l *Lab) Emulator() string { return l.moto.URL }
 

@@ -166,9 +166,7 @@ func (o operator) crossring(args ...string) result {
 	ctx, cancel := context.WithTimeout(context.Background(), 12*time.Minute)
 	defer cancel()
 	cmd := world.lab.Command(ctx, world.program, args...)
-	cmd.Env = append(os.Environ(), "CROSSRING_STATE="+o.state, "AWS_ENDPOINT_URL="+world.lab.Endpoint,
-		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_EC2_METADATA_DISABLED=true", "AWS_PROFILE=", "AWS_REGION=",
-		"AWS_CONFIG_FILE="+filepath.Join(world.dir, "none"), "AWS_SHARED_CREDENTIALS_FILE="+filepath.Join(world.dir, "none"), "AWS_NEW_RETRIES_2026=false")
+	cmd.Env = append(append(os.Environ(), "CROSSRING_STATE="+o.state), world.lab.Environment()...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	begun := time.Now()
@@ -239,14 +237,7 @@ heap_mb: 512
 regions:
 - {region: us-east-1, zone: us-east-1a, nodes: %d}
 - {region: us-west-2, zone: us-west-2a, nodes: %d}
-ec2:
-  instance_type: m5d.4xlarge
-  volumes: local
-  ami: {name: "al2023-ami-2023*", owner: "137112412989"}
-  ssh_user: %s
-  operator_cidr: %s
-  cassandra_mirror: %s
-`, name, version, partitioner, east, west, Login, world.lab.Operator, world.lab.Mirror)
+%s`, name, version, partitioner, east, west, world.lab.Block())
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		o.t.Fatal(err)
 	}
