@@ -76,7 +76,7 @@ type Renderer struct {
 
 // NewRenderer makes one for the inventory, which must not change meanwhile.
 func NewRenderer(inv topology.Inventory) (Renderer, error) {
-	rel, err := release.Find(inv.Plan.Version)
+	rel, err := release.Of(inv.Plan.Version)
 	if err != nil {
 		return Renderer{}, err
 	}
@@ -121,7 +121,7 @@ func (r Renderer) Render(node topology.Node, env Env) ([]File, error) {
 // JVMArgs gives the arguments that stand in the rendered jvm.options, unquoted
 // and in order, class path included and main class not.
 func JVMArgs(inv topology.Inventory, node topology.Node, env Env) ([]string, error) {
-	rel, err := release.Find(inv.Plan.Version)
+	rel, err := release.Of(inv.Plan.Version)
 	if err != nil {
 		return nil, err
 	}

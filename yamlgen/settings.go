@@ -42,6 +42,15 @@ func override(doc []byte, settings map[string]any, quote yamlQuote) ([]byte, err
 		return nil, errors.Join(problems...)
 	}
 
+	// From 4.1 on many keys have lost their unit: the old name means the same, and to
+	// have both is an error.
+	renamed := map[string]bool{}
+	for key := range text {
+		if name := withoutUnit(key); name != key {
+			renamed[name] = true
+		}
+	}
+
 	var out strings.Builder
 	replaced := false // inside the block of a key that was replaced
 	for line := range strings.Lines(string(doc)) {
@@ -56,6 +65,10 @@ func override(doc []byte, settings map[string]any, quote yamlQuote) ([]byte, err
 				replaced = true
 				continue
 			}
+			if renamed[key] {
+				replaced = true
+				continue
+			}
 		}
 		out.WriteString(line)
 	}
@@ -66,6 +79,20 @@ func override(doc []byte, settings map[string]any, quote yamlQuote) ([]byte, err
 		}
 	}
 	return []byte(out.String()), nil
+}
+
+// withoutUnit is the name that a key has from 4.1 on, where that is its old one
+// without the unit.
+func withoutUnit(key string) string {
+	for _, unit := range []string{"_in_ms", "_in_sec", "_in_minutes", "_in_kb", "_in_mb", "_ms", "_kb", "_mb", "_mb_per_sec", "_megabits_per_sec"} {
+		if name, ok := strings.CutSuffix(key, unit); ok {
+			return name
+		}
+	}
+	if name, ok := strings.CutPrefix(key, "enable_"); ok {
+		return name + "_enabled"
+	}
+	return key
 }
 
 // flow gives a value in YAML's flow style on one line, map keys sorted. It goes

@@ -87,3 +87,31 @@ func TestBadSettings(t *testing.T) {
 		}
 	}
 }
+
+// Of a key that has lost its unit, only the name stands that the settings have: no
+// server from 4.1 on takes both.
+func TestOldNames(t *testing.T) {
+	old := parse(t, render(t, gk("4.0.19"), gk("4.0.19").Nodes[0], gkEnv())[CassandraYAML])
+	for _, version := range []string{"4.1.9", "5.0.5"} {
+		inv := gk(version)
+		before := parse(t, render(t, inv, inv.Nodes[0], gkEnv())[CassandraYAML])
+		tried := 0
+		for key, value := range old {
+			name := withoutUnit(key)
+			if _, ok := before[name]; !ok || name == key {
+				continue
+			}
+			tried++
+			inv.Plan.Settings = map[string]any{key: value}
+			want := maps.Clone(before)
+			delete(want, name)
+			want[key] = value
+			if after := parse(t, render(t, inv, inv.Nodes[0], gkEnv())[CassandraYAML]); !reflect.DeepEqual(after, want) {
+				t.Errorf("%s, %s: got %v", version, key, after)
+			}
+		}
+		if tried < 30 {
+			t.Errorf("%s: only %d keys of 4.0 have another name", version, tried)
+		}
+	}
+}

@@ -46,7 +46,7 @@ func exitTable() []exitRow {
 		{run.ExitPrerequisite, "prerequisite", "java, mvn, credentials or the network is missing", func(err error) bool {
 			return codeIn(err) == run.ExitPrerequisite || codeIn(err) == 0 && errors.Is(err, exec.ErrNotFound)
 		}, nil},
-		{run.ExitBusy, "busy", "another command holds the cluster, or the name is taken", coded(run.ExitBusy), nil},
+		{run.ExitBusy, "busy", "another command holds the cluster or a change of it is under way, or its name or a port is taken", coded(run.ExitBusy), nil},
 		{run.ExitFailure, "failure", "anything else that failed, a deadline that passed included", func(error) bool { return true }, nil},
 	}
 }

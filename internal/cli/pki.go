@@ -101,7 +101,7 @@ func pkiInit(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 func issueFlags() []cli.Flag {
 	return caFlags(
 		&cli.StringFlag{Name: "csr", Usage: "sign the request in `FILE`; without, a key is made in --out, for a node on this machine"},
-		&cli.StringFlag{Name: "key", Usage: "make a key of `KIND`: " + strings.Join(pki.KeyKinds(), ", "), Value: pki.ECDSAP256},
+		&cli.StringFlag{Name: "key", Usage: "make a key of `KIND`: " + strings.Join(pki.KeyKinds(), ", ") + " (default: that of the CA, or of what is renewed)"},
 		&cli.IntFlag{Name: "days", Usage: "the certificate lives `N` days; 0 is as long as the last one, or 397"},
 		&cli.StringFlag{Name: "out", Usage: "write the files to `DIR` (default: NAME in the current directory)"},
 		&cli.StringSliceFlag{Name: "format", Usage: "write stores of `KIND`: pem, pkcs12, pkcs12-legacy (for Java 7 and 8), jks (repeat)", Value: cli.NewStringSlice(store.PEM)},

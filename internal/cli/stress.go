@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"crossring/internal/report"
@@ -52,8 +53,10 @@ func stressOptions(c *cli.Context) func(*topology.Stress) {
 		override(c, "rate", &s.Rate)
 		override(c, "write-dc", &s.WriteDC)
 		override(c, "write-consistency", &s.WriteCL)
+		s.WriteCL = strings.ToUpper(s.WriteCL)
 		override(c, "read-dc", &s.ReadDC)
 		override(c, "read-consistency", &s.ReadCL)
+		s.ReadCL = strings.ToUpper(s.ReadCL)
 		override(c, "connections", &s.Connections)
 		override(c, "tls", &s.TLSVersion)
 		override(c, "tls-resume", &s.TLSResume)

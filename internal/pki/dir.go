@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"syscall"
 	"time"
 
@@ -33,7 +35,8 @@ type Entry struct {
 	Name      string     `json:"name"`
 	Serial    string     `json:"serial"` // decimal
 	Subject   string     `json:"subject"`
-	Issuer    string     `json:"issuer"` // "" is the root, else a region
+	Region    string     `json:"region,omitempty"` // of the node
+	Issuer    string     `json:"issuer"`           // "" is the root, else a region
 	SANs      []string   `json:"sans"`
 	NotBefore time.Time  `json:"not_before"`
 	NotAfter  time.Time  `json:"not_after"`
@@ -99,6 +102,22 @@ type Setup struct {
 	HSM *hsm.Ref
 }
 
+// Check says what can't be made as it is asked for.
+func (s Setup) Check() error {
+	if s.Key != "" && !slices.Contains(KeyKinds(), s.Key) {
+		return unknownKind(s.Key)
+	}
+	if _, err := s.rootName(); err != nil {
+		return err
+	}
+	_, err := ParseDN(or(s.NodeDN, DefaultNodeDN), map[string]string{"node": "x", "region": "x", "cluster": s.Cluster})
+	return err
+}
+
+func (s Setup) rootName() (pkix.Name, error) {
+	return ParseDN(or(s.RootDN, DefaultRootDN), map[string]string{"cluster": s.Cluster, "region": "", "node": ""})
+}
+
 var fileName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$`)
 
 // Init makes an authority in a directory that has none.
@@ -115,12 +134,11 @@ func (d *Dir) Init(ctx context.Context, s Setup) error {
 		return &ExistsError{d.Path}
 	}
 	d.index = index{Schema: "crossring/v1", NodeDN: or(s.NodeDN, DefaultNodeDN), Cluster: s.Cluster, Regions: s.Regions, Issued: []Entry{}}
-	values := map[string]string{"cluster": s.Cluster, "region": "", "node": ""}
-	name, err := ParseDN(or(s.RootDN, DefaultRootDN), values)
-	if err != nil {
+	if err := s.Check(); err != nil {
 		return err
 	}
-	if _, err := ParseDN(d.index.NodeDN, map[string]string{"node": "x", "region": "x", "cluster": s.Cluster}); err != nil {
+	name, err := s.rootName()
+	if err != nil {
 		return err
 	}
 	life := s.Life

@@ -51,7 +51,7 @@ func (d *Dir) Issue(ctx context.Context, r NodeRequest) ([]*x509.Certificate, er
 	}
 	leaf := chain[0]
 	e := Entry{
-		Name: r.Name, Serial: leaf.SerialNumber.String(), Subject: leaf.Subject.String(), Issuer: issuer, SANs: []string{},
+		Name: r.Name, Serial: leaf.SerialNumber.String(), Subject: leaf.Subject.String(), Region: r.Region, Issuer: issuer, SANs: []string{},
 		NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter, File: filepath.Join("issued", leaf.SerialNumber.String()+".pem"),
 	}
 	for _, ip := range r.IPs {

@@ -58,7 +58,29 @@ func NewKey(kind string) (crypto.Signer, error) {
 	case RSA3072:
 		return rsa.GenerateKey(rand.Reader, 3072)
 	}
-	return nil, fmt.Errorf("%q is no kind of key; there are %s", kind, strings.Join(KeyKinds(), ", "))
+	return nil, unknownKind(kind)
+}
+
+func unknownKind(kind string) error {
+	return fmt.Errorf("%q is no kind of key; there are %s", kind, strings.Join(KeyKinds(), ", "))
+}
+
+// KindOf is the kind of key that a public key is of, or the one of the same algorithm
+// that is next to it; "" is another algorithm.
+func KindOf(key crypto.PublicKey) string {
+	switch key := key.(type) {
+	case *ecdsa.PublicKey:
+		if key.Curve.Params().BitSize > 256 {
+			return ECDSAP384
+		}
+		return ECDSAP256
+	case *rsa.PublicKey:
+		if key.N.BitLen() > 2048 {
+			return RSA3072
+		}
+		return RSA2048
+	}
+	return ""
 }
 
 // Authority signs certificates: a root or an intermediate.

@@ -139,6 +139,19 @@ func Find(version string) (Release, error) {
 	return Release{}, &UnknownError{Version: version, Known: known}
 }
 
+// Of is the release of a cluster that stands, made perhaps by a crossring with the lock
+// of another patch release: that of its series. The Version of the result is the
+// cluster's.
+func Of(version string) (Release, error) {
+	for _, r := range All() {
+		if strings.HasPrefix(version, r.Series+".") {
+			r.Version = version
+			return r, nil
+		}
+	}
+	return Find(version)
+}
+
 // UnknownError says that crossring has no template and no lock for a version.
 type UnknownError struct {
 	Version string

@@ -25,7 +25,7 @@ func (w World) ccm(sw software) ccm.Provider {
 // ccmInstall is the installation that ccm's nodes run on. Its cassandra.yaml is that
 // of the first node; what differs between nodes ccm puts in.
 func ccmInstall(inv topology.Inventory, sw software) (ccm.Install, error) {
-	rel, err := release.Find(inv.Plan.Version)
+	rel, err := release.Of(inv.Plan.Version)
 	if err != nil {
 		return ccm.Install{}, err
 	}

@@ -126,7 +126,11 @@ func (w World) wanted(c cluster, want *spec.Spec, choice NodeChoice) (*wantedCha
 	if saved != nil {
 		same := choice.none() || sameNames(choice.Remove, saved.Plan.Change.Remove) && sameNames(choice.Replace, saved.Plan.Change.Replace)
 		if want != nil && same {
-			diff, err := spec.Compare(saved.Spec, *want)
+			planned, err := w.Plan(*want)
+			if err != nil {
+				return nil, err
+			}
+			diff, err := spec.Compare(spelledOut(saved.Spec, saved.Plan, *want, planned))
 			if err != nil {
 				return nil, err
 			}
@@ -151,7 +155,11 @@ func (w World) wanted(c cluster, want *spec.Spec, choice NodeChoice) (*wantedCha
 		}
 		want = &have
 	}
-	diff, err := spec.Compare(have, *want)
+	planned, err := w.Plan(*want)
+	if err != nil {
+		return nil, err
+	}
+	diff, err := spec.Compare(spelledOut(have, c.inv.Plan, *want, planned))
 	if err != nil {
 		return nil, err
 	}

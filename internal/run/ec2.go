@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"crossring/internal/plan"
 	"crossring/internal/spec"
 	"crossring/internal/topology"
 	"crossring/provision/ec2"
@@ -20,10 +19,10 @@ func (w World) ec2() ec2.Provider {
 // DryRun asks EC2 whether it would make what the spec comes to; of a cluster that runs,
 // whether it has room for what is to come. It changes nothing.
 func (w World) DryRun(ctx context.Context, s spec.Spec) (topology.Plan, error) {
-	p, err := plan.Build(s)
+	p, err := w.Plan(s)
 	switch {
 	case err != nil:
-		return p, Usage("", err, "")
+		return p, err
 	case p.Provider != "ec2":
 		return p, Usage("", fmt.Errorf("a dry run asks EC2; the spec's provider is %s", p.Provider), "crossring plan -f FILE")
 	}
@@ -167,10 +166,12 @@ func (w World) ListEC2(ctx context.Context, regions ...string) (Listing, error) 
 // ConfirmDown asks before hosts on EC2 are taken down with all that is on them. A
 // cluster on this computer, or one that is half made, needs no question.
 func (w World) ConfirmDown(name string, confirm func(question string) (bool, error)) error {
-	c, err := w.open(name)
-	if err != nil || c.inv.EC2 == nil {
+	// The inventory alone: what can't be opened otherwise goes down too.
+	inv, err := w.provider("").Inventory(name)
+	if err != nil || inv.EC2 == nil {
 		return nil // Down itself says what is wrong
 	}
+	c := cluster{inv: inv}
 	yes, err := confirm(fmt.Sprintf("take down %s: %s?", name, describe(c)))
 	if err == nil && !yes {
 		err = errors.New("not confirmed")

@@ -50,7 +50,11 @@ func (w World) List(ctx context.Context) (Listing, error) {
 		}
 		c, err := w.open(name)
 		if err != nil {
-			entry.Problem = "half made: crossring down " + name
+			entry.Problem = err.Error()
+			var none *NoClusterError
+			if errors.As(err, &none) {
+				entry.Problem = "half made: crossring down " + name
+			}
 			l.Clusters = append(l.Clusters, entry)
 			continue
 		}

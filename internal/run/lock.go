@@ -17,6 +17,14 @@ import (
 // second waits, and says so. The lock is the kernel's and goes with the process,
 // however that ends; its file stays.
 func (w World) lock(ctx context.Context, name string) (unlock func(), err error) {
+	return w.lockWithin(ctx, name, lockWait)
+}
+
+// lockWait bounds how long a command waits for another one: making hosts and a ring of
+// them takes minutes, moving data much longer, and then nobody wants to wait here.
+const lockWait = 30 * time.Minute
+
+func (w World) lockWithin(ctx context.Context, name string, most time.Duration) (unlock func(), err error) {
 	const every = 100 * time.Millisecond
 	dir := filepath.Join(w.StateDir, "locks")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -28,6 +36,8 @@ func (w World) lock(ctx context.Context, name string) (unlock func(), err error)
 	}
 	tick := time.NewTicker(every)
 	defer tick.Stop()
+	over := time.NewTimer(most)
+	defer over.Stop()
 	for said := false; ; said = true {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err == nil {
@@ -38,10 +48,14 @@ func (w World) lock(ctx context.Context, name string) (unlock func(), err error)
 			return nil, fmt.Errorf("locking cluster %s: %w", name, err)
 		}
 		if !said {
-			w.Say("waiting for another command on cluster %s%s", name, holder(f))
+			w.Say("waiting for another command on cluster %s%s, up to %s", name, holder(f), most)
 		}
 		select {
 		case <-tick.C:
+		case <-over.C:
+			pid := holder(f)
+			f.Close()
+			return nil, Busy("waiting for another command on cluster "+name, fmt.Errorf("it has not ended in %s%s", most, pid), "crossring status "+name)
 		case <-ctx.Done():
 			f.Close()
 			return nil, Busy("waiting for another command on cluster "+name, context.Cause(ctx), "")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -62,7 +63,7 @@ func TestSecondCommandWaits(t *testing.T) {
 		}
 	}
 	want := fmt.Sprintf("waiting for another command on cluster a (pid %d)", os.Getpid())
-	if lines := said(); lines[0] != want {
+	if lines := said(); !strings.HasPrefix(lines[0], want) {
 		t.Errorf("said %q, want %q", lines, want)
 	}
 	// Another cluster is free all the while.
@@ -100,6 +101,20 @@ func TestLockIsGivenUp(t *testing.T) {
 	_, err = w.lock(ctx, "a")
 	var fail *Fail
 	if !errors.As(err, &fail) || fail.Code != ExitBusy || !errors.Is(err, why) || !strings.Contains(err.Error(), "another command on cluster a") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestLockHasADeadline(t *testing.T) {
+	w, _ := heard(t.TempDir())
+	unlock, err := w.lock(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	_, err = w.lockWithin(t.Context(), "a", time.Millisecond)
+	var fail *Fail
+	if !errors.As(err, &fail) || fail.Code != ExitBusy || fail.Hint == "" || !strings.Contains(err.Error(), strconv.Itoa(os.Getpid())) {
 		t.Errorf("got %v", err)
 	}
 }

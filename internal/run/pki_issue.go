@@ -2,6 +2,7 @@ package run
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/rand"
@@ -14,6 +15,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,7 +35,7 @@ type IssueRequest struct {
 	// CSR is a signing request, whose key stays where it was made; "" makes a key in
 	// Out, this machine being the node.
 	CSR     string
-	KeyKind string
+	KeyKind string // "" is that of the CA, or of what is renewed
 	Out     string
 	Formats []string // kinds of package store
 	// Password of the stores; "" makes one and writes it beside them.
@@ -57,6 +59,16 @@ func (w World) Issue(ctx context.Context, r IssueRequest) (IssueResult, error) {
 	if err != nil {
 		return res, err
 	}
+	root, err := d.Root()
+	if err != nil {
+		return res, err
+	}
+	if r.KeyKind == "" {
+		r.KeyKind = pki.KindOf(root.PublicKey)
+	}
+	if err := r.check(); err != nil {
+		return res, err
+	}
 	csr, key, err := request(r)
 	if err != nil {
 		return res, err
@@ -68,13 +80,31 @@ func (w World) Issue(ctx context.Context, r IssueRequest) (IssueResult, error) {
 	if err != nil {
 		return res, err
 	}
-	root, err := d.Root()
-	if err != nil {
-		return res, err
-	}
 	res.Certificate = describeCertificate(0, issued[0], w.Now())
 	res.Files, err = writeStores(r, key, issued, root, w.Now())
 	return res, err
+}
+
+// check says what is wrong with a request, before anything is issued.
+func (r IssueRequest) check() error {
+	const help = "crossring help pki issue"
+	if len(r.IPs) == 0 && len(r.DNS) == 0 && !r.Client {
+		return Usage("", errors.New("a node's certificate needs its addresses: without them nobody who checks can connect to it"),
+			"crossring pki issue "+r.Name+" --ip ADDRESS   # or --client")
+	}
+	for _, kind := range r.Formats {
+		switch known := store.Kinds(); {
+		case !slices.Contains(known, kind):
+			return Usage("", fmt.Errorf("%q is no kind of store; there are %s", kind, strings.Join(known, ", ")), help)
+		case r.CSR != "" && kind != store.PEM:
+			return Usage("", fmt.Errorf("a %s store needs the private key, which is not here", kind),
+				"openssl pkcs12 -export -in chain.pem -inkey node.key -out node.p12   # where the key is")
+		}
+	}
+	if slices.Contains(r.Formats, store.PKCS12) && slices.Contains(r.Formats, store.Legacy) {
+		return Usage("", fmt.Errorf("%s and %s have the same file name: ask for one of them", store.PKCS12, store.Legacy), help)
+	}
+	return nil
 }
 
 // Renew issues again what was issued under a name: the same names and addresses, a
@@ -88,7 +118,8 @@ func (w World) Renew(ctx context.Context, r IssueRequest) (IssueResult, error) {
 	if err != nil {
 		return IssueResult{Schema: topology.Schema, Files: []string{}}, err
 	}
-	r.Region, r.DNS, r.Client = e.Issuer, old.DNSNames, len(old.ExtKeyUsage) == 1
+	r.Region, r.DNS, r.Client = cmp.Or(e.Region, e.Issuer), old.DNSNames, len(old.ExtKeyUsage) == 1
+	r.KeyKind = cmp.Or(r.KeyKind, pki.KindOf(old.PublicKey))
 	r.IPs = nil
 	for _, ip := range old.IPAddresses {
 		if a, ok := netip.AddrFromSlice(ip); ok {
@@ -169,9 +200,6 @@ func writeStores(r IssueRequest, key crypto.Signer, chain []*x509.Certificate, r
 			if err := write("chain.pem", store.EncodeCertificates(chain), 0o644); err != nil {
 				return files, err
 			}
-		} else if key == nil {
-			return files, Usage("", fmt.Errorf("a %s store needs the private key, which is not here", kind),
-				"openssl pkcs12 -export -in chain.pem -inkey node.key -out node.p12   # where the key is")
 		}
 		if kind != store.PEM && password == "" {
 			var err error
@@ -241,6 +269,9 @@ type AuthorityResult struct {
 func (w World) NewAuthority(ctx context.Context, dir, passphrase string, s pki.Setup) (AuthorityResult, error) {
 	d := &pki.Dir{Path: dir, Passphrase: passphrase}
 	s.Now = w.Now()
+	if err := s.Check(); err != nil {
+		return AuthorityResult{Schema: topology.Schema, Dir: dir, Issued: []pki.Entry{}, Revoked: []pki.Entry{}}, Usage("", err, "crossring help pki init")
+	}
 	if err := d.Init(ctx, s); err != nil {
 		return AuthorityResult{Schema: topology.Schema, Dir: dir, Issued: []pki.Entry{}, Revoked: []pki.Entry{}}, err
 	}

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 
 	"crossring/internal/deploy/prepare"
+	"crossring/internal/pki"
 	"crossring/internal/plan"
 	"crossring/internal/release"
 	"crossring/internal/spec"
@@ -23,10 +24,21 @@ import (
 // Plan is what the spec comes to. It changes nothing and asks nobody.
 func (w World) Plan(s spec.Spec) (topology.Plan, error) {
 	p, err := plan.Build(s)
+	if err == nil && p.TLS != nil {
+		err = checkNodeDN(s, p)
+	}
 	if err != nil {
 		return p, Usage("", err, "")
 	}
 	return p, nil
+}
+
+// checkNodeDN sees that the nodes' certificates can be named as the spec says.
+func checkNodeDN(s spec.Spec, p topology.Plan) error {
+	if err := (pki.Setup{Cluster: p.ClusterName, NodeDN: p.TLS.Name}).Check(); err != nil {
+		return spec.Join([]*spec.Problem{s.Problem("tls.name", "%v", err)})
+	}
+	return nil
 }
 
 // RenderRequest says whose files, and where they go.
@@ -196,7 +208,7 @@ func (w World) renderEnv(p topology.Plan) yamlgen.Env {
 // envOf names the software by where a node finds it: on its machine, in its
 // container, or, without either, as here says.
 func envOf(inv topology.Inventory, n topology.Node, here yamlgen.Env) yamlgen.Env {
-	rel, _ := release.Find(inv.Plan.Version) // the plan was built with it
+	rel, _ := release.Of(inv.Plan.Version) // the plan was built with it
 	switch {
 	case inv.Containers != nil:
 		return containerEnv(rel)

@@ -110,7 +110,7 @@ func (w World) open(name string) (cluster, error) {
 		inv = withPrepared(inv, all)
 	}
 	c.inv = inv
-	c.rel, err = release.Find(inv.Plan.Version)
+	c.rel, err = release.Of(inv.Plan.Version)
 	return c, err
 }
 
@@ -236,7 +236,7 @@ func checkSame(c cluster, want spec.Spec, wanted topology.Plan) error {
 	if err != nil {
 		return err
 	}
-	diff, err := spec.Diff(have, want)
+	diff, err := spec.Diff(spelledOut(have, c.inv.Plan, want, wanted))
 	if err == nil && len(diff) > 0 {
 		err = &SpecDiffersError{Name: want.Name, Diff: diff}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/go-multierror"
 
 	"crossring/internal/deploy"
+	"crossring/internal/journal"
 	"crossring/internal/spec"
 	"crossring/internal/topology"
 	"crossring/stress"
@@ -201,5 +202,118 @@ func TestCheckSettings(t *testing.T) {
 		if err := checkSettings(p, s, f); err == nil || exitCode(err) != ExitUsage {
 			t.Errorf("%s: %v, want exit %d", name, err, ExitUsage)
 		}
+	}
+}
+
+// What a plan fills in is no difference from the same thing written out.
+func TestSpelledOut(t *testing.T) {
+	const text = "version: crossring/v1\nname: gk\nregions: [{region: us-east-1, nodes: 2}, {region: us-west-2}]\n"
+	read := func(more string) spec.Spec {
+		s, err := spec.Parse("x", []byte(text+more))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	for _, tt := range []struct {
+		have, want string
+		differs    string // the one key that does; "" is none
+	}{
+		{"", "heap_mb: 512", ""},
+		{"heap_mb: 512", "", ""},
+		{"", "heap_mb: 768", "heap_mb: 512 → 768"},
+		{"heap_mb: 768", "", "heap_mb: 768 → 512"},
+		{"", "keyspace: {replication: {us-east: 1, us-west-2: 1}}", ""},
+		{"", "keyspace: {replication: {us-east: 2, us-west-2: 1}}", "keyspace.replication.us-east: 1 → 2"},
+		{"tls: {}", "tls: {key: ecdsa-p256}", ""},
+		{"tls: {key: ecdsa-p256}", "tls: {}", ""},
+		{"tls: {}", "tls: {key: rsa-2048}", `tls.key: "ecdsa-p256" → "rsa-2048"`},
+		{"", "cluster_name: gk\npartitioner: Murmur3Partitioner\nnum_tokens: 1\nrtt_ms: 80", ""},
+	} {
+		w := quietWorld()
+		have, want := read(tt.have), read(tt.want)
+		made, err := w.Plan(have)
+		if err != nil {
+			t.Fatal(err)
+		}
+		planned, err := w.Plan(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		diff, err := spec.Diff(spelledOut(have, made, want, planned))
+		if err != nil || strings.Join(diff, ", ") != tt.differs {
+			t.Errorf("%q to %q: %q, %v; want %q", tt.have, tt.want, diff, err, tt.differs)
+		}
+	}
+}
+
+// A name that certificates can't have is said with the plan, before anything is made.
+func TestNodeDN(t *testing.T) {
+	for name, want := range map[string]string{
+		"CN={node},OU={region},O={cluster},C=DE": "", "hello": "tls.name", "CN={foo}": "tls.name", "OU={region}": "tls.name",
+	} {
+		s, err := spec.Parse("x", []byte("version: crossring/v1\nname: a\nregions: [{region: us-east-1}]\ntls: {name: \""+name+"\"}\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := quietWorld()
+		_, err = w.Plan(s)
+		if (err == nil) != (want == "") || err != nil && (exitCode(err) != ExitUsage || !strings.Contains(err.Error(), "x:4: "+want)) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, upErr := w.Up(t.Context(), UpRequest{Spec: &s, Until: "plan"}); (upErr == nil) != (err == nil) {
+			t.Errorf("%s: up says %v", name, upErr)
+		}
+	}
+}
+
+// A cluster that another crossring made, with another patch release, is open to this
+// one; one that can't be opened says why, and is asked about before hosts go.
+func TestMadeByAnother(t *testing.T) {
+	w := quietWorld()
+	w.StateDir = t.TempDir()
+	write := func(name, version string, ec2 bool) {
+		dir := w.provider("").Dir(name)
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		inv := topology.Inventory{Plan: topology.Plan{Name: name, Version: version, Provider: "local"}, Local: &topology.Local{Dir: dir}}
+		if ec2 {
+			inv.Plan.Provider, inv.Local = "ec2", nil
+			inv.EC2, inv.Remote = &topology.EC2{Run: "r"}, &topology.Remote{Dir: dir}
+		}
+		if err := journal.ReplaceJSON(filepath.Join(dir, "inventory.json"), inv, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("older", "5.0.1", false)
+	c, err := w.open("older")
+	if err != nil || c.rel.Series != "5.0" || c.rel.Version != "5.0.1" {
+		t.Errorf("older: %s of %s, %v", c.rel.Version, c.rel.Series, err)
+	}
+	write("newer", "9.9.1", false)
+	write("hosts", "9.9.1", true)
+	if err := os.MkdirAll(w.provider("").Dir("half"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	l, err := w.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range l.Clusters {
+		want := map[string]string{"newer": "9.9.1", "hosts": "9.9.1", "half": "half made: crossring down half", "older": ""}[e.Name]
+		if !strings.Contains(e.Problem, want) || e.Name != "half" && strings.Contains(e.Problem, "half made") {
+			t.Errorf("%s: %q, want %q", e.Name, e.Problem, want)
+		}
+	}
+	asked := 0
+	for _, name := range []string{"older", "newer", "half", "hosts"} {
+		err := w.ConfirmDown(name, func(string) (bool, error) { asked++; return false, nil })
+		if (err != nil) != (name == "hosts") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if asked != 1 {
+		t.Errorf("asked %d times", asked)
 	}
 }

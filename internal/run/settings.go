@@ -12,9 +12,6 @@ import (
 	"crossring/stress"
 )
 
-// maxInFlightBytes bounds what the values in flight take in this process.
-const maxInFlightBytes = 1 << 30
-
 // checkSettings says everything that is wrong with the load, before anything is
 // made or sent.
 func checkSettings(p topology.Plan, s topology.Stress, threshold float64) error {
@@ -41,8 +38,8 @@ func checkSettings(p topology.Plan, s topology.Stress, threshold float64) error 
 	switch {
 	case s.InFlight < 1:
 		wrong("at least one request is in flight, not %d", s.InFlight)
-	case int64(s.InFlight) > maxInFlightBytes/int64(max(s.ValueBytes, 1)):
-		wrong("%d values of %d bytes in flight are more than %d MB", s.InFlight, s.ValueBytes, maxInFlightBytes>>20)
+	case int64(s.InFlight) > spec.MaxInFlightBytes/int64(max(s.ValueBytes, 1)):
+		wrong("%d values of %d bytes in flight are more than %d MB", s.InFlight, s.ValueBytes, spec.MaxInFlightBytes>>20)
 	}
 	if s.Rate < 0 {
 		wrong("a rate of %g is below 0", s.Rate)

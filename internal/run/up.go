@@ -8,7 +8,6 @@ import (
 
 	"crossring/internal/cql"
 	"crossring/internal/deploy"
-	"crossring/internal/plan"
 	"crossring/internal/release"
 	"crossring/internal/spec"
 	"crossring/internal/topology"
@@ -63,8 +62,8 @@ func (w World) Up(ctx context.Context, req UpRequest) (UpResult, error) {
 	if req.Spec != nil {
 		s := w.withSavedOperators(*req.Spec)
 		req.Spec, name = &s, s.Name
-		if p, err = plan.Build(*req.Spec); err != nil {
-			return res, Usage("", err, "")
+		if p, err = w.Plan(*req.Spec); err != nil {
+			return res, err
 		}
 		if _, err := w.maker(p, software{}); err != nil {
 			return res, err

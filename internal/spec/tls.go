@@ -22,6 +22,10 @@ var tlsKeys = []string{"ecdsa-p256", "ecdsa-p384", "rsa-2048", "rsa-3072"}
 
 func (d *decoder) tls(n *yaml.Node, path string, s *Spec) {
 	t := TLS{}
+	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" && d.plain(n, path) {
+		s.TLS = &t // tls: and nothing below is the empty block
+		return
+	}
 	group(
 		field{"internode", truth(&t.Internode)},
 		field{"client", truth(&t.Client)},

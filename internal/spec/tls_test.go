@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -11,6 +12,9 @@ func TestTLSBlock(t *testing.T) {
 	s, err := Parse("x", []byte(minimal+"tls: {}\n"))
 	if err != nil || !*s.TLS.Internode || !*s.TLS.Client || s.TLS.Days != 397 || s.TLS.Key != "" {
 		t.Errorf("%+v, %v", s.TLS, err)
+	}
+	if again, err := Parse("x", []byte(minimal+"tls:\n")); err != nil || !reflect.DeepEqual(again.TLS, s.TLS) {
+		t.Errorf("without a value: %+v, %v", again.TLS, err)
 	}
 	s, err = Parse("x", []byte(minimal+"tls: {client: false, key: rsa-3072, days: 30, name: \"CN={node},C=DE\"}\n"))
 	if err != nil || !*s.TLS.Internode || *s.TLS.Client || s.TLS.Days != 30 || s.TLS.Key != "rsa-3072" || s.TLS.Name != "CN={node},C=DE" {
@@ -29,6 +33,18 @@ func TestTLSBlock(t *testing.T) {
 	} {
 		if _, err := Parse("x", []byte(minimal+text+"\n")); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s", text, err, want)
+		}
+	}
+}
+
+func TestAuthenticator(t *testing.T) {
+	for text, taken := range map[string]bool{
+		"AllowAllAuthenticator": true, "org.apache.cassandra.auth.AllowAllAuthenticator": true, "~": true,
+		"{class_name: AllowAllAuthenticator}": true, "PasswordAuthenticator": false, "{class_name: PasswordAuthenticator}": false, "[]": false, "7": false,
+	} {
+		_, err := Parse("x", []byte(minimal+"settings: {authenticator: "+text+"}\n"))
+		if (err == nil) != taken {
+			t.Errorf("%s: %v", text, err)
 		}
 	}
 }

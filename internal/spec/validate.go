@@ -14,6 +14,10 @@ import (
 // MaxValueBytes is the largest value that a server's default frame takes.
 const MaxValueBytes = 16 << 20
 
+// MaxInFlightBytes bounds what the values in flight take in the process that makes the
+// load.
+const MaxInFlightBytes = 1 << 30
+
 // WriteConsistencies are the consistency levels that a write may have.
 func WriteConsistencies() []string { return slices.Clone(writeConsistency) }
 
@@ -51,26 +55,29 @@ var managed = map[string]string{
 	"initial_token":                "",
 	"allocate_tokens_for_keyspace": "",
 	"allocate_tokens_for_local_replication_factor": "",
-	"auto_bootstrap":         "",
-	"partitioner":            "partitioner",
-	"data_file_directories":  "disks.data",
-	"commitlog_directory":    "disks.commitlog",
-	"saved_caches_directory": "disks.saved_caches",
-	"hints_directory":        "",
-	"cdc_raw_directory":      "",
-	"seed_provider":          "",
-	"listen_address":         "",
-	"listen_interface":       "",
-	"broadcast_address":      "",
-	"rpc_address":            "",
-	"rpc_interface":          "",
-	"broadcast_rpc_address":  "",
-	"endpoint_snitch":        "",
-	"storage_port":           "",
-	"ssl_storage_port":       "",
-	"native_transport_port":  "",
-	"rpc_port":               "",
-	"start_native_transport": "",
+	"auto_bootstrap":                   "",
+	"partitioner":                      "partitioner",
+	"data_file_directories":            "disks.data",
+	"commitlog_directory":              "disks.commitlog",
+	"saved_caches_directory":           "disks.saved_caches",
+	"hints_directory":                  "",
+	"cdc_raw_directory":                "",
+	"seed_provider":                    "",
+	"listen_address":                   "",
+	"listen_interface":                 "",
+	"broadcast_address":                "",
+	"rpc_address":                      "",
+	"rpc_interface":                    "",
+	"broadcast_rpc_address":            "",
+	"endpoint_snitch":                  "",
+	"storage_port":                     "",
+	"ssl_storage_port":                 "",
+	"native_transport_port":            "",
+	"native_transport_port_ssl":        "",
+	"local_system_data_file_directory": "",
+	"listen_on_broadcast_address":      "",
+	"rpc_port":                         "",
+	"start_native_transport":           "",
 }
 
 // Validate checks a spec with its defaults filled in. The error, if any, lists
@@ -176,6 +183,9 @@ func check(s Spec) []*Problem {
 			match("settings."+key, key, settingPattern, "a key of cassandra.yaml")
 		}
 	}
+	if v, ok := s.Settings["authenticator"]; ok && !openToAll(v) {
+		bad("settings.authenticator", "crossring has no password to show: with tls: {} nobody comes in without a certificate")
+	}
 	if unknown == nil && !rel.EndpointVerification {
 		const option = "require_endpoint_verification"
 		for _, key := range []string{"client_encryption_options", "server_encryption_options"} {
@@ -188,6 +198,9 @@ func check(s Spec) []*Problem {
 	between("stress.rows", s.Stress.Rows, 1, 1<<53)
 	between("stress.value_bytes", int64(s.Stress.ValueBytes), minValueBytes, MaxValueBytes)
 	between("stress.in_flight", int64(s.Stress.InFlight), 1, maxInFlight)
+	if n, size := int64(s.Stress.InFlight), int64(s.Stress.ValueBytes); n >= 1 && n <= maxInFlight && size <= MaxValueBytes && n*size > MaxInFlightBytes {
+		bad("stress.in_flight", "%d values of %d bytes in flight are more than %d MB", n, size, MaxInFlightBytes>>20)
+	}
 	if s.Stress.Rate < 0 || !finite(s.Stress.Rate) {
 		bad("stress.rate", "must not be negative")
 	}
@@ -200,6 +213,15 @@ func check(s Spec) []*Problem {
 		bad("stress.missing_deadline", "%q is not a duration such as 120s", s.Stress.MissingDeadline)
 	}
 	return problems
+}
+
+// openToAll says whether an authenticator is the one that asks nothing.
+func openToAll(v any) bool {
+	if block, ok := v.(map[string]any); ok { // as 5.0 has it too
+		v = block["class_name"]
+	}
+	name, ok := v.(string)
+	return v == nil || ok && name[strings.LastIndexByte(name, '.')+1:] == "AllowAllAuthenticator"
 }
 
 func checkRegions(s Spec, bad func(path, format string, args ...any),

@@ -73,7 +73,7 @@ func (p Provider) ReplaceNode(ctx context.Context, inv topology.Inventory, n top
 		return inv, err
 	}
 	if same {
-		rel, err := release.Find(inv.Plan.Version)
+		rel, err := release.Of(inv.Plan.Version)
 		if err != nil {
 			return inv, err
 		}
@@ -116,7 +116,7 @@ func (p Provider) RemoveNode(ctx context.Context, inv topology.Inventory, name s
 	if err != nil {
 		return inv, nil
 	}
-	rel, err := release.Find(inv.Plan.Version)
+	rel, err := release.Of(inv.Plan.Version)
 	if err != nil {
 		return inv, err
 	}

@@ -128,7 +128,7 @@ func (e *LeftError) Hint() string { return "crossring down " + e.Cluster }
 // Unmake stops the servers and removes what was put on the machines, and looks
 // whether it is gone. The cluster is forgotten only then.
 func (p Provider) Unmake(ctx context.Context, inv topology.Inventory) error {
-	rel, err := release.Find(inv.Plan.Version)
+	rel, err := release.Of(inv.Plan.Version)
 	if err != nil {
 		return err
 	}

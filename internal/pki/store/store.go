@@ -24,6 +24,9 @@ const (
 	JKS    = "jks"
 )
 
+// Kinds lists them.
+func Kinds() []string { return []string{PEM, PKCS12, Legacy, JKS} }
+
 // Alias is the name of the entry in stores that name theirs.
 const Alias = "crossring"
 

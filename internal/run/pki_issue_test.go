@@ -1,0 +1,86 @@
+package run
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"crossring/internal/pki"
+	"crossring/internal/pki/store"
+)
+
+// What can't be written is refused before anything is issued.
+func TestIssueRefuses(t *testing.T) {
+	w := quietWorld()
+	dir := filepath.Join(t.TempDir(), "ca")
+	for _, s := range []pki.Setup{{Key: "dsa"}, {RootDN: "hello"}, {NodeDN: "CN={foo}"}} {
+		if _, err := w.NewAuthority(t.Context(), dir, "", s); exitCode(err) != ExitUsage {
+			t.Errorf("%+v: %v", s, err)
+		}
+	}
+	if _, err := w.NewAuthority(t.Context(), dir, "", pki.Setup{Cluster: "gk"}); err != nil {
+		t.Fatal(err)
+	}
+	ips := []netip.Addr{netip.MustParseAddr("203.0.113.1")}
+	for name, r := range map[string]IssueRequest{
+		"format":         {IPs: ips, Formats: []string{store.PEM, "der"}},
+		"same file":      {IPs: ips, Formats: []string{store.PKCS12, store.Legacy}},
+		"no address":     {Formats: []string{store.PEM}},
+		"kind of key":    {IPs: ips, KeyKind: "dsa"},
+		"key elsewhere":  {IPs: ips, CSR: "node.csr", Formats: []string{store.JKS}},
+		"key of another": {Client: true, CSR: "node.csr", Formats: []string{store.PEM, store.PKCS12}},
+	} {
+		r.Dir, r.Name, r.Out = dir, "n1", filepath.Join(t.TempDir(), "out")
+		if _, err := w.Issue(t.Context(), r); exitCode(err) != ExitUsage {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := os.Stat(r.Out); !os.IsNotExist(err) {
+			t.Errorf("%s: %s was made: %v", name, r.Out, err)
+		}
+	}
+	d, err := pki.Open(dir, "")
+	if err != nil || len(d.Entries()) != 0 {
+		t.Errorf("issued: %v, %v", d.Entries(), err)
+	}
+}
+
+// Without a word about it a key is of the CA's kind, and what is renewed stays of its
+// kind and in its region.
+func TestKindOfKeyStays(t *testing.T) {
+	w := quietWorld()
+	for _, kind := range pki.KeyKinds() {
+		base := t.TempDir()
+		dir := filepath.Join(base, "ca")
+		if _, err := w.NewAuthority(t.Context(), dir, "", pki.Setup{Cluster: "gk", Key: kind}); err != nil {
+			t.Fatal(err)
+		}
+		other := pki.ECDSAP384
+		if kind == other {
+			other = pki.RSA2048
+		}
+		for _, tt := range []struct{ name, asked, want string }{{"n1", "", kind}, {"n2", other, other}} {
+			r := IssueRequest{Dir: dir, Name: tt.name, Region: "eu-west-1", KeyKind: tt.asked, Out: filepath.Join(base, tt.name),
+				IPs: []netip.Addr{netip.MustParseAddr("203.0.113.1")}, Formats: []string{store.PEM}}
+			first, err := w.Issue(t.Context(), r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := w.Renew(t.Context(), IssueRequest{Dir: dir, Name: tt.name, Out: r.Out, Formats: r.Formats})
+			if err != nil {
+				t.Fatal(err)
+			}
+			d, err := pki.Open(dir, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, cert, err := d.Latest(tt.name)
+			if err != nil || pki.KindOf(cert.PublicKey) != tt.want {
+				t.Errorf("CA of %s, asked for %q: got %s, %v", kind, tt.asked, pki.KindOf(cert.PublicKey), err)
+			}
+			if again.Certificate.Subject != first.Certificate.Subject || again.Certificate.Serial == first.Certificate.Serial || again.Certificate.Key != first.Certificate.Key {
+				t.Errorf("renewed: %+v, was %+v", again.Certificate, first.Certificate)
+			}
+		}
+	}
+}
