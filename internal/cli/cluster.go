@@ -159,7 +159,7 @@ func clusterDir(inv topology.Inventory) string {
 func (e *env) downCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "down",
-		Usage:     "remove a cluster, whole or half made; run directories stay",
+		Usage:     "remove a cluster, whole or half made; runs and what was collected stay",
 		ArgsUsage: "NAME",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "yes", Usage: "do not ask before hosts on EC2 are removed"},

@@ -112,10 +112,18 @@ func waitReady(ctx context.Context, t Target, ready func(context.Context, topolo
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	var last error // what kept it, not that the time for asking was over
+	var look time.Time
 	for {
-		p, err := t.Host.State(ctx)
-		if err == nil && !p.Running {
-			return died(ctx, t, p)
+		var err error
+		if now := time.Now(); !now.Before(look) {
+			var p topology.Process
+			p, err = t.Host.State(ctx)
+			if err == nil && !p.Running {
+				return died(ctx, t, p)
+			}
+			if err == nil {
+				look = time.Now().Add(lookAgain(time.Since(now)))
+			}
 		}
 		var lost interface{ Permanent() bool }
 		if errors.As(err, &lost) && lost.Permanent() {
@@ -136,6 +144,13 @@ func waitReady(ctx context.Context, t Target, ready func(context.Context, topolo
 			return fmt.Errorf("waiting for the server to answer: %w (last: %w)", context.Cause(ctx), last)
 		}
 	}
+}
+
+// lookAgain is how long a server that ran is not looked at again, when looking took so
+// long: what is a command on its machine there must not be most of what that does.
+func lookAgain(took time.Duration) time.Duration {
+	const share, most = 20, 3 * time.Second
+	return min(took*share, most)
 }
 
 func died(ctx context.Context, t Target, p topology.Process) error {

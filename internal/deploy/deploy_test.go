@@ -169,6 +169,18 @@ func TestReady(t *testing.T) {
 	}
 }
 
+// A server of this computer is looked at each time, one at the end of a long line not
+// more often than makes sense there.
+func TestLookAgain(t *testing.T) {
+	for took, want := range map[time.Duration]time.Duration{
+		0: 0, 50 * time.Microsecond: time.Millisecond, 30 * time.Millisecond: 600 * time.Millisecond, time.Second: 3 * time.Second, time.Minute: 3 * time.Second,
+	} {
+		if got := lookAgain(took); got != want {
+			t.Errorf("after %s: %s, want %s", took, got, want)
+		}
+	}
+}
+
 func TestReadyEndsWhenAServerDies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // on a clock that waits for nobody
 		targets, hosts := three()

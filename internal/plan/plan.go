@@ -257,12 +257,13 @@ func snitch(provider string) string {
 }
 
 // heapMB is the heap of a node when the spec leaves it open: on EC2 the most that
-// Cassandra takes by itself, elsewhere what lets the nodes share one machine.
+// Cassandra takes by itself, on machines that nothing is known of what any has,
+// elsewhere what lets the nodes share one machine.
 func heapMB(provider string, nodes int) int {
 	switch {
 	case provider == "ec2":
 		return 8192
-	case nodes <= 2:
+	case provider == "hosts", nodes <= 2:
 		return 1024
 	}
 	return 512

@@ -10,7 +10,7 @@ const (
 	ExitLeftover     = 5   // something could not be removed
 	ExitData         = 6   // rows missing, wrong, failed or unknown above the threshold
 	ExitPrerequisite = 7   // java, mvn, credentials or the network is missing
-	ExitBusy         = 8   // another command holds the cluster, or the name is taken
+	ExitBusy         = 8   // taken: the cluster by a command or a change, its name, or a port
 	ExitInterrupted  = 130 // stopped by a signal
 )
 
@@ -71,7 +71,8 @@ func Prerequisite(op string, err error, hint string) error {
 	return &Fail{Code: ExitPrerequisite, Op: op, Err: err, Hint: hint}
 }
 
-// Busy says that another command holds the cluster, or that its name is taken.
+// Busy says that what is needed is taken: the cluster, by another command or a change of
+// it, its name, or a port.
 func Busy(op string, err error, hint string) error {
 	return &Fail{Code: ExitBusy, Op: op, Err: err, Hint: hint}
 }

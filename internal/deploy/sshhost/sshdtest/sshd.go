@@ -67,11 +67,15 @@ func Start(t testing.TB, address string) *Server {
 		"HostKey " + filepath.Join(s.dir, "host"),
 		"AuthorizedKeysFile " + filepath.Join(s.dir, "authorized_keys"),
 		"PidFile none", "StrictModes no", "UsePAM no", "PasswordAuthentication no",
-		"PermitRootLogin prohibit-password", "AllowTcpForwarding yes", "LogLevel VERBOSE", "",
+		"PermitRootLogin prohibit-password", "AllowTcpForwarding yes", "LogLevel VERBOSE", plainShell, "",
 	}, "\n")))
 	s.start(t)
 	return s
 }
+
+// plainShell keeps bash from the user's own .bashrc, which Debian's reads below sshd at
+// the first level of shells: what developers have there may cost more than a command.
+const plainShell = "SetEnv SHLVL=2"
 
 func (s *Server) start(t testing.TB) {
 	t.Helper()
@@ -136,7 +140,7 @@ func (s *Server) SetEnv(t testing.TB, env ...string) {
 		t.Fatal(err)
 	}
 	before, _, _ := strings.Cut(string(text), "SetEnv ")
-	write(t, config, []byte(before+"SetEnv "+strings.Join(env, " ")+"\n"))
+	write(t, config, []byte(before+plainShell+" "+strings.Join(env, " ")+"\n"))
 	s.Restart(t)
 }
 
