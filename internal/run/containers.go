@@ -14,7 +14,7 @@ import (
 
 // containers is the provider of clusters of containers.
 func (w World) containers(p topology.Plan, sw software) containers.Provider {
-	rel, _ := release.Find(p.Version) // the plan was built with it
+	rel, _ := release.Of(p.Version) // the plan was built with it
 	return containers.Provider{StateDir: w.StateDir, Main: rel.Main, Log: w.Log,
 		Agents: map[string]string{containers.JolokiaAgent: sw.jars.Jolokia, containers.JammAgent: sw.jars.Jamm}}
 }

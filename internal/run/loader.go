@@ -69,7 +69,7 @@ func Loader(ctx context.Context, in io.Reader, out, progress io.Writer) error {
 	if lc.Schema != topology.Schema {
 		return fmt.Errorf("reading what to do: schema %q is not %s", lc.Schema, topology.Schema)
 	}
-	rel, err := release.Find(lc.Version)
+	rel, err := release.Of(lc.Version)
 	if err != nil {
 		return err
 	}

@@ -197,8 +197,7 @@ func documentationAddresses(p topology.Plan) ([]topology.Node, error) {
 // renderEnv names the software by where it will be; which jars there are is
 // known only when they have been fetched.
 func (w World) renderEnv(p topology.Plan) yamlgen.Env {
-	rel, _ := release.Find(p.Version) // the plan was built with it
-	lib := filepath.Join(w.CacheDir, rel.Version)
+	lib := filepath.Join(w.CacheDir, p.Version)
 	if !here(p) {
 		lib = path.Join(topology.HostLayout("", p.Disks).Root, "lib")
 	}
