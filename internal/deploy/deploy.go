@@ -118,10 +118,10 @@ func waitReady(ctx context.Context, t Target, ready func(context.Context, topolo
 		if now := time.Now(); !now.Before(look) {
 			var p topology.Process
 			p, err = t.Host.State(ctx)
-			if err == nil && !p.Running {
+			switch {
+			case err == nil && !p.Running:
 				return died(ctx, t, p)
-			}
-			if err == nil {
+			case err == nil:
 				look = time.Now().Add(lookAgain(time.Since(now)))
 			}
 		}

@@ -102,16 +102,31 @@ type Setup struct {
 	HSM *hsm.Ref
 }
 
-// Check says what can't be made as it is asked for.
+// SetupError says that an authority can't be made as it is asked for.
+type SetupError struct{ Err error }
+
+func (e *SetupError) Error() string { return e.Err.Error() }
+
+func (e *SetupError) Unwrap() error { return e.Err }
+
+// ExitCode is that of a wrong command line.
+func (e *SetupError) ExitCode() int { return 2 }
+
+// Hint is what can be asked for.
+func (e *SetupError) Hint() string { return "crossring help pki init" }
+
+// Check says what can't be made as it is asked for, as a *SetupError.
 func (s Setup) Check() error {
 	if s.Key != "" && !slices.Contains(KeyKinds(), s.Key) {
-		return unknownKind(s.Key)
+		return &SetupError{unknownKind(s.Key)}
 	}
 	if _, err := s.rootName(); err != nil {
-		return err
+		return &SetupError{err}
 	}
-	_, err := ParseDN(or(s.NodeDN, DefaultNodeDN), map[string]string{"node": "x", "region": "x", "cluster": s.Cluster})
-	return err
+	if _, err := ParseDN(or(s.NodeDN, DefaultNodeDN), map[string]string{"node": "x", "region": "x", "cluster": s.Cluster}); err != nil {
+		return &SetupError{err}
+	}
+	return nil
 }
 
 func (s Setup) rootName() (pkix.Name, error) {
@@ -122,6 +137,9 @@ var fileName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$`)
 
 // Init makes an authority in a directory that has none.
 func (d *Dir) Init(ctx context.Context, s Setup) error {
+	if err := s.Check(); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(d.Path, 0o700); err != nil {
 		return fmt.Errorf("make directory of the CA: %w", err)
 	}
@@ -134,9 +152,6 @@ func (d *Dir) Init(ctx context.Context, s Setup) error {
 		return &ExistsError{d.Path}
 	}
 	d.index = index{Schema: "crossring/v1", NodeDN: or(s.NodeDN, DefaultNodeDN), Cluster: s.Cluster, Regions: s.Regions, Issued: []Entry{}}
-	if err := s.Check(); err != nil {
-		return err
-	}
 	name, err := s.rootName()
 	if err != nil {
 		return err

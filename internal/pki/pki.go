@@ -15,7 +15,6 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -63,6 +62,21 @@ func NewKey(kind string) (crypto.Signer, error) {
 
 func unknownKind(kind string) error {
 	return fmt.Errorf("%q is no kind of key; there are %s", kind, strings.Join(KeyKinds(), ", "))
+}
+
+// NoAddressError says that a node's certificate was asked for without its addresses.
+type NoAddressError struct{ Name string }
+
+func (*NoAddressError) Error() string {
+	return "a node's certificate needs its addresses: without them nobody who checks can connect to it"
+}
+
+// ExitCode is that of a wrong command line.
+func (*NoAddressError) ExitCode() int { return 2 }
+
+// Hint is the command that gives them.
+func (e *NoAddressError) Hint() string {
+	return "crossring pki issue " + e.Name + " --ip ADDRESS   # or --client"
 }
 
 // KindOf is the kind of key that a public key is of, or the one of the same algorithm
@@ -170,7 +184,7 @@ func (a Authority) Issue(r Request) ([]*x509.Certificate, error) {
 		return nil, fmt.Errorf("signing request of %s is not signed by its own key: %w", r.Subject, err)
 	}
 	if len(r.IPs) == 0 && len(r.DNS) == 0 && !r.ClientOnly {
-		return nil, errors.New("a node's certificate needs its addresses: without them nobody who checks can connect to it")
+		return nil, &NoAddressError{Name: r.Subject.CommonName}
 	}
 	serial, err := newSerial(rand.Reader)
 	if err != nil {

@@ -123,13 +123,15 @@ func (w World) wanted(c cluster, want *spec.Spec, choice NodeChoice) (*wantedCha
 	if err != nil {
 		return nil, err
 	}
+	var planned topology.Plan // without a spec there is nothing that could be spelled out otherwise
+	if want != nil {
+		if planned, err = w.Plan(*want); err != nil {
+			return nil, err
+		}
+	}
 	if saved != nil {
 		same := choice.none() || sameNames(choice.Remove, saved.Plan.Change.Remove) && sameNames(choice.Replace, saved.Plan.Change.Replace)
 		if want != nil && same {
-			planned, err := w.Plan(*want)
-			if err != nil {
-				return nil, err
-			}
 			diff, err := spec.Compare(spelledOut(saved.Spec, saved.Plan, *want, planned))
 			if err != nil {
 				return nil, err
@@ -154,10 +156,6 @@ func (w World) wanted(c cluster, want *spec.Spec, choice NodeChoice) (*wantedCha
 				"crossring up -f cluster.yaml --remove-node "+choice.Remove[0])
 		}
 		want = &have
-	}
-	planned, err := w.Plan(*want)
-	if err != nil {
-		return nil, err
 	}
 	diff, err := spec.Compare(spelledOut(have, c.inv.Plan, *want, planned))
 	if err != nil {

@@ -1,6 +1,8 @@
 package run
 
 import (
+	"cmp"
+
 	"crossring/internal/spec"
 	"crossring/internal/topology"
 )
@@ -10,8 +12,7 @@ import (
 // So to write a default out, or to leave it out, is no difference.
 func spelledOut(have spec.Spec, made topology.Plan, want spec.Spec, planned topology.Plan) (spec.Spec, spec.Spec) {
 	if (have.HeapMB == 0) != (want.HeapMB == 0) {
-		fill(&have.HeapMB, made.HeapMB)
-		fill(&want.HeapMB, planned.HeapMB)
+		have.HeapMB, want.HeapMB = cmp.Or(have.HeapMB, made.HeapMB), cmp.Or(want.HeapMB, planned.HeapMB)
 	}
 	if (len(have.Keyspace.Replication) == 0) != (len(want.Keyspace.Replication) == 0) {
 		if len(have.Keyspace.Replication) == 0 {
@@ -23,19 +24,12 @@ func spelledOut(have spec.Spec, made topology.Plan, want spec.Spec, planned topo
 	if have.TLS != nil && want.TLS != nil && (have.TLS.Key == "") != (want.TLS.Key == "") {
 		h, w := *have.TLS, *want.TLS
 		if made.TLS != nil {
-			fill(&h.Key, made.TLS.Key)
+			h.Key = cmp.Or(h.Key, made.TLS.Key)
 		}
 		if planned.TLS != nil {
-			fill(&w.Key, planned.TLS.Key)
+			w.Key = cmp.Or(w.Key, planned.TLS.Key)
 		}
 		have.TLS, want.TLS = &h, &w
 	}
 	return have, want
-}
-
-func fill[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
