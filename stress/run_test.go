@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -102,7 +103,9 @@ func TestWriteThenRead(t *testing.T) {
 	if r.Lag.Max < 100 {
 		t.Errorf("lag %+v", r.Lag)
 	}
-	if len(r.Errors) != 1 || r.Errors[0].Class != "stale_run" || r.Errors[0].Example != "key 1001" {
+	// Eight reads are in flight, so any of the three stale rows may be the first seen.
+	stale := []string{"key 1001", "key 1003", "key 1004"}
+	if len(r.Errors) != 1 || r.Errors[0].Class != "stale_run" || !slices.Contains(stale, r.Errors[0].Example) {
 		t.Errorf("%+v", r.Errors)
 	}
 	if r.Errors[0].Count < 4 {
