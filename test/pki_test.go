@@ -278,7 +278,7 @@ func TestPKICommands(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, store := range []string{"node.jks", "node.p12", "ca.jks", "ca.p12"} {
+		for _, store := range []string{"node.jks", "node.p12", "node-legacy.p12", "ca.jks", "ca.p12", "ca-legacy.p12"} {
 			out, err := exec.Command(keytool, "-list", "-keystore", filepath.Join(dir, "n1", store), "-storepass", strings.TrimSpace(string(pass))).CombinedOutput()
 			want := map[bool]string{true: "PrivateKeyEntry", false: "trustedCertEntry"}[strings.HasPrefix(store, "node")]
 			if err != nil || !strings.Contains(string(out), want) {

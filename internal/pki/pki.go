@@ -71,9 +71,6 @@ func (*NoAddressError) Error() string {
 	return "a node's certificate needs its addresses: without them nobody who checks can connect to it"
 }
 
-// ExitCode is that of a wrong command line.
-func (*NoAddressError) ExitCode() int { return 2 }
-
 // Hint is the command that gives them.
 func (e *NoAddressError) Hint() string {
 	return "crossring pki issue " + e.Name + " --ip ADDRESS   # or --client"

@@ -97,9 +97,6 @@ func (r IssueRequest) check() error {
 				"openssl pkcs12 -export -in chain.pem -inkey node.key -out node.p12   # where the key is")
 		}
 	}
-	if slices.Contains(r.Formats, store.PKCS12) && slices.Contains(r.Formats, store.Legacy) {
-		return Usage("", fmt.Errorf("%s and %s have the same file name: ask for one of them", store.PKCS12, store.Legacy), help)
-	}
 	return nil
 }
 
@@ -172,8 +169,17 @@ func extension(kind string) string {
 	return ".pem"
 }
 
-// writeStores writes chain and trust in each format: node.EXT and ca.EXT. Without
-// a key, which is elsewhere then, only PEM is possible.
+// ending is the extension of one of several kinds of stores in the same directory:
+// beside PKCS#12 as it is now, the old kind says in its name what it is.
+func ending(kind string, all []string) string {
+	if kind == store.Legacy && slices.Contains(all, store.PKCS12) {
+		return "-legacy" + extension(kind)
+	}
+	return extension(kind)
+}
+
+// writeStores writes chain and trust in each format: "node" and "ca", each with the
+// format's ending. Without a key, which is elsewhere then, only PEM is possible.
 func writeStores(r IssueRequest, key crypto.Signer, chain []*x509.Certificate, root *x509.Certificate, now time.Time) ([]string, error) {
 	files := []string{}
 	if err := os.MkdirAll(r.Out, 0o700); err != nil {
@@ -211,7 +217,7 @@ func writeStores(r IssueRequest, key crypto.Signer, chain []*x509.Certificate, r
 			if err != nil {
 				return files, err
 			}
-			if err := write("node"+extension(kind), data, 0o600); err != nil {
+			if err := write("node"+ending(kind, r.Formats), data, 0o600); err != nil {
 				return files, err
 			}
 		}
@@ -219,7 +225,7 @@ func writeStores(r IssueRequest, key crypto.Signer, chain []*x509.Certificate, r
 		if err != nil {
 			return files, err
 		}
-		if err := write("ca"+extension(kind), trust, 0o644); err != nil {
+		if err := write("ca"+ending(kind, r.Formats), trust, 0o644); err != nil {
 			return files, err
 		}
 	}

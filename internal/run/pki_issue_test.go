@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"crossring/internal/pki"
@@ -25,14 +26,17 @@ func TestIssueRefuses(t *testing.T) {
 	ips := []netip.Addr{netip.MustParseAddr("203.0.113.1")}
 	for name, r := range map[string]IssueRequest{
 		"format":         {IPs: ips, Formats: []string{store.PEM, "der"}},
-		"same file":      {IPs: ips, Formats: []string{store.PKCS12, store.Legacy}},
 		"no address":     {Formats: []string{store.PEM}},
 		"kind of key":    {IPs: ips, KeyKind: "dsa"},
 		"key elsewhere":  {IPs: ips, CSR: "node.csr", Formats: []string{store.JKS}},
 		"key of another": {Client: true, CSR: "node.csr", Formats: []string{store.PEM, store.PKCS12}},
 	} {
 		r.Dir, r.Name, r.Out = dir, "n1", filepath.Join(t.TempDir(), "out")
-		if _, err := w.Issue(t.Context(), r); exitCode(err) != ExitUsage {
+		want := ExitUsage
+		if name == "no address" {
+			want = ExitFailure
+		}
+		if _, err := w.Issue(t.Context(), r); exitCode(err) != want {
 			t.Errorf("%s: %v", name, err)
 		}
 		if _, err := os.Stat(r.Out); !os.IsNotExist(err) {
@@ -42,6 +46,49 @@ func TestIssueRefuses(t *testing.T) {
 	d, err := pki.Open(dir, "")
 	if err != nil || len(d.Entries()) != 0 {
 		t.Errorf("issued: %v, %v", d.Entries(), err)
+	}
+}
+
+// Both kinds of PKCS#12 side by side are files of their own, and each opens as its kind.
+func TestIssueBothPKCS12(t *testing.T) {
+	w := quietWorld()
+	base := t.TempDir()
+	dir := filepath.Join(base, "ca")
+	if _, err := w.NewAuthority(t.Context(), dir, "", pki.Setup{Cluster: "gk"}); err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		kinds, files []string
+	}{
+		"both":     {[]string{store.PKCS12, store.Legacy}, []string{"ca-legacy.p12", "ca.p12", "node-legacy.p12", "node.p12"}},
+		"reversed": {[]string{store.Legacy, store.PKCS12}, []string{"ca-legacy.p12", "ca.p12", "node-legacy.p12", "node.p12"}},
+		"old one":  {[]string{store.Legacy}, []string{"ca.p12", "node.p12"}},
+	} {
+		out := filepath.Join(base, name)
+		res, err := w.Issue(t.Context(), IssueRequest{Dir: dir, Name: "n1", Out: out, Password: "a password", Formats: tt.kinds,
+			IPs: []netip.Addr{netip.MustParseAddr("203.0.113.1")}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var files []string
+		stores := map[string]bool{}
+		for _, path := range res.Files {
+			data, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if stores[string(data)] {
+				t.Errorf("%s: %s holds what another file holds", name, path)
+			}
+			stores[string(data)] = true
+			if _, err := store.Read(data, "a password"); err != nil {
+				t.Errorf("%s: %s: %v", name, path, err)
+			}
+			files = append(files, filepath.Base(path))
+		}
+		if slices.Sort(files); !slices.Equal(files, tt.files) {
+			t.Errorf("%s: wrote %v, want %v", name, files, tt.files)
+		}
 	}
 }
 
