@@ -70,7 +70,9 @@ func withSSHD(cell) string {
 }
 
 // layHosts starts an sshd for every node, with a directory that stands for the
-// machine's /. The nodes' addresses are beyond those of local clusters.
+// machine's /. The nodes' addresses are beyond those of local clusters. That the
+// machines share this computer's processors is not for crossring to know, so the spec
+// gives the request timeouts that it gives clusters on one computer.
 func layHosts(t *testing.T, h home, c cell) ground {
 	t.Helper()
 	var inv strings.Builder
@@ -89,7 +91,7 @@ func layHosts(t *testing.T, h home, c cell) ground {
 	writeFile(t, hosts, inv.String())
 	return ground{
 		home: h,
-		spec: h.spec(t, c.spec("hosts: "+hosts+"\n")),
+		spec: h.spec(t, c.spec("hosts: "+hosts+"\n"+sharedProcessors)),
 		kill: func(t *testing.T, p topology.Process) { kill9(t, p.PID) }, // the machines are this one
 		dead: noProcess,
 		gone: func(t *testing.T, _ topology.Inventory) {
@@ -105,6 +107,16 @@ func layHosts(t *testing.T, h home, c cell) ground {
 		},
 	}
 }
+
+// sharedProcessors is a spec's settings for machines that are one computer in truth.
+// All releases know the keys by these names.
+const sharedProcessors = `settings:
+  read_request_timeout_in_ms: 10000
+  range_request_timeout_in_ms: 30000
+  write_request_timeout_in_ms: 10000
+  truncate_request_timeout_in_ms: 60000
+  request_timeout_in_ms: 10000
+`
 
 // suite is what every provider is held to: a cluster of the cell's shape goes up, a
 // second up changes nothing, the ring is as planned, the experiment finds all of its
