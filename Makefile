@@ -43,12 +43,12 @@ test-long: ## every version, bigger clusters, more kills (some two hours)
 long-rings:
 	@rc=0; for part in long-clusters matrix long-lab; do $(MAKE) $$part || rc=1; done; exit $$rc
 long-clusters:
-	CROSSRING_LONG=1 go test -count 1 -timeout 4h -skip '^(TestMatrix|TestSuiteOnEC2)$$' ./test
+	CROSSRING_LONG=1 go test -v -count 1 -timeout 4h -skip '^(TestMatrix|TestSuiteOnEC2)$$' ./test
 long-lab:
-	CROSSRING_LONG=1 go test -count 1 -timeout 2h ./test/awslab
+	CROSSRING_LONG=1 go test -v -count 1 -timeout 2h ./test/awslab
 	CROSSRING_LONG=1 go test -v -count 1 -timeout 60m -run '^TestSuiteOnEC2$$' ./test
 long-faults:
-	CROSSRING_LONG=1 go test -count 1 -timeout 3h ./test/awsfault
+	CROSSRING_LONG=1 go test -v -count 1 -timeout 3h ./test/awsfault
 
 matrix: ## version x provider x partitioner x topology, as a table (MATRIX=all: every cell, hours)
 	@sh scripts/setup.sh --tests $(ALL_VERSIONS)
