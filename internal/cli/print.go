@@ -10,6 +10,7 @@
 package cli
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -79,104 +80,25 @@ func WriteJSON(w io.Writer, doc any, err error) error {
 		out = append(out, jsonField{"error", value})
 	}
 
-	var flat, pretty bytes.Buffer
-	flat.WriteByte('{')
-	for i, f := range out {
-		if i > 0 {
-			flat.WriteByte(',')
-		}
+	to, before := bufio.NewWriterSize(w, 64<<10), "{\n  "
+	for _, f := range out {
 		key, mErr := marshal(f.key)
 		if mErr != nil {
 			return fmt.Errorf("encoding a key as json: %w", mErr)
 		}
-		flat.Write(key)
-		flat.WriteByte(':')
-		flat.Write(f.value)
+		to.WriteString(before)
+		before = ",\n  "
+		to.Write(key)
+		to.WriteString(": ")
+		indent(to, f.value, 1)
 	}
-	flat.WriteByte('}')
-	if iErr := json.Indent(&pretty, flat.Bytes(), "", "  "); iErr != nil {
-		return fmt.Errorf("indenting the answer: %w", iErr)
-	}
-	pretty.WriteByte('\n')
-	_, wErr := w.Write(pretty.Bytes())
-	return wErr
+	to.WriteString("\n}\n")
+	return to.Flush() // what could not be written before is said here
 }
 
 type jsonField struct {
 	key   string
 	value json.RawMessage
-}
-
-// jsonFields splits a document into its keys and values, in order.
-func jsonFields(doc any) ([]jsonField, error) {
-	if doc == nil {
-		return nil, nil
-	}
-	data, err := marshal(doc)
-	if err != nil {
-		return nil, err
-	}
-	if bytes.Equal(data, []byte("null")) { // a nil pointer
-		return nil, nil
-	}
-	if data[0] != '{' {
-		return nil, fmt.Errorf("%T is not an object", doc)
-	}
-	var fields []jsonField
-	for rest := data[1:]; rest[0] != '}'; {
-		end := stringEnd(rest)
-		var key string
-		if err := json.Unmarshal(rest[:end], &key); err != nil {
-			return nil, err
-		}
-		rest = rest[end+1:] // the colon
-		end = valueEnd(rest)
-		fields = append(fields, jsonField{key, json.RawMessage(rest[:end])})
-		if rest = rest[end:]; rest[0] == ',' {
-			rest = rest[1:]
-		}
-	}
-	return fields, nil
-}
-
-// stringEnd is where the string ends that data begins with. Like valueEnd it reads
-// what the encoder has just written, without blanks, and does not check it again:
-// documents of many nodes are tens of megabytes.
-func stringEnd(data []byte) int {
-	for i := 1; ; i++ {
-		i += bytes.IndexByte(data[i:], '"')
-		escapes := 0
-		for data[i-1-escapes] == '\\' {
-			escapes++
-		}
-		if escapes%2 == 0 {
-			return i + 1
-		}
-	}
-}
-
-// valueEnd is where the value ends that data begins with, inside an object.
-func valueEnd(data []byte) int {
-	depth := 0
-	for i := 0; ; {
-		switch data[i] {
-		case '"':
-			i += stringEnd(data[i:])
-			continue
-		case '{', '[':
-			depth++
-		case '}', ']':
-			if depth == 0 {
-				return i
-			}
-			depth--
-		case ',':
-			if depth == 0 {
-				return i
-			}
-		}
-		i++
-	}
 }
 
 // marshal is json.Marshal that leaves <, > and & as they are: the documents

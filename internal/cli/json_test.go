@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
+	"strings"
 	"testing"
 )
 
@@ -35,4 +37,28 @@ func TestJSONFields(t *testing.T) {
 			t.Errorf("%v is an object: %v", other, f)
 		}
 	}
+}
+
+// What is set out in lines is what the standard library makes of it.
+func FuzzIndent(f *testing.F) {
+	for _, doc := range []string{
+		`{}`, `[]`, `[[],{}]`, `{"a":[{"b":"\\\"}],{["},{"c":{}}],"d":-1.5e9}`, `"\\"`, `null`, `[1,"",true,{"":""}]`, `{"<&>":"\u2028"}`,
+	} {
+		f.Add(doc, 1)
+	}
+	f.Fuzz(func(t *testing.T, doc string, depth int) {
+		var flat, want, got bytes.Buffer
+		if json.Compact(&flat, []byte(doc)) != nil {
+			return // no JSON
+		}
+		depth = int(uint(depth) % 4)
+		if err := json.Indent(&want, flat.Bytes(), strings.Repeat("  ", depth), "  "); err != nil {
+			t.Fatal(err)
+		}
+		w := bufio.NewWriter(&got)
+		indent(w, flat.Bytes(), depth)
+		if err := w.Flush(); err != nil || got.String() != want.String() {
+			t.Errorf("%s: %v\n%s\nwant\n%s", doc, err, got.String(), want.String())
+		}
+	})
 }

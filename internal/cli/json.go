@@ -1,0 +1,120 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+)
+
+// jsonFields splits a document into its keys and values, in order.
+func jsonFields(doc any) ([]jsonField, error) {
+	if doc == nil {
+		return nil, nil
+	}
+	data, err := marshal(doc)
+	if err != nil {
+		return nil, err
+	}
+	if bytes.Equal(data, []byte("null")) { // a nil pointer
+		return nil, nil
+	}
+	if data[0] != '{' {
+		return nil, fmt.Errorf("%T is not an object", doc)
+	}
+	var fields []jsonField
+	for rest := data[1:]; rest[0] != '}'; {
+		end := stringEnd(rest)
+		var key string
+		if err := json.Unmarshal(rest[:end], &key); err != nil {
+			return nil, err
+		}
+		rest = rest[end+1:] // the colon
+		end = valueEnd(rest)
+		fields = append(fields, jsonField{key, json.RawMessage(rest[:end])})
+		if rest = rest[end:]; rest[0] == ',' {
+			rest = rest[1:]
+		}
+	}
+	return fields, nil
+}
+
+// stringEnd is where the string ends that data begins with. Like valueEnd it reads
+// what the encoder has just written, without blanks, and does not check it again:
+// documents of many nodes are tens of megabytes.
+func stringEnd(data []byte) int {
+	for i := 1; ; i++ {
+		i += bytes.IndexByte(data[i:], '"')
+		escapes := 0
+		for data[i-1-escapes] == '\\' {
+			escapes++
+		}
+		if escapes%2 == 0 {
+			return i + 1
+		}
+	}
+}
+
+// valueEnd is where the value ends that data begins with, inside an object.
+func valueEnd(data []byte) int {
+	depth := 0
+	for i := 0; ; {
+		switch data[i] {
+		case '"':
+			i += stringEnd(data[i:])
+			continue
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth == 0 {
+				return i
+			}
+			depth--
+		case ',':
+			if depth == 0 {
+				return i
+			}
+		}
+		i++
+	}
+}
+
+// indent writes a value as json.Indent does with two blanks, a depth inside. Like
+// valueEnd it trusts the encoder: to check a large document again takes longer than to
+// make it.
+func indent(w *bufio.Writer, value []byte, depth int) {
+	line := func() {
+		w.WriteByte('\n')
+		for range depth {
+			w.WriteString("  ")
+		}
+	}
+	for i := 0; i < len(value); i++ {
+		switch c := value[i]; c {
+		case '"':
+			end := i + stringEnd(value[i:])
+			w.Write(value[i:end])
+			i = end - 1
+		case '{', '[':
+			w.WriteByte(c)
+			if next := value[i+1]; next == '}' || next == ']' {
+				w.WriteByte(next)
+				i++
+				continue
+			}
+			depth++
+			line()
+		case '}', ']':
+			depth--
+			line()
+			w.WriteByte(c)
+		case ',':
+			w.WriteByte(c)
+			line()
+		case ':':
+			w.WriteString(": ")
+		default:
+			w.WriteByte(c)
+		}
+	}
+}
