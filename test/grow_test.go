@@ -348,6 +348,13 @@ func TestKillDuringChange(t *testing.T) {
 			up.wait(t)
 			t.Logf("killed in %q, with %q open", step, c.openStep(t, inv.Local.Dir))
 			killed[step] = true
+			if strings.HasPrefix(step, "move") {
+				// The node is at it, for half a minute and more, and answers meanwhile.
+				ring := decode[ringcheck.Ring](t, h.run(t.Context(), "ring", c.name, "-o", "json"))
+				if mismatchKinds(ring)[ringcheck.KindUnreachable] {
+					t.Errorf("a node does not answer in %s: %+v", step, ring.Mismatches)
+				}
+			}
 			if step == topology.StepSeeds {
 				if err := os.Remove(stuck); err != nil {
 					t.Fatal(err)

@@ -61,7 +61,7 @@ func TestJVMArgs(t *testing.T) {
 			"-Dcassandra.storagedir=" + root, "-Dcassandra.logdir=" + root + "/log", "-Dcassandra-foreground=yes",
 			"-Dcassandra.skip_wait_for_gossip_to_settle=0",
 			"-Dhttp.proxyHost=127.9.3.1", "-Dhttp.proxyPort=8999",
-			"-javaagent:/opt/cassandra/lib/jolokia-agent.jar=port=8778,host=127.9.3.1,discoveryEnabled=false",
+			"-javaagent:/opt/cassandra/lib/jolokia-agent.jar=port=8778,host=127.9.3.1,executor=cached,discoveryEnabled=false",
 			"-XX:SharedArchiveFile=/cache/classes.jsa", "-XX:MaxMetaspaceSize=1g", "-XX:TieredStopAtLevel=1",
 			"--add-opens=java.base/java.nio=ALL-UNNAMED",
 		}
@@ -118,7 +118,7 @@ func TestManagementIsLoopbackOnly(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := []string{
-			"-javaagent:/opt/cassandra/lib/jolokia-agent.jar=port=8778,host=127.0.0.1,discoveryEnabled=false",
+			"-javaagent:/opt/cassandra/lib/jolokia-agent.jar=port=8778,host=127.0.0.1,executor=cached,discoveryEnabled=false",
 			"-Dcom.sun.management.jmxremote.rmi.port=7199",
 		}
 		if rel.JMXByJVM {

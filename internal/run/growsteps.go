@@ -187,14 +187,14 @@ func (g *grow) decommission(ctx context.Context, s topology.Step) error {
 		return err
 	}
 	if state.Running {
-		if err := g.mayLeave(ctx, n, others.inv.Nodes); err != nil {
-			return err
-		}
 		stop := g.follow(ctx, s, n)
 		err := g.act(ctx, n, action{
 			under: ringcheck.ModeLeaving,
 			done:  func(_ context.Context, mode string) (bool, error) { return mode == ringcheck.ModeDecommissioned, nil },
-			do:    func(ctx context.Context) error { return ringcheck.Decommission(ctx, g.query(g.cluster), n) },
+			// No keyspace may have come to need the node since the change began:
+			// Cassandra is told to let it go in any case.
+			may: func(ctx context.Context) error { return g.enoughLeft(ctx, g.cluster, others.inv.Nodes, nil) },
+			do:  func(ctx context.Context) error { return ringcheck.Decommission(ctx, g.query(g.cluster), n) },
 		})
 		stop()
 		if err != nil {
@@ -214,16 +214,6 @@ func (g *grow) decommission(ctx context.Context, s topology.Step) error {
 	}
 	g.inv, err = g.places.RemoveNode(ctx, g.inv, n.Name)
 	return errors.Join(err, g.forget(n.Name))
-}
-
-// mayLeave sees that no keyspace has come to need the node since the change began:
-// Cassandra is told to let it go in any case. One that is leaving already is past that.
-func (g *grow) mayLeave(ctx context.Context, n topology.Node, others []topology.Node) error {
-	mode, err := ringcheck.Mode(ctx, g.query(g.cluster), n)
-	if err != nil || mode != ringcheck.ModeNormal {
-		return err
-	}
-	return g.enoughLeft(ctx, g.cluster, others, nil)
 }
 
 // inRing says whether any of the others has the node in its ring.
@@ -331,6 +321,7 @@ func (g *grow) put(ctx context.Context) error {
 type action struct {
 	under string // mode of a node that is at it
 	done  func(ctx context.Context, mode string) (bool, error)
+	may   func(ctx context.Context) error // says why it must not be told; nil is never
 	do    func(ctx context.Context) error // returns when it has been done
 }
 
@@ -355,6 +346,11 @@ func (g *grow) act(ctx context.Context, n topology.Node, a action) error {
 			return nil
 		}
 		if err == nil && mode != a.under && doing == nil {
+			if a.may != nil {
+				if err := a.may(ctx); err != nil {
+					return err
+				}
+			}
 			doing = make(chan error, 1)
 			go func() { doing <- a.do(ctx) }()
 		}
