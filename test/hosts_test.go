@@ -240,10 +240,16 @@ func TestSeveralLoaders(t *testing.T) {
 	state := filepath.Join(h.state, "runs", "machines-*", "write-*.raw")
 	for {
 		raws, _ := filepath.Glob(state)
-		if len(raws) >= 4 || ctx.Err() != nil {
+		begun := 0 // a loader that has begun has written what it is to do
+		for _, raw := range raws {
+			if info, err := os.Stat(raw); err == nil && info.Size() > 0 {
+				begun++
+			}
+		}
+		if begun >= 4 || ctx.Err() != nil {
 			break
 		}
-		time.Sleep(50 * time.Millisecond) // files appear without a word
+		time.Sleep(50 * time.Millisecond) // files appear, and fill, without a word
 	}
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
