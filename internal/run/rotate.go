@@ -12,6 +12,7 @@ import (
 	"crossring/internal/journal"
 	"crossring/internal/pki"
 	"crossring/internal/topology"
+	"crossring/ringcheck"
 )
 
 // RotateRequest says what of a cluster's certificates is to be new.
@@ -258,26 +259,50 @@ func (r *rotator) do(ctx context.Context, s RotateStep) error {
 	return r.nodeTrust(ctx, n, s.Kind == rotateTrust)
 }
 
-// wholeFor waits until the ring is whole, and starts the step's own node if an
-// attempt that died had stopped it.
+// wholeFor waits until the ring is whole. An attempt that died may have left the step's
+// own node on its way down, at any point of it: that one is put back.
 func (r *rotator) wholeFor(ctx context.Context, node string) error {
-	const settle = 5 * time.Minute
+	const settle, once = 5 * time.Minute, 20 * time.Second
 	if err := r.allRun(ctx, node); err != nil {
 		return err
 	}
-	if n, err := r.inv.Node(node); err == nil {
-		host := r.host(r.cluster, n)
-		p, err := host.State(ctx)
-		if err != nil {
+	n, err := r.inv.Node(node)
+	if err != nil { // the step is not a node's
+		return r.awaitAll(ctx, settle)
+	}
+	for until := r.Now().Add(settle); ; {
+		if err := r.putBack(ctx, n); err != nil {
 			return err
 		}
-		if !p.Running {
-			if err := r.startTargets(ctx, r.cluster, []deploy.Target{{Node: n, Host: host}}); err != nil {
-				return err
-			}
+		err := r.awaitAll(ctx, once)
+		var dead *deploy.DeadError
+		switch died := errors.As(err, &dead); {
+		case err == nil:
+			return nil
+		case died && dead.Node != n.Name, ctx.Err() != nil, r.Now().After(until):
+			return err
 		}
 	}
-	return r.awaitAll(ctx, settle)
+}
+
+// putBack starts a node that is stopped, or that has written everything down and only
+// waits to be stopped.
+func (r *rotator) putBack(ctx context.Context, n topology.Node) error {
+	targets := []deploy.Target{{Node: n, Host: r.host(r.cluster, n)}}
+	p, err := targets[0].Host.State(ctx)
+	if err != nil {
+		return err
+	}
+	if p.Running {
+		// One that does not say may be starting, or ending: what it comes to is seen later.
+		if mode, err := ringcheck.Mode(ctx, r.query(r.cluster), n); err != nil || mode != ringcheck.ModeDrained {
+			return nil
+		}
+		if err := r.stopTargets(ctx, r.cluster, targets); err != nil {
+			return err
+		}
+	}
+	return r.startTargets(ctx, r.cluster, targets)
 }
 
 // certificates lists what counts by now.
