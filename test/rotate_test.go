@@ -123,7 +123,8 @@ func (c cluster) rotates(t *testing.T, r *rand.Rand, inv topology.Inventory, hot
 	if hot {
 		moment = 200 * time.Millisecond
 	}
-	for _, step := range kills {
+	for i, step := range kills {
+		drained := !hot && i == len(kills)-1
 		s := c.start(t, args...)
 		eventually(t, 4*patience, "step "+step+" is under way", func() bool {
 			select {
@@ -133,12 +134,19 @@ func (c cluster) rotates(t *testing.T, r *rand.Rand, inv topology.Inventory, hot
 			}
 			return openIntent(t, file) == step
 		})
-		select { // at a random moment of it: there is nothing to wait for
-		case <-time.After(time.Duration(r.Float64() * float64(moment))):
-		case <-s.ended:
+		if !drained {
+			select { // at a random moment of it: there is nothing to wait for
+			case <-time.After(time.Duration(r.Float64() * float64(moment))):
+			case <-s.ended:
+			}
 		}
 		_ = s.cmd.Process.Kill() // it may have ended
 		s.wait(t)
+		if drained {
+			// As when it is killed after it had the node write all down, and before it stops it.
+			_, node, _ := strings.Cut(step, " ")
+			c.must(t, "nodetool", c.name+":"+node, "drain")
+		}
 		t.Logf("killed in %q, with %q open", step, openIntent(t, file))
 		if len(flags) > 0 {
 			// Growing has to wait, and status says so.
