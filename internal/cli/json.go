@@ -7,6 +7,11 @@ import (
 	"fmt"
 )
 
+type jsonField struct {
+	key   string
+	value json.RawMessage
+}
+
 // jsonFields splits a document into its keys and values, in order.
 func jsonFields(doc any) ([]jsonField, error) {
 	if doc == nil {
@@ -117,4 +122,16 @@ func indent(w *bufio.Writer, value []byte, depth int) {
 			w.WriteByte(c)
 		}
 	}
+}
+
+// marshal is json.Marshal that leaves <, > and & as they are: the documents
+// are read by programs and people, not put into HTML.
+func marshal(v any) ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSpace(buf.Bytes()), nil
 }

@@ -95,20 +95,3 @@ func WriteJSON(w io.Writer, doc any, err error) error {
 	to.WriteString("\n}\n")
 	return to.Flush() // what could not be written before is said here
 }
-
-type jsonField struct {
-	key   string
-	value json.RawMessage
-}
-
-// marshal is json.Marshal that leaves <, > and & as they are: the documents
-// are read by programs and people, not put into HTML.
-func marshal(v any) ([]byte, error) {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSpace(buf.Bytes()), nil
-}

@@ -24,19 +24,19 @@ func TestIssueRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	ips := []netip.Addr{netip.MustParseAddr("203.0.113.1")}
-	for name, r := range map[string]IssueRequest{
-		"format":         {IPs: ips, Formats: []string{store.PEM, "der"}},
-		"no address":     {Formats: []string{store.PEM}},
-		"kind of key":    {IPs: ips, KeyKind: "dsa"},
-		"key elsewhere":  {IPs: ips, CSR: "node.csr", Formats: []string{store.JKS}},
-		"key of another": {Client: true, CSR: "node.csr", Formats: []string{store.PEM, store.PKCS12}},
+	for name, tt := range map[string]struct {
+		r    IssueRequest
+		code int
+	}{
+		"format":         {IssueRequest{IPs: ips, Formats: []string{store.PEM, "der"}}, ExitUsage},
+		"no address":     {IssueRequest{Formats: []string{store.PEM}}, ExitFailure},
+		"kind of key":    {IssueRequest{IPs: ips, KeyKind: "dsa"}, ExitUsage},
+		"key elsewhere":  {IssueRequest{IPs: ips, CSR: "node.csr", Formats: []string{store.JKS}}, ExitUsage},
+		"key of another": {IssueRequest{Client: true, CSR: "node.csr", Formats: []string{store.PEM, store.PKCS12}}, ExitUsage},
 	} {
+		r := tt.r
 		r.Dir, r.Name, r.Out = dir, "n1", filepath.Join(t.TempDir(), "out")
-		want := ExitUsage
-		if name == "no address" {
-			want = ExitFailure
-		}
-		if _, err := w.Issue(t.Context(), r); exitCode(err) != want {
+		if _, err := w.Issue(t.Context(), r); exitCode(err) != tt.code {
 			t.Errorf("%s: %v", name, err)
 		}
 		if _, err := os.Stat(r.Out); !os.IsNotExist(err) {
