@@ -5,17 +5,54 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 )
 
 type jsonField struct {
 	key   string
 	value json.RawMessage
+	elems []json.RawMessage // of a list that was encoded an element at a time; then there is no value
+}
+
+// longList is a document one of whose keys holds a long list. The encoder would put
+// the whole of it into one piece of memory, which it doubles and copies on the way;
+// tens of megabytes cost more so than all the rest of the command.
+type longList[E any] struct {
+	doc   any // an object that has the key; what it holds there does not count
+	key   string
+	elems []E
+}
+
+func (l longList[E]) fields() ([]jsonField, error) {
+	fields, err := jsonFields(l.doc)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(fields, func(f jsonField) bool { return f.key == l.key })
+	if i < 0 {
+		return nil, fmt.Errorf("%T has no key %q", l.doc, l.key)
+	}
+	if len(l.elems) == 0 {
+		fields[i].value = json.RawMessage("[]")
+		return fields, nil
+	}
+	elems := make([]json.RawMessage, len(l.elems))
+	for n, e := range l.elems {
+		if elems[n], err = marshal(e); err != nil {
+			return nil, err
+		}
+	}
+	fields[i] = jsonField{key: l.key, elems: elems}
+	return fields, nil
 }
 
 // jsonFields splits a document into its keys and values, in order.
 func jsonFields(doc any) ([]jsonField, error) {
 	if doc == nil {
 		return nil, nil
+	}
+	if l, ok := doc.(interface{ fields() ([]jsonField, error) }); ok {
+		return l.fields()
 	}
 	data, err := marshal(doc)
 	if err != nil {
@@ -36,7 +73,7 @@ func jsonFields(doc any) ([]jsonField, error) {
 		}
 		rest = rest[end+1:] // the colon
 		end = valueEnd(rest)
-		fields = append(fields, jsonField{key, json.RawMessage(rest[:end])})
+		fields = append(fields, jsonField{key: key, value: json.RawMessage(rest[:end])})
 		if rest = rest[end:]; rest[0] == ',' {
 			rest = rest[1:]
 		}
@@ -82,6 +119,21 @@ func valueEnd(data []byte) int {
 		}
 		i++
 	}
+}
+
+// write writes the field's value, set out in lines, inside an object of depth 0.
+func (f jsonField) write(w *bufio.Writer) {
+	if f.elems == nil {
+		indent(w, f.value, 1)
+		return
+	}
+	before := "[\n    "
+	for _, e := range f.elems {
+		w.WriteString(before)
+		before = ",\n    "
+		indent(w, e, 2)
+	}
+	w.WriteString("\n  ]")
 }
 
 // indent writes a value as json.Indent does with two blanks, a depth inside. Like

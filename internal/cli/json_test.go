@@ -39,6 +39,32 @@ func TestJSONFields(t *testing.T) {
 	}
 }
 
+// A long list is written as the same list within its document is.
+func TestLongList(t *testing.T) {
+	type doc struct {
+		Before string `json:"before"`
+		List   []any  `json:"list"`
+		After  []int  `json:"after,omitempty"`
+	}
+	for _, elems := range [][]any{{}, {7}, {nil, "", []any{}, map[string]any{}}, {map[string]any{"a": []int{1, 2}, `"],`: "<&>"}, []any{[]any{"]"}}}} {
+		for _, after := range [][]int{nil, {1, 2}} {
+			var want, got bytes.Buffer
+			if err := WriteJSON(&want, doc{"x", elems, after}, nil); err != nil {
+				t.Fatal(err)
+			}
+			if err := WriteJSON(&got, longList[any]{doc{"x", nil, after}, "list", elems}, nil); err != nil || got.String() != want.String() {
+				t.Errorf("%v:\n%s\nwant\n%s", err, got.String(), want.String())
+			}
+		}
+	}
+	for _, bad := range []longList[any]{{doc{}, "other", nil}, {7, "list", nil}, {doc{}, "list", []any{1, func() {}}}} {
+		var b bytes.Buffer
+		if err := WriteJSON(&b, bad, nil); err == nil || b.Len() > 0 {
+			t.Errorf("%v: %v, %q", bad.doc, err, b.String())
+		}
+	}
+}
+
 // What is set out in lines is what the standard library makes of it.
 func FuzzIndent(f *testing.F) {
 	for _, doc := range []string{

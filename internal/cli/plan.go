@@ -136,7 +136,12 @@ func render(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	if res.Assumed {
 		note(e.stderr, "nothing was made yet: addresses and jar paths are examples")
 	}
-	return answer{doc: res, text: func(out io.Writer) error { return writeRendered(out, req.Dir, res) }}, nil
+	head := res
+	head.Nodes = nil
+	return answer{
+		doc:  longList[run.RenderedNode]{doc: head, key: "nodes", elems: res.Nodes},
+		text: func(out io.Writer) error { return writeRendered(out, req.Dir, res) },
+	}, nil
 }
 
 func writeRendered(out io.Writer, dir string, res run.Rendered) error {

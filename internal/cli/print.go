@@ -61,7 +61,7 @@ func WriteJSON(w io.Writer, doc any, err error) error {
 	if mErr != nil {
 		return fmt.Errorf("encoding the schema as json: %w", mErr)
 	}
-	out := []jsonField{{"schema", schema}}
+	out := []jsonField{{key: "schema", value: schema}}
 	for _, f := range fields {
 		switch {
 		case f.key == "schema" && bytes.Equal(f.value, []byte(`""`)): // left empty by its maker
@@ -77,7 +77,7 @@ func WriteJSON(w io.Writer, doc any, err error) error {
 		if mErr != nil {
 			return fmt.Errorf("encoding an error as json: %w", mErr)
 		}
-		out = append(out, jsonField{"error", value})
+		out = append(out, jsonField{key: "error", value: value})
 	}
 
 	to, before := bufio.NewWriterSize(w, 64<<10), "{\n  "
@@ -90,7 +90,7 @@ func WriteJSON(w io.Writer, doc any, err error) error {
 		before = ",\n  "
 		to.Write(key)
 		to.WriteString(": ")
-		indent(to, f.value, 1)
+		f.write(to)
 	}
 	to.WriteString("\n}\n")
 	return to.Flush() // what could not be written before is said here
