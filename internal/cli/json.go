@@ -15,10 +15,12 @@ type jsonField struct {
 }
 
 // longList is a document one of whose keys holds a long list. The encoder would put
-// the whole of it into one piece of memory, which it doubles and copies on the way;
-// tens of megabytes cost more so than all the rest of the command.
+// the whole of it into one piece of memory, which it doubles and copies on the way:
+// where that is tens of megabytes, it takes a third of the command's time.
+// The encoded elements stay apart for the same reason; joining them costs half of what
+// is saved.
 type longList[E any] struct {
-	doc   any // an object that has the key; what it holds there does not count
+	doc   any // an object that has the key; its own list is left empty, else it is encoded in vain
 	key   string
 	elems []E
 }
