@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 
+	"crossring/internal/fail"
 	"crossring/internal/topology"
 )
 
@@ -32,7 +33,7 @@ func (e *LeftError) Error() string {
 }
 
 // ExitCode is that of something left behind.
-func (e *LeftError) ExitCode() int { return 5 }
+func (e *LeftError) ExitCode() int { return fail.ExitLeftover }
 
 // Hint is the command that tries again.
 func (e *LeftError) Hint() string { return "crossring down " + e.Cluster }

@@ -20,6 +20,7 @@ import (
 type Row struct {
 	Package string // path below the module, "." for the top
 	Pure    bool
+	Open    bool     // every package may import it
 	All     bool     // may import every package of ours, but
 	But     []string // these
 	Ours    []string
@@ -33,7 +34,8 @@ const tableHead = "| package | may import of ours | may import from outside |"
 var quoted = regexp.MustCompile("`([^`]+)`( \\(one file\\))?")
 
 // ParseTable reads the import table out of a markdown page. Cells hold names in
-// backticks; "all" or "all but" before them stands for everything of ours.
+// backticks; "all" or "all but" before them stands for everything of ours. "open"
+// beside a package's name says that every package may import it.
 func ParseTable(page string) ([]Row, error) {
 	_, table, found := strings.Cut(page, tableHead+"\n")
 	if !found {
@@ -53,7 +55,7 @@ func ParseTable(page string) ([]Row, error) {
 		if name == nil {
 			return nil, fmt.Errorf("import table: no package in %q", line)
 		}
-		row := Row{Package: name[1], Pure: strings.Contains(cells[0], "pure")}
+		row := Row{Package: name[1], Pure: strings.Contains(cells[0], ", pure"), Open: strings.Contains(cells[0], ", open")}
 		if row.Package == "main.go" {
 			row.Package = "."
 		}
@@ -91,7 +93,8 @@ type source struct {
 // Check compares a source tree with its table and returns what does not fit,
 // one sentence each, sorted. What tests import from outside is their own
 // affair; what they import of ours is not, but for the packages made for tests,
-// whose names end in test. A package of tests alone needs no row.
+// whose names end in test. A package of tests alone needs no row. A grant that
+// nothing uses is one too many: it would let something in that nobody decided.
 func Check(tree fs.FS, module string, rows []Row) ([]string, error) {
 	packages, err := load(tree)
 	if err != nil {
@@ -99,8 +102,12 @@ func Check(tree fs.FS, module string, rows []Row) ([]string, error) {
 	}
 	var bad []string
 	byName := map[string]Row{}
+	var open []string
 	for _, row := range rows {
 		byName[row.Package] = row
+		if row.Open {
+			open = append(open, row.Package)
+		}
 		if packages[row.Package] == nil {
 			bad = append(bad, fmt.Sprintf("%s has a row in the table and no Go files", row.Package))
 		}
@@ -113,7 +120,7 @@ func Check(tree fs.FS, module string, rows []Row) ([]string, error) {
 			}
 			continue
 		}
-		bad = append(bad, row.check(module, files)...)
+		bad = append(bad, row.check(module, open, files)...)
 	}
 	slices.Sort(bad)
 	return bad, nil
@@ -154,9 +161,10 @@ func load(tree fs.FS) (map[string][]source, error) {
 	return packages, nil
 }
 
-func (row Row) check(module string, files []source) []string {
+func (row Row) check(module string, open []string, files []source) []string {
 	var bad []string
 	users := map[string][]string{} // by prefix of OneFile
+	used := map[string]bool{}      // grants
 	for _, s := range files {
 		for _, spec := range s.file.Imports {
 			imported, err := strconv.Unquote(spec.Path.Value)
@@ -166,17 +174,24 @@ func (row Row) check(module string, files []source) []string {
 			}
 			if ours, ok := below(module, imported); ok {
 				helper := s.test && strings.HasSuffix(ours, "test")
-				if !helper && !row.mayImport(ours) {
+				used[ours] = true
+				if !helper && !slices.Contains(open, ours) && !row.mayImport(ours) {
 					bad = append(bad, fmt.Sprintf("%s imports our %s, and its row does not say so", s.name, ours))
 				}
 				continue
 			}
 			// The standard library has no dot in its first element.
 			first, _, _ := strings.Cut(imported, "/")
-			if s.test || !strings.Contains(first, ".") {
+			if !strings.Contains(first, ".") {
 				continue
 			}
 			i := slices.IndexFunc(row.Outside, func(prefix string) bool { return within(prefix, imported) })
+			if i >= 0 {
+				used[row.Outside[i]] = true
+			}
+			if s.test {
+				continue
+			}
 			if i < 0 {
 				bad = append(bad, fmt.Sprintf("%s imports %s, and its row does not say so", s.name, imported))
 			} else if prefix := row.Outside[i]; slices.Contains(row.OneFile, prefix) {
@@ -185,6 +200,11 @@ func (row Row) check(module string, files []source) []string {
 		}
 		if row.Pure && !s.test {
 			bad = append(bad, impure(s)...)
+		}
+	}
+	for _, grant := range slices.Concat(row.Ours, row.Outside) {
+		if !used[grant] {
+			bad = append(bad, fmt.Sprintf("%s may import %s by its row, and does not", row.Package, grant))
 		}
 	}
 	for prefix, names := range users {

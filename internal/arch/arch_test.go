@@ -36,6 +36,7 @@ const page = `# page
 | ` + "`main.go`" + ` | ` + "`a`" + ` | – |
 | ` + "`a`" + ` | all but ` + "`c`" + ` | ` + "`x.org/one`" + ` (one file), ` + "`x.org/two`" + ` |
 | ` + "`b`" + `, pure | – | – |
+| ` + "`f`" + `, pure, open | – | – |
 | ` + "`c`" + ` | ` + "`b`" + ` | – |
 | ` + "`atest`" + ` | – | – |
 
@@ -55,6 +56,8 @@ func tree() fstest.MapFS {
 		"b/b_test.go":     `package b; import _ "os"`,
 		"c/c.go":          `package c; import _ "m/b"`,
 		"d/d_test.go":     `package d; import (_ "m/a"; _ "m/c")`,
+		"f/f.go":          `package f`,
+		"b/f.go":          `package b; import _ "m/f"`,
 		"atest/x.go":      `package atest`,
 		"b/c_test.go":     `package b; import _ "m/atest"`,
 		"notes.txt":       `package`,
@@ -89,6 +92,9 @@ func TestCheck(t *testing.T) {
 		{"outside not allowed", "c/x.go", `package c; import _ "x.org/two"`, []string{"c/x.go imports x.org/two"}},
 		{"prefix is not a path", "a/x.go", `package a; import _ "x.org/twofold"`, []string{"a/x.go imports x.org/twofold"}},
 		{"one file", "a/x.go", `package a; import _ "x.org/one"`, []string{"x.org/one is for one file of a; imported by a/a.go, a/x.go"}},
+		{"a grant of ours that is not used", "c/c.go", `package c`, []string{"c may import b by its row, and does not"}},
+		{"a grant from outside that is not used", "a/a.go", `package a; import (_ "m/b"; _ "x.org/two")`, []string{"a may import x.org/one by its row, and does not"}},
+		{"open is not a licence to import", "f/f.go", `package f; import _ "m/b"`, []string{"f/f.go imports our b"}},
 		{"main", "x.go", `package main; import _ "m/b"`, []string{"x.go imports our b"}},
 		{"pure: os", "b/x.go", `package b; import _ "os/exec"`, []string{"pure package and imports os/exec"}},
 		{"pure: clock", "b/x.go", `package b; import "time"; var t = time.Now()`, []string{"pure package and uses time.Now"}},

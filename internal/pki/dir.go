@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"crossring/internal/fail"
 	"crossring/internal/pki/hsm"
 	"crossring/internal/pki/store"
 )
@@ -110,7 +111,7 @@ func (e *SetupError) Error() string { return e.Err.Error() }
 func (e *SetupError) Unwrap() error { return e.Err }
 
 // ExitCode is that of a wrong command line.
-func (e *SetupError) ExitCode() int { return 2 }
+func (e *SetupError) ExitCode() int { return fail.ExitUsage }
 
 // Hint is what can be asked for.
 func (e *SetupError) Hint() string { return "crossring help pki init" }

@@ -1,78 +1,42 @@
 package run
 
-// Exit codes of crossring. Other programs read them: a code keeps its meaning.
+import "crossring/internal/fail"
+
+// The exit codes and errors of internal/fail, under the names that this package's
+// callers know.
 const (
-	ExitOK           = 0
-	ExitFailure      = 1
-	ExitUsage        = 2   // usage, or a spec that is not valid
-	ExitPartial      = 3   // some hosts failed
-	ExitRing         = 4   // the ring is not as planned
-	ExitLeftover     = 5   // something could not be removed
-	ExitData         = 6   // rows missing, wrong, failed or unknown above the threshold
-	ExitPrerequisite = 7   // java, mvn, credentials or the network is missing
-	ExitBusy         = 8   // taken: the cluster by a command or a change, its name, or a port
-	ExitInterrupted  = 130 // stopped by a signal
+	ExitOK           = fail.ExitOK
+	ExitFailure      = fail.ExitFailure
+	ExitUsage        = fail.ExitUsage
+	ExitPartial      = fail.ExitPartial
+	ExitRing         = fail.ExitRing
+	ExitLeftover     = fail.ExitLeftover
+	ExitData         = fail.ExitData
+	ExitPrerequisite = fail.ExitPrerequisite
+	ExitBusy         = fail.ExitBusy
+	ExitInterrupted  = fail.ExitInterrupted
 )
 
-// Fail is an error with the exit code that it leads to, and a hint. A package
-// with typed errors of its own needs no Fail: an ExitCode() int or a
-// Hint() string method anywhere in the chain is read the same way.
-type Fail struct {
-	Code int    // one of the Exit constants
-	Op   string // what failed on what: "starting us-east-1-1"; may be empty
-	Err  error  // the cause; may be nil when Op says it all
-	Hint string // the command to type next; may be empty
-}
+// Fail is fail.Error.
+type Fail = fail.Error
 
-// Error is "operation subject: cause", without code and hint.
-func (f *Fail) Error() string {
-	switch {
-	case f.Err == nil:
-		return f.Op
-	case f.Op == "":
-		return f.Err.Error()
-	}
-	return f.Op + ": " + f.Err.Error()
-}
+// Usage is fail.Usage.
+func Usage(op string, err error, hint string) error { return fail.Usage(op, err, hint) }
 
-// Unwrap gives the cause.
-func (f *Fail) Unwrap() error { return f.Err }
+// Partial is fail.Partial.
+func Partial(op string, err error, hint string) error { return fail.Partial(op, err, hint) }
 
-// ExitCode is the exit code that the failure leads to.
-func (f *Fail) ExitCode() int { return f.Code }
+// Ring is fail.Ring.
+func Ring(op string, err error, hint string) error { return fail.Ring(op, err, hint) }
 
-// Usage is a wrong command line or a spec that is not valid.
-func Usage(op string, err error, hint string) error {
-	return &Fail{Code: ExitUsage, Op: op, Err: err, Hint: hint}
-}
+// Leftover is fail.Leftover.
+func Leftover(op string, err error, hint string) error { return fail.Leftover(op, err, hint) }
 
-// Partial says that some hosts failed and the others did not.
-func Partial(op string, err error, hint string) error {
-	return &Fail{Code: ExitPartial, Op: op, Err: err, Hint: hint}
-}
+// Data is fail.Data.
+func Data(op string, err error, hint string) error { return fail.Data(op, err, hint) }
 
-// Ring says that the ring is not as planned.
-func Ring(op string, err error, hint string) error {
-	return &Fail{Code: ExitRing, Op: op, Err: err, Hint: hint}
-}
+// Prerequisite is fail.Prerequisite.
+func Prerequisite(op string, err error, hint string) error { return fail.Prerequisite(op, err, hint) }
 
-// Leftover says that something could not be removed.
-func Leftover(op string, err error, hint string) error {
-	return &Fail{Code: ExitLeftover, Op: op, Err: err, Hint: hint}
-}
-
-// Data says that rows are missing, wrong, failed or unknown above the threshold.
-func Data(op string, err error, hint string) error {
-	return &Fail{Code: ExitData, Op: op, Err: err, Hint: hint}
-}
-
-// Prerequisite says that something crossring needs is not there.
-func Prerequisite(op string, err error, hint string) error {
-	return &Fail{Code: ExitPrerequisite, Op: op, Err: err, Hint: hint}
-}
-
-// Busy says that what is needed is taken: the cluster, by another command or a change of
-// it, its name, or a port.
-func Busy(op string, err error, hint string) error {
-	return &Fail{Code: ExitBusy, Op: op, Err: err, Hint: hint}
-}
+// Busy is fail.Busy.
+func Busy(op string, err error, hint string) error { return fail.Busy(op, err, hint) }

@@ -13,6 +13,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"crossring/internal/fail"
 	"crossring/internal/topology"
 )
 
@@ -100,7 +101,7 @@ func (e *NoClusterError) Error() string {
 }
 
 // ExitCode is that of a spec that is not valid.
-func (e *NoClusterError) ExitCode() int { return 2 }
+func (e *NoClusterError) ExitCode() int { return fail.ExitUsage }
 
 // Hint is the command that lists them.
 func (e *NoClusterError) Hint() string { return "ccm list --config-dir=" + e.ConfigDir }
@@ -116,7 +117,7 @@ func (e *MisfitError) Error() string {
 }
 
 // ExitCode is that of a spec that is not valid.
-func (e *MisfitError) ExitCode() int { return 2 }
+func (e *MisfitError) ExitCode() int { return fail.ExitUsage }
 
 // fit puts what was found in the place of what was planned.
 func fit(inv *topology.Inventory, conf clusterConf, nodes []found) error {

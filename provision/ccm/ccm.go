@@ -20,6 +20,7 @@ import (
 	"strings"
 	"time"
 
+	"crossring/internal/fail"
 	"crossring/internal/journal"
 	"crossring/internal/topology"
 	"crossring/provision"
@@ -50,7 +51,7 @@ func (e *MissingError) Error() string {
 func (e *MissingError) Unwrap() error { return e.Err }
 
 // ExitCode is that of a prerequisite.
-func (e *MissingError) ExitCode() int { return 7 }
+func (e *MissingError) ExitCode() int { return fail.ExitPrerequisite }
 
 // Hint is the command that installs it.
 func (e *MissingError) Hint() string {
@@ -68,7 +69,7 @@ func (e *OldError) Error() string {
 }
 
 // ExitCode is that of a prerequisite.
-func (e *OldError) ExitCode() int { return 7 }
+func (e *OldError) ExitCode() int { return fail.ExitPrerequisite }
 
 // Hint is the command that installs another one.
 func (e *OldError) Hint() string { return "pip install --upgrade ccm" }
@@ -109,7 +110,7 @@ func (e *PathError) Error() string {
 }
 
 // ExitCode is that of a wrong command line.
-func (e *PathError) ExitCode() int { return 2 }
+func (e *PathError) ExitCode() int { return fail.ExitUsage }
 
 // Hint names the way out.
 func (e *PathError) Hint() string { return "choose another place with --state DIR" }

@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"crossring/internal/fail"
 	"crossring/internal/journal"
 	"crossring/internal/topology"
 	"crossring/provision"
@@ -49,7 +50,7 @@ func (e *UnreachableError) Error() string {
 func (e *UnreachableError) Unwrap() error { return e.Err }
 
 // ExitCode is that of a prerequisite.
-func (e *UnreachableError) ExitCode() int { return 7 }
+func (e *UnreachableError) ExitCode() int { return fail.ExitPrerequisite }
 
 // Hint is a command that shows more, and one that helps where there is Podman.
 func (e *UnreachableError) Hint() string {
@@ -74,7 +75,7 @@ func (e *ImageError) Error() string {
 func (e *ImageError) Unwrap() error { return e.Err }
 
 // ExitCode is that of a prerequisite.
-func (e *ImageError) ExitCode() int { return 7 }
+func (e *ImageError) ExitCode() int { return fail.ExitPrerequisite }
 
 // Hint says which images there are.
 func (e *ImageError) Hint() string {

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
+	"crossring/internal/fail"
 	"crossring/internal/topology"
 )
 
@@ -23,7 +24,7 @@ func (e *AccountError) Error() string {
 }
 
 // ExitCode is that of something missing: the right credentials.
-func (e *AccountError) ExitCode() int { return exitPrerequisite }
+func (e *AccountError) ExitCode() int { return fail.ExitPrerequisite }
 
 // Hint is a command that takes others.
 func (e *AccountError) Hint() string {

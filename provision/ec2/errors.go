@@ -10,14 +10,8 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
 	"github.com/hashicorp/go-multierror"
-)
 
-// Exit codes of the errors below, as the command line has them.
-const (
-	exitUsage        = 2
-	exitLeftover     = 5
-	exitPrerequisite = 7
-	exitBusy         = 8
+	"crossring/internal/fail"
 )
 
 // CredentialsError says that there is nobody to ask AWS as, or nobody that it knows.
@@ -33,7 +27,7 @@ func (e *CredentialsError) Error() string {
 func (e *CredentialsError) Unwrap() error { return e.Err }
 
 // ExitCode is that of something missing.
-func (e *CredentialsError) ExitCode() int { return exitPrerequisite }
+func (e *CredentialsError) ExitCode() int { return fail.ExitPrerequisite }
 
 // Hint is a command that sets them up.
 func (e *CredentialsError) Hint() string {
@@ -60,7 +54,7 @@ func (e *PlanError) Error() string {
 func (e *PlanError) Unwrap() error { return e.Err }
 
 // ExitCode is that of a spec that is not valid.
-func (e *PlanError) ExitCode() int { return exitUsage }
+func (e *PlanError) ExitCode() int { return fail.ExitUsage }
 
 // Hint names the way out.
 func (e *PlanError) Hint() string { return e.Fix }
@@ -126,7 +120,7 @@ func (e *TakenError) Error() string {
 }
 
 // ExitCode is that of a name that is taken.
-func (e *TakenError) ExitCode() int { return exitBusy }
+func (e *TakenError) ExitCode() int { return fail.ExitBusy }
 
 // Hint names the way out.
 func (e *TakenError) Hint() string {
@@ -168,7 +162,7 @@ func (e *LeftError) Error() string {
 func (e *LeftError) Unwrap() error { return e.Err }
 
 // ExitCode is that of something left behind.
-func (e *LeftError) ExitCode() int { return exitLeftover }
+func (e *LeftError) ExitCode() int { return fail.ExitLeftover }
 
 // Hint is the command to repeat.
 func (e *LeftError) Hint() string { return "crossring down " + e.Cluster }

@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/go-multierror"
 	"go.yaml.in/yaml/v4"
 
+	"crossring/internal/fail"
 	"crossring/internal/topology"
 )
 
@@ -46,7 +47,7 @@ func (p *Problem) Error() string {
 }
 
 // ExitCode is that of a bad spec.
-func (p *Problem) ExitCode() int { return 2 }
+func (p *Problem) ExitCode() int { return fail.ExitUsage }
 
 // Hint is the way to put it right.
 func (p *Problem) Hint() string { return "$EDITOR " + p.File }

@@ -19,6 +19,7 @@ import (
 
 	"crossring/internal/deploy/prepare"
 	"crossring/internal/deploy/sshhost"
+	"crossring/internal/fail"
 	"crossring/internal/journal"
 	"crossring/internal/release"
 	"crossring/internal/topology"
@@ -120,7 +121,7 @@ func (e *LeftError) Error() string {
 func (e *LeftError) Unwrap() error { return e.Err }
 
 // ExitCode is that of something left behind.
-func (e *LeftError) ExitCode() int { return 5 }
+func (e *LeftError) ExitCode() int { return fail.ExitLeftover }
 
 // Hint is the command that tries again.
 func (e *LeftError) Hint() string { return "crossring down " + e.Cluster }

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 
+	"crossring/internal/fail"
 	"crossring/internal/topology"
 )
 
@@ -124,7 +125,7 @@ func (e *PortTakenError) dying() bool {
 func (e *PortTakenError) Hint() string { return "ss -ltnp | grep -E ':(7000|9042|8778|8254) '" }
 
 // ExitCode is that of something busy.
-func (e *PortTakenError) ExitCode() int { return 8 }
+func (e *PortTakenError) ExitCode() int { return fail.ExitBusy }
 
 // NoSpaceError says that the state directory's filesystem is too full.
 type NoSpaceError struct {
@@ -152,7 +153,7 @@ func (e *LeftError) Error() string {
 }
 
 // ExitCode is that of something left behind.
-func (e *LeftError) ExitCode() int { return 5 }
+func (e *LeftError) ExitCode() int { return fail.ExitLeftover }
 
 // KeeperGoneError says that the keeper of a cluster does not answer: its nodes
 // may run on, but nothing connects the regions.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/hashicorp/go-multierror"
 
+	"crossring/internal/fail"
 	"crossring/internal/topology"
 )
 
@@ -271,7 +272,7 @@ func (e *PortError) Error() string {
 }
 
 // ExitCode is that of something busy.
-func (e *PortError) ExitCode() int { return 8 }
+func (e *PortError) ExitCode() int { return fail.ExitBusy }
 
 // Hint is the command that tells whose it is.
 func (e *PortError) Hint() string { return e.Host + " sudo ss -ltnp" }

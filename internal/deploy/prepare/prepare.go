@@ -13,6 +13,7 @@ import (
 	"slices"
 	"time"
 
+	"crossring/internal/fail"
 	"crossring/internal/release"
 	"crossring/internal/topology"
 )
@@ -170,7 +171,7 @@ func (e *ClaimedError) Error() string {
 }
 
 // ExitCode is that of something that is taken.
-func (e *ClaimedError) ExitCode() int { return 8 }
+func (e *ClaimedError) ExitCode() int { return fail.ExitBusy }
 
 // Hint is the command that frees it.
 func (e *ClaimedError) Hint() string { return "crossring down " + e.Cluster }

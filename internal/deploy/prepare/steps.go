@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"crossring/internal/fail"
 	"crossring/internal/topology"
 )
 
@@ -66,7 +67,7 @@ func (e *JavaError) Error() string {
 func (e *JavaError) Unwrap() error { return e.Err }
 
 // ExitCode is that of a missing prerequisite.
-func (e *JavaError) ExitCode() int { return 7 }
+func (e *JavaError) ExitCode() int { return fail.ExitPrerequisite }
 
 // java finds a java command that fits, or installs one.
 func java(ctx context.Context, m Machine, req Request, f Facts) (string, error) {

@@ -5,6 +5,8 @@ import (
 	"net"
 	"strings"
 	"time"
+
+	"crossring/internal/fail"
 )
 
 // UnreachableError says that a machine could not be logged in to in time.
@@ -62,7 +64,7 @@ func (e *IdentityError) Error() string {
 func (e *IdentityError) Unwrap() error { return e.Err }
 
 // ExitCode is that of a missing prerequisite.
-func (e *IdentityError) ExitCode() int { return 7 }
+func (e *IdentityError) ExitCode() int { return fail.ExitPrerequisite }
 
 // Hint is the command that helps.
 func (e *IdentityError) Hint() string { return "ssh-add ~/.ssh/id_ed25519" }

@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"runtime"
 	"strings"
+
+	"crossring/internal/fail"
 )
 
 // Proc is one running process.
@@ -48,7 +50,7 @@ func (e *NotLinuxError) Error() string {
 }
 
 // ExitCode is that of a prerequisite that is missing.
-func (e *NotLinuxError) ExitCode() int { return 7 }
+func (e *NotLinuxError) ExitCode() int { return fail.ExitPrerequisite }
 
 // Hint is the command that works here.
 func (e *NotLinuxError) Hint() string { return e.Instead }
