@@ -147,7 +147,7 @@ func load(tree fs.FS) (map[string][]source, error) {
 		if err != nil {
 			return err
 		}
-		file, err := parser.ParseFile(token.NewFileSet(), p, text, parser.SkipObjectResolution)
+		file, err := parser.ParseFile(token.NewFileSet(), p, text, parser.SkipObjectResolution|parser.ParseComments)
 		if err != nil {
 			return err
 		}
