@@ -42,8 +42,26 @@ func TestLikeNodetool(t *testing.T) {
 				c.compareWithNodetool(t)
 				// With one keyspace of the user's, nodetool shows its ownership unasked.
 				c.compareWithNodetool(t, "crossring")
+				if shape == "1+1" {
+					c.takesLargestValues(t, version)
+				}
 			})
 		}
+	}
+}
+
+// takesLargestValues writes and reads rows of the largest value that a spec may ask for,
+// and holds that the one that is a byte larger is refused before anything is sent.
+func (c cluster) takesLargestValues(t *testing.T, version string) {
+	t.Helper()
+	rel, err := release.Find(version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	repro := []string{"repro", c.name, "--rows", "4", "--in-flight", "1", "--value-bytes"}
+	c.must(t, append(repro, strconv.Itoa(rel.MaxValueBytes))...)
+	if r := c.want(t, 2, append(repro, strconv.Itoa(rel.MaxValueBytes+1))...); !strings.Contains(r.stderr, "--value-bytes: must be at most") {
+		t.Error(r)
 	}
 }
 

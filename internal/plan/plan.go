@@ -209,29 +209,12 @@ func (b *builder) keyspace(p *topology.Plan, dcs []datacenter) {
 }
 
 // stress fills in where to write, the first datacenter, and where to read, the
-// second if there is one, and checks that the consistency levels can be met.
+// second if there is one, and checks the load.
 func (b *builder) stress(p *topology.Plan, dcs []datacenter) {
 	p.Stress.WriteDC = cmp.Or(p.Stress.WriteDC, dcs[0].name)
 	p.Stress.ReadDC = cmp.Or(p.Stress.ReadDC, dcs[min(1, len(dcs)-1)].name)
-	replicas := 0
-	for _, factor := range p.Keyspace.Replication {
-		replicas += factor
-	}
-	for _, side := range []struct{ op, dc, cl string }{
-		{"write", p.Stress.WriteDC, p.Stress.WriteCL},
-		{"read", p.Stress.ReadDC, p.Stress.ReadCL},
-	} {
-		if size(dcs, side.dc) == 0 {
-			b.problem("stress."+side.op+"_datacenter", "there is no datacenter %s: there is %s", side.dc, names(dcs))
-			continue
-		}
-		path := "stress." + side.op + "_consistency"
-		if need := map[string]int{"TWO": 2, "THREE": 3}[side.cl]; need > replicas {
-			b.problem(path, "%s needs %d replicas, the keyspace has %d", side.cl, need, replicas)
-		}
-		if strings.HasPrefix(side.cl, "LOCAL_") && p.Keyspace.Replication[side.dc] == 0 {
-			b.problem(path, "%s cannot be met in %s, where the keyspace has no replica", side.cl, side.dc)
-		}
+	for _, problem := range CheckLoad(*p, p.Stress) {
+		b.problem("stress."+problem.Key, "%s", problem.Message)
 	}
 }
 

@@ -76,6 +76,10 @@ type Release struct {
 	KeepMetadata bool
 	// StreamsPerConn is how many requests one connection carries at once.
 	StreamsPerConn int
+	// MaxValueBytes is the largest value that one row is written with: from 2.2 on a request,
+	// its statement and key included, has to fit a commit log segment's half, and from 4.1 on a
+	// frame, both 16 MiB. Found by writes on real servers.
+	MaxValueBytes int
 	// TableOptions follow WITH in CREATE TABLE: no background repair, no
 	// speculative reads, no compression, where the series knows the option.
 	TableOptions string

@@ -32,7 +32,7 @@ var v1_2 = Release{
 	HintsDirectory: false, CDCDirectory: false, VirtualTables: false, PeersV2: false,
 	AcceptsUnknownDC: true, IfNotExistsKeyspace: false,
 	TLSKey: "rsa-2048", PEMStores: false,
-	Proto: 1, CQLVersion: "3.0.0", NoHostLookup: true, KeepMetadata: true, StreamsPerConn: 128,
+	Proto: 1, CQLVersion: "3.0.0", NoHostLookup: true, KeepMetadata: true, StreamsPerConn: 128, MaxValueBytes: 16 << 20,
 	TableOptions:    "read_repair_chance = 0 AND dclocal_read_repair_chance = 0 AND compression = {'sstable_compression': ''}",
 	HostIDAttribute: "HostIdMap",
 	LoadBean:        "org.apache.cassandra.db:type=StorageService", LoadAttribute: "Load",

@@ -16,7 +16,7 @@ var v2_2 = Release{
 	HintsDirectory: false, CDCDirectory: false, VirtualTables: false, PeersV2: false,
 	AcceptsUnknownDC: true, IfNotExistsKeyspace: true,
 	TLSKey: "rsa-2048", PEMStores: false, RowOverhead: true,
-	Proto: 3, CQLVersion: "3.0.0", NoHostLookup: false, KeepMetadata: false, StreamsPerConn: 32768,
+	Proto: 3, CQLVersion: "3.0.0", NoHostLookup: false, KeepMetadata: false, StreamsPerConn: 32768, MaxValueBytes: 16<<20 - 4<<10,
 	TableOptions:    "read_repair_chance = 0 AND dclocal_read_repair_chance = 0 AND speculative_retry = 'NONE' AND compression = {'sstable_compression': ''}",
 	HostIDAttribute: "EndpointToHostId",
 	LoadBean:        "org.apache.cassandra.metrics:type=Storage,name=Load", LoadAttribute: "Count",

@@ -16,7 +16,7 @@ var v3_11 = Release{
 	HintsDirectory: true, CDCDirectory: true, VirtualTables: false, PeersV2: false,
 	AcceptsUnknownDC: true, IfNotExistsKeyspace: true,
 	TLSKey: "ecdsa-p256", PEMStores: false, RowOverhead: true, EndpointVerification: true, EachQuorumReads: true,
-	Proto: 4, CQLVersion: "3.0.0", NoHostLookup: false, KeepMetadata: false, StreamsPerConn: 32768,
+	Proto: 4, CQLVersion: "3.0.0", NoHostLookup: false, KeepMetadata: false, StreamsPerConn: 32768, MaxValueBytes: 16<<20 - 4<<10,
 	TableOptions:    "read_repair_chance = 0 AND dclocal_read_repair_chance = 0 AND speculative_retry = 'NONE' AND compression = {'enabled': false}",
 	HostIDAttribute: "EndpointToHostId",
 	LoadBean:        "org.apache.cassandra.metrics:type=Storage,name=Load", LoadAttribute: "Count",

@@ -14,7 +14,7 @@ var v4_1 = Release{
 	HintsDirectory: true, CDCDirectory: true, VirtualTables: true, PeersV2: true,
 	AcceptsUnknownDC: false, IfNotExistsKeyspace: true,
 	TLSKey: "ecdsa-p256", PEMStores: true, HotReload: true, QuarantineDelay: true, RowOverhead: true, EndpointVerification: true, EachQuorumReads: true,
-	Proto: 4, CQLVersion: "3.0.0", NoHostLookup: false, KeepMetadata: false, StreamsPerConn: 32768,
+	Proto: 4, CQLVersion: "3.0.0", NoHostLookup: false, KeepMetadata: false, StreamsPerConn: 32768, MaxValueBytes: 16<<20 - 4<<10,
 	TableOptions:    "speculative_retry = 'NEVER' AND compression = {'enabled': false}",
 	HostIDAttribute: "EndpointToHostId",
 	LoadBean:        "org.apache.cassandra.metrics:type=Storage,name=Load", LoadAttribute: "Count",

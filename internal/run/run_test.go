@@ -3,6 +3,7 @@ package run
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -175,32 +176,55 @@ func TestCheckSame(t *testing.T) {
 }
 
 func TestCheckSettings(t *testing.T) {
-	p := topology.Plan{Name: "gk", Nodes: []topology.Node{{Datacenter: "us-east"}, {Datacenter: "us-west-2"}}}
-	good := topology.Stress{
-		Rows: 1, ValueBytes: 2048, InFlight: 128, WriteCL: "ONE", ReadCL: "LOCAL_ONE", WriteDC: "us-east", ReadDC: "us-west-2",
+	plan := func(cassandra string) topology.Plan {
+		t.Helper()
+		p, err := World{}.Plan(spec.Spec{Name: "gk", Cassandra: cassandra, Regions: []spec.Region{{Region: "us-east-1"}, {Region: "us-west-2"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
 	}
-	if err := checkSettings(p, good, 0.5); err != nil {
+	p, old := plan("5.0"), plan("2.2")
+	if err := checkSettings(p, p.Stress, 0.5); err != nil {
 		t.Errorf("good settings: %v", err)
 	}
-	for name, spoil := range map[string]func(*topology.Stress, *float64){
-		"datacenter":      func(s *topology.Stress, _ *float64) { s.ReadDC = "mars" },
-		"write level":     func(s *topology.Stress, _ *float64) { s.WriteCL = "FOO" },
-		"reading at ANY":  func(s *topology.Stress, _ *float64) { s.ReadCL = "ANY" },
-		"no rows":         func(s *topology.Stress, _ *float64) { s.Rows = 0 },
-		"rows below zero": func(s *topology.Stress, _ *float64) { s.Rows = -1 },
-		"tiny values":     func(s *topology.Stress, _ *float64) { s.ValueBytes = 1 },
-		"huge values":     func(s *topology.Stress, _ *float64) { s.ValueBytes = 999_999_999 },
-		"none in flight":  func(s *topology.Stress, _ *float64) { s.InFlight = 0 },
-		"much in flight":  func(s *topology.Stress, _ *float64) { s.InFlight, s.ValueBytes = 4096, 1<<20 },
-		"rate":            func(s *topology.Stress, _ *float64) { s.Rate = -1 },
-		"deadline":        func(s *topology.Stress, _ *float64) { s.MissingDeadlineSeconds = -5 },
-		"threshold":       func(_ *topology.Stress, f *float64) { *f = 2 },
-		"threshold below": func(_ *topology.Stress, f *float64) { *f = -1 },
+	without := p
+	without.Keyspace.Replication = map[string]int{"us-east": 1}
+	for name, spoil := range map[string]func(*topology.Plan, *topology.Stress, *float64){
+		"datacenter":            func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.ReadDC = "mars" },
+		"write level":           func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.WriteCL = "FOO" },
+		"reading at ANY":        func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.ReadCL = "ANY" },
+		"THREE of two replicas": func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.ReadCL = "THREE" },
+		"each quorum on 2.2":    func(p *topology.Plan, s *topology.Stress, _ *float64) { *p, s.ReadCL = old, "EACH_QUORUM" },
+		"local without replica": func(p *topology.Plan, s *topology.Stress, _ *float64) { *p, s.ReadCL = without, "LOCAL_ONE" },
+		"nothing there to read": func(p *topology.Plan, s *topology.Stress, _ *float64) { *p = without },
+		"nothing there to write": func(p *topology.Plan, s *topology.Stress, _ *float64) {
+			*p, s.WriteDC, s.ReadDC = without, "us-west-2", "us-east"
+		},
+		"no rows":            func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.Rows = 0 },
+		"rows below zero":    func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.Rows = -1 },
+		"rows beyond all":    func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.Rows = math.MaxInt64 },
+		"tiny values":        func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.ValueBytes = 1 },
+		"huge values":        func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.ValueBytes = 999_999_999 },
+		"none in flight":     func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.InFlight = 0 },
+		"too many in flight": func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.InFlight, s.ValueBytes = 40_000, 20 },
+		"much in flight":     func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.InFlight, s.ValueBytes = 4096, 1<<20 },
+		"rate":               func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.Rate = -1 },
+		"no rate":            func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.Rate = math.NaN() },
+		"endless rate":       func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.Rate = math.Inf(1) },
+		"rate beyond all":    func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.Rate = 1e300 },
+		"rate of nothing":    func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.Rate = 1e-300 },
+		"deadline":           func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.MissingDeadlineSeconds = -5 },
+		"no deadline":        func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.MissingDeadlineSeconds = math.NaN() },
+		"endless deadline":   func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.MissingDeadlineSeconds = math.Inf(1) },
+		"threshold":          func(_ *topology.Plan, _ *topology.Stress, f *float64) { *f = 2 },
+		"threshold below":    func(_ *topology.Plan, _ *topology.Stress, f *float64) { *f = -1 },
+		"no threshold":       func(_ *topology.Plan, _ *topology.Stress, f *float64) { *f = math.NaN() },
 	} {
-		s, f := good, 0.0
-		spoil(&s, &f)
-		if err := checkSettings(p, s, f); err == nil || exitCode(err) != ExitUsage {
-			t.Errorf("%s: %v, want exit %d", name, err, ExitUsage)
+		q, s, f := p, p.Stress, 0.0
+		spoil(&q, &s, &f)
+		if err := checkSettings(q, s, f); err == nil || exitCode(err) != ExitUsage || !strings.Contains(err.Error(), "--") {
+			t.Errorf("%s: %v, want exit %d and the flag", name, err, ExitUsage)
 		}
 	}
 }

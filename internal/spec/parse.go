@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"strings"
 	"time"
 
@@ -169,13 +170,28 @@ func duration(to *string) reader {
 		if versionText(&value)(d, n, path); d.reported(path) {
 			return
 		}
-		span, err := time.ParseDuration(value)
+		span, err := parseDuration(value)
 		if err != nil {
-			d.problem(path, "%q is not a duration: write it with its unit, such as 120s", value)
+			d.problem(path, "%s", err)
 			return
 		}
 		*to = span.String()
 	}
+}
+
+// durationPattern is what time.ParseDuration reads, however long it is.
+var durationPattern = regexp.MustCompile(`^[-+]?(0|((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)$`)
+
+// parseDuration is time.ParseDuration with errors for people.
+func parseDuration(value string) (time.Duration, error) {
+	span, err := time.ParseDuration(value)
+	switch {
+	case err == nil:
+		return span, nil
+	case durationPattern.MatchString(value):
+		return 0, fmt.Errorf("%s is longer than any duration that is read here: at most %s", value, hours(math.MaxInt64))
+	}
+	return 0, fmt.Errorf("%q is not a duration: write it with its unit, such as 120s", value)
 }
 
 // finite says whether f is a number that JSON has.

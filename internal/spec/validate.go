@@ -5,46 +5,28 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 	"unicode"
 
 	"crossring/internal/release"
 )
 
-// MaxValueBytes is the largest value that a server's default frame takes.
-const MaxValueBytes = 16 << 20
-
-// MaxInFlightBytes bounds what the values in flight take in the process that makes the
-// load.
-const MaxInFlightBytes = 1 << 30
-
-// WriteConsistencies are the consistency levels that a write may have.
-func WriteConsistencies() []string { return slices.Clone(writeConsistency) }
-
-// ReadConsistencies are the consistency levels that a read may have.
-func ReadConsistencies() []string { return slices.Clone(readConsistency) }
-
 const (
-	minHeapMB     = 128
-	minValueBytes = 20    // the run, the key and the checksum that a value carries
-	maxNodes      = 1000  // of a zone
-	maxNumTokens  = 1536  // Cassandra's own limit
-	maxInFlight   = 32768 // what one connection carries from protocol 3 on
+	minHeapMB    = 128
+	maxNodes     = 1000 // of a zone
+	maxNumTokens = 1536 // Cassandra's own limit
 )
 
 var (
-	namePattern      = regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`)
-	versionPattern   = regexp.MustCompile(`^[0-9]+\.[0-9]+(\.[0-9]+)?$`)
-	regionPattern    = regexp.MustCompile(`^[a-z]{2,}(-[a-z]+)+-[0-9]$`)
-	zonePattern      = regexp.MustCompile(`^([a-z]{2,}(?:-[a-z]+)+-[0-9])(?:-[a-z]+-[0-9])?[a-z]$`)
-	diskPattern      = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,31}$`)
-	identifier       = regexp.MustCompile(`^[a-z][a-z0-9_]{0,47}$`)
-	settingPattern   = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
-	providers        = []string{"local", "ec2", "hosts", "ccm", "containers"}
-	namings          = []string{"legacy", "standard"}
-	partitioners     = []string{"Murmur3Partitioner", "RandomPartitioner"}
-	writeConsistency = []string{"ANY", "ONE", "TWO", "THREE", "QUORUM", "ALL", "LOCAL_ONE", "LOCAL_QUORUM", "EACH_QUORUM"}
-	readConsistency  = writeConsistency[1:]
+	namePattern    = regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`)
+	versionPattern = regexp.MustCompile(`^[0-9]+\.[0-9]+(\.[0-9]+)?$`)
+	regionPattern  = regexp.MustCompile(`^[a-z]{2,}(-[a-z]+)+-[0-9]$`)
+	zonePattern    = regexp.MustCompile(`^([a-z]{2,}(?:-[a-z]+)+-[0-9])(?:-[a-z]+-[0-9])?[a-z]$`)
+	diskPattern    = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,31}$`)
+	identifier     = regexp.MustCompile(`^[a-z][a-z0-9_]{0,47}$`)
+	settingPattern = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+	providers      = []string{"local", "ec2", "hosts", "ccm", "containers"}
+	namings        = []string{"legacy", "standard"}
+	partitioners   = []string{"Murmur3Partitioner", "RandomPartitioner"}
 )
 
 // managed are the keys of cassandra.yaml that follow from the spec, and the key of
@@ -195,22 +177,8 @@ func check(s Spec) []*Problem {
 		}
 	}
 
-	between("stress.rows", s.Stress.Rows, 1, 1<<53)
-	between("stress.value_bytes", int64(s.Stress.ValueBytes), minValueBytes, MaxValueBytes)
-	between("stress.in_flight", int64(s.Stress.InFlight), 1, maxInFlight)
-	if n, size := int64(s.Stress.InFlight), int64(s.Stress.ValueBytes); n >= 1 && n <= maxInFlight && size <= MaxValueBytes && n*size > MaxInFlightBytes {
-		bad("stress.in_flight", "%d values of %d bytes in flight are more than %d MB", n, size, MaxInFlightBytes>>20)
-	}
-	if s.Stress.Rate < 0 || !finite(s.Stress.Rate) {
-		bad("stress.rate", "must not be negative")
-	}
-	oneOf("stress.write_consistency", s.Stress.WriteCL, writeConsistency)
-	oneOf("stress.read_consistency", s.Stress.ReadCL, readConsistency)
-	if unknown == nil && s.Stress.ReadCL == "EACH_QUORUM" && !rel.EachQuorumReads {
-		bad("stress.read_consistency", "cassandra %s refuses reads at EACH_QUORUM, which came with 3.0", rel.Version)
-	}
-	if span, err := time.ParseDuration(s.Stress.MissingDeadline); err != nil || span < 0 {
-		bad("stress.missing_deadline", "%q is not a duration such as 120s", s.Stress.MissingDeadline)
+	for _, p := range CheckLoad(s.Stress, rel, s.Settings) {
+		bad("stress."+p.Key, "%s", p.Message)
 	}
 	return problems
 }
