@@ -25,6 +25,9 @@ type Query struct {
 	Keyspace  string // for effective ownership; "" while there is none
 	// Jolokia asks by JMX through the nodes' agents; otherwise by CQL.
 	Jolokia bool
+	// Password gives what the agents ask for, "" where they ask for none: nodes that an
+	// older crossring started. nil is none, too.
+	Password func() (string, error)
 	// Timeout bounds the wait for each node's answer; 0 is 5 s.
 	Timeout time.Duration
 	// Dial reaches a node's agent; nil connects to its private address.
@@ -117,7 +120,7 @@ func limit(ctx context.Context, d time.Duration) (context.Context, context.Cance
 // askJolokia gets one node's view from its agent: one bulk request, and a second
 // one only where the ring has nodes that the plan has not.
 func askJolokia(ctx context.Context, q Query, n topology.Node, endpoints []string) (View, error) {
-	a := newAgent(n, q.Dial)
+	a := newAgent(n, q)
 	defer a.close()
 	replies, err := a.bulk(ctx, ringCalls(q.Release, q.Keyspace, endpoints))
 	if err != nil {

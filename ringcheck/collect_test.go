@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"crossring/internal/release"
 	"crossring/internal/topology"
 )
 
@@ -211,8 +212,8 @@ func fresh() answers {
 		"LeavingNodes": []string{}, "MovingNodes": []string{}, "TokenToEndpointMap": map[string]string{"0": "127.43.102.1"},
 		"Ownership": map[string]float64{"/127.43.102.1": 1}, "LoadMap": map[string]string{}, "Count": 5,
 		"EndpointToHostId":           map[string]string{"127.43.102.1": "id1"},
-		getDatacenter:                "us-east",
-		getRack:                      "1a",
+		release.GetDatacenter:        "us-east",
+		release.GetRack:              "1a",
 		mustOwnershipOp + " missing": errors.New("The keyspace missing, does not exist"),
 	}
 }
@@ -235,8 +236,8 @@ func TestCollectUnplanned(t *testing.T) {
 	table := fresh()
 	table["TokenToEndpointMap"] = map[string]string{"0": "127.43.102.1", "9": "/127.43.9.9:7000"}
 	table["LiveNodes"] = []string{"127.43.102.1", "127.43.9.9"}
-	table[getDatacenter+" 127.43.9.9"] = "elsewhere"
-	table[getRack+" 127.43.9.9"] = "r9"
+	table[release.GetDatacenter+" 127.43.9.9"] = "elsewhere"
+	table[release.GetRack+" 127.43.9.9"] = "r9"
 	ring, err := Collect(t.Context(), oneNode(t, table, nil))
 	if err != nil {
 		t.Fatal(err)
@@ -280,7 +281,7 @@ func TestCollectAttributes(t *testing.T) {
 		"attribute missing":  {func(a answers) { delete(a, "LiveNodes") }, "attribute LiveNodes: No such attribute"},
 		"wrong type":         {func(a answers) { a["TokenToEndpointMap"] = []string{"x"} }, "attribute TokenToEndpointMap: json"},
 		"load missing":       {func(a answers) { delete(a, "Count") }, "reading load: jmx: no Count (status 404)"},
-		"place unknown":      {func(a answers) { a[getRack] = errors.New("unknown endpoint") }, ""},
+		"place unknown":      {func(a answers) { a[release.GetRack] = errors.New("unknown endpoint") }, ""},
 		"text in host ids":   {func(a answers) { a["EndpointToHostId"] = "ERROR: boom" }, "attribute EndpointToHostId: boom"},
 		"no partitioner":     {func(a answers) { a["PartitionerName"] = errors.New("gone") }, "attribute PartitionerName: gone"},
 		"load map forgotten": {func(a answers) { a["LoadMap"] = nil }, "attribute LoadMap"},

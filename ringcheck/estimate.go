@@ -9,6 +9,7 @@ import (
 
 	"github.com/hashicorp/go-multierror"
 
+	"crossring/internal/release"
 	"crossring/internal/topology"
 )
 
@@ -63,12 +64,12 @@ func keyEstimate(ctx context.Context, q Query, n topology.Node, keyspace, table 
 	calls := []call{estimate}
 	if flush {
 		flushTable := call{
-			Type: "exec", MBean: storageService, Operation: rel.FlushOperation,
+			Type: "exec", MBean: release.StorageService, Operation: rel.FlushOperation,
 			Arguments: []any{keyspace, []string{table}},
 		}
 		calls = []call{flushTable, estimate}
 	}
-	a := newAgent(n, q.Dial)
+	a := newAgent(n, q)
 	defer a.close()
 	replies, err := a.bulk(ctx, calls)
 	if err != nil {

@@ -9,14 +9,6 @@ import (
 	"crossring/internal/release"
 )
 
-// Names of MBeans and operations that are the same in every series.
-const (
-	storageService = "org.apache.cassandra.db:type=StorageService"
-	snitchInfo     = "org.apache.cassandra.db:type=EndpointSnitchInfo"
-	getDatacenter  = "getDatacenter(java.lang.String)"
-	getRack        = "getRack(java.lang.String)"
-)
-
 // ringCalls are the calls of one bulk request that tell all a node knows of the
 // ring: itself, its load, the place of each endpoint, and the effective
 // ownership of a keyspace or, while that is "", of the one that nodetool shows
@@ -25,16 +17,12 @@ const (
 // node is silent, and every node is asked anyway.
 func ringCalls(rel release.Release, keyspace string, endpoints []string) []call {
 	calls := []call{
-		{Type: "read", MBean: storageService, Attribute: []string{
-			"ClusterName", "PartitionerName", "ReleaseVersion", "SchemaVersion", "OperationMode", "LocalHostId",
-			"LiveNodes", "UnreachableNodes", "JoiningNodes", "LeavingNodes", "MovingNodes",
-			"TokenToEndpointMap", "Ownership", "LoadMap", rel.HostIDAttribute,
-		}, Config: &callConfig{IgnoreErrors: true}},
+		{Type: "read", MBean: release.StorageService, Attribute: rel.RingAttributes(), Config: &callConfig{IgnoreErrors: true}},
 		{Type: "read", MBean: rel.LoadBean, Attribute: rel.LoadAttribute},
 	}
 	calls = append(calls, placeCalls(endpoints)...)
 	if asked := cmp.Or(keyspace, rel.Layout.OwnsKeyspace); asked != "" {
-		calls = append(calls, call{Type: "exec", MBean: storageService, Operation: rel.OwnershipOp, Arguments: []any{asked}})
+		calls = append(calls, call{Type: "exec", MBean: release.StorageService, Operation: rel.OwnershipOp, Arguments: []any{asked}})
 	}
 	return calls
 }
@@ -44,8 +32,8 @@ func placeCalls(endpoints []string) []call {
 	calls := make([]call, 0, 2*len(endpoints))
 	for _, e := range endpoints {
 		calls = append(calls,
-			call{Type: "exec", MBean: snitchInfo, Operation: getDatacenter, Arguments: []any{e}},
-			call{Type: "exec", MBean: snitchInfo, Operation: getRack, Arguments: []any{e}})
+			call{Type: "exec", MBean: release.SnitchInfo, Operation: release.GetDatacenter, Arguments: []any{e}},
+			call{Type: "exec", MBean: release.SnitchInfo, Operation: release.GetRack, Arguments: []any{e}})
 	}
 	return calls
 }

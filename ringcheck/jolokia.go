@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"crossring/internal/release"
 	"crossring/internal/topology"
 )
 
@@ -21,8 +22,10 @@ const maxAnswer = 64 << 20
 
 // agent is the Jolokia agent of one node: JMX over HTTP.
 type agent struct {
-	node   topology.Node
-	client *http.Client
+	node     topology.Node
+	client   *http.Client
+	password func() (string, error)
+	cluster  string
 }
 
 // call is one request of a bulk: a read of attributes or the execution of an operation.
@@ -84,7 +87,8 @@ func dialPrivate(ctx context.Context, node topology.Node, port int) (net.Conn, e
 }
 
 // newAgent prepares a client that keeps one connection; close gives it back.
-func newAgent(node topology.Node, dial DialFunc) *agent {
+func newAgent(node topology.Node, q Query) *agent {
+	dial := q.Dial
 	if dial == nil {
 		dial = dialPrivate
 	}
@@ -95,7 +99,7 @@ func newAgent(node topology.Node, dial DialFunc) *agent {
 		MaxConnsPerHost:    1,
 		DisableCompression: true,
 	}
-	return &agent{node: node, client: &http.Client{Transport: transport}}
+	return &agent{node: node, client: &http.Client{Transport: transport}, password: q.Password, cluster: q.Inventory.Plan.Name}
 }
 
 func (a *agent) close() { a.client.CloseIdleConnections() }
@@ -112,6 +116,16 @@ func (a *agent) bulk(ctx context.Context, calls []call) ([]reply, error) {
 		return nil, fmt.Errorf("asking jolokia of %s: %w", a.node.Name, err)
 	}
 	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Origin", release.AgentOrigin)
+	if a.password != nil {
+		password, err := a.password()
+		if err != nil {
+			return nil, fmt.Errorf("asking jolokia of %s: %w", a.node.Name, err)
+		}
+		if password != "" {
+			req.SetBasicAuth(release.AgentUser, password)
+		}
+	}
 	resp, err := a.client.Do(req)
 	if err != nil {
 		var about *url.Error
@@ -125,6 +139,9 @@ func (a *agent) bulk(ctx context.Context, calls []call) ([]reply, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading jolokia's answer of %s: %w", a.node.Name, err)
 	}
+	if resp.StatusCode == http.StatusUnauthorized {
+		return nil, &PasswordError{Cluster: a.cluster, Node: a.node.Name}
+	}
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("asking jolokia of %s: http status %s", a.node.Name, resp.Status)
 	}
@@ -134,6 +151,17 @@ func (a *agent) bulk(ctx context.Context, calls []call) ([]reply, error) {
 	}
 	return replies, nil
 }
+
+// PasswordError says that a node's agent does not take the cluster's password: it was
+// started with another one.
+type PasswordError struct{ Cluster, Node string }
+
+func (e *PasswordError) Error() string {
+	return fmt.Sprintf("the agent of %s does not take the password of cluster %s", e.Node, e.Cluster)
+}
+
+// Hint is the command that gives the node the password there is.
+func (e *PasswordError) Hint() string { return "crossring restart " + e.Cluster + ":" + e.Node }
 
 // decodeBulk takes an answer apart. One object instead of a list is an error of the whole request.
 func decodeBulk(data []byte, want int) ([]reply, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"crossring/internal/release"
 	"crossring/internal/topology"
 )
 
@@ -23,7 +24,7 @@ func Mode(ctx context.Context, q Query, n topology.Node) (string, error) {
 	nodeCtx, cancel := limit(ctx, q.timeout())
 	defer cancel()
 	var mode string
-	err := operate(nodeCtx, q, n, call{Type: "read", MBean: storageService, Attribute: "OperationMode"}, &mode)
+	err := operate(nodeCtx, q, n, call{Type: "read", MBean: release.StorageService, Attribute: "OperationMode"}, &mode)
 	return mode, err
 }
 
@@ -32,27 +33,23 @@ func Mode(ctx context.Context, q Query, n topology.Node) (string, error) {
 // stay are enough for every keyspace's replicas is for the caller to know: the node is
 // told not to look, for Cassandra counts its own keyspaces of three replicas, too.
 func Decommission(ctx context.Context, q Query, n topology.Node) error {
-	c := call{Type: "exec", MBean: storageService, Operation: "decommission(boolean)", Arguments: []any{true}}
-	if q.Release.PlainDecommission {
-		c.Operation, c.Arguments = "decommission()", nil
+	c := call{Type: "exec", MBean: release.StorageService, Operation: q.Release.DecommissionOp()}
+	if !q.Release.PlainDecommission {
+		c.Arguments = []any{true}
 	}
 	return operate(ctx, q, n, c, nil)
 }
 
 // Move has a node of one token take another one, and returns when it has.
 func Move(ctx context.Context, q Query, n topology.Node, token string) error {
-	return operate(ctx, q, n, call{Type: "exec", MBean: storageService, Operation: "move(java.lang.String)", Arguments: []any{token}}, nil)
+	return operate(ctx, q, n, call{Type: "exec", MBean: release.StorageService, Operation: release.Move, Arguments: []any{token}}, nil)
 }
 
 // Cleanup has a node drop the rows of a keyspace that it does not own any more, and
 // returns when it has.
 func Cleanup(ctx context.Context, q Query, n topology.Node, keyspace string) error {
-	op := "forceKeyspaceCleanup(java.lang.String,[Ljava.lang.String;)"
-	if q.Release.TableCleanup {
-		op = "forceTableCleanup(java.lang.String,[Ljava.lang.String;)"
-	}
 	status := 0 // null on a series whose operation returns nothing
-	err := operate(ctx, q, n, call{Type: "exec", MBean: storageService, Operation: op, Arguments: []any{keyspace, []string{}}}, &status)
+	err := operate(ctx, q, n, call{Type: "exec", MBean: release.StorageService, Operation: q.Release.CleanupOp(), Arguments: []any{keyspace, []string{}}}, &status)
 	if err == nil && status != 0 {
 		err = &RefusedError{Node: n.Name, Message: fmt.Sprintf("cleanup of keyspace %s ended with status %d; its log says why", keyspace, status)}
 	}
@@ -73,7 +70,7 @@ func operate(ctx context.Context, q Query, n topology.Node, c call, dst any) err
 	if !q.Jolokia {
 		return errors.New("operating " + n.Name + ": only the jolokia agent can, and this cluster has none")
 	}
-	a := newAgent(n, q.Dial)
+	a := newAgent(n, q)
 	defer a.close()
 	replies, err := a.bulk(ctx, []call{c})
 	if err != nil {

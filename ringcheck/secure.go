@@ -3,6 +3,7 @@ package ringcheck
 import (
 	"context"
 
+	"crossring/internal/release"
 	"crossring/internal/topology"
 )
 
@@ -14,7 +15,7 @@ const ModeDrained = "DRAINED"
 // what it has in memory to its data files. It returns when that is done; the server
 // runs on and does nothing more.
 func Drain(ctx context.Context, q Query, n topology.Node) error {
-	return operate(ctx, q, n, call{Type: "exec", MBean: storageService, Operation: "drain()"}, nil)
+	return operate(ctx, q, n, call{Type: "exec", MBean: release.StorageService, Operation: release.Drain}, nil)
 }
 
 // ReloadCertificates has a node read its key store and trust store again, as
@@ -22,5 +23,5 @@ func Drain(ctx context.Context, q Query, n topology.Node) error {
 // stand keep what they were made with. It is no error when the stores are no good:
 // the node says so in its log and keeps the old ones.
 func ReloadCertificates(ctx context.Context, q Query, n topology.Node) error {
-	return operate(ctx, q, n, call{Type: "exec", MBean: "org.apache.cassandra.net:type=MessagingService", Operation: "reloadSslCertificates()"}, nil)
+	return operate(ctx, q, n, call{Type: "exec", MBean: release.Messaging, Operation: release.ReloadTLS}, nil)
 }

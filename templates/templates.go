@@ -16,5 +16,5 @@ const (
 // has one for each series, cassandra-1.2.yaml to cassandra-5.0.yaml.
 //
 //go:embed cassandra-*.yaml
-//go:embed cassandra-rackdc.properties jvm.options logback.xml log4j-server.properties cassandra.service
+//go:embed cassandra-rackdc.properties jolokia.properties jolokia-access.xml jvm.options logback.xml log4j-server.properties cassandra.service
 var FS embed.FS

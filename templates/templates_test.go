@@ -77,8 +77,8 @@ func lineIs(t *testing.T, name string, data []byte, want *regexp.Regexp) {
 // A string of the plan reaches a file only through a function that quotes it.
 func TestStringsAreQuoted(t *testing.T) {
 	// What is printed bare is a number or a boolean, and never text.
-	bare := regexp.MustCompile(`^(\.(NumTokens|Bootstrap|StartRPC|ClientTLS|StoragePort|SSLStoragePort|NativePort|RPCPort)|or \.[A-Za-z]+MS [0-9]+)$`)
-	quoted := regexp.MustCompile(`^(yq|aq|pq|uq|ux|up) `)
+	bare := regexp.MustCompile(`^(\.(NumTokens|Bootstrap|StartRPC|ClientTLS|StoragePort|SSLStoragePort|NativePort|RPCPort|JolokiaPort)|or \.[A-Za-z]+MS [0-9]+)$`)
+	quoted := regexp.MustCompile(`^(yq|aq|pq|uq|ux|up|xq) `)
 	control := regexp.MustCompile(`^(if|else if|range) \.[A-Za-z0-9]+$|^(else|end)$`)
 	action := regexp.MustCompile(regexp.QuoteMeta(Left) + `(.*?)` + regexp.QuoteMeta(Right))
 	for _, name := range names(t) {
@@ -118,7 +118,7 @@ func TestNoKeyTwice(t *testing.T) {
 
 func TestSourcesParse(t *testing.T) {
 	quote := func(any) string { return "" }
-	funcs := template.FuncMap{"yq": quote, "aq": quote, "pq": quote, "uq": quote, "ux": quote, "up": quote, "fileURL": quote}
+	funcs := template.FuncMap{"yq": quote, "aq": quote, "pq": quote, "uq": quote, "ux": quote, "up": quote, "xq": quote, "agentArg": quote, "fileURL": quote}
 	for _, name := range names(t) {
 		data, err := FS.ReadFile(name)
 		if err != nil {

@@ -1,6 +1,8 @@
 package yamlgen
 
 import (
+	"bytes"
+	"io/fs"
 	"path"
 	"testing"
 
@@ -38,8 +40,8 @@ func gkEnv() Env {
 	return Env{
 		ClassPath:    []string{"/opt/cassandra/lib/cassandra-all.jar", "/opt/cassandra/lib/netty.jar"},
 		JammAgent:    "/opt/cassandra/lib/jamm.jar",
-		JolokiaAgent: "/opt/cassandra/lib/jolokia-agent.jar",
-		Fresh:        true,
+		JolokiaAgent: "/opt/cassandra/lib/jolokia-agent.jar", AgentPassword: "sesame",
+		Fresh: true,
 	}
 }
 
@@ -71,8 +73,19 @@ func render(t *testing.T, inv topology.Inventory, node topology.Node, env Env) m
 		if path.Dir(f.Path) != node.Layout.Conf {
 			t.Errorf("%s is not in %s", f.Path, node.Layout.Conf)
 		}
-		if f.Mode != 0o644 {
-			t.Errorf("%s has mode %o", f.Path, f.Mode)
+		want := fs.FileMode(0o644)
+		switch name := path.Base(f.Path); {
+		case name != CassandraYAML && name != AgentConfig:
+		case inv.Plan.Provider == "ec2", inv.Plan.Provider == "hosts":
+			want = 0o644 // root's
+		default:
+			want = 0o600
+		}
+		if f.Mode != want {
+			t.Errorf("%s has mode %o, want %o", f.Path, f.Mode, want)
+		}
+		if env.AgentPassword != "" && inv.Plan.Provider == "local" && f.Mode&0o007 != 0 && bytes.Contains(f.Data, []byte(env.AgentPassword)) {
+			t.Errorf("%s has the agent's password in it, and mode %o", f.Path, f.Mode)
 		}
 		byName[path.Base(f.Path)] = string(f.Data)
 	}

@@ -1,6 +1,7 @@
 package yamlgen
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -61,7 +62,7 @@ func TestJVMArgs(t *testing.T) {
 			"-Dcassandra.storagedir=" + root, "-Dcassandra.logdir=" + root + "/log", "-Dcassandra-foreground=yes",
 			"-Dcassandra.skip_wait_for_gossip_to_settle=0",
 			"-Dhttp.proxyHost=127.9.3.1", "-Dhttp.proxyPort=8999",
-			"-javaagent:/opt/cassandra/lib/jolokia-agent.jar=port=8778,host=127.9.3.1,executor=cached,discoveryEnabled=false",
+			"-javaagent:/opt/cassandra/lib/jolokia-agent.jar=config=/state/a b/us-west-2-1/conf/jolokia.properties",
 			"-XX:SharedArchiveFile=/cache/classes.jsa", "-XX:MaxMetaspaceSize=1g", "-XX:TieredStopAtLevel=1",
 			"--add-opens=java.base/java.nio=ALL-UNNAMED",
 		}
@@ -107,8 +108,7 @@ func TestJVMArgs(t *testing.T) {
 	})
 }
 
-// Neither JMX over RMI nor Jolokia asks for a password, so on machines of
-// their own they listen on the loopback device alone.
+// On machines of their own JMX over RMI and Jolokia listen on the loopback device alone.
 func TestManagementIsLoopbackOnly(t *testing.T) {
 	eachRelease(t, func(t *testing.T, rel release.Release) {
 		inv := gk(rel.Version)
@@ -118,7 +118,7 @@ func TestManagementIsLoopbackOnly(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := []string{
-			"-javaagent:/opt/cassandra/lib/jolokia-agent.jar=port=8778,host=127.0.0.1,executor=cached,discoveryEnabled=false",
+			"-javaagent:/opt/cassandra/lib/jolokia-agent.jar=config=/etc/cassandra/jolokia.properties",
 			"-Dcom.sun.management.jmxremote.rmi.port=7199",
 		}
 		if rel.JMXByJVM {
@@ -134,7 +134,37 @@ func TestManagementIsLoopbackOnly(t *testing.T) {
 				t.Errorf("%s is not there once: %q", arg, args)
 			}
 		}
+		if text := render(t, inv, inv.Nodes[0], gkEnv())[AgentConfig]; !strings.Contains(text, "\nhost=127.0.0.1\n") {
+			t.Errorf("the agent's host: %s", text)
+		}
 	})
+}
+
+// Commas part the options of the agent, and a backslash takes a comma's meaning away.
+func TestAgentFileOfAnyName(t *testing.T) {
+	inv := local("5.0.5", `/state/a b,c=d\e`)
+	args, err := JVMArgs(inv, inv.Nodes[0], gkEnv())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `-javaagent:/opt/cassandra/lib/jolokia-agent.jar=config=/state/a b\,c\=d\\e/us-east-1-1/conf/jolokia.properties`; count(args, want) != 1 {
+		t.Errorf("no %s in %q", want, args)
+	}
+}
+
+// What asks for no password is not started, and there is no file of an agent that is not there.
+func TestAgentNeedsPassword(t *testing.T) {
+	inv := local("5.0.5", "/state")
+	env := gkEnv()
+	env.AgentPassword = ""
+	var incomplete *IncompleteError
+	if _, err := Render(inv, inv.Nodes[0], env); !errors.As(err, &incomplete) || !strings.Contains(err.Error(), "no password for its agent") {
+		t.Errorf("%v", err)
+	}
+	env.JolokiaAgent = ""
+	if files := render(t, inv, inv.Nodes[0], env); files[AgentConfig] != "" || files[AgentPolicy] != "" {
+		t.Error("files of an agent that is not there")
+	}
 }
 
 func count(list []string, s string) int {

@@ -1,6 +1,7 @@
 package yamlgen
 
 import (
+	"encoding/xml"
 	"fmt"
 	"net/url"
 	"strings"
@@ -115,4 +116,17 @@ func quoteExec(s string) (string, error) {
 // fileURL gives an absolute path as Java's URL class reads it: file:///a%20b.
 func fileURL(path string) string {
 	return (&url.URL{Scheme: "file", Path: path}).String()
+}
+
+// quoteXML gives s as text of an XML element.
+func quoteXML(s string) (string, error) {
+	var b strings.Builder
+	err := xml.EscapeText(&b, []byte(s))
+	return b.String(), err
+}
+
+// quoteAgent gives s as the value of one of the options of a Java agent of Jolokia's,
+// which are parted by commas.
+func quoteAgent(s string) string {
+	return strings.NewReplacer(`\`, `\\`, ",", `\,`, "=", `\=`).Replace(s)
 }

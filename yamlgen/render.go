@@ -24,6 +24,8 @@ const (
 	Rackdc        = "cassandra-rackdc.properties"
 	JVMOptions    = "jvm.options" // an argument file for the java command
 	UnitFile      = "cassandra.service"
+	AgentConfig   = "jolokia.properties" // of the agent that the ring is read through
+	AgentPolicy   = "jolokia-access.xml" // what it may be asked
 	logback       = "logback.xml"
 	log4j         = "log4j-server.properties"
 )
@@ -34,8 +36,10 @@ type Env struct {
 	ClassPath    []string // jars, in order; without the configuration directory
 	JammAgent    string   // path of the jamm jar; "" leaves the agent out
 	JolokiaAgent string   // path of the Jolokia agent; "" leaves it out, and so does Ports.Jolokia 0
-	CDSArchive   string   // class data archive made for this class path; "" is none
-	JVM          []string // further JVM options, after ours: the last one wins
+	// AgentPassword is what the Jolokia agent asks for. It is needed where there is one.
+	AgentPassword string
+	CDSArchive    string   // class data archive made for this class path; "" is none
+	JVM           []string // further JVM options, after ours: the last one wins
 	// Fresh is a ring that is being made: no wait for gossip, short ring delay.
 	Fresh  bool
 	ProcID string // stands in the process's command line as -Dcrossring.process=; "" is none
@@ -81,7 +85,7 @@ func NewRenderer(inv topology.Inventory) (Renderer, error) {
 		return Renderer{}, err
 	}
 	r := Renderer{inv: inv, rel: rel, seeds: inv.Seeds(), files: map[string]*template.Template{}}
-	for _, name := range []string{rel.Template, Rackdc, JVMOptions, logFile(rel), UnitFile} {
+	for _, name := range []string{rel.Template, Rackdc, JVMOptions, logFile(rel), UnitFile, AgentConfig, AgentPolicy} {
 		if r.files[name], err = load(rel, name); err != nil {
 			return Renderer{}, err
 		}
@@ -103,8 +107,12 @@ func (r Renderer) Render(node topology.Node, env Env) ([]File, error) {
 	if yaml, err = override(yaml, plan.Settings, quoteFor(r.rel)); err != nil {
 		return nil, fmt.Errorf("settings of %s: %w", plan.Name, err)
 	}
-	files := []File{{Path: v.ConfFile, Data: yaml, Mode: 0o644}}
+	secret := secretMode(v, node)
+	files := []File{{Path: v.ConfFile, Data: yaml, Mode: secret}}
 	rest := []string{Rackdc, JVMOptions, logFile(r.rel)}
+	if v.JolokiaAgent != "" {
+		rest = append(rest, AgentConfig, AgentPolicy)
+	}
 	if !v.Local {
 		rest = append(rest, UnitFile)
 	}
@@ -113,9 +121,21 @@ func (r Renderer) Render(node topology.Node, env Env) ([]File, error) {
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, File{Path: path.Join(node.Layout.Conf, name), Data: data, Mode: 0o644})
+		mode := fs.FileMode(0o644)
+		if name == AgentConfig {
+			mode = secret
+		}
+		files = append(files, File{Path: path.Join(node.Layout.Conf, name), Data: data, Mode: mode})
 	}
 	return files, nil
+}
+
+// secretMode is that of files with passwords in them, where they are the server's own.
+func secretMode(v values, node topology.Node) fs.FileMode {
+	if !v.Local && (node.Host == nil || node.Host.Root == "") {
+		return 0o644 // root writes it, and the server reads it
+	}
+	return 0o600
 }
 
 // JVMArgs gives the arguments that stand in the rendered jvm.options, unquoted
@@ -157,7 +177,7 @@ func load(rel release.Release, name string) (*template.Template, error) {
 	return template.New(name).
 		Delims(templates.Left, templates.Right).
 		Option("missingkey=error").
-		Funcs(template.FuncMap{"yq": quoteFor(rel), "aq": quoteArg, "pq": quoteProperty, "uq": quoteUnit, "ux": quoteExec, "up": escapeUnit, "fileURL": fileURL}).
+		Funcs(template.FuncMap{"yq": quoteFor(rel), "aq": quoteArg, "pq": quoteProperty, "uq": quoteUnit, "ux": quoteExec, "up": escapeUnit, "xq": quoteXML, "agentArg": quoteAgent, "fileURL": fileURL}).
 		Parse(trimActionLines(string(src)))
 }
 

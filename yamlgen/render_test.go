@@ -171,7 +171,7 @@ func TestDefaultsOffTheLocalProvider(t *testing.T) {
 func TestFilesByProvider(t *testing.T) {
 	eachRelease(t, func(t *testing.T, rel release.Release) {
 		logs := map[string]string{"log4j": log4j, "logback": logback}[rel.Log]
-		base := []string{CassandraYAML, Rackdc, JVMOptions, logs}
+		base := []string{CassandraYAML, Rackdc, JVMOptions, AgentConfig, AgentPolicy, logs}
 		for provider, want := range map[string][]string{
 			"ec2": append(slices.Clone(base), UnitFile), "hosts": append(slices.Clone(base), UnitFile), "local": base, "ccm": base,
 		} {

@@ -46,6 +46,10 @@ type values struct {
 	Exports, Opens                []string
 	JammAgent, JolokiaAgent       string
 	JolokiaHost                   string
+	JolokiaUser, JolokiaPassword  string
+	JolokiaOrigin                 string
+	AgentFile, PolicyFile         string
+	Access                        []release.Access
 	JolokiaPort, JMXPort          int
 	JMXByJVM                      bool
 	RMIHost                       string
@@ -143,6 +147,9 @@ func newValues(inv topology.Inventory, node topology.Node, env Env, rel release.
 	}
 	if node.Ports.Jolokia != 0 {
 		v.JolokiaAgent, v.JolokiaPort = env.JolokiaAgent, node.Ports.Jolokia
+		v.JolokiaUser, v.JolokiaPassword, v.JolokiaOrigin = release.AgentUser, env.AgentPassword, release.AgentOrigin
+		v.AgentFile, v.PolicyFile = path.Join(l.Conf, AgentConfig), path.Join(l.Conf, AgentPolicy)
+		v.Access = rel.AgentAccess()
 	}
 	v.Java, v.User = or(v.Java, "/usr/bin/java"), or(v.User, "cassandra")
 	return v, nil
@@ -183,6 +190,7 @@ func check(p topology.Plan, node topology.Node, env Env, rel release.Release, se
 		need(!strings.Contains(jar, ":"), "class path entry %q has a colon in it, which separates entries", jar)
 	}
 	need(p.TLS == nil || rel.PEMStores || env.StorePassword != "", "no password for its key store")
+	need(env.JolokiaAgent == "" || node.Ports.Jolokia == 0 || env.AgentPassword != "", "no password for its agent")
 	for _, agent := range []string{env.JammAgent, env.JolokiaAgent} {
 		need(!strings.Contains(agent, "="), "agent path %q has an equals sign in it, which begins its options", agent)
 	}

@@ -93,6 +93,7 @@ func (w World) Render(_ context.Context, req RenderRequest) (Rendered, error) {
 	}
 	if res.Nodes, err = renderAll(renderer, nodes, func(n topology.Node) yamlgen.Env {
 		env := envOf(inv, n, w.renderEnv(inv.Plan))
+		env.AgentPassword = "made-by-up" // not shown: it opens the agents
 		if inv.Plan.TLS != nil {
 			env.StorePassword = "made-by-up" // not shown: it opens the stores
 		}

@@ -104,18 +104,7 @@ func (w World) clientIdentity(ctx context.Context, c cluster, d *pki.Dir) error 
 
 // storePassword is that of the nodes' JKS stores, made when it is first asked for.
 func (c cluster) storePassword() (string, error) {
-	file := c.tlsPath(passwordFile)
-	password, err := ReadPassword(file)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return password, err
-	}
-	if password, err = NewPassword(); err != nil {
-		return "", err
-	}
-	if err := os.WriteFile(file+".new", []byte(password+"\n"), 0o600); err != nil {
-		return "", fmt.Errorf("keep the password of the stores: %w", err)
-	}
-	return password, os.Rename(file+".new", file)
+	return keptPassword(c.tlsPath(passwordFile), "of the stores")
 }
 
 // nodeAddresses are what a node's certificate is for: the public address, by which

@@ -254,6 +254,10 @@ func (w World) targets(c cluster, sw software, fresh bool) ([]deploy.Target, err
 
 // targetsWith is targets with further arguments of the JVM.
 func (w World) targetsWith(c cluster, sw software, fresh bool, jvm []string) ([]deploy.Target, error) {
+	agentPassword, err := c.agentPassword()
+	if err != nil {
+		return nil, err
+	}
 	var targets []deploy.Target
 	for _, n := range c.inv.Nodes {
 		env := envOf(c.inv, n, yamlgen.Env{
@@ -261,8 +265,8 @@ func (w World) targetsWith(c cluster, sw software, fresh bool, jvm []string) ([]
 		})
 		env.Fresh = fresh
 		env.JVM = jvm
+		env.AgentPassword = agentPassword
 		if c.inv.Plan.TLS != nil {
-			var err error
 			if env.StorePassword, err = c.storePassword(); err != nil {
 				return nil, err
 			}
@@ -351,7 +355,7 @@ func (w World) awaitRing(ctx context.Context, c cluster, targets []deploy.Target
 
 // query asks the nodes' agents, from wherever they can be reached.
 func (w World) query(c cluster) ringcheck.Query {
-	return ringcheck.Query{Inventory: c.inv, Release: c.rel, Jolokia: true, Dial: w.agentDialer(c)}
+	return ringcheck.Query{Inventory: c.inv, Release: c.rel, Jolokia: true, Dial: w.agentDialer(c), Password: c.knownAgentPassword}
 }
 
 // answers asks a node one question in CQL.

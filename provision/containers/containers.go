@@ -176,6 +176,9 @@ func layout() topology.Layout {
 	}
 }
 
+// serverUser is who the server runs as, of the image's users.
+const serverUser = "cassandra"
+
 // Paths in an image and in the containers made of it.
 const (
 	// Lib holds the server's jars.

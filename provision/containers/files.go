@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -56,11 +57,22 @@ func (m machine) check(ctx context.Context, plan topology.Plan, id string) error
 	return bad("it has another Cassandra than %s: there is no %s", plan.Version, path.Join(Lib, "apache-cassandra-"+plan.Version+".jar"))
 }
 
-// put writes a file in a container, running or not.
+// put writes a file in a container, running or not. One that not everybody may read is
+// the server's, the others are root's.
 func (m machine) put(ctx context.Context, id, name string, data []byte, mode fs.FileMode) error {
+	h := tar.Header{Name: path.Base(name), Mode: int64(mode.Perm()), Size: int64(len(data)), ModTime: time.Unix(0, 0)}
+	if mode&0o004 == 0 {
+		users, err := m.get(ctx, id, "/etc/passwd")
+		if err == nil {
+			h.Uid, h.Gid, err = userIDs(users, serverUser)
+		}
+		if err != nil {
+			return fmt.Errorf("write %s: %w", name, err)
+		}
+	}
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
-	err := w.WriteHeader(&tar.Header{Name: path.Base(name), Mode: int64(mode.Perm()), Size: int64(len(data)), ModTime: time.Unix(0, 0)})
+	err := w.WriteHeader(&h)
 	if err == nil {
 		_, err = w.Write(data)
 	}
@@ -71,6 +83,24 @@ func (m machine) put(ctx context.Context, id, name string, data []byte, mode fs.
 		return fmt.Errorf("write %s: %w", name, err)
 	}
 	return nil
+}
+
+// userIDs are the numbers of a user and its group in the text of /etc/passwd.
+func userIDs(passwd []byte, user string) (uid, gid int, err error) {
+	for line := range strings.Lines(string(passwd)) {
+		f := strings.Split(strings.TrimSpace(line), ":")
+		if f[0] != user || len(f) < 4 {
+			continue
+		}
+		if uid, err = strconv.Atoi(f[2]); err == nil {
+			gid, err = strconv.Atoi(f[3])
+		}
+		if err != nil {
+			return 0, 0, fmt.Errorf("find user %s of the image: %w", user, err)
+		}
+		return uid, gid, nil
+	}
+	return 0, 0, fmt.Errorf("find user %s of the image: it has none", user)
 }
 
 // get reads a file of a container, running or not; os.ErrNotExist where there is none.

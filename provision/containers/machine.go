@@ -274,7 +274,7 @@ func (m machine) container(ctx context.Context, p Provider, inv topology.Invento
 			Cmd:          []string{"java", "@" + path.Join(n.Layout.Conf, "jvm.options"), p.Main},
 			ExposedPorts: exposed, Networks: []string{inv.Containers.Network},
 			ConfigModifier: func(c *container.Config) {
-				c.User, c.Hostname, c.WorkingDir = "cassandra", n.Name, n.Layout.Home
+				c.User, c.Hostname, c.WorkingDir = serverUser, n.Name, n.Layout.Home
 			},
 			HostConfigModifier: func(h *container.HostConfig) {
 				h.PortBindings, h.NetworkMode = bindings, container.NetworkMode(inv.Containers.Network)
