@@ -126,7 +126,7 @@ func writeUp(out io.Writer, res run.UpResult) error {
 	name := res.Inventory.Plan.Name
 	cqlsh := "cqlsh"
 	if res.Inventory.Plan.ClientTLS() {
-		cqlsh += " --ssl --cqlshrc " + filepath.Join(clusterDir(res.Inventory), run.TLSDirName, run.CqlshFile)
+		cqlsh += " --ssl --cqlshrc " + filepath.Join(res.Inventory.Dir(), run.TLSDirName, run.CqlshFile)
 	}
 	fmt.Fprintln(out)
 	for _, dc := range res.Inventory.Plan.Datacenters() {
@@ -143,17 +143,6 @@ func writeUp(out io.Writer, res run.UpResult) error {
 	}
 	_, err := fmt.Fprintf(out, "\nnext: crossring repro %s\nto remove it: crossring down %s\n", name, name)
 	return err
-}
-
-// clusterDir is a cluster's directory below the state directory.
-func clusterDir(inv topology.Inventory) string {
-	switch {
-	case inv.Local != nil:
-		return inv.Local.Dir
-	case inv.Remote != nil:
-		return inv.Remote.Dir
-	}
-	return ""
 }
 
 func (e *env) downCommand() *cli.Command {

@@ -1,28 +1,100 @@
 package journal
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"crossring/internal/topology"
 )
 
-// ReadInventory reads what WriteInventory wrote; os.ErrNotExist, wrapped, when
-// there is none.
+// An inventory is written twice, since all that is known of a cluster begins with it: the
+// second copy first, so that it is never older than the file itself.
+func secondCopy(path string) string { return strings.TrimSuffix(path, ".json") + ".copy.json" }
+
+// signed is an inventory as it lies on disk. The checksum is of all other keys, in any
+// order and spacing; one without it is of an older crossring.
+type signed struct {
+	topology.Inventory
+	Checksum string `json:"checksum,omitempty"`
+}
+
+// ReadInventory reads what WriteInventory wrote. Where the file is lost or damaged it
+// reads the second copy; Damage tells. The error is os.ErrNotExist, wrapped, where there
+// is neither, a *NewerError, a *DamagedError, or another one of the file system.
 func ReadInventory(path string) (topology.Inventory, error) {
-	var inv topology.Inventory
-	data, err := os.ReadFile(path)
+	inv, err := readOne(path)
+	if err == nil || !lostOrDamaged(err) {
+		return inv, err
+	}
+	second, secondErr := readOne(secondCopy(path))
+	if secondErr == nil || errors.Is(err, fs.ErrNotExist) || IsNewer(secondErr) {
+		return second, secondErr
+	}
+	return inv, err
+}
+
+// Damage says what is wrong with an inventory's file; nil if nothing is, and also if
+// neither it nor its second copy is there.
+func Damage(path string) error {
+	_, err := readOne(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if _, second := os.Lstat(secondCopy(path)); second != nil {
+		return nil
+	}
+	return err
+}
+
+func lostOrDamaged(err error) bool {
+	var damaged *DamagedError
+	return errors.Is(err, fs.ErrNotExist) || errors.As(err, &damaged)
+}
+
+func readOne(path string) (topology.Inventory, error) {
+	data, err := readAll(path)
 	if err != nil {
-		return inv, fmt.Errorf("read inventory: %w", err)
+		return topology.Inventory{}, err
 	}
-	if err := json.Unmarshal(data, &inv); err != nil {
-		return inv, fmt.Errorf("read inventory %s: %w", path, err)
+	var doc signed
+	if err := decodeJSON(path, data, &doc); err != nil {
+		return topology.Inventory{}, err
 	}
-	return inv, nil
+	if err := doc.Inventory.Check(); err != nil {
+		return topology.Inventory{}, &DamagedError{Path: path, Reason: err.Error()}
+	}
+	if doc.Checksum == "" {
+		return doc.Inventory, nil
+	}
+	if sum, err := checksum(data); err != nil || sum != doc.Checksum {
+		return topology.Inventory{}, &DamagedError{Path: path, Reason: "it was changed by something else: its checksum does not match"}
+	}
+	return doc.Inventory, nil
+}
+
+// checksum is that of a JSON object without its key of that name.
+func checksum(data []byte) (string, error) {
+	var all map[string]any
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	if err := d.Decode(&all); err != nil {
+		return "", err
+	}
+	delete(all, "checksum")
+	sorted, err := json.Marshal(all)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(sorted)
+	return "sha256:" + hex.EncodeToString(sum[:]), nil
 }
 
 // WriteInventory writes an inventory, and its directory where that is missing, so
@@ -31,21 +103,38 @@ func WriteInventory(path string, inv topology.Inventory) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("write inventory: %w", err)
 	}
-	return ReplaceJSON(path, inv, 0o644)
+	inv.Schema = topology.Schema
+	data, err := json.Marshal(inv)
+	if err != nil {
+		return fmt.Errorf("encode inventory: %w", err)
+	}
+	doc := signed{Inventory: inv}
+	if doc.Checksum, err = checksum(data); err != nil {
+		return fmt.Errorf("sum up inventory: %w", err)
+	}
+	if err := ReplaceJSON(secondCopy(path), doc, 0o644); err != nil {
+		return err
+	}
+	return ReplaceJSON(path, doc, 0o644)
 }
 
 // UpdateInventory is WriteInventory over one that is there. The file keeps its age, which
 // is the cluster's.
 func UpdateInventory(path string, inv topology.Inventory) error {
 	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		info, err = os.Stat(secondCopy(path))
+	}
 	if err != nil {
 		return fmt.Errorf("update inventory: %w", err)
 	}
 	if err := WriteInventory(path, inv); err != nil {
 		return err
 	}
-	if err := os.Chtimes(path, info.ModTime(), info.ModTime()); err != nil {
-		return fmt.Errorf("keep the age of cluster %s: %w", inv.Plan.Name, err)
+	for _, file := range []string{path, secondCopy(path)} {
+		if err := os.Chtimes(file, info.ModTime(), info.ModTime()); err != nil {
+			return fmt.Errorf("keep the age of cluster %s: %w", inv.Plan.Name, err)
+		}
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"os"
@@ -53,8 +54,8 @@ type Journal struct {
 	broken  error // set once the end of the file is not known any more
 }
 
-// CorruptError says that a line before the last is not an entry, or not the one
-// that belongs there: no crash of ours does that, so nothing is guessed.
+// CorruptError says that a line is not an entry, or not the one that belongs there, in a
+// way that no crash of ours leaves it: nothing is guessed.
 type CorruptError struct {
 	Path   string
 	Line   int // from 1
@@ -65,12 +66,17 @@ func (e *CorruptError) Error() string {
 	return fmt.Sprintf("journal %s, line %d: %s", e.Path, e.Line, e.Reason)
 }
 
+// Hint is the command that removes the cluster whose directory the journal is in.
+func (e *CorruptError) Hint() string { return "crossring down " + filepath.Base(filepath.Dir(e.Path)) }
+
 // ErrChanged is returned when the file is not as this process left it.
 var ErrChanged = errors.New("changed by another process")
 
 // Open reads a journal, or makes an empty one in a directory that exists, and
 // returns its entries in order. A last line that a crash cut short is taken
-// off: its append never returned, so nothing was done on its word. Torn tells.
+// off: its append never returned, so nothing was done on its word. Torn tells. The error
+// is a *CorruptError, a *NewerError for a journal that is left as it is, or of the file
+// system.
 func Open(path string) (*Journal, []Entry, error) {
 	_, err := os.Lstat(path)
 	fresh := errors.Is(err, fs.ErrNotExist)
@@ -120,23 +126,29 @@ func (j *Journal) load(fresh bool) ([]Entry, error) {
 }
 
 // parse returns the whole entries and how many bytes they take. What follows
-// the last newline is torn; so is a last line that is no entry, for a file
-// system may have written a line's end before its middle.
+// the last newline is torn; so is a last line that is no JSON, for a file
+// system may have written a line's end before its middle. JSON that is no entry is
+// something else: a line of a newer crossring, or damage.
 func parse(path string, text []byte) (entries []Entry, size int, err error) {
 	for size < len(text) {
 		line, rest, ended := bytes.Cut(text[size:], []byte("\n"))
-		if !ended {
-			break
+		e, err := decode(path, line)
+		if IsNewer(err) {
+			return nil, 0, err
 		}
-		e, err := decode(line)
-		if err != nil && len(rest) == 0 {
+		var damaged *DamagedError
+		if !ended || err != nil && len(rest) == 0 && !errors.As(err, &damaged) {
 			break
 		}
 		if err == nil && e.Seq != len(entries)+1 {
 			err = fmt.Errorf("entry %d where %d belongs", e.Seq, len(entries)+1)
 		}
 		if err != nil {
-			return nil, 0, &CorruptError{Path: path, Line: len(entries) + 1, Reason: err.Error()}
+			reason := err.Error()
+			if damaged != nil {
+				reason = damaged.Reason
+			}
+			return nil, 0, &CorruptError{Path: path, Line: len(entries) + 1, Reason: reason}
 		}
 		entries = append(entries, e)
 		size += len(line) + 1
@@ -144,15 +156,47 @@ func parse(path string, text []byte) (entries []Entry, size int, err error) {
 	return entries, size, nil
 }
 
-func decode(line []byte) (Entry, error) {
+// decode reads a line. The error is a *NewerError, a *DamagedError for JSON that is no
+// entry, or of JSON for what is none.
+func decode(path string, line []byte) (Entry, error) {
 	var e Entry
-	if err := json.Unmarshal(line, &e); err != nil {
-		return Entry{}, fmt.Errorf("not an entry: %w", err)
+	if !json.Valid(line) {
+		return e, errors.New("not an entry: no JSON")
 	}
-	if e.Schema != topology.Schema || (e.Phase != PhaseIntent && e.Phase != PhaseResult) {
-		return Entry{}, fmt.Errorf("not an entry: schema %q, phase %q", e.Schema, e.Phase)
+	if err := json.Unmarshal(line, &e); err != nil {
+		return Entry{}, &DamagedError{Path: path, Reason: "not an entry: " + err.Error()}
+	}
+	if err := checkSchema(path, e.Schema); err != nil {
+		return Entry{}, err
+	}
+	if e.Phase != PhaseIntent && e.Phase != PhaseResult {
+		return Entry{}, &DamagedError{Path: path, Reason: fmt.Sprintf("not an entry: phase %q", e.Phase)}
+	}
+	if !sumMatches(line) {
+		return Entry{}, &DamagedError{Path: path, Reason: "not as it was written: its checksum does not match"}
 	}
 	return e, nil
+}
+
+// The checksum of a line is its last key, over the line without that key. Lines of older
+// journals have none.
+const sumKey = `,"sum":"`
+
+func withSum(line []byte) []byte {
+	return fmt.Appendf(line[:len(line)-1:len(line)-1], `%s%08x"}`, sumKey, crc32.ChecksumIEEE(line))
+}
+
+func sumMatches(line []byte) bool {
+	const tail = len(sumKey) + len(`00000000"}`)
+	at := len(line) - tail
+	if at < 0 || !bytes.HasPrefix(line[at:], []byte(sumKey)) {
+		var e struct {
+			Sum *string `json:"sum"`
+		}
+		return json.Unmarshal(line, &e) == nil && e.Sum == nil
+	}
+	plain := append(line[:at:at], '}')
+	return bytes.Equal(withSum(plain), line)
 }
 
 // Torn returns what Open took off the end, nil if nothing.
@@ -220,7 +264,7 @@ func (j *Journal) add(phase, kind, id string, data any, failure error) error {
 	if err != nil {
 		return err
 	}
-	if err := j.write(append(line, '\n')); err != nil {
+	if err := j.write(append(withSum(line), '\n')); err != nil {
 		return err
 	}
 	j.seq++

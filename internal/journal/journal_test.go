@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -182,7 +183,11 @@ func TestCorrupt(t *testing.T) {
 		"a lost line":     {bytes.Join([][]byte{lines[0], lines[2], lines[3]}, nil), 2},
 		"a line twice":    {bytes.Join([][]byte{lines[0], lines[1], lines[1]}, nil), 3},
 		"a blank line":    {append([]byte("\n"), text...), 1},
-		"another schema":  {bytes.Replace(text, []byte("crossring/v1"), []byte("crossring/v9"), 1), 1},
+		"another schema":  {bytes.Replace(text, []byte("crossring/v1"), []byte("somebody/v1"), 1), 1},
+		"at the end, too": {append(text[:len(text):len(text)], []byte(`{"schema":"somebody/v1"}`+"\n")...), 5},
+		"no entry there":  {append(text[:len(text):len(text)], []byte("[1]\n")...), 5},
+		"another id":      {bytes.Replace(text, []byte("us-west-2-1"), []byte("us-west-2-7"), 1), 2},
+		"in the last one": {bytes.Replace(text, []byte("no memory"), []byte("no reason"), 1), 4},
 		"the last is odd": {lines[3], 1},
 	}
 	for name, c := range cases {
@@ -195,6 +200,40 @@ func TestCorrupt(t *testing.T) {
 		if left, err := os.ReadFile(path); err != nil || !bytes.Equal(left, c.text) {
 			t.Errorf("%s: the file was touched (%v)", name, err)
 		}
+	}
+}
+
+// What a newer crossring wrote is left as it is, wherever it stands, and also if its end
+// is missing.
+func TestNewerJournal(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal")
+	text := filled(t, path)
+	newer := strings.Replace(strings.SplitAfter(string(text), "\n")[3], "crossring/v1", "crossring/v2", 1)
+	for name, doc := range map[string]string{
+		"first": newer + string(text), "last": string(text) + newer, "without an end": string(text) + strings.TrimSuffix(newer, "\n"),
+	} {
+		check(t, os.WriteFile(path, []byte(doc), 0o600))
+		if _, _, err := Open(path); !IsNewer(err) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if left, err := os.ReadFile(path); err != nil || string(left) != doc {
+			t.Errorf("%s: the file was touched (%v)", name, err)
+		}
+	}
+}
+
+// Journals of before have no checksums, and go on with them.
+func TestJournalWithoutChecksums(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal")
+	old := regexp.MustCompile(`,"sum":"[0-9a-f]{8}"`).ReplaceAll(filled(t, path), nil)
+	check(t, os.WriteFile(path, old, 0o600))
+	j, entries := open(t, path)
+	if len(entries) != 4 || bytes.Contains(old, []byte("sum")) {
+		t.Errorf("%d entries of %s", len(entries), old)
+	}
+	check(t, j.Intent("start", "a", nil))
+	if _, entries := open(t, path); len(entries) != 5 {
+		t.Errorf("%d entries", len(entries))
 	}
 }
 
@@ -258,7 +297,7 @@ func FuzzOpen(f *testing.F) {
 		check(t, os.WriteFile(path, text, 0o600))
 		j, entries, err := Open(path)
 		var bad *CorruptError
-		if errors.As(err, &bad) {
+		if errors.As(err, &bad) || IsNewer(err) {
 			return
 		}
 		check(t, err)

@@ -56,13 +56,7 @@ func ownState(name, dir string, inv topology.Inventory) error {
 	if of := inv.Plan.Name; of != "" && of != name {
 		return &ForeignStateError{Name: name, Dir: dir, Of: of}
 	}
-	made := ""
-	switch {
-	case inv.Local != nil:
-		made = inv.Local.Dir
-	case inv.Remote != nil:
-		made = inv.Remote.Dir
-	}
+	made := inv.Dir()
 	there, err := os.Stat(made)
 	if made == "" || err != nil {
 		return nil // there is no other

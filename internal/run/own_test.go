@@ -4,7 +4,6 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
-	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -12,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"crossring/internal/journal"
 	"crossring/internal/spec"
 	"crossring/internal/topology"
 )
@@ -22,6 +22,7 @@ func TestOwnState(t *testing.T) {
 	if err := os.Symlink(here, link); err != nil {
 		t.Fatal(err)
 	}
+	plan := topology.Plan{Name: "gk"}
 	remote := func(name, dir string) topology.Inventory {
 		return topology.Inventory{Plan: topology.Plan{Name: name}, Remote: &topology.Remote{Dir: dir}}
 	}
@@ -34,7 +35,9 @@ func TestOwnState(t *testing.T) {
 		"its own, by another path":       {inv: remote("gk", link), ok: true},
 		"moved from a place that is not": {inv: remote("gk", filepath.Join(there, "gone")), ok: true},
 		"copied":                         {inv: remote("gk", there), made: there},
-		"copied, on this computer":       {inv: topology.Inventory{Plan: topology.Plan{Name: "gk"}, Local: &topology.Local{Dir: there}}, made: there},
+		"copied, on this computer":       {inv: topology.Inventory{Plan: plan, Local: &topology.Local{Dir: there}}, made: there},
+		"copied, of ccm":                 {inv: topology.Inventory{Plan: plan, CCM: &topology.CCM{Dir: there}}, made: there},
+		"copied, in containers":          {inv: topology.Inventory{Plan: plan, Containers: &topology.Containers{Dir: there}}, made: there},
 		"renamed":                        {inv: remote("other", here)},
 	} {
 		err := ownState("gk", here, tt.inv)
@@ -64,12 +67,11 @@ func TestSavedOperators(t *testing.T) {
 		t.Errorf("nothing was made: %v", got.EC2.OperatorCIDR)
 	}
 	// Half made, without a spec that was written down: the plan has them.
-	inv := topology.Inventory{Plan: topology.Plan{Name: "gk", EC2: &topology.EC2Plan{OperatorCIDRs: []string{"203.0.113.4/32"}}}}
-	data, err := json.Marshal(inv)
-	if err != nil {
-		t.Fatal(err)
+	inv := topology.Inventory{
+		Plan:  topology.Plan{Name: "gk", EC2: &topology.EC2Plan{OperatorCIDRs: []string{"203.0.113.4/32"}}},
+		Nodes: []topology.Node{{Name: "us-east-1-1"}}, Remote: &topology.Remote{Dir: dir},
 	}
-	if err := os.WriteFile(filepath.Join(dir, "inventory.json"), data, 0o644); err != nil {
+	if err := journal.WriteInventory(filepath.Join(dir, "inventory.json"), inv); err != nil {
 		t.Fatal(err)
 	}
 	given := with()

@@ -301,12 +301,12 @@ func TestMadeByAnother(t *testing.T) {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		inv := topology.Inventory{Plan: topology.Plan{Name: name, Version: version, Provider: "local"}, Local: &topology.Local{Dir: dir}}
+		inv := topology.Inventory{Plan: topology.Plan{Name: name, Version: version, Provider: "local"}, Nodes: []topology.Node{{Name: "us-east-1-1"}}, Local: &topology.Local{Dir: dir}}
 		if ec2 {
 			inv.Plan.Provider, inv.Local = "ec2", nil
 			inv.EC2, inv.Remote = &topology.EC2{Run: "r"}, &topology.Remote{Dir: dir}
 		}
-		if err := journal.ReplaceJSON(filepath.Join(dir, "inventory.json"), inv, 0o644); err != nil {
+		if err := journal.WriteInventory(filepath.Join(dir, "inventory.json"), inv); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -3,6 +3,7 @@
 package topology
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -174,6 +175,34 @@ type Inventory struct {
 	Remote     *Remote     `json:"remote,omitempty"`
 	CCM        *CCM        `json:"ccm,omitempty"`
 	Containers *Containers `json:"containers,omitempty"`
+}
+
+// Check says what an inventory lacks that every one has: a name, nodes, and a place.
+func (inv Inventory) Check() error {
+	switch {
+	case inv.Plan.Name == "":
+		return errors.New("it names no cluster")
+	case len(inv.Nodes) == 0:
+		return errors.New("it has no nodes")
+	case inv.Dir() == "":
+		return errors.New("it does not say where the cluster's directory is")
+	}
+	return nil
+}
+
+// Dir is the directory that the cluster was made in; "" in an inventory that is none.
+func (inv Inventory) Dir() string {
+	switch {
+	case inv.Local != nil:
+		return inv.Local.Dir
+	case inv.Remote != nil:
+		return inv.Remote.Dir
+	case inv.CCM != nil:
+		return inv.CCM.Dir
+	case inv.Containers != nil:
+		return inv.Containers.Dir
+	}
+	return ""
 }
 
 // Local is what the local provider alone knows of its cluster.

@@ -6,11 +6,8 @@ package ec2
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -108,9 +105,7 @@ func (st state) stood(node string) bool { return st.Complete && !slices.Contains
 // Inventory reads what an earlier Make left, whole or not; fs.ErrNotExist when there
 // is nothing.
 func (p Provider) Inventory(name string) (topology.Inventory, error) {
-	var inv topology.Inventory
-	err := readJSON(filepath.Join(p.Dir(name), inventoryFile), &inv)
-	return inv, err
+	return journal.ReadInventory(filepath.Join(p.Dir(name), inventoryFile))
 }
 
 // Made is when a cluster was begun.
@@ -127,7 +122,10 @@ func (p Provider) Expires(name string) (time.Time, error) {
 
 func (p Provider) readState(name string) (state, error) {
 	var st state
-	err := readJSON(filepath.Join(p.Dir(name), stateFile), &st)
+	err := journal.ReadJSON(filepath.Join(p.Dir(name), stateFile), &st)
+	if err == nil && (st.Run == "" || st.Plan.Name == "") {
+		err = &journal.DamagedError{Path: filepath.Join(p.Dir(name), stateFile), Reason: "it names no cluster"}
+	}
 	return st, err
 }
 
@@ -142,17 +140,6 @@ func (p Provider) inventoryOf(st state) topology.Inventory {
 		inv.EC2.SSHUser = st.Plan.EC2.SSHUser
 	}
 	return inv
-}
-
-func readJSON(path string, v any) error {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("read cluster: %w", err)
-	}
-	if err := json.Unmarshal(data, v); err != nil {
-		return fmt.Errorf("read %s: %w", path, err)
-	}
-	return nil
 }
 
 // site is one cluster being made or unmade: its settings, its journal and its regions.

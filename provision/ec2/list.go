@@ -210,7 +210,7 @@ func (p Provider) Extend(ctx context.Context, inv topology.Inventory, until time
 		return err
 	}
 	inv.EC2.ExpiresAt = until
-	return journal.ReplaceJSON(filepath.Join(s.dir, inventoryFile), inv, 0o644)
+	return journal.WriteInventory(filepath.Join(s.dir, inventoryFile), inv)
 }
 
 // Expired says that the cluster's time to live is over. Where its tag can't be read, it

@@ -34,8 +34,8 @@ func (p Provider) Make(ctx context.Context, plan topology.Plan) (inv topology.In
 	}
 	// The inventory stands from the start, so that whoever finds the directory after a
 	// crash knows what kind of cluster it is.
-	if _, err := os.Stat(filepath.Join(p.Dir(plan.Name), inventoryFile)); errors.Is(err, fs.ErrNotExist) {
-		if err := journal.ReplaceJSON(filepath.Join(p.Dir(plan.Name), inventoryFile), p.inventoryOf(st), 0o644); err != nil {
+	if _, err := p.Inventory(plan.Name); errors.Is(err, fs.ErrNotExist) {
+		if err := journal.WriteInventory(filepath.Join(p.Dir(plan.Name), inventoryFile), p.inventoryOf(st)); err != nil {
 			return inv, err
 		}
 	}
@@ -56,7 +56,7 @@ func (p Provider) Make(ctx context.Context, plan topology.Plan) (inv topology.In
 	if cause := interrupted(ctx); err != nil && cause != nil && !errors.Is(err, cause) {
 		err = fmt.Errorf("%w: %w", cause, err)
 	}
-	if writeErr := journal.ReplaceJSON(filepath.Join(s.dir, inventoryFile), inv, 0o644); writeErr != nil {
+	if writeErr := journal.WriteInventory(filepath.Join(s.dir, inventoryFile), inv); writeErr != nil {
 		return inv, errors.Join(err, writeErr)
 	}
 	if err == nil && !s.st.Complete {

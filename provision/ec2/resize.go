@@ -193,7 +193,7 @@ func (r *region) partOf(node string) func(part string) bool {
 }
 
 func (s *site) write(inv topology.Inventory) error {
-	return journal.ReplaceJSON(filepath.Join(s.dir, inventoryFile), inv, 0o644)
+	return journal.WriteInventory(filepath.Join(s.dir, inventoryFile), inv)
 }
 
 // SaveInventory writes what a person or the ring has changed of a cluster that stands:
