@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"crossring/internal/fail"
 	"crossring/internal/topology"
 )
 
@@ -37,7 +38,7 @@ func (e *NewerError) Error() string {
 }
 
 // ExitCode is that of a prerequisite that is missing.
-func (e *NewerError) ExitCode() int { return 7 }
+func (e *NewerError) ExitCode() int { return fail.ExitPrerequisite }
 
 // Hint is a command that says which crossring this is.
 func (e *NewerError) Hint() string {
