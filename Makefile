@@ -27,9 +27,7 @@ repro: ## the experiment: Cassandra 1.2, a million rows
 test: ## lint, unit tests, real Cassandra, mostly 1.2 and 5.0 (at most 20 minutes)
 	@sh scripts/setup.sh --race --tests $(ALL_VERSIONS)
 	$(MAKE) lint
-	go test -race -short -timeout 30m $(UNIT)
-	CGO_ENABLED=1 go test -tags pkcs11 -run TestToken ./internal/pki
-	go test -count 1 -p 1 -timeout 40m ./test/...
+	@sh scripts/test.sh
 
 test-long: ## every version, bigger clusters, more kills (some two hours)
 	@sh scripts/setup.sh --race --tests $(ALL_VERSIONS)
@@ -56,8 +54,7 @@ matrix: ## version x provider x partitioner x topology, as a table (MATRIX=all: 
 
 bench: ## benchmarks of the packages, then of real servers
 	@sh scripts/setup.sh 5.0.5
-	go test -run '^$$' -bench . -benchmem $(UNIT)
-	CROSSRING_BENCH=1 go test -p 1 -count 1 -v -run '^TestBench' -timeout 85m ./test
+	@sh scripts/test.sh bench
 
 fuzz: ## every fuzz target for FUZZTIME (20s)
 	@sh scripts/fuzz.sh $(FUZZTIME)

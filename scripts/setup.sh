@@ -118,12 +118,14 @@ tools() {
     t=$(date +%s)
     missing=
     for pair in sshd:openssh-server podman:podman runc:runc netavark:netavark iptables:iptables debootstrap:debootstrap nft:nftables ip:iproute2 \
-        openssl:openssl faketime:faketime softhsm2-util:softhsm2 shellcheck:shellcheck; do
+        curl:curl openssl:openssl faketime:faketime softhsm2-util:softhsm2 shellcheck:shellcheck; do
         for dir in $(echo "$PATH:/usr/sbin:/sbin:/usr/lib/podman" | sed 's/:/ /g'); do
             [ ! -x "$dir/${pair%%:*}" ] || continue 2
         done
         missing="$missing ${pair#*:}"
     done
+    # ccm and moto are installed with it.
+    python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
     if [ -z "$missing" ]; then
         return
     fi

@@ -25,7 +25,7 @@ const (
 
 func liveEndpoint(t testing.TB) cql.Endpoint {
 	if os.Getenv(liveAddress) == "" {
-		t.Skipf("needs a running Cassandra node in datacenter1: set %s to its address", liveAddress)
+		t.Skipf("runs by hand, with a Cassandra node in datacenter1, and %s set to its address", liveAddress)
 	}
 	addresses := strings.Split(os.Getenv(liveAddress), ",")
 	broadcast := map[string]string{}

@@ -211,7 +211,7 @@ func FuzzRecords(f *testing.F) {
 		}
 		w.block = append(w.block, payload...)
 		if err := w.end(End{}); err != nil {
-			t.Skip("longer than a block:", err)
+			return // longer than a block
 		}
 		if _, _, err := readAll(b.Bytes()); err == nil {
 			t.Fatal("reading never ends in nil")

@@ -155,6 +155,7 @@ func nodetoolCommand(t *testing.T, inv topology.Inventory, args ...string) *exec
 	}
 	argv = append(argv, "-Xmx128m", "-XX:-UsePerfData", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
 		"-Duser.home="+n.Layout.Home, "-Djava.io.tmpdir="+n.Layout.Tmp, "-Dcassandra.storagedir="+n.Layout.Home,
+		"-Dlogback.configurationFile=logback-tools.xml", // the server's own makes cassandra.logdir_IS_UNDEFINED where it is called
 		"-cp", n.Layout.Conf+":"+classPath, rel.Nodetool, "-h", n.PrivateAddress, "-p", benchJMXPort)
 	return exec.CommandContext(t.Context(), inv.Local.Java, append(argv, args...)...)
 }

@@ -19,6 +19,7 @@ import (
 	"crossring/internal/report"
 	"crossring/internal/run"
 	"crossring/ringcheck"
+	"crossring/test/debian"
 )
 
 // podman is Podman, and its Docker API, for one test: with a configuration of its own,
@@ -96,17 +97,10 @@ func (p podman) image(t *testing.T, version string) string {
 			t.Fatalf("making image %s: %v\n%s", name, err, out)
 		}
 	}
-	if _, err := os.Stat(base); err != nil {
-		if !long() {
-			t.Skip("there is no image to test with yet; making one takes a minute, and is done in make test-long (CROSSRING_LONG=1)")
-		}
-		sh(`debootstrap --variant=minbase --include=openjdk-17-jre-headless bookworm "$1"
-			chroot "$1" useradd --system --uid 999 --home-dir /var/lib/cassandra --shell /usr/sbin/nologin cassandra
-			rm -rf "$1"/var/cache/apt/archives/*.deb "$1"/var/lib/apt/lists/*
-			tar c -C "$1" -f "$2.new" . && mv "$2.new" "$2"`)
-	} else {
-		sh(`mkdir "$1"; tar x -C "$1" -f "$2"`)
+	if err := debian.Keep(t.Context(), base); err != nil {
+		t.Skip("there is no image to test with: ", err)
 	}
+	sh(`mkdir "$1"; tar x -C "$1" -f "$2"`)
 	jars := filepath.Join(filepath.Dir(base), "jars", version)
 	if _, err := os.Stat(jars); err != nil {
 		h := newHome(t) // crossring fetches them
@@ -128,7 +122,7 @@ func testImage(version string) string { return "localhost/crossring-test/cassand
 // baseImage is where the Debian is kept that the images are made of.
 func baseImage() (string, error) {
 	cache, err := os.UserCacheDir()
-	return filepath.Join(cache, "crossring", "cassandra-image-bookworm.tar"), err
+	return debian.Archive(filepath.Join(cache, "crossring")), err
 }
 
 // containerSpec is the spec of a cluster of containers.

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"crossring/test/built"
 )
 
 // program is the path of the built binary.
@@ -26,7 +28,7 @@ func TestMain(m *testing.M) {
 	os.Exit(build(m))
 }
 
-// build compiles the program once, runs the tests, and takes down what they shared.
+// build finds or compiles the program, runs the tests, and takes down what they shared.
 func build(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "crossring-test")
 	if err != nil {
@@ -34,11 +36,8 @@ func build(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	program = filepath.Join(dir, "crossring")
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, "crossring")
-	cmd.Stderr = os.Stderr
-	if err := cmd.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "building the program:", err)
+	if program, err = built.Program(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	code := m.Run()

@@ -43,7 +43,7 @@ func (l *lab) ns(name string) string { return l.prefix + name }
 func newLab(t *testing.T) *lab {
 	t.Helper()
 	if os.Getuid() != 0 {
-		t.Skip("network namespaces need root")
+		t.Skip("not possible here: network namespaces need root")
 	}
 	for _, tool := range []string{"ip", "nft"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -63,12 +63,12 @@ func newLab(t *testing.T) *lab {
 	})
 	for _, name := range names {
 		if out, err := exec.Command("ip", "netns", "add", l.ns(name)).CombinedOutput(); err != nil {
-			t.Skipf("this kernel or container makes no network namespaces: %s", out)
+			t.Skipf("not possible here: this kernel or container makes no network namespaces: %s", out)
 		}
 		l.in(t, name, "ip", "link", "set", "lo", "up")
 	}
 	if out, err := exec.Command("ip", "netns", "exec", l.ns("wan"), "nft", "add", "table", "ip", "try").CombinedOutput(); err != nil {
-		t.Skipf("this kernel has no nft: %s", out)
+		t.Skipf("not possible here: this kernel has no nft: %s", out)
 	}
 	l.cable(t, "op", "192.168.7.10/24", "own", "192.168.7.1/24")
 	l.cable(t, "own", operatorSeenAs+"/25", "isp", "192.0.2.1/25")

@@ -41,7 +41,7 @@ func withPodman(c cell) string {
 		return "podman's networks are made with iptables, and there is none: apt-get install iptables"
 	}
 	if os.Getuid() != 0 {
-		return "containers with addresses of their own need root"
+		return "not possible here: containers with addresses of their own need root"
 	}
 	if exec.Command("podman", "image", "exists", testImage(c.version)).Run() == nil {
 		return ""

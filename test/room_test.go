@@ -41,7 +41,7 @@ func TestPortTaken(t *testing.T) {
 func inAnotherNetwork(t *testing.T, f func() error) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("only root may make a network of its own")
+		t.Skip("not possible here: only root may make a network of its own")
 	}
 	failed := make(chan error, 1)
 	var onThread func()
@@ -93,7 +93,7 @@ func loopbackUp() error {
 func mount(t *testing.T, dir, options string, flags uintptr) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("only root may mount a filesystem")
+		t.Skip("not possible here: only root may mount a filesystem")
 	}
 	if err := unix.Mount("tmpfs", dir, "tmpfs", flags, options); err != nil {
 		t.Fatalf("mount on %s: %v", dir, err)

@@ -18,7 +18,7 @@ func discard() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, ni
 func realMaven(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("runs mvn; left out by -short")
+		t.Skip("runs in make test-long (without -short): it asks mvn")
 	}
 	if _, err := exec.LookPath("mvn"); err != nil {
 		t.Skipf("no mvn: %v", err)

@@ -44,7 +44,7 @@ func TestVerdicts(t *testing.T) {
 		t.Skip("there is no openssl here to compare with: ", err)
 	}
 	if out, err := exec.Command(openssl, "version").Output(); err != nil || !bytes.HasPrefix(out, []byte("OpenSSL 3")) {
-		t.Skipf("the verdicts are those of OpenSSL 3, and this is %s (%v)", out, err)
+		t.Skipf("not possible here: the verdicts are those of OpenSSL 3, and this is %s (%v)", out, err)
 	}
 	java, _, err := jars.FindJava(t.Context(), 17, 0)
 	if err != nil {

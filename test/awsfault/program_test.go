@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -13,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"crossring/test/built"
 )
 
 // typist types commands of the program, built from this source, against a bench.
@@ -24,12 +25,7 @@ type typist struct {
 
 // program is the binary, built once for all tests.
 var program = sync.OnceValues(func() (string, error) {
-	exe := filepath.Join(lab.dir, "crossring")
-	out, err := exec.Command("go", "build", "-ldflags", "-s -w", "-o", exe, "crossring").CombinedOutput()
-	if err != nil {
-		err = fmt.Errorf("building the program: %w\n%s", err, out)
-	}
-	return exe, err
+	return built.Program(lab.dir)
 })
 
 func newTypist(t *testing.T) typist {

@@ -15,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 
+	"crossring/test/debian"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -27,10 +29,8 @@ var bootUnit string
 // login is the user of the image, as on Debian's own for EC2.
 const login = "admin"
 
-// suite and packages are what the image is made of. The JRE is in it because hosts
-// without a way out of the lab can't fetch one.
-const suite = "bookworm"
-
+// packages are what the image has besides the bare Debian. The JRE is in it because
+// hosts without a way out of the lab can't fetch one.
 var packages = []string{"systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "iproute2", "procps", "e2fsprogs", "curl",
 	"ca-certificates", "nftables", "openjdk-17-jre-headless"}
 
@@ -92,7 +92,7 @@ func (e engine) podman(ctx context.Context, args ...string) (string, error) {
 // imageName has a sum of all that goes into the image, so that another recipe is
 // another image.
 func imageName() string {
-	sum := sha256.Sum256([]byte(strings.Join(append([]string{suite, setup, bootScript, bootUnit}, packages...), "\x00")))
+	sum := sha256.Sum256([]byte(strings.Join(append([]string{debian.Name, setup, bootScript, bootUnit}, packages...), "\x00")))
 	return "localhost/" + prefix + "debian:" + hex.EncodeToString(sum[:6])
 }
 
@@ -116,7 +116,7 @@ func (e engine) image(ctx context.Context, say func(string, ...any)) error {
 	if err := os.Chmod(tree, 0o755); err != nil {
 		return fmt.Errorf("make the image: %w", err)
 	}
-	if err := command(ctx, "debootstrap", "--variant=minbase", "--include="+strings.Join(packages, ","), suite, tree); err != nil {
+	if err := debian.Bootstrap(ctx, tree, packages); err != nil {
 		return &Unavailable{Why: err.Error()}
 	}
 	for path, text := range map[string]string{"usr/local/sbin/lab-boot": bootScript, "etc/systemd/system/lab-boot.service": bootUnit} {
@@ -150,7 +150,7 @@ func (e engine) image(ctx context.Context, say func(string, ...any)) error {
 // try sees that a container of the kind starts here.
 func (e engine) try(ctx context.Context) error {
 	if _, err := e.podman(ctx, "run", "--rm", "--network", "none", "--cap-add", "SYS_ADMIN", imageName(), "true"); err != nil {
-		return &Unavailable{Why: err.Error()}
+		return &Unavailable{Why: err.Error(), Never: true}
 	}
 	return nil
 }

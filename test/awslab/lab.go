@@ -55,14 +55,22 @@ type Config struct {
 	Say func(format string, args ...any)
 }
 
-// Cached says whether the image of the hosts is there already. Without it Start takes
-// minutes more.
-func Cached(ctx context.Context, cache string) bool {
-	if len(missing()) > 0 {
-		return false
+// Prepare makes the image of the hosts, without which Start takes minutes more. The
+// error is *Unavailable where there can't be a lab.
+func Prepare(ctx context.Context, cache string) error {
+	if err := need(ctx); err != nil {
+		return err
 	}
 	e, err := newEngine(filepath.Join(cache, "awslab"))
-	return err == nil && e.hasImage(ctx)
+	if err != nil {
+		return err
+	}
+	quiet := func(string, ...any) {}
+	held, err := lock(ctx, filepath.Join(e.dir, "lock"), quiet)
+	if err != nil {
+		return err
+	}
+	return errors.Join(e.image(ctx, quiet), held.Close())
 }
 
 // Start starts a lab without hosts. The error is *Unavailable where there can't be one.

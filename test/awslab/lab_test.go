@@ -19,6 +19,7 @@ import (
 
 	"crossring/internal/jars"
 	"crossring/test/awsfault"
+	"crossring/test/built"
 )
 
 // world is the lab and the program of all tests. The lab starts when a test needs it;
@@ -47,7 +48,7 @@ func withLab(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	world.dir, world.program = dir, filepath.Join(dir, "crossring")
+	world.dir = dir
 	code := m.Run()
 	if world.lab != nil {
 		if err := world.lab.Close(context.Background()); err != nil {
@@ -64,9 +65,6 @@ func start(ctx context.Context) error {
 		return err
 	}
 	cache = filepath.Join(cache, "crossring")
-	if !long() && !Cached(ctx, cache) {
-		return &Unavailable{Why: "the image of its hosts is not made yet, which takes minutes: make test-long makes it"}
-	}
 	if err := litter(ctx, cache); err != nil {
 		return err
 	}
@@ -79,10 +77,8 @@ func start(ctx context.Context) error {
 	if left, err := world.lab.Left(ctx); err != nil || len(left) > 0 {
 		return fmt.Errorf("a new lab has %v from the one before (%w)", left, err)
 	}
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", world.program, "crossring")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("building the program: %w\n%s", err, out)
+	if world.program, err = built.Program(world.dir); err != nil {
+		return err
 	}
 	world.before, err = awsfault.Count(ctx, world.lab.Emulator(), world.lab.Regions())
 	return err

@@ -16,9 +16,18 @@ import (
 )
 
 // Unavailable says why there can be no lab on this computer.
-type Unavailable struct{ Why string }
+type Unavailable struct {
+	Why   string
+	Never bool // whatever is installed or made
+}
 
-func (e *Unavailable) Error() string { return "no lab on this computer: " + e.Why }
+func (e *Unavailable) Error() string {
+	s := "no lab on this computer: " + e.Why
+	if e.Never {
+		s = "not possible here: " + s
+	}
+	return s
+}
 
 // tools are the commands that the lab uses, and the packages of Debian that have them.
 var tools = map[string]string{
@@ -53,7 +62,7 @@ func missing() (packages []string) {
 // *Unavailable when it can't.
 func need(ctx context.Context) error {
 	if os.Getuid() != 0 {
-		return &Unavailable{Why: "it needs root: network namespaces, loop devices and containers with systemd"}
+		return &Unavailable{Why: "it needs root: network namespaces, loop devices and containers with systemd", Never: true}
 	}
 	if packages := missing(); len(packages) > 0 {
 		if _, err := exec.LookPath("apt-get"); err != nil {
@@ -67,7 +76,7 @@ func need(ctx context.Context) error {
 		}
 	}
 	if err := command(ctx, "losetup", "-f"); err != nil {
-		return &Unavailable{Why: "no loop devices: " + err.Error()}
+		return &Unavailable{Why: "no loop devices: " + err.Error(), Never: true}
 	}
 	return tryNetwork(ctx)
 }
@@ -76,7 +85,7 @@ func need(ctx context.Context) error {
 func tryNetwork(ctx context.Context) error {
 	const try = prefix + "try"
 	if err := command(ctx, "ip", "netns", "add", try); err != nil {
-		return &Unavailable{Why: "no network namespaces: " + err.Error()}
+		return &Unavailable{Why: "no network namespaces: " + err.Error(), Never: true}
 	}
 	const rules = `table ip try {
 chain nat { type nat hook postrouting priority srcnat; ct original ip daddr 192.0.2.1 snat to 192.0.2.2; }
@@ -88,7 +97,7 @@ chain filter { type filter hook postrouting priority srcnat + 50; ct state estab
 		err = command(ctx, "ip", "-n", try, "link", "add", "try", "type", "veth", "peer", "name", "eth0")
 	}
 	if err != nil {
-		err = &Unavailable{Why: err.Error()}
+		err = &Unavailable{Why: err.Error(), Never: true}
 	}
 	return errors.Join(err, command(ctx, "ip", "netns", "del", try))
 }

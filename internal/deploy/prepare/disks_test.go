@@ -15,7 +15,7 @@ import (
 func loop(t *testing.T) string {
 	t.Helper()
 	if os.Getuid() != 0 {
-		t.Skip("loop devices need root")
+		t.Skip("not possible here: loop devices need root")
 	}
 	file := filepath.Join(t.TempDir(), "disk")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -26,7 +26,7 @@ func loop(t *testing.T) string {
 	}
 	out, err := exec.Command("losetup", "-f", "--show", file).CombinedOutput()
 	if err != nil {
-		t.Skipf("no loop device to be had: %v: %s", err, out)
+		t.Skipf("not possible here: no loop device to be had: %v: %s", err, out)
 	}
 	dev := strings.TrimSpace(string(out))
 	t.Cleanup(func() {

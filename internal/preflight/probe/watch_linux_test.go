@@ -14,7 +14,7 @@ import (
 func TestWatch(t *testing.T) {
 	w, err := watch([]int{1})
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
-		t.Skipf("watching packets needs root's rights: %v", err)
+		t.Skipf("not possible here: watching packets needs root's rights: %v", err)
 	}
 	if err != nil {
 		t.Fatal(err)
