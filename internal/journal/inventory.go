@@ -100,7 +100,7 @@ func checksum(data []byte) (string, error) {
 // WriteInventory writes an inventory, and its directory where that is missing, so
 // that after a crash there is all of it or what was there before.
 func WriteInventory(path string, inv topology.Inventory) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := PrivateDir(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("write inventory: %w", err)
 	}
 	inv.Schema = topology.Schema
@@ -116,6 +116,19 @@ func WriteInventory(path string, inv topology.Inventory) error {
 		return err
 	}
 	return ReplaceJSON(path, doc, 0o644)
+}
+
+// PrivateDir makes the directory of a cluster, which nobody but its owner may look into,
+// whatever the umask is; and closes one that is there.
+func PrivateDir(dir string) error {
+	const ownerOnly = 0o700
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, ownerOnly); !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return os.Chmod(dir, ownerOnly)
 }
 
 // UpdateInventory is WriteInventory over one that is there. The file keeps its age, which

@@ -26,6 +26,9 @@ const lockWait = 30 * time.Minute
 
 func (w World) lockWithin(ctx context.Context, name string, most time.Duration) (unlock func(), err error) {
 	const every = 100 * time.Millisecond
+	if err := w.notAnothers(name); err != nil {
+		return nil, err
+	}
 	dir := filepath.Join(w.StateDir, "locks")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, Usage("making the state directory", err, "choose another place with --state DIR")

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"crossring/internal/spec"
 	"crossring/internal/topology"
+	"crossring/provision/local"
 )
 
 // ForeignStateError says that a cluster's directory was made as another one's: it was
@@ -36,6 +38,20 @@ func (e *ForeignStateError) Hint() string {
 	}
 	// clusters/NAME is below the state directory.
 	return "crossring --state " + filepath.Dir(filepath.Dir(e.Made)) + " status " + e.Of
+}
+
+// notAnothers refuses to change a cluster that another user made. Root could, and would
+// find none of its processes: those of others are never ours.
+func (w World) notAnothers(name string) error {
+	dir := w.provider("").Dir(name)
+	info, err := os.Stat(dir)
+	if err != nil {
+		return nil // there is none, or whoever reads it says why that can't be done
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) != os.Geteuid() {
+		return &local.DeniedError{Cluster: name, Err: fmt.Errorf("%s belongs to the user of number %d", dir, st.Uid)}
+	}
+	return nil
 }
 
 // checkOwn refuses the directory of a cluster that was made as another's or, while that

@@ -14,6 +14,7 @@ import (
 	"crossring/internal/journal"
 	"crossring/internal/spec"
 	"crossring/internal/topology"
+	"crossring/provision/local"
 )
 
 func TestOwnState(t *testing.T) {
@@ -135,5 +136,50 @@ func TestUnpackFiles(t *testing.T) {
 	}
 	if err := unpackFiles(bytes.NewReader(archive.Bytes()[:40]), dir, nil); err == nil {
 		t.Error("half an archive is no error")
+	}
+}
+
+// What another user made is changed by nobody else, root included, and its password is
+// made once, for its owner alone.
+func TestAnothersCluster(t *testing.T) {
+	w := World{StateDir: t.TempDir(), Say: t.Logf}
+	dir := w.provider("").Dir("theirs")
+	if err := journal.PrivateDir(dir); err != nil {
+		t.Fatal(err)
+	}
+	c := cluster{dir: dir}
+	if known, err := c.knownAgentPassword(); known != "" || err != nil {
+		t.Errorf("before there is one: %q, %v", known, err)
+	}
+	// What was left of an earlier try is no place for it.
+	if err := os.WriteFile(filepath.Join(dir, agentFile+".new"), nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	made, err := c.agentPassword()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := c.agentPassword()
+	known, knownErr := c.knownAgentPassword()
+	if len(made) < 24 || again != made || known != made || err != nil || knownErr != nil {
+		t.Errorf("%q, %q, %q, %v, %v", made, again, known, err, knownErr)
+	}
+	if info, err := os.Stat(filepath.Join(dir, agentFile)); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+	unlock, err := w.lock(t.Context(), "theirs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock()
+	if os.Geteuid() != 0 {
+		t.Skip("giving a directory away needs root's rights")
+	}
+	if err := os.Chown(dir, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	var denied *local.DeniedError
+	if _, err := w.lock(t.Context(), "theirs"); !errors.As(err, &denied) || exitCode(err) != ExitUsage {
+		t.Errorf("%v", err)
 	}
 }

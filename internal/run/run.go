@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -95,6 +96,9 @@ func (w World) open(name string) (cluster, error) {
 	if errors.Is(err, os.ErrNotExist) {
 		known, listErr := w.names()
 		return c, errors.Join(&NoClusterError{Name: name, Known: known}, listErr)
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return c, &local.DeniedError{Cluster: name, Err: err}
 	}
 	if err != nil {
 		return c, err

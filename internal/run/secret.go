@@ -45,3 +45,13 @@ func keptPassword(file, what string) (string, error) {
 	}
 	return password, os.Rename(file+".new", file)
 }
+
+// closeDir keeps others out of a cluster's directory that an older crossring made for all
+// to look into. One that is not there is made so.
+func closeDir(dir string) error {
+	err := os.Chmod(dir, 0o700)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}

@@ -233,6 +233,9 @@ func (w World) make(ctx context.Context, c cluster, p topology.Plan, sw software
 	if err != nil {
 		return topology.Inventory{}, err
 	}
+	if err := closeDir(c.dir); err != nil {
+		return topology.Inventory{}, err
+	}
 	inv, err := maker.Make(ctx, p)
 	if p.Provider != "hosts" && p.Provider != "ec2" {
 		return inv, err

@@ -160,7 +160,7 @@ func (h Host) proc() (procs.Proc, error) {
 	}
 	want := h.logArg()
 	for _, a := range proc.Args {
-		if a == want {
+		if a == want && proc.Ours {
 			return proc, nil
 		}
 	}

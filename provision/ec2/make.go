@@ -78,7 +78,7 @@ func (p Provider) begin(plan topology.Plan) (st state, fresh bool, err error) {
 	st = state{Schema: topology.Schema, Plan: plan, Run: hex.EncodeToString(id), Owner: cmp.Or(plan.EC2.Owner, p.Owner), Made: now,
 		Expires: now.Add(time.Duration(plan.EC2.TTLSeconds * float64(time.Second))), Images: map[string]image{}}
 	dir := p.Dir(plan.Name)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := journal.PrivateDir(dir); err != nil {
 		return st, true, fmt.Errorf("make the cluster's directory: %w", err)
 	}
 	return st, true, journal.ReplaceJSON(filepath.Join(dir, stateFile), st, 0o644)

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
+	"crossring/internal/journal"
 	"crossring/internal/topology"
 )
 
@@ -23,7 +24,7 @@ func (p Provider) Unmake(ctx context.Context, inv topology.Inventory) (err error
 	st, err := p.readState(inv.Plan.Name)
 	if errors.Is(err, fs.ErrNotExist) && inv.EC2 != nil {
 		st = state{Plan: inv.Plan, Run: inv.EC2.Run}
-		err = os.MkdirAll(p.Dir(inv.Plan.Name), 0o755)
+		err = journal.PrivateDir(p.Dir(inv.Plan.Name))
 	}
 	if err != nil {
 		return err

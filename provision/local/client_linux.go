@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -23,7 +24,7 @@ type client struct {
 func (c client) call(ctx context.Context, path string, req, resp any) error {
 	root, err := os.Open(c.dir)
 	if err != nil {
-		return &KeeperGoneError{Cluster: c.cluster, Err: err}
+		return c.notReached(err)
 	}
 	defer root.Close()
 	hc := http.Client{Transport: &http.Transport{
@@ -48,7 +49,7 @@ func (c client) call(ctx context.Context, path string, req, resp any) error {
 		if ctx.Err() != nil {
 			return fmt.Errorf("waiting for the keeper of %s: %w", c.cluster, ctx.Err())
 		}
-		return &KeeperGoneError{Cluster: c.cluster, Err: errors.Unwrap(err)}
+		return c.notReached(errors.Unwrap(err))
 	}
 	defer got.Body.Close()
 	if got.StatusCode != http.StatusOK {
@@ -65,6 +66,14 @@ func (c client) call(ctx context.Context, path string, req, resp any) error {
 		return fmt.Errorf("read the keeper's answer: %w", err)
 	}
 	return nil
+}
+
+// notReached is why the keeper can't be asked: it is gone, or it is not ours.
+func (c client) notReached(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return &DeniedError{Cluster: c.cluster, Err: err}
+	}
+	return &KeeperGoneError{Cluster: c.cluster, Err: err}
 }
 
 // status asks what the keeper knows. It only looks into its memory, so one that

@@ -107,7 +107,7 @@ func newKeeper(dir, id string, log *slog.Logger) (_ *keeper, err error) {
 	if k.inv.Local == nil || k.inv.Local.ID != id {
 		return nil, fmt.Errorf("inventory of %s is of another cluster than %s", dir, id)
 	}
-	k.lock, err = os.OpenFile(filepath.Join(dir, lockFile), os.O_CREATE|os.O_RDWR, 0o644)
+	k.lock, err = os.OpenFile(filepath.Join(dir, lockFile), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open the keeper's lock: %w", err)
 	}
@@ -129,11 +129,16 @@ func newKeeper(dir, id string, log *slog.Logger) (_ *keeper, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("open cluster directory: %w", err)
 	}
+	// The keeper starts what it is told to. An older crossring made the directory for all to
+	// look into.
+	if err := k.root.Chmod(0o700); err != nil {
+		return nil, fmt.Errorf("close the cluster's directory: %w", err)
+	}
 	path := socketPath(k.root)
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("remove the last keeper's socket: %w", err)
 	}
-	k.listener, err = net.Listen("unix", path)
+	k.listener, err = listenOwn(path, log)
 	if err != nil {
 		return nil, fmt.Errorf("listen for commands: %w", err)
 	}

@@ -26,6 +26,13 @@ func TestMain(m *testing.M) {
 	switch {
 	case len(os.Args) > 1 && os.Args[1] == KeeperCommand:
 		os.Exit(Keeper(os.Args[2:]))
+	case len(os.Args) > 2 && os.Args[1] == strangerArg:
+		fmt.Println(stranger(os.Args[2]))
+		os.Exit(0)
+	case len(os.Args) > 2 && os.Args[1] == "status":
+		_, err := client{"x", os.Args[2]}.status(context.Background())
+		fmt.Println(err)
+		os.Exit(0)
 	case len(os.Args) > 3 && strings.HasPrefix(os.Args[1], idArg("")):
 		if os.Args[3] == "fail" {
 			fmt.Println("what it had to say")

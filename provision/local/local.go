@@ -155,6 +155,28 @@ func (e *LeftError) Error() string {
 // ExitCode is that of something left behind.
 func (e *LeftError) ExitCode() int { return fail.ExitLeftover }
 
+// DeniedError says that a cluster is another user's: its keeper lives, or not, and may
+// not be asked.
+type DeniedError struct {
+	Cluster string
+	Err     error
+}
+
+func (e *DeniedError) Error() string {
+	return fmt.Sprintf("cluster %s is another user's: %v", e.Cluster, e.Err)
+}
+
+func (e *DeniedError) Unwrap() error { return e.Err }
+
+// Permanent says that asking again does not help.
+func (e *DeniedError) Permanent() bool { return true }
+
+// ExitCode is that of a wrong command line: it names somebody else's state directory.
+func (e *DeniedError) ExitCode() int { return 2 }
+
+// Hint names the way out.
+func (e *DeniedError) Hint() string { return "choose another place with --state DIR" }
+
 // KeeperGoneError says that the keeper of a cluster does not answer: its nodes
 // may run on, but nothing connects the regions.
 type KeeperGoneError struct {

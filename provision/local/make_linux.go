@@ -60,7 +60,7 @@ func (p Provider) Make(ctx context.Context, plan topology.Plan) (topology.Invent
 const spacePerNode = 256 << 20
 
 func makeDirs(dir string, inv topology.Inventory) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := journal.PrivateDir(dir); err != nil {
 		return fmt.Errorf("make cluster directory: %w", err)
 	}
 	if err := checkSpace(dir, len(inv.Nodes)); err != nil {
@@ -137,7 +137,7 @@ func (p Provider) ensureKeeper(ctx context.Context, inv topology.Inventory, slot
 
 // keeperLockFree says whether no keeper lives. The lock tells, not a pid file.
 func keeperLockFree(dir string) (bool, error) {
-	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_CREATE|os.O_RDWR, 0o644)
+	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return false, fmt.Errorf("open the keeper's lock: %w", err)
 	}
@@ -154,7 +154,7 @@ func keeperLockFree(dir string) (bool, error) {
 
 func startKeeper(ctx context.Context, exe string, inv topology.Inventory, slot *net.UnixListener) error {
 	dir := inv.Local.Dir
-	log, err := os.OpenFile(filepath.Join(dir, keeperLog), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	log, err := os.OpenFile(filepath.Join(dir, keeperLog), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return fmt.Errorf("open the keeper's log: %w", err)
 	}

@@ -122,7 +122,7 @@ func (t *nodeTable) start(ctx context.Context, req startRequest) error {
 	if r := t.nodes[req.Node]; r != nil && r.Running {
 		return nil
 	}
-	out, err := os.OpenFile(req.Output, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	out, err := os.OpenFile(req.Output, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return fmt.Errorf("start %s: %w", req.Node, err)
 	}

@@ -20,6 +20,8 @@ type Proc struct {
 	// process for good.
 	Start uint64
 	Args  []string
+	// Ours says that it runs as whoever asks, and not with rights that it was lent.
+	Ours bool
 }
 
 // Flag returns what follows prefix in the first argument that begins with it.

@@ -25,7 +25,28 @@ func Read(pid int) (Proc, error) {
 		return Proc{}, fmt.Errorf("process %d: %w", pid, os.ErrNotExist)
 	}
 	args := strings.Split(strings.TrimRight(string(cmdline), "\x00"), "\x00")
-	return Proc{PID: pid, Start: start, Args: args}, nil
+	ours, err := isOurs(pid)
+	if err != nil {
+		return Proc{}, err
+	}
+	return Proc{PID: pid, Start: start, Args: args, Ours: ours}, nil
+}
+
+// isOurs says whether a process has our user, as the one who started it and as the one
+// whose rights it has: a program that lends root's rights is started by anybody, with any
+// arguments. The owner of its directory in /proc does not tell: it may be root for other reasons.
+func isOurs(pid int) (bool, error) {
+	status, err := os.ReadFile(procFile(pid, "status"))
+	if err != nil {
+		return false, fmt.Errorf("process %d: %w", pid, os.ErrNotExist)
+	}
+	for line := range strings.Lines(string(status)) {
+		if uids, ok := strings.CutPrefix(line, "Uid:"); ok {
+			f, me := strings.Fields(uids), strconv.Itoa(os.Geteuid())
+			return len(f) > 1 && f[0] == me && f[1] == me, nil
+		}
+	}
+	return false, fmt.Errorf("process %d: no user in its status", pid)
 }
 
 func procFile(pid int, name string) string {
@@ -78,7 +99,8 @@ func Ending(p Proc) bool {
 	return false
 }
 
-// Find lists the running processes that have arg among their arguments.
+// Find lists our running processes that have arg among their arguments. Whatever
+// arguments a process of somebody else's has, it is not meant.
 func Find(arg string) ([]Proc, error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -95,7 +117,7 @@ func Find(arg string) ([]Proc, error) {
 			continue // gone while we looked
 		}
 		for _, a := range p.Args {
-			if a == arg {
+			if a == arg && p.Ours {
 				found = append(found, p)
 				break
 			}
@@ -111,7 +133,7 @@ type Handle struct {
 }
 
 // Open takes hold of p. If the pid has meanwhile gone to another process, or
-// the process has ended, the error is os.ErrNotExist.
+// the process has ended or is another user's, the error is os.ErrNotExist.
 func Open(p Proc) (*Handle, error) {
 	fd, err := unix.PidfdOpen(p.PID, 0)
 	if err != nil {
@@ -121,7 +143,7 @@ func Open(p Proc) (*Handle, error) {
 		return nil, fmt.Errorf("open process %d: %w", p.PID, err)
 	}
 	now, err := Read(p.PID)
-	if err != nil || now.Start != p.Start {
+	if err != nil || now.Start != p.Start || !now.Ours {
 		unix.Close(fd)
 		return nil, fmt.Errorf("process %d: %w", p.PID, os.ErrNotExist)
 	}

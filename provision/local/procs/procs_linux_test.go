@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -208,5 +209,53 @@ func TestStopIsGivenUp(t *testing.T) {
 	}
 	if _, err := Read(p.PID); err != nil {
 		t.Errorf("nobody waited for it, so it lives: %v", err)
+	}
+}
+
+// A process of somebody else's is never meant, with whatever arguments: not found, and not
+// told to end. Nor is one that was lent our rights.
+func TestFindOfAnotherUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("starting a process of another user needs root's rights")
+	}
+	token := "--id=" + filepath.Base(t.TempDir()) + "of-another-user"
+	for name, uid := range map[string]uint32{"ours": 0, "theirs": 65534} {
+		cmd := exec.Command("/bin/sh", "-c", waiting, "child", token)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
+		stdin, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "ready\n" {
+			t.Fatalf("the child said %q: %v", line, err)
+		}
+		found, err := Find(token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := Read(cmd.Process.Pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := name == "ours"; (len(found) == 1) != want || p.Ours != want {
+			t.Errorf("%s: found %v, ours %v", name, found, p.Ours)
+		}
+		if name == "theirs" {
+			if killed, err := Stop(t.Context(), p, 0); killed || err != nil {
+				t.Errorf("stopping it: %v, %v", killed, err)
+			}
+			if _, err := Read(p.PID); err != nil {
+				t.Errorf("it did not live on: %v", err)
+			}
+		}
+		stdin.Close()
+		_ = cmd.Wait() // it ends with its input
 	}
 }
