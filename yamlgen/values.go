@@ -103,7 +103,7 @@ func newValues(inv topology.Inventory, node topology.Node, env Env, rel release.
 		// The keys stand even where the listener is off.
 		SSLStoragePort: or(node.Ports.SSLStorage, 7001), RPCPort: or(node.Ports.Thrift, 9160),
 		StartRPC: node.Ports.Thrift != 0,
-		Local:    onOneComputer(p),
+		Local:    p.OneComputer(),
 
 		Ec2Snitch:  strings.HasPrefix(p.Snitch[strings.LastIndexByte(p.Snitch, '.')+1:], "Ec2"),
 		Datacenter: node.Datacenter, Rack: node.Rack,
@@ -118,7 +118,7 @@ func newValues(inv topology.Inventory, node topology.Node, env Env, rel release.
 		ReleaseJVM: rel.JVM, EnvJVM: env.JVM,
 		Exports: toUnnamed(rel.Exports), Opens: toUnnamed(rel.Opens),
 		JolokiaHost: "127.0.0.1", RMIHost: node.RMIHost(), JMXPort: node.Ports.JMX, JMXByJVM: rel.JMXByJVM, MetadataPort: node.Ports.Metadata,
-		CDSArchive: env.CDSArchive, ProcID: env.ProcID, Fresh: env.Fresh, RingDelayMS: ringDelay(onOneComputer(p), rel, node), Quarantine: Quarantine, RowOverhead: rel.RowOverhead,
+		CDSArchive: env.CDSArchive, ProcID: env.ProcID, Fresh: env.Fresh, RingDelayMS: ringDelay(p.OneComputer(), rel, node), Quarantine: Quarantine, RowOverhead: rel.RowOverhead,
 		Java: env.Java, User: env.User, ArgFile: "@" + path.Join(l.Conf, JVMOptions), Main: rel.Main,
 	}
 	if p.TLS != nil {
@@ -154,9 +154,6 @@ func newValues(inv topology.Inventory, node topology.Node, env Env, rel release.
 	v.Java, v.User = or(v.Java, "/usr/bin/java"), or(v.User, "cassandra")
 	return v, nil
 }
-
-// onOneComputer says whether all nodes and the load share a computer.
-func onOneComputer(p topology.Plan) bool { return p.Provider != "ec2" && p.Provider != "hosts" }
 
 // check collects everything that would make a file that Cassandra refuses, or
 // worse, takes with a default of its own.

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"crossring/internal/places"
 	"crossring/internal/run"
 	"crossring/provision/local"
 
@@ -36,7 +37,7 @@ type env struct {
 	stateGiven bool
 	answered   bool // the answer has been written
 
-	connections run.Connections
+	connections places.Connections
 }
 
 // state is the directory that clusters are kept under: absolute; it need not

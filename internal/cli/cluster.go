@@ -132,10 +132,7 @@ func writeUp(out io.Writer, res run.UpResult) error {
 	for _, dc := range res.Inventory.Plan.Datacenters() {
 		var points []string
 		for _, n := range res.Inventory.InDatacenter(dc) {
-			address := n.PrivateAddress
-			if res.Inventory.EC2 != nil {
-				address = n.PublicAddress // what the operator's networks may reach
-			}
+			address := res.Inventory.Contact(n)
 			points = append(points, address)
 			fmt.Fprintf(out, "%s\n    %s %s %d\n    crossring cql %s:%d\n", n.Name, cqlsh, address, n.Ports.Native, name, n.Index)
 		}

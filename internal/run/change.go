@@ -74,7 +74,7 @@ func (w World) Planned(ctx context.Context, s spec.Spec, choice NodeChoice) (top
 	if err != nil {
 		return p, err
 	}
-	if w.places(c) == nil && choice.none() {
+	if c.place.Grower == nil && choice.none() {
 		return p, nil
 	}
 	change, err := w.wanted(c, &s, choice)
@@ -161,7 +161,7 @@ func (w World) wanted(c cluster, want *spec.Spec, choice NodeChoice) (*wantedCha
 	if err != nil {
 		return nil, err
 	}
-	if provider := c.inv.Plan.Provider; w.places(c) == nil {
+	if provider := c.inv.Plan.Provider; c.place.Grower == nil {
 		if !choice.none() {
 			return nil, Usage("", fmt.Errorf("nodes of a running cluster come and go on providers local, hosts and ec2, so far not on %s", provider), "")
 		}

@@ -49,7 +49,7 @@ func (w World) endpoint(c cluster, nodes []topology.Node) (cql.Endpoint, error) 
 	if err != nil {
 		return cql.Endpoint{}, err
 	}
-	e := cql.Endpoint{Release: c.rel, Broadcast: map[string]string{}, Dial: w.dialer(c), TLS: secure}
+	e := cql.Endpoint{Release: c.rel, Broadcast: map[string]string{}, Dial: c.dialer(), TLS: secure}
 	if secure != nil {
 		e.Fresh = (&liveTLS{c: c}).fresh
 	}

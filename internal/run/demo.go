@@ -26,7 +26,7 @@ func (w World) Demo(ctx context.Context, req DemoRequest) (report.Document, erro
 	if err != nil {
 		return report.Document{}, err
 	}
-	if err := fits(p); err != nil {
+	if _, err := w.placeOf(p); err != nil {
 		return report.Document{}, err
 	}
 	settings := p.Stress

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"crossring/internal/places"
+	"crossring/internal/release"
 	"crossring/internal/topology"
 )
 
@@ -61,14 +63,11 @@ func (w World) remove(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if inv.Local != nil {
-		return p.Unmake(ctx, inv)
-	}
-	maker, err := w.maker(inv.Plan, software{})
+	place, err := places.For(inv.Plan.Provider, w.deps())
 	if err != nil {
 		return err
 	}
-	return maker.Unmake(ctx, inv)
+	return place.Maker(release.Release{}, places.Software{}).Unmake(ctx, inv)
 }
 
 // checkName refuses what can't be a cluster's name, and so no directory of one.

@@ -7,14 +7,11 @@ import (
 	"slices"
 	"time"
 
+	"crossring/internal/places"
 	"crossring/internal/spec"
 	"crossring/internal/topology"
 	"crossring/provision/ec2"
 )
-
-func (w World) ec2() ec2.Provider {
-	return ec2.Provider{StateDir: w.StateDir, Log: w.Log, Say: w.Say, Now: w.Now, Owner: w.Owner}
-}
 
 // DryRun asks EC2 whether it would make what the spec comes to; of a cluster that runs,
 // whether it has room for what is to come. It changes nothing.
@@ -23,10 +20,15 @@ func (w World) DryRun(ctx context.Context, s spec.Spec) (topology.Plan, error) {
 	switch {
 	case err != nil:
 		return p, err
-	case p.Provider != "ec2":
-		return p, Usage("", fmt.Errorf("a dry run asks EC2; the spec's provider is %s", p.Provider), "crossring plan -f FILE")
 	}
-	if c, err := w.open(s.Name); err == nil && c.inv.EC2 != nil {
+	place, err := places.For(p.Provider, w.deps())
+	if err != nil {
+		return p, err
+	}
+	if place.Cloud == nil {
+		return p, place.NotHere(p.Name, "account to ask, and so no dry run", "crossring plan -f FILE")
+	}
+	if c, err := w.open(s.Name); err == nil && c.place.Cloud != nil {
 		same := w.withSavedOperators(s)
 		if change, err := w.wanted(c, &same, NodeChoice{}); err == nil && change != nil {
 			unlock, err := w.lock(ctx, s.Name) // its journal is read
@@ -35,11 +37,11 @@ func (w World) DryRun(ctx context.Context, s spec.Spec) (topology.Plan, error) {
 			}
 			defer unlock()
 			return change.Plan, w.stage("ask EC2 whether it has room for the change", func() error {
-				return w.places(c).CheckResize(ctx, c.inv, change.Plan)
+				return c.place.Grower.CheckResize(ctx, c.inv, change.Plan)
 			})
 		}
 	}
-	return p, w.stage("ask EC2 whether it would make this", func() error { return w.ec2().DryRun(ctx, p) })
+	return p, w.stage("ask EC2 whether it would make this", func() error { return place.Cloud.DryRun(ctx, p) })
 }
 
 // Extended says until when a cluster may live now.
@@ -67,11 +69,11 @@ func (w World) Extend(ctx context.Context, name string, ttl time.Duration) (Exte
 	if err != nil {
 		return res, err
 	}
-	if c.inv.EC2 == nil {
-		return res, Usage("", fmt.Errorf("cluster %q is of provider %s and has no time to live", name, c.inv.Plan.Provider), "crossring ls")
+	if c.place.Cloud == nil {
+		return res, c.place.NotHere(name, "time to live", "crossring ls")
 	}
 	res.ExpiresAt = w.Now().Add(ttl).UTC().Truncate(time.Second)
-	return res, w.stage("extend "+name, func() error { return w.ec2().Extend(ctx, c.inv, res.ExpiresAt) })
+	return res, w.stage("extend "+name, func() error { return c.place.Cloud.Extend(ctx, c.inv, res.ExpiresAt) })
 }
 
 // Collected says which clusters were removed because their time to live is over; or,
@@ -86,7 +88,7 @@ type Collected struct {
 // named. A dry run only lists it. One that can't be removed does not keep the others.
 func (w World) Collect(ctx context.Context, dryRun bool, regions ...string) (Collected, error) {
 	res := Collected{Schema: topology.Schema, Removed: !dryRun, Clusters: []ec2.Listed{}}
-	all, err := w.ec2().List(ctx, regions...)
+	all, err := places.EC2(w.deps()).List(ctx, regions...)
 	errs := []error{err}
 	for _, l := range all {
 		if !l.Expired(w.Now()) {
@@ -113,7 +115,7 @@ func (w World) collect(ctx context.Context, l ec2.Listed) error {
 		return err
 	}
 	defer unlock()
-	return w.ec2().Remove(ctx, l)
+	return places.EC2(w.deps()).Remove(ctx, l)
 }
 
 // listedEC2 adds to an entry what is known of a cluster on EC2 here: its age, until
@@ -122,7 +124,7 @@ func (w World) listedEC2(c cluster, entry Listed) Listed {
 	if c.inv.EC2 == nil {
 		return entry
 	}
-	if made, err := w.ec2().Made(c.inv.Plan.Name); err == nil {
+	if made, err := places.EC2(w.deps()).Made(c.inv.Plan.Name); err == nil {
 		entry.AgeSeconds = w.Now().Sub(made).Seconds()
 	}
 	expires := c.inv.EC2.ExpiresAt.UTC().Format(time.RFC3339)
@@ -140,7 +142,7 @@ func (w World) ListEC2(ctx context.Context, regions ...string) (Listing, error) 
 	if err != nil {
 		return l, err
 	}
-	all, err := w.ec2().List(ctx, regions...)
+	all, err := places.EC2(w.deps()).List(ctx, regions...)
 	for _, tagged := range all {
 		known := func(e Listed) bool {
 			c, openErr := w.open(e.Name)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"crossring/internal/places"
 	"crossring/internal/topology"
 	"crossring/provision/ec2"
 )
@@ -21,7 +22,7 @@ func (w World) DownElsewhere(ctx context.Context, name string, confirm func(ques
 	}
 	var found []ec2.Listed
 	err := w.stage("look for "+name+" by its tags", func() error {
-		all, err := w.ec2().List(ctx, regions...)
+		all, err := places.EC2(w.deps()).List(ctx, regions...)
 		for _, l := range all {
 			if l.Name == name {
 				found = append(found, l)

@@ -29,10 +29,10 @@ func (w World) Fault(ctx context.Context, name string, f local.Fault) (Network, 
 	if err != nil {
 		return net, err
 	}
-	if !c.kept() {
-		return net, Usage("", fmt.Errorf("cluster %s is of provider %s: its network is not crossring's to break", name, c.inv.Plan.Provider), "")
+	p := c.place.Network
+	if p == nil {
+		return net, c.place.NotHere(name, "network of crossring's own to break", "")
 	}
-	p := w.provider("")
 	if f.Kind != "" {
 		if err := checkRegions(c, f); err != nil {
 			return net, err

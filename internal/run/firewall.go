@@ -36,12 +36,12 @@ const (
 // that stay silent from one node to another. Without rights to read the groups it says
 // so, and tries the ports alone.
 func (w World) blocked(ctx context.Context, c cluster, well bool) []ringcheck.Mismatch {
-	if c.inv.EC2 == nil {
+	if c.place.Cloud == nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, firewallWait, fmt.Errorf("looking at the firewall took more than %s", firewallWait))
 	defer cancel()
-	lacks, err := w.ec2().Lacking(ctx, c.inv)
+	lacks, err := c.place.Cloud.Lacking(ctx, c.inv)
 	if err != nil {
 		w.Say("the security groups could not be compared with the plan: %v", err)
 	}
@@ -137,7 +137,7 @@ func (w World) silent(ctx context.Context, c cluster, ways []way) []way {
 
 // isSilent connects to a node as another one does.
 func (w World) isSilent(ctx context.Context, c cluster, v way) bool {
-	m, err := w.client(c.inv, v.from)
+	m, err := c.machine(v.from)
 	if err != nil {
 		return false
 	}
@@ -192,7 +192,7 @@ func repairs(name string) string { return "crossring up " + name }
 // awaitReachable is awaitRing, and looks at the firewall of a cluster on EC2 when nodes
 // do not find each other: at once aloud, and in the error at the end.
 func (w World) awaitReachable(ctx context.Context, c cluster, targets []deploy.Target, timeout time.Duration) (ringcheck.Ring, error) {
-	if c.inv.EC2 == nil {
+	if c.place.Cloud == nil {
 		return w.awaitRing(ctx, c, targets, timeout)
 	}
 	watch, stop := context.WithCancel(ctx)

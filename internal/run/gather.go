@@ -138,7 +138,7 @@ func (w World) gatherNode(ctx context.Context, c cluster, n topology.Node, dir s
 			errs = append(errs, copyFiles(p.from, to, p.file))
 			continue
 		}
-		m, err := w.client(c.inv, n)
+		m, err := c.machine(n)
 		if err == nil {
 			var archive string
 			if archive, err = prepare.Archive(ctx, m, p.from); err == nil {
@@ -150,7 +150,7 @@ func (w World) gatherNode(ctx context.Context, c cluster, n topology.Node, dir s
 		}
 	}
 	if c.remote() {
-		m, err := w.client(c.inv, n)
+		m, err := c.machine(n)
 		if err == nil {
 			var facts string
 			if facts, err = prepare.Describe(ctx, m, n); err == nil {

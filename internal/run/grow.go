@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"crossring/internal/deploy"
+	"crossring/internal/places"
 	"crossring/internal/topology"
 	"crossring/ringcheck"
 )
@@ -19,9 +20,8 @@ import (
 type grow struct {
 	World
 	cluster
-	places  places
 	saved   savedChange
-	sw      software
+	sw      places.Software
 	timeout time.Duration // of a step, apart from what it moves
 }
 
@@ -34,21 +34,17 @@ func (w World) applyChange(ctx context.Context, c cluster, change wantedChange, 
 	}
 	// On machines a step makes one ready, too, and on EC2 has it made.
 	const least, leastRemote = 10 * time.Minute, 25 * time.Minute
-	g := &grow{World: w, cluster: c, places: w.places(c), saved: change.savedChange, timeout: max(req.Timeout, least)}
-	prepare, what := w.prepare, "Java and the jars of Cassandra "
+	g := &grow{World: w, cluster: c, saved: change.savedChange, timeout: max(req.Timeout, least)}
 	if c.remote() {
 		g.timeout = max(req.Timeout, leastRemote)
-		prepare, what = w.prepareJars, "the jars of Cassandra "
 	}
-	if err := g.stage(what+c.rel.Version, func() (err error) {
-		g.sw, err = prepare(ctx, c.rel)
-		return err
-	}); err != nil {
+	var err error
+	if g.sw, err = w.software(ctx, c); err != nil {
 		return res, err
 	}
-	if c.kept() {
+	if c.place.Network != nil {
 		if err := g.stage("addresses, network and keeper", func() error {
-			_, err := w.provider(g.sw.java).Make(ctx, c.inv.Plan)
+			_, err := c.place.Maker(c.rel, g.sw).Make(ctx, c.inv.Plan)
 			return err
 		}); err != nil {
 			return res, err
@@ -59,7 +55,7 @@ func (w World) applyChange(ctx context.Context, c cluster, change wantedChange, 
 			return res, err
 		}
 	}
-	err := g.steps(ctx)
+	err = g.steps(ctx)
 	res.Inventory = g.inv
 	if err != nil {
 		return res, &changeError{name: g.inv.Plan.Name, err: err}
@@ -185,7 +181,7 @@ func megabytes(n int64) string { return strconv.FormatFloat(float64(n)/1e6, 'f',
 
 // keepDefaults makes a change in which no node has a part.
 func (w World) keepDefaults(c cluster, change wantedChange) (cluster, error) {
-	g := &grow{World: w, cluster: c, places: w.places(c), saved: change.savedChange}
+	g := &grow{World: w, cluster: c, saved: change.savedChange}
 	err := g.end()
 	return g.cluster, err
 }
@@ -194,7 +190,7 @@ func (w World) keepDefaults(c cluster, change wantedChange) (cluster, error) {
 func (g *grow) end() error {
 	inv := g.inv
 	inv.Plan.Stress = g.saved.Plan.Stress
-	if err := g.places.SaveInventory(inv); err != nil {
+	if err := g.place.Record.SaveInventory(inv); err != nil {
 		return err
 	}
 	g.inv = inv

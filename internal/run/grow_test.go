@@ -61,7 +61,8 @@ func standing(t *testing.T, provider string) (cluster, spec.Spec) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := cluster{dir: t.TempDir(), inv: topology.Inventory{Plan: p, Nodes: p.Nodes}}
+	c := at(t, p.Provider, topology.Inventory{Plan: p, Nodes: p.Nodes})
+	c.dir = t.TempDir()
 	if err := writeSpec(c.dir, s); err != nil {
 		t.Fatal(err)
 	}

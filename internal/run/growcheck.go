@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"crossring/internal/cql"
+	"crossring/internal/state"
 	"crossring/internal/topology"
 	"crossring/ringcheck"
 )
@@ -21,7 +22,7 @@ import (
 // nobody could tell from what is going wrong.
 func (g *grow) begin(ctx context.Context, choice NodeChoice) error {
 	name := g.inv.Plan.Name
-	ready, err := isMarked(g.dir, readyMark)
+	ready, err := state.Marked(g.dir, state.Ready)
 	if err != nil {
 		return err
 	}
@@ -49,7 +50,7 @@ func (g *grow) begin(ctx context.Context, choice NodeChoice) error {
 		}
 		dead = append(dead, n)
 	}
-	if err := g.places.CheckResize(ctx, g.inv, g.saved.Plan, dead...); err != nil {
+	if err := g.place.Grower.CheckResize(ctx, g.inv, g.saved.Plan, dead...); err != nil {
 		return err
 	}
 	// A journal that is there is of a change that has ended.
@@ -67,7 +68,7 @@ func (g *grow) look(ctx context.Context, replaced []string) (ringcheck.Ring, err
 	var alive []error
 	stopped := false
 	for _, n := range g.inv.Nodes {
-		p, err := g.host(g.cluster, n).State(ctx)
+		p, err := g.host(n).State(ctx)
 		named := slices.Contains(replaced, n.Name)
 		if err != nil && !(named && g.remote()) { // a machine that is gone can't be asked; the others will see it down
 			return ringcheck.Ring{}, err

@@ -31,7 +31,7 @@ func (g *grow) join(ctx context.Context, s topology.Step) error {
 			return err
 		}
 	}
-	inv, err := g.places.AddNode(ctx, g.inv, n)
+	inv, err := g.place.Grower.AddNode(ctx, g.inv, n)
 	g.inv = inv
 	if err != nil {
 		return err
@@ -50,7 +50,7 @@ func (g *grow) replace(ctx context.Context, s topology.Step) error {
 		return err
 	}
 	dead := g.saved.Plan.Nodes[slices.IndexFunc(g.saved.Plan.Nodes, func(n topology.Node) bool { return n.Name == s.Node })]
-	p, err := g.host(g.cluster, n).State(ctx)
+	p, err := g.host(n).State(ctx)
 	if err != nil && !g.remote() { // a machine that does not answer is as dead as its node
 		return err
 	}
@@ -58,7 +58,7 @@ func (g *grow) replace(ctx context.Context, s topology.Step) error {
 		if err := g.forget(n.Name); err != nil {
 			return err
 		}
-		inv, err := g.places.ReplaceNode(ctx, g.inv, dead)
+		inv, err := g.place.Grower.ReplaceNode(ctx, g.inv, dead)
 		g.inv = inv
 		if err != nil {
 			return err
@@ -131,7 +131,7 @@ func (g *grow) targetOf(inv topology.Inventory, n topology.Node, jvm []string) (
 func (g *grow) awaitWhole(ctx context.Context, c cluster) error {
 	var targets []deploy.Target
 	for _, n := range c.inv.Nodes {
-		targets = append(targets, deploy.Target{Node: n, Host: g.host(c, n)})
+		targets = append(targets, deploy.Target{Node: n, Host: c.host(n)})
 	}
 	deadline, _ := ctx.Deadline()
 	_, err := g.awaitRing(ctx, c, targets, time.Until(deadline))
@@ -176,12 +176,12 @@ func (g *grow) follow(ctx context.Context, s topology.Step, n topology.Node) (st
 func (g *grow) decommission(ctx context.Context, s topology.Step) error {
 	n, err := g.inv.Node(s.Node)
 	if err != nil { // all but its directory is gone
-		g.inv, err = g.places.RemoveNode(ctx, g.inv, s.Node)
+		g.inv, err = g.place.Grower.RemoveNode(ctx, g.inv, s.Node)
 		return errors.Join(err, g.forget(s.Node))
 	}
 	others := g.cluster
 	others.inv.Nodes = slices.DeleteFunc(slices.Clone(g.inv.Nodes), func(m topology.Node) bool { return m.Name == n.Name })
-	host := g.host(g.cluster, n)
+	host := g.host(n)
 	state, err := host.State(ctx)
 	if err != nil {
 		return err
@@ -212,7 +212,7 @@ func (g *grow) decommission(ctx context.Context, s topology.Step) error {
 	if err := host.Stop(ctx, stopGrace); err != nil {
 		return err
 	}
-	g.inv, err = g.places.RemoveNode(ctx, g.inv, n.Name)
+	g.inv, err = g.place.Grower.RemoveNode(ctx, g.inv, n.Name)
 	return errors.Join(err, g.forget(n.Name))
 }
 
@@ -255,7 +255,7 @@ func (g *grow) move(ctx context.Context, s topology.Step) error {
 	}
 	nodes := slices.Clone(g.inv.Nodes)
 	nodes[i].Tokens = s.Tokens
-	if g.inv, err = g.places.SaveNodes(g.inv, nodes); err != nil {
+	if g.inv, err = g.place.Record.SaveNodes(g.inv, nodes); err != nil {
 		return err
 	}
 	return g.awaitWhole(ctx, g.cluster)
@@ -302,7 +302,7 @@ func (g *grow) seeds(ctx context.Context) error {
 		}
 	}
 	var err error
-	if g.inv, err = g.places.SaveNodes(g.inv, nodes); err != nil {
+	if g.inv, err = g.place.Record.SaveNodes(g.inv, nodes); err != nil {
 		return err
 	}
 	return g.put(ctx)
@@ -356,7 +356,7 @@ func (g *grow) act(ctx context.Context, n topology.Node, a action) error {
 		}
 		if err != nil {
 			last = err
-			if state, stateErr := g.host(g.cluster, n).State(ctx); stateErr == nil && !state.Running {
+			if state, stateErr := g.host(n).State(ctx); stateErr == nil && !state.Running {
 				return fmt.Errorf("%s: the server ended: %s", n.Name, state.Ended)
 			}
 		}

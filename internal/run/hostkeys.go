@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"crossring/internal/deploy/sshhost"
+	"crossring/internal/state"
 	"crossring/internal/topology"
 )
 
@@ -20,10 +21,10 @@ const consoleWait = 2 * time.Minute
 // here and them can change. Of one that does not show them in time, the key that it
 // shows first is held.
 func (w World) holdHostKeys(ctx context.Context, c cluster) error {
-	if c.inv.EC2 == nil {
+	if c.place.Cloud == nil {
 		return nil
 	}
-	file := filepath.Join(c.inv.Remote.Dir, knownHosts)
+	file := filepath.Join(c.inv.Remote.Dir, state.KnownHosts)
 	var fresh []topology.Node
 	for _, n := range c.inv.Nodes {
 		if n.Host == nil {
@@ -43,7 +44,7 @@ func (w World) holdHostKeys(ctx context.Context, c cluster) error {
 	return w.stage("host keys from the consoles of the instances", func() error {
 		wait, cancel := context.WithTimeout(ctx, consoleWait)
 		defer cancel()
-		outputs, err := w.ec2().Console(wait, c.inv, fresh, sshhost.ConsoleDone)
+		outputs, err := c.place.Cloud.Console(wait, c.inv, fresh, sshhost.ConsoleDone)
 		if ctx.Err() != nil {
 			return fmt.Errorf("reading the consoles: %w", context.Cause(ctx))
 		}

@@ -64,11 +64,11 @@ func (w World) List(ctx context.Context) (Listing, error) {
 				entry.Regions = append(entry.Regions, n.Region)
 			}
 		}
-		if !c.kept() {
+		if c.place.Network == nil {
 			l.Clusters = append(l.Clusters, w.listRemote(ctx, c, w.listedEC2(c, entry)))
 			continue
 		}
-		st, err := w.provider("").Status(ctx, c.inv)
+		st, err := c.place.Network.Status(ctx, c.inv)
 		if err != nil {
 			entry.Problem = err.Error()
 		}
@@ -92,7 +92,7 @@ func (w World) listRemote(ctx context.Context, c cluster, entry Listed) Listed {
 	defer cancel()
 	var mu sync.Mutex
 	err := onEach(c.inv.Nodes, func(n topology.Node) error {
-		p, err := w.host(c, n).State(ctx)
+		p, err := c.host(n).State(ctx)
 		mu.Lock()
 		defer mu.Unlock()
 		if p.Running {

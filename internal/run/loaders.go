@@ -21,6 +21,7 @@ import (
 
 	"crossring/internal/deploy/prepare"
 	"crossring/internal/deploy/sshhost"
+	"crossring/internal/places"
 	"crossring/internal/topology"
 	"crossring/stress"
 )
@@ -102,7 +103,7 @@ func (r *repro) byLoaders(ctx context.Context, op string) error {
 
 // load runs one loader to its end.
 func (r *repro) load(ctx context.Context, n topology.Node, op, exe string, in io.Reader, tell func(loaderProgress)) error {
-	m, err := r.client(r.inv, n)
+	m, err := r.machine(n)
 	if err != nil {
 		return err
 	}
@@ -132,7 +133,7 @@ func (r *repro) load(ctx context.Context, n topology.Node, op, exe string, in io
 // loaderProgram sees that each loader's machine has this program, and gives its
 // path there.
 func (r *repro) loaderProgram(ctx context.Context, nodes []topology.Node) ([]string, error) {
-	all, err := readPrepared(r.cluster.dir)
+	all, err := places.ReadPrepared(r.cluster.dir)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +153,7 @@ func (r *repro) loaderProgram(ctx context.Context, nodes []topology.Node) ([]str
 		paths[i] = path.Join(prepare.StateDir(n), "crossring")
 	}
 	return paths, onEach(nodes, func(n topology.Node) error {
-		m, err := r.client(r.inv, n)
+		m, err := r.machine(n)
 		if err != nil {
 			return err
 		}
@@ -171,7 +172,7 @@ func (r *repro) acks(ctx context.Context, readers []topology.Node) (parts []stre
 	}
 	var worst time.Duration
 	offset := func(n topology.Node) (time.Duration, error) {
-		m, err := r.client(r.inv, n)
+		m, err := r.machine(n)
 		if err != nil {
 			return 0, err
 		}

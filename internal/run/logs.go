@@ -28,6 +28,9 @@ func (w World) Logs(ctx context.Context, req LogsRequest, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if req.Follow && c.place.Inside != nil {
+		return c.noMachines(nodes[0], "tail -F "+path.Join(nodes[0].Layout.Log, "system.log"))
+	}
 	lines := make(chan string)
 	errs := make(chan error, len(nodes))
 	ctx, cancel := context.WithCancel(ctx)
@@ -37,7 +40,7 @@ func (w World) Logs(ctx context.Context, req LogsRequest, out io.Writer) error {
 		if len(nodes) > 1 {
 			prefix = n.Name + ": "
 		}
-		tail, err := w.host(c, n).Tail(ctx, req.Lines)
+		tail, err := c.host(n).Tail(ctx, req.Lines)
 		if err != nil {
 			return err
 		}
@@ -45,10 +48,6 @@ func (w World) Logs(ctx context.Context, req LogsRequest, out io.Writer) error {
 			if _, err := fmt.Fprintln(out, prefix+l); err != nil {
 				return err
 			}
-		}
-		if req.Follow && c.inv.Containers != nil {
-			return Usage("", fmt.Errorf("the log of %s is in its container, and can't be followed from here", n.Name),
-				"docker exec "+c.inv.Containers.IDs[n.Name]+" tail -F "+path.Join(n.Layout.Log, "system.log"))
 		}
 		if req.Follow {
 			go func() {

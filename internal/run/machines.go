@@ -14,13 +14,14 @@ import (
 
 	"crossring/internal/deploy/prepare"
 	"crossring/internal/deploy/sshhost"
+	"crossring/internal/places"
 	"crossring/internal/topology"
 )
 
 // ready makes every machine of a cluster ready for its node, all at once. The
 // cluster it returns knows what they turned out to be.
-func (w World) readyMachines(ctx context.Context, c cluster, sw software) (cluster, error) {
-	from := prepare.Software{Jolokia: sw.jars.Jolokia}
+func (w World) readyMachines(ctx context.Context, c cluster, sw places.Software) (cluster, error) {
+	from := prepare.Software{Jolokia: sw.Jars.Jolokia}
 	mirror := c.inv.Plan.Mirror
 	if e := c.inv.Plan.EC2; e != nil {
 		mirror = e.Mirror
@@ -29,15 +30,15 @@ func (w World) readyMachines(ctx context.Context, c cluster, sw software) (clust
 		v := c.rel.Version
 		from.Mirror = strings.TrimSuffix(mirror, "/") + "/" + v + "/apache-cassandra-" + v + "-bin.tar.gz"
 	} else {
-		from.Pack = filepath.Join(w.CacheDir, "packs", "cassandra-"+sw.jars.Version+".tar")
+		from.Pack = filepath.Join(w.CacheDir, "packs", "cassandra-"+sw.Jars.Version+".tar")
 		if w.CassandraHome != "" {
 			from.Pack = filepath.Join(c.dir, "pack.tar")
 		}
-		if err := prepare.WritePack(from.Pack, sw.jars.ClassPath, sw.jars.Jamm, sw.jars.Jolokia); err != nil {
+		if err := prepare.WritePack(from.Pack, sw.Jars.ClassPath, sw.Jars.Jamm, sw.Jars.Jolokia); err != nil {
 			return c, err
 		}
 	}
-	all, err := readPrepared(c.dir)
+	all, err := places.ReadPrepared(c.dir)
 	if err != nil {
 		return c, err
 	}
@@ -46,7 +47,7 @@ func (w World) readyMachines(ctx context.Context, c cluster, sw software) (clust
 	}
 	var mu sync.Mutex
 	err = onEach(c.inv.Nodes, func(n topology.Node) error {
-		m, err := w.client(c.inv, n)
+		m, err := c.machine(n)
 		if err != nil {
 			return err
 		}
@@ -65,8 +66,8 @@ func (w World) readyMachines(ctx context.Context, c cluster, sw software) (clust
 		all[n.Name] = res
 		return nil
 	})
-	c.inv = withPrepared(c.inv, all)
-	return c, errors.Join(c.partialOf(err), writePrepared(c.dir, all))
+	c.inv = places.WithPrepared(c.inv, all)
+	return c, errors.Join(c.partialOf(err), places.WritePrepared(c.dir, all))
 }
 
 // attached are the EBS volumes of a node by what they are for; none where the disks are
@@ -127,11 +128,8 @@ func (w World) Exec(ctx context.Context, ref string, args []string, s Streams) e
 	if err != nil {
 		return err
 	}
-	if c.inv.Containers != nil {
-		return Usage("", fmt.Errorf("the nodes of %s are containers", c.inv.Plan.Name), "docker exec "+c.inv.Containers.IDs[nodes[0].Name]+" "+strings.Join(args, " "))
-	}
 	if !c.remote() {
-		return Usage("", fmt.Errorf("cluster %s is on this computer: its nodes have no machines to run commands on", c.inv.Plan.Name), "")
+		return c.noMachines(nodes[0], strings.Join(args, " "))
 	}
 	line := args[0]
 	if len(args) > 1 {
@@ -143,7 +141,7 @@ func (w World) Exec(ctx context.Context, ref string, args []string, s Streams) e
 	}
 	var mu sync.Mutex
 	err = onEach(nodes, func(n topology.Node) error {
-		m, err := w.client(c.inv, n)
+		m, err := c.machine(n)
 		if err != nil {
 			return err
 		}
@@ -201,9 +199,9 @@ func (w World) SSH(ctx context.Context, ref string, t sshhost.Terminal, s Stream
 		return err
 	}
 	if !c.remote() {
-		return Usage("", fmt.Errorf("cluster %s is on this computer: its nodes have no machines to log in to", c.inv.Plan.Name), "")
+		return c.noMachines(n, "sh")
 	}
-	m, err := w.client(c.inv, n)
+	m, err := c.machine(n)
 	if err != nil {
 		return err
 	}
@@ -216,7 +214,7 @@ func (w World) SSH(ctx context.Context, ref string, t sshhost.Terminal, s Stream
 
 // followRemote sends the lines that are added to a node's log on its machine.
 func (w World) followRemote(ctx context.Context, c cluster, n topology.Node, prefix string, lines chan<- string) error {
-	m, err := w.client(c.inv, n)
+	m, err := c.machine(n)
 	if err != nil {
 		return err
 	}

@@ -8,23 +8,8 @@ import (
 
 	"crossring/internal/deploy"
 	"crossring/internal/topology"
-	"crossring/provision/ccm"
-	"crossring/provision/local"
 	"crossring/ringcheck"
 )
-
-// host is a node's place.
-func (w World) host(c cluster, n topology.Node) deploy.Host {
-	switch {
-	case c.remote():
-		return w.remoteHost(c, n)
-	case c.inv.CCM != nil:
-		return ccm.Host{Inventory: c.inv, Node: n}
-	case c.inv.Containers != nil:
-		return w.containerHost(c, n)
-	}
-	return local.Host{Inventory: c.inv, Node: n, Main: c.rel.Main}
-}
 
 // splitRef takes NAME or NAME:NODE apart.
 func splitRef(ref string) (name, node string) {
@@ -92,16 +77,12 @@ func (w World) startTargets(ctx context.Context, c cluster, targets []deploy.Tar
 	ctx, cancel := context.WithTimeout(ctx, deadline)
 	defer cancel()
 	// A keeper that died is put back first: without it no region reaches another.
-	prepare := w.prepare
-	if !here(c.inv.Plan) {
-		prepare = w.prepareJars
-	}
-	sw, err := prepare(ctx, c.rel)
+	sw, err := w.software(ctx, c)
 	if err != nil {
 		return err
 	}
-	if c.kept() {
-		if _, err := w.provider(sw.java).Make(ctx, c.inv.Plan); err != nil {
+	if c.place.Network != nil {
+		if _, err := c.place.Maker(c.rel, sw).Make(ctx, c.inv.Plan); err != nil {
 			return err
 		}
 	}
@@ -136,7 +117,7 @@ func (w World) seenUp(ctx context.Context, c cluster, n topology.Node) error {
 	if err := w.answers(ctx, c, n); err != nil {
 		return err
 	}
-	if err := w.attachAgents(ctx, c); err != nil {
+	if err := c.attachAgents(ctx); err != nil {
 		return err
 	}
 	obs, err := ringcheck.Observe(ctx, w.query(c))
@@ -187,7 +168,7 @@ func (w World) change(ctx context.Context, ref string, f func(cluster, []deploy.
 	}
 	var targets []deploy.Target
 	for _, n := range nodes {
-		targets = append(targets, deploy.Target{Node: n, Host: w.host(c, n)})
+		targets = append(targets, deploy.Target{Node: n, Host: c.host(n)})
 	}
 	err = f(c, targets)
 	for _, t := range targets {

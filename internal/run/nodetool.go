@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"crossring/internal/places"
 	"crossring/internal/release"
 	"crossring/internal/topology"
 	"crossring/provision/local"
@@ -33,8 +34,8 @@ func (w World) Nodetool(ctx context.Context, ref string, args []string, s Stream
 	if err != nil {
 		return err
 	}
-	if c.inv.Containers != nil {
-		return Usage("", fmt.Errorf("nodetool of %s is in its container", n.Name), "docker exec "+c.inv.Containers.IDs[n.Name]+" nodetool "+strings.Join(args, " "))
+	if c.place.Inside != nil {
+		return c.noMachines(n, "nodetool "+strings.Join(args, " "))
 	}
 	// Two at once would switch JMX off under each other's feet.
 	unlock, err := w.lock(ctx, c.inv.Plan.Name+"."+n.Name+".jmx")
@@ -42,7 +43,7 @@ func (w World) Nodetool(ctx context.Context, ref string, args []string, s Stream
 		return err
 	}
 	defer unlock()
-	p, err := w.host(c, n).State(ctx)
+	p, err := c.host(n).State(ctx)
 	if err != nil {
 		return err
 	}
@@ -59,7 +60,7 @@ func (w World) Nodetool(ctx context.Context, ref string, args []string, s Stream
 	if n.Ports.JMX != 0 {
 		return w.runNodetool(ctx, c, n, sw, jmxAt{"127.0.0.1", strconv.Itoa(n.Ports.JMX)}, args, s) // it is on
 	}
-	jcmd, err := findJcmd(sw.java)
+	jcmd, err := findJcmd(sw.Java)
 	if err != nil {
 		return err
 	}
@@ -82,7 +83,7 @@ func (w World) Nodetool(ctx context.Context, ref string, args []string, s Stream
 // jmxAt is where JMX of a node listens.
 type jmxAt struct{ host, port string }
 
-func (w World) runNodetool(ctx context.Context, c cluster, n topology.Node, sw software, at jmxAt, args []string, s Streams) error {
+func (w World) runNodetool(ctx context.Context, c cluster, n topology.Node, sw places.Software, at jmxAt, args []string, s Streams) error {
 	rel := c.rel
 	var err error
 	if rel.Nodetool, err = nodetoolMain(c, n); err != nil {
@@ -91,8 +92,8 @@ func (w World) runNodetool(ctx context.Context, c cluster, n topology.Node, sw s
 	// nodetool of 1.2 makes the snitch of the configuration beside it, and that asks
 	// where it is, as it does in the server.
 	proxy := []string{"-Dhttp.proxyHost=" + n.PrivateAddress, "-Dhttp.proxyPort=" + strconv.Itoa(n.Ports.Metadata)}
-	argv := nodetoolArgs(rel, n, append([]string{n.Layout.Conf}, sw.jars.ClassPath...), at, proxy...)
-	cmd := exec.CommandContext(ctx, sw.java, append(argv, args...)...)
+	argv := nodetoolArgs(rel, n, append([]string{n.Layout.Conf}, sw.Jars.ClassPath...), at, proxy...)
+	cmd := exec.CommandContext(ctx, sw.Java, append(argv, args...)...)
 	cmd.Dir = n.Layout.Root
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.In, s.Out, s.Err
 	var exit *exec.ExitError

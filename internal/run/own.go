@@ -90,7 +90,7 @@ func ownState(name, dir string, inv topology.Inventory) error {
 // withSavedOperators is a spec with the networks that the cluster was made with, where
 // the spec leaves them to the command line, and that did not name any this time.
 func (w World) withSavedOperators(s spec.Spec) spec.Spec {
-	if s.Provider != "ec2" || s.EC2 == nil || len(s.EC2.OperatorCIDR) > 0 || checkName(s.Name) != nil {
+	if s.EC2 == nil || len(s.EC2.OperatorCIDR) > 0 || checkName(s.Name) != nil {
 		return s
 	}
 	var saved []string

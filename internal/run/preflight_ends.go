@@ -73,7 +73,7 @@ func (f *flight) openNode(ctx context.Context, n topology.Node, e *end) error {
 		e.host.Firewall, e.host.Unwatched = "none: it is on loopback", "it is on loopback"
 		return f.listen(ctx, n, e)
 	}
-	m, err := f.client(f.cluster.inv, n)
+	m, err := f.cluster.machine(n)
 	if err != nil {
 		return err
 	}

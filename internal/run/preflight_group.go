@@ -22,10 +22,10 @@ func (f *flight) readGroups(ctx context.Context) {
 	closed := slices.ContainsFunc(f.tried, func(t preflight.Tried) bool {
 		return t.State != preflight.Open && t.State != preflight.Untried
 	})
-	if f.cluster.inv.EC2 == nil || !closed {
+	if f.cluster.place.Cloud == nil || !closed {
 		return
 	}
-	lacks, err := f.ec2().Lacking(ctx, f.cluster.inv)
+	lacks, err := f.cluster.place.Cloud.Lacking(ctx, f.cluster.inv)
 	if err != nil {
 		f.Say("the security groups could not be read: %v", err)
 		return
@@ -67,7 +67,7 @@ func (f *flight) lack(n preflight.Need, senders []netip.Addr) *ec2.Lack {
 // group says what a cloud's firewall makes of a connection: by the plan's rules, and
 // by those that were read.
 func (f *flight) group(n preflight.Need, senders []netip.Addr) preflight.Group {
-	if f.cluster.inv.Plan.Provider != "ec2" {
+	if f.cluster.place.Cloud == nil {
 		return preflight.GroupUnknown
 	}
 	at := map[string]topology.Node{}

@@ -37,13 +37,13 @@ func TestGroupOfThePlan(t *testing.T) {
 		{preflight.Here, "198.51.100.1", 22, other, preflight.GroupClosed},
 		{preflight.Here, "198.51.100.1", 5901, mine, preflight.GroupClosed},
 	} {
-		f := &flight{cluster: cluster{inv: inv}}
+		f := &flight{cluster: at(t, inv.Plan.Provider, inv)}
 		if got := f.group(preflight.Need{From: tt.from, To: "b1", Address: tt.address, Port: tt.port}, tt.senders); got != tt.want {
 			t.Errorf("%s to %s port %d as %v: %q, want %q", tt.from, tt.address, tt.port, tt.senders, got, tt.want)
 		}
 	}
 	inv.Plan.Provider = "hosts"
-	f := &flight{cluster: cluster{inv: inv}}
+	f := &flight{cluster: at(t, inv.Plan.Provider, inv)}
 	if got := f.group(preflight.Need{From: "a1", To: "b1", Address: "198.51.100.1", Port: 1}, nil); got != preflight.GroupUnknown {
 		t.Errorf("without a plan of rules: %q", got)
 	}

@@ -27,7 +27,7 @@ case $1 in *.stop) rm -f "/tmp/.java_pid$pid";; esac`
 // remoteNodetool runs a node's own nodetool on its machine, by SSH: JMX is on for as
 // long as it takes, and on the machine's loopback address alone.
 func (w World) remoteNodetool(ctx context.Context, c cluster, n topology.Node, pid int, args []string, s Streams) error {
-	m, err := w.client(c.inv, n)
+	m, err := c.machine(n)
 	if err != nil {
 		return err
 	}

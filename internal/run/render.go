@@ -11,8 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"crossring/internal/deploy/prepare"
 	"crossring/internal/pki"
+	"crossring/internal/places"
 	"crossring/internal/plan"
 	"crossring/internal/release"
 	"crossring/internal/spec"
@@ -79,6 +79,14 @@ func (w World) Render(_ context.Context, req RenderRequest) (Rendered, error) {
 		return res, err
 	}
 	res.Assumed = req.Spec != nil
+	place, err := places.For(inv.Plan.Provider, w.deps())
+	if err != nil {
+		return res, err
+	}
+	rel, err := release.Of(inv.Plan.Version)
+	if err != nil {
+		return res, err
+	}
 	nodes := inv.Nodes
 	if req.Node != "" {
 		n, err := inv.Node(req.Node)
@@ -92,7 +100,7 @@ func (w World) Render(_ context.Context, req RenderRequest) (Rendered, error) {
 		return res, err
 	}
 	if res.Nodes, err = renderAll(renderer, nodes, func(n topology.Node) yamlgen.Env {
-		env := envOf(inv, n, w.renderEnv(inv.Plan))
+		env := place.Env(rel, n, w.renderEnv(place, inv.Plan))
 		env.AgentPassword = "made-by-up" // not shown: it opens the agents
 		if inv.Plan.TLS != nil {
 			env.StorePassword = "made-by-up" // not shown: it opens the stores
@@ -197,40 +205,12 @@ func documentationAddresses(p topology.Plan) ([]topology.Node, error) {
 
 // renderEnv names the software by where it will be; which jars there are is
 // known only when they have been fetched.
-func (w World) renderEnv(p topology.Plan) yamlgen.Env {
+func (w World) renderEnv(place places.Place, p topology.Plan) yamlgen.Env {
 	lib := filepath.Join(w.CacheDir, p.Version)
-	if !here(p) {
+	if !place.Processes {
 		lib = path.Join(topology.HostLayout("", p.Disks).Root, "lib")
 	}
 	return yamlgen.Env{ClassPath: []string{filepath.Join(lib, "*")}, Fresh: true}
-}
-
-// envOf names the software by where a node finds it: on its machine, in its
-// container, or, without either, as here says.
-func envOf(inv topology.Inventory, n topology.Node, here yamlgen.Env) yamlgen.Env {
-	rel, _ := release.Of(inv.Plan.Version) // the plan was built with it
-	switch {
-	case inv.Containers != nil:
-		return containerEnv(rel)
-	case inv.Remote != nil:
-		return hostEnv(rel, n)
-	}
-	return here
-}
-
-// hostEnv names the software by where it is on a node's machine.
-func hostEnv(rel release.Release, n topology.Node) yamlgen.Env {
-	env := yamlgen.Env{
-		ClassPath:    []string{path.Join(n.Layout.Root, "lib", "*")},
-		JolokiaAgent: prepare.Agent(n, "jolokia"), Fresh: true,
-	}
-	if rel.Jamm {
-		env.JammAgent = prepare.Agent(n, "jamm")
-	}
-	if n.Host != nil {
-		env.Java = n.Host.Java
-	}
-	return env
 }
 
 func writeRendered(dir string, res Rendered) error {

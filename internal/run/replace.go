@@ -33,8 +33,8 @@ func (w World) replace(ctx context.Context, c cluster, differs *SpecDiffersError
 // describe says what taking a cluster down takes away.
 func describe(c cluster) string {
 	what := fmt.Sprintf("%d nodes", len(c.inv.Nodes))
-	if c.inv.EC2 != nil {
-		what = fmt.Sprintf("%d instances in EC2", len(c.inv.EC2.Hosts))
+	if c.place.Holds != nil {
+		what = c.place.Holds(c.inv)
 	}
 	var regions []string
 	for _, n := range c.inv.Nodes {

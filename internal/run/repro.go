@@ -14,6 +14,7 @@ import (
 
 	"crossring/internal/cql"
 	"crossring/internal/report"
+	"crossring/internal/state"
 	"crossring/internal/topology"
 	"crossring/ringcheck"
 	"crossring/stress"
@@ -158,7 +159,7 @@ func (r *repro) makeSchema(ctx context.Context) error {
 	if err := cql.AwaitSchema(ctx, s); err != nil {
 		return err
 	}
-	return mark(r.cluster.dir, keyspaceMark)
+	return state.Mark(r.cluster.dir, state.Keyspace)
 }
 
 // open makes the run directory.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"crossring/internal/state"
 	"crossring/provision/local"
 	"crossring/ringcheck"
 )
@@ -25,7 +26,7 @@ func (w World) Ring(ctx context.Context, name string) (ringcheck.Ring, error) {
 func (w World) ring(ctx context.Context, c cluster) (ringcheck.Ring, error) {
 	w.expiring(c)
 	q := w.query(c)
-	made, err := isMarked(c.dir, keyspaceMark)
+	made, err := state.Marked(c.dir, state.Keyspace)
 	if err != nil {
 		return ringcheck.Ring{}, err
 	}
@@ -34,11 +35,11 @@ func (w World) ring(ctx context.Context, c cluster) (ringcheck.Ring, error) {
 		q.Keyspace = c.inv.Plan.Keyspace.Name
 	}
 	var keeperErr error
-	if err := w.attachAgents(ctx, c); err != nil {
+	if err := c.attachAgents(ctx); err != nil {
 		w.Say("warning: %v", err) // the node is then one that does not answer
 	}
-	if c.kept() {
-		st, err := w.provider("").Status(ctx, c.inv)
+	if c.place.Network != nil {
+		st, err := c.place.Network.Status(ctx, c.inv)
 		q.RTT, keeperErr = st.RTT, err
 	}
 	ring, err := ringcheck.Collect(ctx, q)

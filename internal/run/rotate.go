@@ -11,6 +11,7 @@ import (
 	"crossring/internal/deploy"
 	"crossring/internal/journal"
 	"crossring/internal/pki"
+	"crossring/internal/state"
 	"crossring/internal/topology"
 	"crossring/ringcheck"
 )
@@ -141,7 +142,7 @@ func (r *rotator) prepareFor(ctx context.Context, req RotateRequest) error {
 	if change != nil {
 		return &ChangeUnderWayError{Name: name}
 	}
-	ready, err := isMarked(r.dir, readyMark)
+	ready, err := state.Marked(r.dir, state.Ready)
 	if err != nil {
 		return err
 	}
@@ -169,7 +170,7 @@ func (r *rotator) allRun(ctx context.Context, begun string) error {
 	var down []error
 	first := ""
 	for _, n := range r.inv.Nodes {
-		p, err := r.host(r.cluster, n).State(ctx)
+		p, err := r.host(n).State(ctx)
 		if err != nil {
 			return err
 		}
@@ -192,7 +193,7 @@ func (r *rotator) allRun(ctx context.Context, begun string) error {
 func (r *rotator) awaitAll(ctx context.Context, timeout time.Duration) error {
 	var targets []deploy.Target
 	for _, n := range r.inv.Nodes {
-		targets = append(targets, deploy.Target{Node: n, Host: r.host(r.cluster, n)})
+		targets = append(targets, deploy.Target{Node: n, Host: r.host(n)})
 	}
 	_, err := r.awaitRing(ctx, r.cluster, targets, timeout)
 	return err
@@ -288,7 +289,7 @@ func (r *rotator) wholeFor(ctx context.Context, node string) error {
 // putBack starts a node that is stopped, or that has written everything down and only
 // waits to be stopped.
 func (r *rotator) putBack(ctx context.Context, n topology.Node) error {
-	targets := []deploy.Target{{Node: n, Host: r.host(r.cluster, n)}}
+	targets := []deploy.Target{{Node: n, Host: r.host(n)}}
 	p, err := targets[0].Host.State(ctx)
 	if err != nil {
 		return err

@@ -113,9 +113,9 @@ func (r *rotator) nodeTrust(ctx context.Context, n topology.Node, both bool) err
 	}
 	var to interface {
 		Put(ctx context.Context, path string, data []byte, mode os.FileMode) error
-	} = r.host(r.cluster, n)
+	} = r.host(n)
 	if r.remote() { // as its key store is: root's, on the machine itself
-		if to, err = r.client(r.inv, n); err != nil {
+		if to, err = r.machine(n); err != nil {
 			return err
 		}
 	}
@@ -225,7 +225,7 @@ func (r *rotator) restartNode(ctx context.Context, n topology.Node) error {
 			return fmt.Errorf("drain %s: %w", n.Name, err)
 		}
 	}
-	targets := []deploy.Target{{Node: n, Host: r.host(r.cluster, n)}}
+	targets := []deploy.Target{{Node: n, Host: r.host(n)}}
 	if err := r.stopTargets(ctx, r.cluster, targets); err != nil {
 		return err
 	}
@@ -263,7 +263,7 @@ func (r *rotator) check(ctx context.Context, n topology.Node, want func(wire.See
 	if r.inv.Plan.ClientTLS() {
 		ports = append(ports, n.Ports.Native)
 	}
-	dial := r.dialer(r.cluster)
+	dial := r.dialer()
 	if dial == nil {
 		dial = (&net.Dialer{}).DialContext
 	}

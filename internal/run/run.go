@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"crossring/internal/jars"
+	"crossring/internal/places"
 	"crossring/internal/release"
 	"crossring/internal/spec"
 	"crossring/internal/topology"
@@ -39,8 +40,8 @@ type World struct {
 	Owner    string // who is asking, for the tags of what is made
 	// AgentSocket is that of an SSH agent; "" is none.
 	AgentSocket string
-	// Connections holds the SSH connections; nil makes none.
-	Connections *Connections
+	// Connections holds what is open to machines and containers; nil opens nothing.
+	Connections *places.Connections
 	// LoaderExe is this program for the machines of a cluster, where their
 	// architecture is another one; "" is Exe.
 	LoaderExe string
@@ -79,13 +80,31 @@ func (e *NoClusterError) Hint() string {
 
 // cluster is one that was made, or half made.
 type cluster struct {
-	dir string
-	inv topology.Inventory
-	rel release.Release
+	dir   string
+	inv   topology.Inventory
+	rel   release.Release
+	place places.Place
+}
+
+// deps is what the providers need.
+func (w World) deps() places.Deps {
+	return places.Deps{
+		StateDir: w.StateDir, Exe: w.Exe, Home: w.Home, Owner: w.Owner, AgentSocket: w.AgentSocket,
+		Connections: w.Connections, Tunnel: w.throughTunnel, Log: w.Log, Say: w.Say, Now: w.Now,
+	}
 }
 
 func (w World) provider(java string) local.Provider {
 	return local.Provider{StateDir: w.StateDir, Exe: w.Exe, Java: java, Log: w.Log}
+}
+
+// placeOf is where the clusters of a plan are made, if this computer can.
+func (w World) placeOf(p topology.Plan) (places.Place, error) {
+	place, err := places.For(p.Provider, w.deps())
+	if err == nil && place.Needs != nil {
+		err = place.Needs()
+	}
+	return place, err
 }
 
 // open reads a cluster that was made.
@@ -107,13 +126,16 @@ func (w World) open(name string) (cluster, error) {
 		return c, err
 	}
 	if inv.Remote != nil {
-		all, err := readPrepared(c.dir)
+		all, err := places.ReadPrepared(c.dir)
 		if err != nil {
 			return c, err
 		}
-		inv = withPrepared(inv, all)
+		inv = places.WithPrepared(inv, all)
 	}
 	c.inv = inv
+	if c.place, err = places.For(inv.Plan.Provider, w.deps()); err != nil {
+		return c, err
+	}
 	c.rel, err = release.Of(inv.Plan.Version)
 	return c, err
 }
@@ -134,34 +156,27 @@ func (w World) names() ([]string, error) {
 	return names, nil
 }
 
-// software is what the nodes run on.
-type software struct {
-	java    string
-	jars    jars.Jars
-	archive string // of classes; "" is none
-}
-
 // jolokiaJava is the oldest Java that the Jolokia agent runs on.
 const jolokiaJava = 11
 
 // prepare finds Java and the jars, before anything is made.
-func (w World) prepare(ctx context.Context, rel release.Release) (software, error) {
+func (w World) prepare(ctx context.Context, rel release.Release) (places.Software, error) {
 	java, version, err := jars.FindJava(ctx, max(rel.JavaMin, jolokiaJava), rel.JavaMax)
 	if err != nil {
-		return software{}, prerequisite(err)
+		return places.Software{}, prerequisite(err)
 	}
 	sw, err := w.prepareJars(ctx, rel)
 	if err != nil {
-		return software{}, err
+		return places.Software{}, err
 	}
-	sw.java = java
-	sw.archive, err = jars.Archive(ctx, w.jarsRequest(rel), sw.jars, java, version, func() {
+	sw.Java = java
+	sw.Archive, err = jars.Archive(ctx, w.jarsRequest(rel), sw.Jars, java, version, func() {
 		w.Log.Info("jars", "step", "class archive, once for this Java")
 	})
 	if err != nil && ctx.Err() == nil {
 		// It only makes the start faster.
 		w.Log.Warn("jars", "err", err)
-		sw.archive = ""
+		sw.Archive = ""
 	}
 	return sw, ctx.Err()
 }
@@ -175,12 +190,26 @@ func (w World) jarsRequest(rel release.Release) jars.Request {
 
 // prepareJars is prepare for nodes that run on machines of their own, with a Java
 // of their own.
-func (w World) prepareJars(ctx context.Context, rel release.Release) (software, error) {
+func (w World) prepareJars(ctx context.Context, rel release.Release) (places.Software, error) {
 	j, err := jars.Ensure(ctx, w.jarsRequest(rel))
 	if err != nil {
-		return software{}, prerequisite(err)
+		return places.Software{}, prerequisite(err)
 	}
-	return software{jars: j}, nil
+	return places.Software{Jars: j}, nil
+}
+
+// software finds what a cluster's nodes run on, as a stage: Java and the jars where they
+// are processes of this computer, else the jars.
+func (w World) software(ctx context.Context, c cluster) (sw places.Software, err error) {
+	prepare, what := w.prepareJars, "the jars of Cassandra "
+	if c.place.Processes {
+		prepare, what = w.prepare, "Java and the jars of Cassandra "
+	}
+	err = w.stage(what+c.rel.Version, func() (err error) {
+		sw, err = prepare(ctx, c.rel)
+		return err
+	})
+	return sw, err
 }
 
 // prerequisite gives the errors of something missing their exit code.

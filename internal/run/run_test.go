@@ -315,9 +315,6 @@ func TestMadeByAnother(t *testing.T) {
 	if err != nil || c.rel.Series != "5.0" || c.rel.Version != "5.0.1" {
 		t.Errorf("older: %s of %s, %v", c.rel.Version, c.rel.Series, err)
 	}
-	if got := w.containers(c.inv.Plan, software{}).Main; got != c.rel.Main {
-		t.Errorf("older, in containers: main class %q, want %q", got, c.rel.Main)
-	}
 	write("newer", "9.9.1", false)
 	write("hosts", "9.9.1", true)
 	if err := os.MkdirAll(w.provider("").Dir("half"), 0o755); err != nil {

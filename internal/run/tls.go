@@ -118,15 +118,8 @@ func nodeAddresses(c cluster, n topology.Node) ([]netip.Addr, error) {
 		}
 		all = append(all, ip)
 	}
-	if here(c.inv.Plan) && !c.rel.BindsOutgoing {
-		for _, other := range c.inv.Nodes {
-			// From 3.11 on a node binds nothing before it connects. To a private address of
-			// its own region it goes without the WAN, and arrives from 127.0.0.1 here. Nodes
-			// of ccm have no WAN at all.
-			if other.Name != n.Name && (other.Region == n.Region || c.inv.CCM != nil) {
-				return append(all, netip.AddrFrom4([4]byte{127, 0, 0, 1})), nil
-			}
-		}
+	if c.place.Loopback != nil && !c.rel.BindsOutgoing && c.place.Loopback(c.inv, n) {
+		all = append(all, netip.AddrFrom4([4]byte{127, 0, 0, 1}))
 	}
 	return all, nil
 }
@@ -194,7 +187,7 @@ func (w World) localIdentity(ctx context.Context, c cluster, d *pki.Dir, n topol
 	if err != nil {
 		return err
 	}
-	host := w.host(c, n)
+	host := c.host(n)
 	dir := n.Layout.TLSDir()
 	if err := host.Put(ctx, path.Join(dir, "ca"+extension(kind)), trust, 0o644); err != nil {
 		return err
@@ -235,7 +228,7 @@ func (w World) hasIdentity(ctx context.Context, c cluster, n topology.Node, cert
 	want := path.Join(n.Layout.TLSDir(), chainFile)
 	var data []byte
 	if c.remote() {
-		m, err := w.client(c.inv, n)
+		m, err := c.machine(n)
 		if err != nil {
 			return false, err
 		}

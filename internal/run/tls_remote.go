@@ -60,7 +60,7 @@ mv chain.new chain.pem`
 // remoteIdentity has the key made on the node's machine, signs its request here,
 // and has the certificate put beside the key there.
 func (w World) remoteIdentity(ctx context.Context, c cluster, d *pki.Dir, n topology.Node, r pki.NodeRequest, password string) error {
-	m, err := w.client(c.inv, n)
+	m, err := c.machine(n)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"crossring/internal/deploy/sshhost/sshdtest"
 	"crossring/internal/pki"
 	"crossring/internal/pki/store"
+	"crossring/internal/places"
 	"crossring/internal/release"
 	"crossring/internal/topology"
 )
@@ -26,7 +27,7 @@ func secured(t *testing.T, version string, nodes int) (World, cluster) {
 	}
 	dir := t.TempDir()
 	w := quietWorld()
-	w.StateDir, w.Connections = dir, &Connections{}
+	w.StateDir, w.Connections = dir, &places.Connections{}
 	t.Cleanup(func() {
 		if err := w.Connections.Close(); err != nil {
 			t.Error(err)
@@ -42,6 +43,9 @@ func secured(t *testing.T, version string, nodes int) (World, cluster) {
 		c.inv.Nodes = append(c.inv.Nodes, n)
 	}
 	c.inv.Local = &topology.Local{ID: "x", Dir: c.dir}
+	if c.place, err = places.For("local", w.deps()); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.MkdirAll(c.dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -142,6 +146,10 @@ func TestRemoteIdentities(t *testing.T) {
 	for _, version := range versions {
 		w, c := secured(t, version, nodes)
 		c.inv.Plan.Provider, c.inv.Local = "hosts", nil
+		var err error
+		if c.place, err = places.For("hosts", w.deps()); err != nil {
+			t.Fatal(err)
+		}
 		c.inv.Remote = &topology.Remote{ID: "lab-" + version, Dir: c.dir}
 		for i := range c.inv.Nodes {
 			c.inv.Nodes[i].Host = &topology.Host{Address: s.Address, Port: s.Port, User: s.User, Identity: s.Identity, HostKeys: []string{s.HostKey}, Root: filepath.Join(w.StateDir, c.inv.Nodes[i].Name)}

@@ -64,7 +64,7 @@ func (w World) resolve(req TunnelRequest) (cluster, topology.Node, []tunnel.Forw
 		return c, n, nil, err
 	}
 	if !c.remote() {
-		return c, n, nil, Usage("", fmt.Errorf("cluster %s is on this computer: its ports are reached without a tunnel", c.inv.Plan.Name), "crossring status "+c.inv.Plan.Name)
+		return c, n, nil, c.place.NotHere(c.inv.Plan.Name, "machines to be reached by a tunnel: its ports are on this computer", "crossring status "+c.inv.Plan.Name)
 	}
 	wanted := req.Forwards
 	if len(wanted) == 0 {
@@ -105,7 +105,7 @@ func (w World) tunnel(ctx context.Context, req TunnelRequest, l net.Listener, te
 	if err != nil {
 		return err
 	}
-	m, err := w.client(c.inv, n)
+	m, err := c.machine(n)
 	if err != nil {
 		return err
 	}
@@ -278,9 +278,9 @@ func lockHeld(path string) (bool, error) {
 	return false, nil
 }
 
-// dialOn opens a connection from the machine of a node: through a tunnel that stands
-// in the background, or else over an SSH connection of this command's own.
-func (w World) dialOn(ctx context.Context, inv topology.Inventory, n topology.Node, addr string) (net.Conn, error) {
+// throughTunnel opens a connection from the machine of a node through a tunnel that
+// stands in the background; false is that none does.
+func (w World) throughTunnel(ctx context.Context, inv topology.Inventory, n topology.Node, addr string) (net.Conn, bool) {
 	list, err := w.ListTunnels()
 	if err != nil {
 		w.Log.Warn("tunnels", "err", err)
@@ -291,13 +291,9 @@ func (w World) dialOn(ctx context.Context, inv topology.Inventory, n topology.No
 		}
 		conn, err := dialTunnel(ctx, filepath.Join(w.tunnelsDir(), t.ID), addr)
 		if err == nil {
-			return conn, nil
+			return conn, true
 		}
 		w.Log.Info("tunnel", "id", t.ID, "to", addr, "err", err)
 	}
-	m, err := w.client(inv, n)
-	if err != nil {
-		return nil, err
-	}
-	return m.Dial(ctx, addr)
+	return nil, false
 }

@@ -8,8 +8,10 @@ import (
 
 	"crossring/internal/cql"
 	"crossring/internal/deploy"
+	"crossring/internal/places"
 	"crossring/internal/release"
 	"crossring/internal/spec"
+	"crossring/internal/state"
 	"crossring/internal/topology"
 	"crossring/provision/ec2"
 	"crossring/ringcheck"
@@ -59,13 +61,14 @@ func (w World) Up(ctx context.Context, req UpRequest) (UpResult, error) {
 	}
 	name := req.Name
 	var p topology.Plan
+	var place places.Place
 	if req.Spec != nil {
 		s := w.withSavedOperators(*req.Spec)
 		req.Spec, name = &s, s.Name
 		if p, err = w.Plan(*req.Spec); err != nil {
 			return res, err
 		}
-		if _, err := w.maker(p, software{}); err != nil {
+		if place, err = places.For(p.Provider, w.deps()); err != nil {
 			return res, err
 		}
 	}
@@ -77,8 +80,10 @@ func (w World) Up(ctx context.Context, req UpRequest) (UpResult, error) {
 		res.Inventory.Plan = p
 		return res, nil
 	}
-	if err := fits(p); err != nil {
-		return res, err
+	if req.Spec != nil {
+		if _, err := w.placeOf(p); err != nil {
+			return res, err
+		}
 	}
 	if err := checkName(name); err != nil {
 		return res, err
@@ -100,6 +105,7 @@ func (w World) Up(ctx context.Context, req UpRequest) (UpResult, error) {
 		if c.rel, err = release.Find(p.Version); err != nil {
 			return res, err
 		}
+		c.place = place
 	case err != nil:
 		return res, err
 	default:
@@ -107,6 +113,7 @@ func (w World) Up(ctx context.Context, req UpRequest) (UpResult, error) {
 		var differs *SpecDiffersError
 		if errors.As(err, &differs) && req.Replace {
 			if c, err = w.replace(ctx, c, differs, req); err == nil {
+				c.place = place
 				c.rel, err = release.Find(p.Version)
 			}
 			if err != nil {
@@ -142,19 +149,11 @@ func (w World) Up(ctx context.Context, req UpRequest) (UpResult, error) {
 // build does the steps after the plan.
 func (w World) build(ctx context.Context, c cluster, p topology.Plan, req UpRequest, until int) (UpResult, error) {
 	res := UpResult{Schema: topology.Schema}
-	var sw software
-	prepare, what := w.prepare, "Java and the jars of Cassandra "
-	if !here(p) {
-		prepare, what = w.prepareJars, "the jars of Cassandra "
-	}
-	err := w.stage(what+c.rel.Version, func() (err error) {
-		sw, err = prepare(ctx, c.rel)
-		return err
-	})
+	sw, err := w.software(ctx, c)
 	if err != nil {
 		return res, err
 	}
-	err = w.stage(makes(p), func() (err error) {
+	err = w.stage(c.place.Makes, func() (err error) {
 		c.inv, err = w.make(ctx, c, p, sw)
 		if err == nil && req.Spec != nil {
 			err = writeSpec(c.dir, *req.Spec)
@@ -183,7 +182,7 @@ func (w World) build(ctx context.Context, c cluster, p topology.Plan, req UpRequ
 			return res, err
 		}
 	}
-	wasReady, err := isMarked(c.dir, readyMark)
+	wasReady, err := state.Marked(c.dir, state.Ready)
 	if err != nil {
 		return res, err
 	}
@@ -209,35 +208,16 @@ func (w World) build(ctx context.Context, c cluster, p topology.Plan, req UpRequ
 	if err != nil {
 		return res, err
 	}
-	return res, mark(c.dir, readyMark)
-}
-
-// makes is what a provider makes, in words.
-func makes(p topology.Plan) string {
-	switch p.Provider {
-	case "local":
-		return "addresses, network and keeper"
-	case "hosts":
-		return "the machines answer and can be used"
-	case "ccm":
-		return "ccm's cluster and its nodes"
-	case "containers":
-		return "a network and containers"
-	}
-	return "addresses, firewall rules and machines"
+	return res, state.Mark(c.dir, state.Ready)
 }
 
 // make asks the cluster's provider for its hosts.
-func (w World) make(ctx context.Context, c cluster, p topology.Plan, sw software) (topology.Inventory, error) {
-	maker, err := w.maker(p, sw)
-	if err != nil {
-		return topology.Inventory{}, err
-	}
+func (w World) make(ctx context.Context, c cluster, p topology.Plan, sw places.Software) (topology.Inventory, error) {
 	if err := closeDir(c.dir); err != nil {
 		return topology.Inventory{}, err
 	}
-	inv, err := maker.Make(ctx, p)
-	if p.Provider != "hosts" && p.Provider != "ec2" {
+	inv, err := c.place.Maker(c.rel, sw).Make(ctx, p)
+	if c.place.Machines == nil {
 		return inv, err
 	}
 	if err != nil {
@@ -246,25 +226,25 @@ func (w World) make(ctx context.Context, c cluster, p topology.Plan, sw software
 		}
 		return inv, cluster{inv: inv}.partialOf(err)
 	}
-	all, err := readPrepared(c.dir)
-	return withPrepared(inv, all), err
+	all, err := places.ReadPrepared(c.dir)
+	return places.WithPrepared(inv, all), err
 }
 
 // targets renders the files of every node.
-func (w World) targets(c cluster, sw software, fresh bool) ([]deploy.Target, error) {
+func (w World) targets(c cluster, sw places.Software, fresh bool) ([]deploy.Target, error) {
 	return w.targetsWith(c, sw, fresh, nil)
 }
 
 // targetsWith is targets with further arguments of the JVM.
-func (w World) targetsWith(c cluster, sw software, fresh bool, jvm []string) ([]deploy.Target, error) {
+func (w World) targetsWith(c cluster, sw places.Software, fresh bool, jvm []string) ([]deploy.Target, error) {
 	agentPassword, err := c.agentPassword()
 	if err != nil {
 		return nil, err
 	}
 	var targets []deploy.Target
 	for _, n := range c.inv.Nodes {
-		env := envOf(c.inv, n, yamlgen.Env{
-			ClassPath: sw.jars.ClassPath, JammAgent: sw.jars.Jamm, JolokiaAgent: sw.jars.Jolokia, CDSArchive: sw.archive, Java: sw.java,
+		env := c.place.Env(c.rel, n, yamlgen.Env{
+			ClassPath: sw.Jars.ClassPath, JammAgent: sw.Jars.Jamm, JolokiaAgent: sw.Jars.Jolokia, CDSArchive: sw.Archive, Java: sw.Java,
 		})
 		env.Fresh = fresh
 		env.JVM = jvm
@@ -278,12 +258,12 @@ func (w World) targetsWith(c cluster, sw software, fresh bool, jvm []string) ([]
 		if err != nil {
 			return nil, fmt.Errorf("render %s: %w", n.Name, err)
 		}
-		t := deploy.Target{Node: n, Host: w.host(c, n)}
+		t := deploy.Target{Node: n, Host: c.host(n)}
 		for _, f := range files {
 			t.Files = append(t.Files, deploy.File(f))
 		}
-		if c.inv.CCM != nil {
-			t.Files = ccmFiles(c, n, t.Files)
+		if c.place.Files != nil {
+			t.Files = c.place.Files(c.inv, n, t.Files)
 		}
 		targets = append(targets, t)
 	}
@@ -304,8 +284,8 @@ func (w World) startNodes(ctx context.Context, c cluster, targets []deploy.Targe
 			nodes = append(nodes, t.Node)
 		}
 	}
-	if here(c.inv.Plan) {
-		if err := w.provider("").CheckPorts(ctx, nodes); err != nil {
+	if c.place.FreePorts != nil {
+		if err := c.place.FreePorts(ctx, nodes); err != nil {
 			return err
 		}
 	}
@@ -330,7 +310,7 @@ func (w World) awaitRing(ctx context.Context, c cluster, targets []deploy.Target
 	if err != nil {
 		return ringcheck.Ring{}, c.partial(err, targets)
 	}
-	if err := w.attachAgents(ctx, c); err != nil {
+	if err := c.attachAgents(ctx); err != nil {
 		return ringcheck.Ring{}, err
 	}
 	var ring ringcheck.Ring
@@ -358,7 +338,7 @@ func (w World) awaitRing(ctx context.Context, c cluster, targets []deploy.Target
 
 // query asks the nodes' agents, from wherever they can be reached.
 func (w World) query(c cluster) ringcheck.Query {
-	return ringcheck.Query{Inventory: c.inv, Release: c.rel, Jolokia: true, Dial: w.agentDialer(c), Password: c.knownAgentPassword}
+	return ringcheck.Query{Inventory: c.inv, Release: c.rel, Jolokia: true, Dial: c.agentDialer(), Password: c.knownAgentPassword}
 }
 
 // answers asks a node one question in CQL.
@@ -368,7 +348,7 @@ func (w World) answers(ctx context.Context, c cluster, n topology.Node) error {
 		return err
 	}
 	return cql.Probe(ctx, cql.Endpoint{
-		Addresses: []string{n.PrivateAddress}, Port: n.Ports.Native, Release: c.rel, Dial: w.dialer(c), TLS: secure,
+		Addresses: []string{n.PrivateAddress}, Port: n.Ports.Native, Release: c.rel, Dial: c.dialer(), TLS: secure,
 	})
 }
 

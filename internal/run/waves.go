@@ -21,7 +21,7 @@ const seedsTime = 30 * time.Second
 // their own ring yet. So much ahead they do.
 func (w World) startServers(ctx context.Context, c cluster, targets []deploy.Target) error {
 	first, then := waves(targets)
-	if !ownDisks(c.inv) || len(first) == 0 || len(then) == 0 {
+	if !c.place.OwnDisks(c.inv) || len(first) == 0 || len(then) == 0 {
 		return deploy.Start(ctx, targets)
 	}
 	if err := deploy.Start(ctx, first); err != nil {
@@ -35,11 +35,6 @@ func (w World) startServers(ctx context.Context, c cluster, targets []deploy.Tar
 		return fmt.Errorf("waiting for the seeds to open their tables: %w", context.Cause(ctx))
 	}
 	return deploy.Start(ctx, then)
-}
-
-// ownDisks says whether a cluster's directories are this computer's, and crossring's.
-func ownDisks(inv topology.Inventory) bool {
-	return inv.Local != nil || inv.CCM != nil && !inv.CCM.Adopted
 }
 
 // waves parts the seeds from the others.

@@ -14,8 +14,20 @@ import (
 	"time"
 
 	"crossring/internal/deploy"
+	"crossring/internal/places"
 	"crossring/internal/topology"
 )
+
+// at is a cluster of a provider.
+func at(t *testing.T, provider string, inv topology.Inventory) cluster {
+	t.Helper()
+	inv.Plan.Provider = provider
+	place, err := places.For(provider, places.Deps{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cluster{inv: inv, place: place}
+}
 
 // starts is what was started, in order.
 type starts struct {
@@ -66,7 +78,7 @@ func twoByTwo(t *testing.T) ([]deploy.Target, []*startHost, *starts) {
 func TestSeedsStartFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		targets, hosts, all := twoByTwo(t)
-		here := cluster{inv: topology.Inventory{Local: &topology.Local{}}}
+		here := at(t, "local", topology.Inventory{Local: &topology.Local{}})
 		tables := map[string]bool{}
 		for i := 0; i < 4; i += 2 {
 			dir := filepath.Join(targets[i].Node.Layout.Data, "system")
@@ -110,7 +122,7 @@ func TestSeedsThatDoNotCome(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				targets, hosts, all := twoByTwo(t)
 				hosts[2].ended = ends
-				here := cluster{inv: topology.Inventory{CCM: &topology.CCM{}}}
+				here := at(t, "ccm", topology.Inventory{CCM: &topology.CCM{}})
 				begun := time.Now()
 				if err := (World{}).startServers(t.Context(), here, targets); err != nil {
 					t.Fatal(err)
@@ -128,7 +140,7 @@ func TestSeedsThatDoNotCome(t *testing.T) {
 
 func TestStartIsGivenUp(t *testing.T) {
 	targets, hosts, all := twoByTwo(t)
-	here := cluster{inv: topology.Inventory{Local: &topology.Local{}}}
+	here := at(t, "local", topology.Inventory{Local: &topology.Local{}})
 	ctx, cancel := context.WithCancel(t.Context())
 	hosts[0].comes = cancel
 	if err := (World{}).startServers(ctx, here, targets); !errors.Is(err, context.Canceled) || len(all.names) != 2 {
@@ -146,20 +158,21 @@ func TestStartIsGivenUp(t *testing.T) {
 func TestStartAllAtOnce(t *testing.T) {
 	local := topology.Inventory{Local: &topology.Local{}}
 	for name, c := range map[string]struct {
-		inv  topology.Inventory
-		seed func(topology.Node) bool
+		provider string
+		inv      topology.Inventory
+		seed     func(topology.Node) bool
 	}{
-		"machines": {topology.Inventory{}, func(topology.Node) bool { return true }},
-		"adopted":  {topology.Inventory{CCM: &topology.CCM{Adopted: true}}, func(topology.Node) bool { return true }},
-		"seeds":    {local, func(n topology.Node) bool { return n.Seed }},
-		"others":   {local, func(n topology.Node) bool { return !n.Seed }},
+		"machines": {"hosts", topology.Inventory{}, func(topology.Node) bool { return true }},
+		"adopted":  {"ccm", topology.Inventory{CCM: &topology.CCM{Adopted: true}}, func(topology.Node) bool { return true }},
+		"seeds":    {"local", local, func(n topology.Node) bool { return n.Seed }},
+		"others":   {"local", local, func(n topology.Node) bool { return !n.Seed }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				targets, _, all := twoByTwo(t)
 				targets = slices.DeleteFunc(targets, func(x deploy.Target) bool { return !c.seed(x.Node) })
 				begun := time.Now()
-				if err := (World{}).startServers(t.Context(), cluster{inv: c.inv}, targets); err != nil {
+				if err := (World{}).startServers(t.Context(), at(t, c.provider, c.inv), targets); err != nil {
 					t.Fatal(err)
 				}
 				if len(all.names) != len(targets) || time.Since(begun) > 0 {

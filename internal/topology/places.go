@@ -8,6 +8,15 @@ const (
 	ContainerNodes = 200 // nodes of a cluster in containers
 )
 
+// OneComputer says whether all nodes of a plan, and the load, share a computer.
+func (p Plan) OneComputer() bool {
+	switch p.Provider {
+	case "local", "ccm", "containers":
+		return true
+	}
+	return false
+}
+
 // CCMPlan is what of a Plan only the ccm provider has.
 type CCMPlan struct {
 	Command string `json:"command"` // ccm itself: a path, or a name in PATH

@@ -213,6 +213,14 @@ type Local struct {
 	Java string `json:"java"` // path of the java command
 }
 
+// Contact is the address of a node that clients outside the cluster dial.
+func (inv Inventory) Contact(n Node) string {
+	if inv.EC2 != nil {
+		return n.PublicAddress // what the operators' networks may reach
+	}
+	return n.PrivateAddress
+}
+
 // Seeds lists the public addresses of the seed nodes, in plan order.
 func (inv Inventory) Seeds() []string {
 	var seeds []string

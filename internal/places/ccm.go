@@ -1,4 +1,4 @@
-package run
+package places
 
 import (
 	"bytes"
@@ -10,41 +10,67 @@ import (
 	"crossring/internal/deploy"
 	"crossring/internal/release"
 	"crossring/internal/topology"
+	"crossring/provision"
 	"crossring/provision/ccm"
+	"crossring/provision/local"
+	"crossring/provision/local/procs"
 	"crossring/yamlgen"
 )
 
-// ccm is the provider of clusters that Cassandra Cluster Manager makes.
-func (w World) ccm(sw software) ccm.Provider {
-	return ccm.Provider{
-		StateDir: w.StateDir, Home: w.Home, Java: sw.java, Jolokia: sw.jars.Jolokia, Log: w.Log, Say: w.Say,
-		Install: func(inv topology.Inventory) (ccm.Install, error) { return ccmInstall(inv, sw) },
+// ccmPlace is Cassandra Cluster Manager, on this computer.
+func ccmPlace(d Deps) Place {
+	host := func(inv topology.Inventory, n topology.Node) ccm.Host { return ccm.Host{Inventory: inv, Node: n} }
+	return Place{
+		Name: "ccm", Makes: "ccm's cluster and its nodes",
+		// Its processes are found as local ones are.
+		Needs:     func() error { return procs.NeedLinux("provider ccm", local.Instead) },
+		Processes: true,
+		OwnDisks:  func(inv topology.Inventory) bool { return inv.CCM != nil && !inv.CCM.Adopted },
+		Maker: func(_ release.Release, sw Software) provision.Provider {
+			return ccm.Provider{
+				StateDir: d.StateDir, Home: d.Home, Java: sw.Java, Jolokia: sw.Jars.Jolokia, Log: d.Log, Say: d.Say,
+				Install: func(inv topology.Inventory) (ccm.Install, error) { return ccmInstall(inv, sw) },
+			}
+		},
+		Server: func(inv topology.Inventory, _ release.Release, n topology.Node) deploy.Host { return host(inv, n) },
+		Env:    here, Files: ccmFiles,
+		Attach: func(ctx context.Context, inv topology.Inventory, n topology.Node) error {
+			if !inv.CCM.Adopted {
+				return nil
+			}
+			return host(inv, n).Attach(ctx)
+		},
+		FreePorts: local.Provider{}.CheckPorts,
+		// Nodes of ccm have no network of crossring's between them at all.
+		Loopback: func(inv topology.Inventory, n topology.Node) bool {
+			return hasOther(inv, n, func(topology.Node) bool { return true })
+		},
 	}
 }
 
 // ccmInstall is the installation that ccm's nodes run on. Its cassandra.yaml is that
 // of the first node; what differs between nodes ccm puts in.
-func ccmInstall(inv topology.Inventory, sw software) (ccm.Install, error) {
+func ccmInstall(inv topology.Inventory, sw Software) (ccm.Install, error) {
 	rel, err := release.Of(inv.Plan.Version)
 	if err != nil {
 		return ccm.Install{}, err
 	}
 	i := ccm.Install{
-		Version: rel.Version, Java: sw.java, Main: rel.Main, Nodetool: rel.Nodetool,
-		ClassPath: sw.jars.ClassPath, JMXByJVM: rel.JMXByJVM,
+		Version: rel.Version, Java: sw.Java, Main: rel.Main, Nodetool: rel.Nodetool,
+		ClassPath: sw.Jars.ClassPath, JMXByJVM: rel.JMXByJVM,
 	}
 	modules := rel.ModuleArgs()
 	i.JVM = append(modules, "-XX:+UseParallelGC", "-XX:-UsePerfData", "-Djava.net.preferIPv4Stack=true", "-Djdk.attach.allowAttachSelf=true",
 		"-Dio.netty.tryReflectionSetAccessible=true")
 	i.JVM = append(i.JVM, rel.JVM...)
 	if rel.Jamm {
-		i.Jamm = sw.jars.Jamm
+		i.Jamm = sw.Jars.Jamm
 		i.JVM = append(i.JVM, "--add-exports="+release.ModernExportsTo)
 	}
 	i.Tools = append(append(append([]string{}, rel.NodetoolArgs...), modules...), "-Xmx128m", "-XX:-UsePerfData", "-XX:+UseSerialGC",
 		"-XX:TieredStopAtLevel=1", "-Dlogback.configurationFile=logback-tools.xml")
 	inv.Plan.TLS = nil // keys are a node's own, and stand in its own file
-	rendered, err := yamlgen.Render(inv, inv.Nodes[0], yamlgen.Env{ClassPath: sw.jars.ClassPath, Fresh: true})
+	rendered, err := yamlgen.Render(inv, inv.Nodes[0], yamlgen.Env{ClassPath: sw.Jars.ClassPath, Fresh: true})
 	if err != nil {
 		return i, err
 	}
@@ -78,24 +104,13 @@ func withoutBroadcast(doc []byte) []byte {
 // ccmFiles makes of a node's rendered files those that ccm's copy of it takes: none
 // where the cluster was there before; and beside ours the list of all nodes' places,
 // which ccm has written with racks of its own, and which the snitch falls back on.
-func ccmFiles(c cluster, n topology.Node, files []deploy.File) []deploy.File {
-	if c.inv.CCM.Adopted {
+func ccmFiles(inv topology.Inventory, n topology.Node, files []deploy.File) []deploy.File {
+	if inv.CCM.Adopted {
 		return nil
 	}
 	var b strings.Builder
-	for _, m := range c.inv.Nodes {
+	for _, m := range inv.Nodes {
 		fmt.Fprintf(&b, "%s=%s:%s\n", m.PublicAddress, m.Datacenter, m.Rack)
 	}
 	return append(files, deploy.File{Path: filepath.Join(n.Layout.Conf, "cassandra-topology.properties"), Data: []byte(b.String()), Mode: 0o644})
-}
-
-// attachAgents puts the agents that the ring is read through into servers that were
-// started without: those of a ccm cluster that was there before.
-func (w World) attachAgents(ctx context.Context, c cluster) error {
-	if c.inv.CCM == nil || !c.inv.CCM.Adopted {
-		return nil
-	}
-	return onEach(c.inv.Nodes, func(n topology.Node) error {
-		return ccm.Host{Inventory: c.inv, Node: n}.Attach(ctx)
-	})
 }
