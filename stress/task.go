@@ -155,7 +155,8 @@ func (t *task) judge(a answer, end time.Duration) {
 		r.Outcome = Found
 		if r.Attempt > 0 {
 			if written, at := p.cfg.Acks.Lookup(r.Key); written == Acknowledged {
-				r.Lag = max(0, p.base.Add(end).Sub(at))
+				// A clock that was put back has it seen before it was written: not known, rather than 0.
+				r.Lag = max(-1, p.base.Add(end).Sub(at))
 			}
 		}
 	}

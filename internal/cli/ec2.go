@@ -123,10 +123,13 @@ func (e *env) extendCommand() *cli.Command {
 		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 			return withName(c, e, func(w run.World, name string) (answer, error) {
 				res, err := w.Extend(ctx, name, c.Duration("ttl"))
+				if err != nil {
+					return answer{doc: res}, err // it does not expire then
+				}
 				return answer{doc: res, text: func(out io.Writer) error {
 					_, err := fmt.Fprintf(out, "%s expires at %s\n", res.Name, res.ExpiresAt.Format(time.RFC3339))
 					return err
-				}}, err
+				}}, nil
 			})
 		}),
 	}

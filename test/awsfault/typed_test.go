@@ -75,6 +75,22 @@ func TestProgramElsewhere(t *testing.T) {
 		t.Errorf("without a yes, and called %v", calls)
 	}
 	other.run(1, append([]string{"down", "nonesuch", "--ec2", "--yes"}, regions...)...)
+	other.waitsItsTurn("fault", append([]string{"down", "fault", "--ec2", "--yes"}, regions...)...)
+	// What has expired is removed by whoever looks for it, and not while somebody works on it.
+	y.run(0, "extend", "fault", "--ttl", "1s")
+	b.proxy.Arm(nil)
+	expired := func() bool {
+		return strings.Contains(other.run(0, append([]string{"gc", "--dry-run"}, regions...)...), "fault")
+	}
+	for end := time.Now().Add(time.Minute); !expired(); {
+		if time.Now().After(end) {
+			t.Fatal("it does not expire")
+		}
+	}
+	other.waitsItsTurn("fault", append([]string{"gc"}, regions...)...)
+	if calls := b.proxy.Mutations(); len(calls) > 0 {
+		t.Errorf("waited, and called %v", calls)
+	}
 	var done struct {
 		Removed bool `json:"removed"`
 	}
@@ -92,14 +108,19 @@ func TestProgramElsewhere(t *testing.T) {
 
 // said takes what a program says, and tells when it has said something.
 type said struct {
-	mu   sync.Mutex
-	text strings.Builder
+	mu    sync.Mutex
+	text  strings.Builder
+	heard func(string) // takes all of it after every word; nil for nobody
 }
 
 func (s *said) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.text.Write(p)
+	n, err := s.text.Write(p)
+	if s.heard != nil {
+		s.heard(s.text.String())
+	}
+	return n, err
 }
 
 func (s *said) String() string {
@@ -184,5 +205,36 @@ func TestProgramInterruptedTwice(t *testing.T) {
 	b.none(t)
 	if left, err := os.ReadDir(filepath.Join(y.state, "clusters")); err != nil || len(left) > 0 {
 		t.Errorf("left in the state directory: %v, %v", left, err)
+	}
+}
+
+// waitsItsTurn has a command find a cluster's lock taken, and interrupts it when it says
+// so.
+func (y typist) waitsItsTurn(name string, args ...string) {
+	y.t.Helper()
+	dir := filepath.Join(y.state, "locks")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		y.t.Fatal(err)
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, name+".lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		y.t.Fatal(err)
+	}
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		y.t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	out := &said{heard: func(text string) {
+		if strings.Contains(text, "waiting for another command on cluster "+name) {
+			cancel()
+		}
+	}}
+	cmd := y.command(ctx, out, out, args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	_ = cmd.Run() // its code tells
+	if code := cmd.ProcessState.ExitCode(); code != 130 || !strings.Contains(out.String(), "waiting for another command on cluster "+name) {
+		y.t.Errorf("crossring %s: exit %d, and it does not wait: %s", strings.Join(args, " "), code, out)
 	}
 }
