@@ -36,10 +36,7 @@ func withOperators(c *cli.Context, s *spec.Spec) error {
 			return run.Usage("", fmt.Errorf("--operator-cidr: %s", problem), "")
 		}
 	}
-	if s.EC2 == nil {
-		s.EC2 = &spec.EC2{}
-	}
-	s.EC2.OperatorCIDR = cidrs
+	s.SetOperators(cidrs)
 	return nil
 }
 

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"time"
 
+	"crossring/internal/deploy/prepare"
 	"crossring/internal/deploy/sshhost"
 	"crossring/internal/plan"
 	"crossring/internal/release"
@@ -27,6 +29,14 @@ func ec2Place(d Deps) Place {
 		Name: "ec2", Makes: "addresses, firewall rules and machines",
 		Maker:  func(release.Release, Software) provision.Provider { return p },
 		Grower: ec2Grower{p}, Record: p, Cloud: p,
+		Volumes: attached,
+		Life: func(inv topology.Inventory) (made, ends time.Time, err error) {
+			made, err = p.Made(inv.Plan.Name)
+			if inv.EC2 != nil {
+				ends = inv.EC2.ExpiresAt
+			}
+			return made, ends, err
+		},
 		Holds: func(inv topology.Inventory) string {
 			if inv.EC2 == nil {
 				return ""
@@ -83,4 +93,19 @@ func (g ec2Grower) resize(ctx context.Context, inv topology.Inventory, nodes []t
 		err = readErr
 	}
 	return WithPrepared(made, all), err
+}
+
+// attached are the EBS volumes of a node by what they are for; none where the disks are
+// the instance's own.
+func attached(inv topology.Inventory, node string) map[string]prepare.Attached {
+	if inv.EC2 == nil || inv.Plan.EC2 == nil {
+		return nil
+	}
+	disks := map[string]prepare.Attached{}
+	for _, v := range inv.Plan.EC2.Volumes {
+		if id := inv.EC2.Hosts[node].Volumes[v.Disk]; id != "" {
+			disks[v.Disk] = prepare.Attached{ID: id, Device: v.Device}
+		}
+	}
+	return disks
 }

@@ -5,6 +5,7 @@ import (
 
 	"crossring/internal/deploy"
 	"crossring/internal/release"
+	"crossring/internal/state"
 	"crossring/internal/topology"
 	"crossring/provision"
 	"crossring/provision/local"
@@ -30,7 +31,10 @@ func localPlace(d Deps) Place {
 		},
 		Env:       here,
 		FreePorts: p.CheckPorts,
-		Grower:    localGrower{p}, Record: p, Network: p,
+		Assumed: func(plan topology.Plan) ([]topology.Node, error) {
+			return local.Place(plan, local.FirstSlot, state.Dir(d.StateDir, plan.Name))
+		},
+		Grower: localGrower{p}, Record: p, Network: p,
 		// From 3.11 on a node binds nothing before it connects. To a private address of its
 		// own region it goes without the WAN, and arrives from 127.0.0.1.
 		Loopback: func(inv topology.Inventory, n topology.Node) bool {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"crossring/internal/deploy"
+	"crossring/internal/deploy/prepare"
 	"crossring/internal/deploy/sshhost"
 	"crossring/internal/fail"
 	"crossring/internal/jars"
@@ -145,6 +146,15 @@ type Place struct {
 	Network Network
 	Cloud   Cloud
 
+	// Volumes are those that are attached to the machine of a node, by the disk that they
+	// are; nil is that its disks are its own.
+	Volumes func(inv topology.Inventory, node string) map[string]prepare.Attached
+	// Life is when a cluster was made, and when its time to live ends; nil is that it has
+	// no end.
+	Life func(inv topology.Inventory) (made, ends time.Time, err error)
+	// Assumed are the nodes of a plan of which nothing was made, where they would be; nil
+	// is that this is not known before.
+	Assumed func(p topology.Plan) ([]topology.Node, error)
 	// Holds says what taking a cluster down takes away; "" is its nodes, and no more.
 	Holds func(inv topology.Inventory) string
 	// Loopback says that nodes may see each other come from 127.0.0.1, so that it belongs

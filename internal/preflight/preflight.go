@@ -101,7 +101,7 @@ func Needs(inv topology.Inventory, more []int) []Need {
 		// A client uses the address that the node tells it, or the public one translated
 		// to it. Loopback clusters have only the first.
 		address := n.PublicAddress
-		if inv.Remote == nil {
+		if n.Host == nil {
 			address = n.PrivateAddress
 		}
 		direct := n.Host == nil || n.Host.Jump == "" && n.Host.Proxy == ""

@@ -121,13 +121,14 @@ func (w World) collect(ctx context.Context, l ec2.Listed) error {
 // listedEC2 adds to an entry what is known of a cluster on EC2 here: its age, until
 // when it may live, and what it has cost by the prices of its plan.
 func (w World) listedEC2(c cluster, entry Listed) Listed {
-	if c.inv.EC2 == nil {
+	if c.place.Life == nil {
 		return entry
 	}
-	if made, err := places.EC2(w.deps()).Made(c.inv.Plan.Name); err == nil {
+	made, ends, err := c.place.Life(c.inv)
+	if err == nil {
 		entry.AgeSeconds = w.Now().Sub(made).Seconds()
 	}
-	expires := c.inv.EC2.ExpiresAt.UTC().Format(time.RFC3339)
+	expires := ends.UTC().Format(time.RFC3339)
 	entry.ExpiresAt = &expires
 	if c.inv.Plan.Cost != nil {
 		entry.CostSoFarUSD = c.inv.Plan.Cost.PerHourUSD * entry.AgeSeconds / time.Hour.Seconds()
@@ -146,7 +147,7 @@ func (w World) ListEC2(ctx context.Context, regions ...string) (Listing, error) 
 	for _, tagged := range all {
 		known := func(e Listed) bool {
 			c, openErr := w.open(e.Name)
-			return openErr == nil && c.inv.EC2 != nil && c.inv.EC2.Run == tagged.Run
+			return openErr == nil && c.inv.Run() == tagged.Run
 		}
 		if slices.ContainsFunc(l.Clusters, known) {
 			continue
@@ -170,10 +171,13 @@ func (w World) ListEC2(ctx context.Context, regions ...string) (Listing, error) 
 func (w World) ConfirmDown(name string, confirm func(question string) (bool, error)) error {
 	// The inventory alone: what can't be opened otherwise goes down too.
 	inv, err := w.provider("").Inventory(name)
-	if err != nil || inv.EC2 == nil {
+	if err != nil {
 		return nil // Down itself says what is wrong
 	}
 	c := cluster{inv: inv}
+	if c.place, err = places.For(inv.Plan.Provider, w.deps()); err != nil || c.place.Cloud == nil {
+		return nil // as above
+	}
 	yes, err := confirm(fmt.Sprintf("take down %s: %s?", name, describe(c)))
 	if err == nil && !yes {
 		err = errors.New("not confirmed")

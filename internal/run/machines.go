@@ -52,7 +52,7 @@ func (w World) readyMachines(ctx context.Context, c cluster, sw places.Software)
 			return err
 		}
 		res, err := prepare.Prepare(ctx, m, prepare.Request{
-			Cluster: c.inv.Plan.Name, ID: c.inv.Remote.ID, Node: n, Disks: c.inv.Plan.Disks, Attached: attached(c.inv, n.Name),
+			Cluster: c.inv.Plan.Name, ID: c.inv.Remote.ID, Node: n, Disks: c.inv.Plan.Disks, Attached: c.attached(n),
 			Release: c.rel, Software: from,
 			Note: func(text string) { w.Say("%s", text) },
 			Step: func(text string) { w.Log.Info("machine", "node", n.Name, "step", text) },
@@ -70,19 +70,13 @@ func (w World) readyMachines(ctx context.Context, c cluster, sw places.Software)
 	return c, errors.Join(c.partialOf(err), places.WritePrepared(c.dir, all))
 }
 
-// attached are the EBS volumes of a node by what they are for; none where the disks are
-// the instance's own.
-func attached(inv topology.Inventory, node string) map[string]prepare.Attached {
-	if inv.EC2 == nil || inv.Plan.EC2 == nil {
+// attached are the volumes of a node's machine by what they are for; none where its disks
+// are its own.
+func (c cluster) attached(n topology.Node) map[string]prepare.Attached {
+	if c.place.Volumes == nil {
 		return nil
 	}
-	disks := map[string]prepare.Attached{}
-	for _, v := range inv.Plan.EC2.Volumes {
-		if id := inv.EC2.Hosts[node].Volumes[v.Disk]; id != "" {
-			disks[v.Disk] = prepare.Attached{ID: id, Device: v.Device}
-		}
-	}
-	return disks
+	return c.place.Volumes(c.inv, n.Name)
 }
 
 // onEach does f for all nodes at once and joins what went wrong, in their order.

@@ -90,18 +90,16 @@ func ownState(name, dir string, inv topology.Inventory) error {
 // withSavedOperators is a spec with the networks that the cluster was made with, where
 // the spec leaves them to the command line, and that did not name any this time.
 func (w World) withSavedOperators(s spec.Spec) spec.Spec {
-	if s.EC2 == nil || len(s.EC2.OperatorCIDR) > 0 || checkName(s.Name) != nil {
+	if asked, ok := s.Operators(); !ok || len(asked) > 0 || checkName(s.Name) != nil {
 		return s
 	}
 	var saved []string
-	dir := w.provider("").Dir(s.Name)
-	if have, err := readSpec(dir); err == nil && have.EC2 != nil {
-		saved = have.EC2.OperatorCIDR
-	} else if inv, err := w.provider("").Inventory(s.Name); err == nil && inv.Plan.EC2 != nil {
-		saved = inv.Plan.EC2.OperatorCIDRs
+	have, err := readSpec(w.provider("").Dir(s.Name))
+	if cidrs, ok := have.Operators(); err == nil && ok {
+		saved = cidrs
+	} else if inv, err := w.provider("").Inventory(s.Name); err == nil {
+		saved = inv.Plan.Operators()
 	}
-	e := *s.EC2
-	e.OperatorCIDR = append([]string(nil), saved...)
-	s.EC2 = &e
+	s.SetOperators(append([]string(nil), saved...))
 	return s
 }

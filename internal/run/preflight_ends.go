@@ -77,7 +77,7 @@ func (f *flight) openNode(ctx context.Context, n topology.Node, e *end) error {
 	if err != nil {
 		return err
 	}
-	if h := n.Host; f.cluster.inv.EC2 == nil && h.Jump == "" && h.Proxy == "" {
+	if h := n.Host; f.cluster.place.Cloud == nil && h.Jump == "" && h.Proxy == "" {
 		// Unlike one that boots it is not waited for.
 		t, err := f.ends[preflight.Here].probe.Dial(ctx, "", h.Address, h.Port, "", false)
 		if err == nil && t.State != preflight.Open {

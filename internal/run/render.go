@@ -17,7 +17,6 @@ import (
 	"crossring/internal/release"
 	"crossring/internal/spec"
 	"crossring/internal/topology"
-	"crossring/provision/local"
 	"crossring/yamlgen"
 )
 
@@ -160,9 +159,12 @@ func (w World) renderInventory(req RenderRequest) (topology.Inventory, error) {
 		return topology.Inventory{}, err
 	}
 	inv := topology.Inventory{Schema: topology.Schema, Plan: p}
-	if p.Provider == "local" {
-		const slot = 2
-		inv.Nodes, err = local.Place(p, slot, w.provider("").Dir(p.Name))
+	place, err := places.For(p.Provider, w.deps())
+	if err != nil {
+		return inv, err
+	}
+	if place.Assumed != nil {
+		inv.Nodes, err = place.Assumed(p)
 	} else {
 		inv.Nodes, err = documentationAddresses(p)
 	}

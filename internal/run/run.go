@@ -125,14 +125,11 @@ func (w World) open(name string) (cluster, error) {
 	if err := ownState(name, c.dir, inv); err != nil {
 		return c, err
 	}
-	if inv.Remote != nil {
-		all, err := places.ReadPrepared(c.dir)
-		if err != nil {
-			return c, err
-		}
-		inv = places.WithPrepared(inv, all)
+	all, err := places.ReadPrepared(c.dir)
+	if err != nil {
+		return c, err
 	}
-	c.inv = inv
+	c.inv = places.WithPrepared(inv, all)
 	if c.place, err = places.For(inv.Plan.Provider, w.deps()); err != nil {
 		return c, err
 	}

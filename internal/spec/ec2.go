@@ -316,3 +316,23 @@ func checkVolume(path string, v Volume, c checker) {
 		c.between(path+".iops", int64(v.IOPS), 3000, 80000)
 	}
 }
+
+// Operators are the networks that may reach the cluster's machines, as the spec has
+// them; ok is false where the provider asks for none.
+func (s Spec) Operators() (cidrs []string, ok bool) {
+	if s.EC2 == nil {
+		return nil, false
+	}
+	return s.EC2.OperatorCIDR, true
+}
+
+// SetOperators puts networks in place of the spec's. What others have of the spec stays
+// as it is.
+func (s *Spec) SetOperators(cidrs []string) {
+	e := EC2{}
+	if s.EC2 != nil {
+		e = *s.EC2
+	}
+	e.OperatorCIDR = cidrs
+	s.EC2 = &e
+}

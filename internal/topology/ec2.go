@@ -120,3 +120,20 @@ func VCPUs(instanceType string) int {
 	}
 	return 4 * n
 }
+
+// Operators are the networks that may reach the machines; none where the provider asks
+// for none.
+func (p Plan) Operators() []string {
+	if p.EC2 == nil {
+		return nil
+	}
+	return p.EC2.OperatorCIDRs
+}
+
+// Run is the id that the tags of what was made bear; "" where nothing bears tags.
+func (inv Inventory) Run() string {
+	if inv.EC2 == nil {
+		return ""
+	}
+	return inv.EC2.Run
+}

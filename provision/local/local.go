@@ -44,7 +44,7 @@ func (p Provider) Dir(name string) string { return filepath.Join(p.StateDir, "cl
 // slots: the second octet of a cluster's addresses. 0 is localhost's, and the
 // end is left to others.
 const (
-	firstSlot = 2
+	FirstSlot = 2 // the first that is tried
 	lastSlot  = 250
 )
 

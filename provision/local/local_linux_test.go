@@ -81,7 +81,7 @@ func TestPlaceGivesEachAddressOnce(t *testing.T) {
 		}
 		plan := planOf("x", counts...)
 		rng.Shuffle(len(plan.Nodes), func(i, j int) { plan.Nodes[i], plan.Nodes[j] = plan.Nodes[j], plan.Nodes[i] })
-		slot := firstSlot + rng.IntN(lastSlot-firstSlot+1)
+		slot := FirstSlot + rng.IntN(lastSlot-FirstSlot+1)
 		nodes, err := Place(plan, slot, "/s")
 		if err != nil {
 			t.Fatal(err)

@@ -53,11 +53,11 @@ func slotInUse(slot int) (bool, error) {
 func chooseSlot(plan topology.Plan, dir string) (slot int, nodes []topology.Node, held *net.UnixListener, err error) {
 	h := fnv.New32a()
 	h.Write([]byte(dir))
-	const slots = lastSlot - firstSlot + 1
+	const slots = lastSlot - FirstSlot + 1
 	offset := int(h.Sum32() % slots)
 	var taken *PortTakenError
 	for i := range slots {
-		slot = firstSlot + (offset+i)%slots
+		slot = FirstSlot + (offset+i)%slots
 		held, err = holdSlot(slot)
 		if errors.Is(err, errSlotHeld) {
 			continue
