@@ -141,7 +141,7 @@ func (w World) gatherNode(ctx context.Context, c cluster, n topology.Node, dir s
 		m, err := c.machine(n)
 		if err == nil {
 			var archive string
-			if archive, err = prepare.Archive(ctx, m, p.from); err == nil {
+			if archive, err = prepare.Archive(ctx, m, n, p.from); err == nil {
 				err = unpackFiles(strings.NewReader(archive), to, p.file)
 			}
 		}

@@ -213,9 +213,13 @@ func (w World) followRemote(ctx context.Context, c cluster, n topology.Node, pre
 		return err
 	}
 	r, in := io.Pipe()
+	line := "tail -n 0 -F " + sshhost.Quote(path.Join(n.Layout.Log, "system.log")) + " 2>/dev/null"
+	if u := prepare.User(n); u != "" {
+		line = "runuser -u " + u + " -- " + line // its directory is the server's, and so what stands there
+	}
 	go func() {
 		_, err := m.Run(ctx, sshhost.Command{
-			Name: "follow log of " + n.Name, Line: "tail -n 0 -F " + sshhost.Quote(path.Join(n.Layout.Log, "system.log")) + " 2>/dev/null",
+			Name: "follow log of " + n.Name, Line: line,
 			Root: true, Out: in,
 		})
 		in.CloseWithError(err)

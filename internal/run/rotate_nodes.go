@@ -111,15 +111,7 @@ func (r *rotator) nodeTrust(ctx context.Context, n topology.Node, both bool) err
 	if err != nil {
 		return err
 	}
-	var to interface {
-		Put(ctx context.Context, path string, data []byte, mode os.FileMode) error
-	} = r.host(n)
-	if r.remote() { // as its key store is: root's, on the machine itself
-		if to, err = r.machine(n); err != nil {
-			return err
-		}
-	}
-	if err := to.Put(ctx, path.Join(n.Layout.TLSDir(), "ca"+extension(kind)), data, 0o644); err != nil {
+	if err := r.host(n).Put(ctx, path.Join(n.Layout.TLSDir(), "ca"+extension(kind)), data, 0o644); err != nil {
 		return err
 	}
 	return r.activate(ctx, n, want)

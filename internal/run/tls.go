@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"crossring/internal/deploy/prepare"
 	"crossring/internal/pki"
 	"crossring/internal/pki/store"
 	"crossring/internal/topology"
@@ -232,11 +233,9 @@ func (w World) hasIdentity(ctx context.Context, c cluster, n topology.Node, cert
 		if err != nil {
 			return false, err
 		}
-		out, err := m.Script(ctx, "read certificate", `cat "$1" 2>/dev/null || true`, want)
-		if err != nil {
+		if data, err = prepare.Read(ctx, m, n, want); err != nil {
 			return false, err
 		}
-		data = []byte(out)
 	} else {
 		var err error
 		if data, err = os.ReadFile(want); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -28,7 +28,9 @@ func (s *seen) Script(_ context.Context, name, _ string, args ...string) (string
 	return "", nil
 }
 
-func (*seen) Put(context.Context, string, []byte, fs.FileMode) error { panic("nothing is to be put") }
+func (*seen) ScriptIn(context.Context, string, string, []byte, ...string) (string, error) {
+	panic("nothing is to be written")
+}
 
 func (*seen) Upload(context.Context, string, string, fs.FileMode, func(int64, int64)) error {
 	panic("nothing is to be uploaded")

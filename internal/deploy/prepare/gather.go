@@ -7,13 +7,15 @@ import (
 )
 
 const (
-	// The newest files first, as many as fit into 64 MiB, and one at least. tar says 1
+	// As the server's user, who may put links there. The newest files first, as many as fit into 64 MiB, and one at least. tar says 1
 	// when a file grew while it was read.
-	archiveScript = `cd "$1" 2>/dev/null || exit 0
+	archiveScript = asScript + `user=$1
+as sh -c 'set -eu
+cd "$1" 2>/dev/null || exit 0
 set --
 n=0
-IFS='
-'
+IFS="
+"
 for f in $(ls -t); do
   [ -f "$f" ] && [ ! -L "$f" ] || continue
   case $f in *.hprof) continue;; esac
@@ -22,7 +24,7 @@ for f in $(ls -t); do
   set -- "$@" "./$f"
 done
 [ $# -gt 0 ] || exit 0
-tar -cf - "$@" 2>/dev/null | gzip -c`
+tar -cf - "$@" 2>/dev/null | gzip -c' sh "$2"`
 
 	describeScript = `p() { echo; echo "# $*"; "$@" 2>&1 || true; }
 p date -u
@@ -44,9 +46,10 @@ exit 0`
 )
 
 // Archive is a gzipped tar of the files, not the directories, in a directory of a
-// machine: the newest ones where they are many. It is empty where there are none.
-func Archive(ctx context.Context, m Machine, dir string) (string, error) {
-	return m.Script(ctx, "collect "+dir, archiveScript, dir)
+// machine that the server's user may read: the newest ones where they are many. It is
+// empty where there are none.
+func Archive(ctx context.Context, m Machine, n topology.Node, dir string) (string, error) {
+	return m.Script(ctx, "collect "+dir, archiveScript, user(n), dir)
 }
 
 // Describe is what a person would ask of a machine that misbehaves: clock, memory,

@@ -23,8 +23,8 @@ import (
 type Machine interface {
 	// Script runs a POSIX shell script with arguments and gives what it prints.
 	Script(ctx context.Context, name, script string, args ...string) (string, error)
-	// Put writes a file whole, or not at all, and makes its directory.
-	Put(ctx context.Context, path string, data []byte, mode fs.FileMode) error
+	// ScriptIn is Script with bytes that the script finds at its standard input.
+	ScriptIn(ctx context.Context, name, script string, in []byte, args ...string) (string, error)
 	// Upload copies a big file of this computer.
 	Upload(ctx context.Context, local, path string, mode fs.FileMode, progress func(done, total int64)) error
 }
@@ -146,22 +146,21 @@ func Agent(n topology.Node, name string) string {
 	return path.Join(n.Layout.Root, "agents", name+".jar")
 }
 
-// marked are the directories that are made, and removed when they bear the mark.
+// marked are the directories that are made, and removed when they bear the mark: root's,
+// and then the user's.
 func (r Request) marked() []string {
-	l := r.Node.Layout
-	var dirs []string
-	for _, d := range []string{
-		l.Conf, l.Log, l.Home, path.Dir(l.Data), path.Dir(l.Commitlog), path.Dir(l.SavedCaches), path.Dir(l.Hints), path.Dir(l.CDC),
-	} {
-		if !slices.Contains(dirs, d) {
-			dirs = append(dirs, d)
-		}
-	}
-	return dirs
+	return append(r.rootDirs(), r.Node.Layout.Log, r.Node.Layout.Home)
 }
 
-// markFile in a directory says whose it is.
-const markFile = ".crossring"
+func unique(paths ...string) []string {
+	var list []string
+	for _, p := range paths {
+		if !slices.Contains(list, p) {
+			list = append(list, p)
+		}
+	}
+	return list
+}
 
 // ClaimedError says that a machine belongs to another cluster.
 type ClaimedError struct{ Node, Cluster string }

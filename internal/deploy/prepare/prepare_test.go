@@ -32,19 +32,30 @@ func (here) Script(ctx context.Context, name, script string, args ...string) (st
 	return out.String(), nil
 }
 
-func (here) Put(_ context.Context, path string, data []byte, mode fs.FileMode) error {
+func (here) ScriptIn(ctx context.Context, name, script string, in []byte, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "sh", append([]string{"-c", "set -eu\n" + script, "sh"}, args...)...)
+	cmd.Stdin = bytes.NewReader(in)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		return out.String(), fmt.Errorf("%s: %w: %s", name, err, errs.String())
+	}
+	return out.String(), nil
+}
+
+func put(path string, data []byte, mode fs.FileMode) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
 	return os.WriteFile(path, data, mode)
 }
 
-func (h here) Upload(ctx context.Context, local, path string, mode fs.FileMode, _ func(int64, int64)) error {
+func (here) Upload(_ context.Context, local, path string, mode fs.FileMode, _ func(int64, int64)) error {
 	data, err := os.ReadFile(local)
 	if err != nil {
 		return err
 	}
-	return h.Put(ctx, path, data, mode)
+	return put(path, data, mode)
 }
 
 // request is one for a node below a directory of the test's own, with a Java of
@@ -68,7 +79,7 @@ func request(t *testing.T) Request {
 	}
 	jre := filepath.Join(dir, "jre")
 	script := "#!/bin/sh\necho 'openjdk version \"17.0.1\" 2021-10-19' >&2\n"
-	if err := (here{}).Put(t.Context(), filepath.Join(jre, "bin", "java"), []byte(script), 0o755); err != nil {
+	if err := put(filepath.Join(jre, "bin", "java"), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	n := topology.Node{
@@ -95,7 +106,7 @@ func tree(t *testing.T, dir string) string {
 		}
 		rel, _ := filepath.Rel(dir, p)
 		fmt.Fprintf(&b, "%s %s", info.Mode(), rel)
-		if info.Mode().IsRegular() && filepath.Base(p) != markFile {
+		if info.Mode().IsRegular() {
 			fmt.Fprintf(&b, " %d %d", info.Size(), info.ModTime().UnixNano())
 		}
 		b.WriteByte('\n')
@@ -138,7 +149,7 @@ func TestRemoveLeavesNothingOfOursAndAllOfOthers(t *testing.T) {
 	req := request(t)
 	root := req.Node.Host.Root
 	theirs := filepath.Join(root, "fs", "fs1", "somebody's")
-	if err := (here{}).Put(t.Context(), theirs, []byte("data"), 0o644); err != nil {
+	if err := put(theirs, []byte("data"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	before := tree(t, root)
@@ -193,7 +204,7 @@ func TestWhatIsThereAlreadyIsRefused(t *testing.T) {
 	} {
 		req := request(t)
 		path := place(req.Node.Layout)
-		if err := (here{}).Put(t.Context(), path, []byte("somebody's"), 0o644); err != nil {
+		if err := put(path, []byte("somebody's"), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		var foreign *ForeignError

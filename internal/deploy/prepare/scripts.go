@@ -4,6 +4,7 @@ const (
 	claimScript = `made=
 [ -z "$4" ] || [ -e "$4" ] || made=yes
 mkdir -p "$1"
+chmod 755 "$1"
 if [ -f "$1/cluster" ]; then
   read -r id name <"$1/cluster"
   [ "$id" = "$2" ] || echo "${name:-$id}"
@@ -21,24 +22,37 @@ if [ -d $d ] && [ ! -f $d/crossring.conf ]; then
   printf '# crossring %s\n%s - nofile 1048576\n%s - nproc 32768\n%s - memlock unlimited\n%s - as unlimited\n' "$3" "$1" "$1" "$1" "$1" >$d/crossring.conf
 fi`
 
-	markScript = `id=$1 u=$2; shift 2
+	// markScript makes directories: first $4 of them that are root's, then those of the
+	// user. Each is noted in the state directory, where the user can't write. One that is
+	// there, has something in it and is not noted is named, and nothing is done. A machine
+	// of an older crossring has its marks in the directories, and some of root's are the user's.
+	markScript = ourScript + takeScript + `id=$1 user=$2 state=$3 own=$4; shift 4
 for d in "$@"; do
-  if [ -d "$d" ] && [ -n "$(ls -A "$d")" ] && [ "$(cat "$d/.crossring" 2>/dev/null)" != "$id" ]; then
-    echo "$d"; exit 0
-  fi
+  if [ -d "$d" ] && [ -n "$(ls -A "$d")" ] && ! ours "$d"; then echo "$d"; exit 0; fi
 done
+n=0
 for d in "$@"; do
+  n=$((n+1))
+  linked "$d" || { echo "$d"; exit 0; }
   mkdir -p "$d"
-  echo "$id" >"$d/.crossring"
+  grep -qsxF "$d" "$state/marks" || echo "$d" >>"$state/marks"
   chmod 755 "$d"
-  if [ -n "$u" ]; then chown "$u:$(id -gn "$u")" "$d"; fi
+  if [ -n "$user" ]; then
+    if [ $n -le $own ]; then chown root:root "$d"; else chown "$user:$(id -gn "$user")" "$d"; fi
+  fi
 done`
 
-	dirsScript = `u=$1; shift
+	// dirsScript makes the user's directories in root's, $2 of them, and then those in the
+	// user's own, which the user makes. A link that the user has planted is named.
+	dirsScript = asScript + takeScript + `user=$1 n=$2; shift 2
 for d in "$@"; do
-  [ -n "$d" ] || continue
-  mkdir -p "$d"
-  if [ -n "$u" ]; then chown "$u:$(id -gn "$u")" "$d"; fi
+  [ -n "$d" ] || { n=$((n-1)); continue; }
+  if [ $n -gt 0 ]; then
+    linked "$d" || { echo "$d"; exit 0; }
+    mkdir -p "$d"
+    if [ -n "$user" ]; then chown "$user:$(id -gn "$user")" "$d"; fi
+  else as mkdir -p "$d"; fi
+  n=$((n-1))
 done`
 
 	// aptScript has apt_install: installs packages, or says why not. A machine that boots
@@ -146,16 +160,16 @@ if ! fits "$to.part"; then
 fi
 if fits "$to.part"; then mv "$to.part" "$to"; echo fits; else rm -f "$to.part"; fi`
 
-	removeScript = `id=$1 state=$2 link=$3 unit=$4 user=$5 root=$6; shift 6
+	removeScript = ourScript + `id=$1 state=$2 link=$3 unit=$4 user=$5 root=$6 home=$7; shift 7
 if [ -z "$root" ] && [ -f "$unit" ] && grep -q "^# crossring $id\$" "$unit"; then
   rm -f "$unit"
   [ ! -d /run/systemd/system ] || systemctl daemon-reload
 fi
 if [ -L "$link" ] && [ "$(cat "$link/.crossring" 2>/dev/null)" = "$id" ]; then rm "$link"; fi
+rm -rf "$home.new"
+if [ "$(cat "$home/.crossring" 2>/dev/null)" = "$id" ]; then rm -rf "$home"; [ ! -e "$home" ] || echo "$home"; fi
 for d in "$@"; do
-  rm -rf "$d.new"
-  if [ "$(cat "$d/.crossring" 2>/dev/null)" = "$id" ]; then rm -rf "$d"; fi
-  if [ -e "$d" ] && [ "$(cat "$d/.crossring" 2>/dev/null)" = "$id" ]; then echo "$d"; fi
+  if ours "$d"; then rm -rf "$d"; [ ! -e "$d" ] || echo "$d"; fi
 done
 if [ -z "$root" ]; then
   f=/etc/security/limits.d/crossring.conf

@@ -34,16 +34,20 @@ func directories(ctx context.Context, m Machine, req Request) error {
 		}
 	}
 	l := req.Node.Layout
-	args := append([]string{req.ID, u}, req.marked()...)
+	args := append([]string{req.ID, u, stateDir(req.Node), strconv.Itoa(len(req.rootDirs()))}, req.marked()...)
 	out, err := m.Script(ctx, "make directories", markScript, args...)
+	if err == nil && strings.TrimSpace(out) == "" {
+		inRoots := []string{l.Data, l.Commitlog, l.SavedCaches, l.Hints, l.CDC}
+		args = append([]string{u, strconv.Itoa(len(inRoots))}, append(inRoots, l.Tmp)...)
+		out, err = m.Script(ctx, "make directories", dirsScript, args...)
+	}
 	if err != nil {
 		return err
 	}
 	if dir := strings.TrimSpace(out); dir != "" {
 		return &ForeignError{Node: req.Node.Name, Path: dir}
 	}
-	_, err = m.Script(ctx, "make directories", dirsScript, u, l.Data, l.Commitlog, l.SavedCaches, l.Hints, l.CDC, l.Log, l.Tmp, l.Home)
-	return err
+	return nil
 }
 
 // Versions of Java: the Jolokia agent needs 11, and 17 is the newest that every
@@ -161,10 +165,8 @@ func foreign(req Request, out string, err error) error {
 // of it, none when all is gone.
 func Remove(ctx context.Context, m Machine, req Request) (left []string, err error) {
 	req.complete()
-	dirs := append(req.marked(), req.home())
-	script := removeScript
-	args := []string{req.ID, stateDir(req.Node), req.Node.Layout.Root, unitPath, user(req.Node), req.root()}
-	out, err := m.Script(ctx, "remove directories", script, append(args, dirs...)...)
+	args := []string{req.ID, stateDir(req.Node), req.Node.Layout.Root, unitPath, user(req.Node), req.root(), req.home()}
+	out, err := m.Script(ctx, "remove directories", removeScript, append(args, req.marked()...)...)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package sshhost
 
 import (
 	"bufio"
-	"bytes"
 	"cmp"
 	"compress/gzip"
 	"context"
@@ -18,29 +17,6 @@ import (
 	"sync"
 )
 
-// putScript takes a file from standard input. A connection that ends in the
-// middle looks like an end of the file: the checksum tells.
-const putScript = `umask 077
-mkdir -p -m 755 "$(dirname "$1")"
-cat >"$1.new"
-echo "$2  $1.new" | sha256sum -c --status || { rm -f "$1.new"; echo "the file did not arrive whole" >&2; exit 1; }
-chmod "$3" "$1.new"
-if [ -f "$1" ] && cmp -s "$1" "$1.new"; then chmod "$3" "$1"; rm "$1.new"; else mv -f "$1.new" "$1"; fi`
-
-// Put writes a file whole, or not at all, with root's rights, and makes its
-// directory. A file that has the bytes already keeps its time.
-func (c *Client) Put(ctx context.Context, path string, data []byte, mode fs.FileMode) error {
-	sum := sha256.Sum256(data)
-	_, err := c.Run(ctx, Command{
-		Name: "write " + path, Root: true, In: bytes.NewReader(data),
-		Line: shellCall(putScript, path, hex.EncodeToString(sum[:]), octal(mode)),
-	})
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return nil
-}
-
 // shellCall makes a line that runs a script with arguments and leaves it
 // standard input.
 func shellCall(script string, args ...string) string {
@@ -55,16 +31,22 @@ func octal(mode fs.FileMode) string { return "0" + strconv.FormatUint(uint64(mod
 
 const (
 	// beginScript says where to go on: "done", or the size of what is there, and
-	// "gzip" where that can be had.
-	beginScript = `if [ -f "$1" ] && echo "$2  $1" | sha256sum -c --status 2>/dev/null; then chmod "$3" "$1"; echo done; exit; fi
-mkdir -p -m 755 "$(dirname "$1")"
+	// "gzip" where that can be had. Root writes only where nobody else can: another's
+	// directory may have a link in the file's place.
+	beginScript = `mkdir -p -m 755 "$(dirname "$1")"
+if [ "$(id -u)" = 0 ]; then
+  d=$(dirname "$1")
+  case $(stat -L -c '%u %g %A' "$d") in "0 0 "????????-*) ;; "0 "*" "?????-??-*) ;; *) echo "$d can be changed by others than root: root writes nothing there" >&2; exit 1 ;; esac
+fi
+if [ -f "$1" ] && [ ! -L "$1" ] && echo "$2  $1" | sha256sum -c --status 2>/dev/null; then chmod "$3" "$1"; echo done; exit; fi
+[ ! -L "$4" ] || rm -f "$4"
 if [ -f "$4" ]; then stat -c %s "$4"; else echo 0; fi
 if command -v gzip >/dev/null; then echo gzip; fi`
 	appendScript  = `umask 077; cat >>"$1"`
 	inflateScript = `umask 077; gzip -dc >>"$1"`
 	finishScript  = `echo "$2  $4" | sha256sum -c --status || { rm -f "$4"; exit 3; }
 chmod "$3" "$4"
-mv -f "$4" "$1"`
+mv -fT "$4" "$1"`
 )
 
 // BrokenError says that a file was not what it should be after it had arrived.

@@ -3,7 +3,9 @@ package sshhost
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,27 +15,58 @@ import (
 	"crossring/internal/deploy/sshhost/sshdtest"
 )
 
-func TestPut(t *testing.T) {
+// What a script is handed at its standard input stands in no list of processes.
+func TestScriptIn(t *testing.T) {
 	c := client(t, sshdtest.Start(t, "127.0.0.1"))
-	path := filepath.Join(t.TempDir(), "a dir", "it's a file")
-	data := []byte("one\x00two\n")
-	if err := c.Put(limited(t), path, data, 0o640); err != nil {
+	secret := []byte("one\x00two it's a secret\n")
+	out, err := c.ScriptIn(limited(t), "take it", `cat; echo; tr '\0' ' ' </proc/$$/cmdline; tr '\0' ' ' </proc/$PPID/cmdline; echo "$1"`, secret, "an argument")
+	given, seen, _ := strings.Cut(out, "\n\n")
+	if err != nil || given+"\n" != string(secret) || strings.Contains(seen, "secret") || !strings.HasSuffix(seen, "an argument\n") {
+		t.Errorf("%q, %v", out, err)
+	}
+	var exit *ExitError
+	if _, err := c.ScriptIn(limited(t), "fail", "cat >/dev/null; false; true", secret); !errors.As(err, &exit) || exit.Status != 1 {
+		t.Errorf("a command that fails does not end the script: %v", err)
+	}
+}
+
+// Root writes nothing where somebody else may put a link in the file's place.
+func TestUploadAsRootIntoADirectoryOfOthers(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can be led astray")
+	}
+	c := client(t, sshdtest.Start(t, "127.0.0.1"))
+	from, data := big(t, 1<<16)
+	victim := filepath.Join(t.TempDir(), "victim")
+	if err := os.WriteFile(victim, []byte("root's"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	got, err := os.ReadFile(path)
-	info, statErr := os.Stat(path)
-	if err != nil || statErr != nil || !bytes.Equal(got, data) || info.Mode() != 0o640 {
-		t.Errorf("%q %v, %v %v", got, info.Mode(), err, statErr)
-	}
-	if err := c.Put(limited(t), path, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	again, err := os.Stat(path)
-	if err != nil || !os.SameFile(info, again) || !again.ModTime().Equal(info.ModTime()) || again.Mode() != 0o600 {
-		t.Errorf("the same bytes made another file, or its mode is wrong: %v, %v", again, err)
-	}
-	if err := c.Put(limited(t), filepath.Join(path, "below a file"), data, 0o600); err == nil {
-		t.Error("a file below a file was written")
+	for name, open := range map[string]func(dir string) error{
+		"another's":   func(dir string) error { return os.Chown(dir, 65534, 0) },
+		"everybody's": func(dir string) error { return os.Chmod(dir, 0o777|os.ModeSticky) },
+		"a group's":   func(dir string) error { return errors.Join(os.Chown(dir, 0, 65534), os.Chmod(dir, 0o775)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "dir")
+			if err := errors.Join(os.Mkdir(dir, 0o755), open(dir)); err != nil {
+				t.Fatal(err)
+			}
+			sum := sha256.Sum256(data)
+			for _, name := range []string{"file", "file." + hex.EncodeToString(sum[:])[:12] + ".part"} {
+				if err := os.Symlink(victim, filepath.Join(dir, name)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			err := c.Upload(limited(t), from, filepath.Join(dir, "file"), 0o644, nil)
+			var exit *ExitError
+			if !errors.As(err, &exit) || !strings.Contains(exit.Stderr, "can be changed by others") {
+				t.Errorf("%v", err)
+			}
+			info, err := os.Stat(victim)
+			if got, _ := os.ReadFile(victim); err != nil || string(got) != "root's" || info.Mode() != 0o600 {
+				t.Errorf("the file that a link led to is now %d bytes, %v (%v)", len(got), info, err)
+			}
+		})
 	}
 }
 

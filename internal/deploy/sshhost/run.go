@@ -309,5 +309,12 @@ func (c *Client) Script(ctx context.Context, name, script string, args ...string
 	return res.Out, err
 }
 
+// ScriptIn is Script with bytes for the script's standard input: what must not be seen
+// in the list of processes, where arguments are. The script has to read all of it.
+func (c *Client) ScriptIn(ctx context.Context, name, script string, in []byte, args ...string) (string, error) {
+	res, err := c.Run(ctx, Command{Name: name, Line: shellCall(script, args...), Root: true, In: bytes.NewReader(in)})
+	return res.Out, err
+}
+
 // Quote makes one word of a text for a POSIX shell.
 func Quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
