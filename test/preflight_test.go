@@ -2,6 +2,9 @@ package test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -121,7 +124,7 @@ func TestPreflight(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, p := range found {
-				if strings.HasPrefix(p.Args[0], "/tmp/crossring-") {
+				if strings.HasPrefix(p.Args[0], "/tmp/crossring-probe-") {
 					list = append(list, p.Args[0])
 				}
 			}
@@ -139,6 +142,8 @@ func TestPreflight(t *testing.T) {
 
 	t.Run("a machine that can't be used", func(t *testing.T) {
 		l.machines[2].Stop()
+		unharmed := plantForProbes(t, l.clusterID(t, h), "us-east-1-1", "us-west-2-1")
+		defer unharmed()
 		res := check(3, "--bandwidth", "0s")
 		wantDiagnoses(t, res, []wanted{
 			{preflight.Here, "eu-west-1-1", l.machines[2].Port, preflight.Refused, preflight.NobodyListens, ""},
@@ -150,8 +155,52 @@ func TestPreflight(t *testing.T) {
 		}
 	})
 	// Of this test's machines: others may be at work on theirs.
-	if left, err := filepath.Glob("/tmp/crossring-" + l.clusterID(t, h) + "-*"); err != nil || len(left) > 0 {
+	if left, err := filepath.Glob("/tmp/crossring-probe-" + l.clusterID(t, h) + "-*"); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// plantForProbes has another user put links where a probe could be foreseen to go, by who
+// knows the cluster's id and this very program. What it returns looks whether any was followed.
+func plantForProbes(t *testing.T, id string, nodes ...string) func() {
+	t.Helper()
+	const nobody = 65534
+	if os.Getuid() != 0 {
+		return func() {} // a machine's root is this user
+	}
+	data, err := os.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(data)
+	victim := filepath.Join(t.TempDir(), "victim")
+	writeFile(t, victim, "root's")
+	for _, n := range nodes {
+		for _, name := range []string{"/tmp/crossring-" + id + "-" + n, "/tmp/crossring-probe-" + id + "-" + n} {
+			err := errors.Join(os.Mkdir(name, 0o755), os.Chown(name, nobody, nobody))
+			for _, file := range []string{"crossring", "crossring." + hex.EncodeToString(sum[:])[:12] + ".part"} {
+				err = errors.Join(err, os.Symlink(victim, filepath.Join(name, file)), os.Lchown(filepath.Join(name, file), nobody, nobody))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return func() {
+		t.Helper()
+		for _, n := range nodes {
+			for _, name := range []string{"/tmp/crossring-" + id + "-" + n, "/tmp/crossring-probe-" + id + "-" + n} {
+				if entries, err := os.ReadDir(name); err != nil || len(entries) != 2 {
+					t.Errorf("%s: %v, %v", name, entries, err)
+				}
+				if err := os.RemoveAll(name); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		if data, err := os.ReadFile(victim); err != nil || string(data) != "root's" {
+			t.Errorf("the file that a link led to has %d bytes now, %v", len(data), err)
+		}
 	}
 }
 

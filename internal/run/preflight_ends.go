@@ -181,7 +181,10 @@ func (f *flight) startProbe(ctx context.Context, m *sshhost.Client, n topology.N
 	if id, err := prepare.Claimed(ctx, m, n); err != nil {
 		return err
 	} else if id != f.cluster.inv.Remote.ID {
-		dir, own = "/tmp/crossring-"+f.cluster.inv.Remote.ID+"-"+n.Name, true
+		if dir, err = probeDir(ctx, m, "crossring-probe-"+f.cluster.inv.Remote.ID+"-"+n.Name); err != nil {
+			return err
+		}
+		own = true
 	}
 	exe := path.Join(dir, "crossring")
 	remove := func() {
@@ -211,7 +214,12 @@ func (f *flight) startProbe(ctx context.Context, m *sshhost.Client, n topology.N
 	var complaints strings.Builder
 	go func() {
 		defer close(ended)
-		_, err := m.Run(ctx, sshhost.Command{Name: "the probe", Line: "exec " + sshhost.Quote(exe) + " " + probe.Command, Root: root, In: in, Out: out, Err: &complaints})
+		line := "exec " + sshhost.Quote(exe) + " " + probe.Command
+		if own {
+			// Also when nobody is left here to remove it.
+			line = sshhost.Quote(exe) + " " + probe.Command + "; s=$?; rm -rf " + sshhost.Quote(dir) + "; exit $s"
+		}
+		_, err := m.Run(ctx, sshhost.Command{Name: "the probe", Line: line, Root: root, In: in, Out: out, Err: &complaints})
 		if complaints.Len() > 0 && err != nil {
 			err = fmt.Errorf("%w: %s", err, strings.TrimSpace(complaints.String()))
 		}
@@ -232,6 +240,23 @@ func (f *flight) startProbe(ctx context.Context, m *sshhost.Client, n topology.N
 	}
 	e.probe = p
 	return nil
+}
+
+// probeScript makes a directory that nobody else knew of before, and nobody else may
+// enter; and removes those that a probe left that was killed with its machine, a day later.
+const probeScript = `find /tmp -mindepth 1 -maxdepth 1 -type d -name 'crossring-probe-*' -user "$(id -u)" -mtime +0 -exec rm -rf '{}' + 2>/dev/null || true
+umask 077
+mktemp -d "/tmp/$1.XXXXXXXXXX"`
+
+// probeDir makes a directory for a probe on a machine, another one each time, whose name
+// begins with prefix.
+func probeDir(ctx context.Context, m *sshhost.Client, prefix string) (string, error) {
+	out, err := m.Script(ctx, "make a directory for the probe", probeScript, prefix)
+	dir := strings.TrimSpace(out)
+	if err == nil && !strings.HasPrefix(dir, "/tmp/"+prefix+".") {
+		err = fmt.Errorf("make a directory for the probe on %s: unexpected answer %q", m, out)
+	}
+	return dir, err
 }
 
 // mayBeRoot says whether commands can have root's rights.

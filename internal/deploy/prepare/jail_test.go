@@ -39,15 +39,15 @@ const jailed = "cassandra" // the user
 func newJail(t *testing.T, trace bool) *jail {
 	t.Helper()
 	if os.Getuid() != 0 {
-		t.Skip("what root does on a machine takes root to be tried")
+		t.Skip("not possible here: what root does on a machine takes root to be tried")
 	}
 	for _, tool := range []string{"unshare", "chroot", "runuser", "useradd", "openssl", "keytool", "strace"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("%s is missing: apt-get install util-linux passwd openssl openjdk-17-jre-headless strace", tool)
+			t.Skipf("%s is missing: sudo apt-get install util-linux passwd openssl openjdk-17-jre-headless strace", tool)
 		}
 	}
 	if out, err := exec.Command("unshare", "-m", "true").CombinedOutput(); err != nil {
-		t.Skipf("no mount namespaces here: %s", out)
+		t.Skipf("not possible here: no mount namespaces: %s", out)
 	}
 	j := &jail{t: t, root: t.TempDir(), trace: trace, theirs: map[string]bool{}}
 	if err := os.Chmod(j.root, 0o755); err != nil {

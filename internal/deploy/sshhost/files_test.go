@@ -33,7 +33,7 @@ func TestScriptIn(t *testing.T) {
 // Root writes nothing where somebody else may put a link in the file's place.
 func TestUploadAsRootIntoADirectoryOfOthers(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Skip("only root can be led astray")
+		t.Skip("not possible here: only root can be led astray")
 	}
 	c := client(t, sshdtest.Start(t, "127.0.0.1"))
 	from, data := big(t, 1<<16)
