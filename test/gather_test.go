@@ -65,7 +65,7 @@ func TestUpThatFailsCollects(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	writeFile(t, spec, string(text)+"settings:\n  commitlog_sync: sometimes\n  server_encryption_options: {keystore_password: verysecret}\n")
+	writeFile(t, spec, string(text)+"settings:\n  commitlog_sync: sometimes\n  request_scheduler_options: {keystore_password: verysecret}\n")
 	h := newHome(t)
 	t.Cleanup(func() { h.run(context.Background(), "down", "machines", "--no-collect") })
 	r := h.run(t.Context(), "up", "-f", spec, "-o", "json")

@@ -219,6 +219,12 @@ func TestRackdc(t *testing.T) {
 		if !maps.Equal(got, want) {
 			t.Errorf("ec2 snitch: %v, want %v", got, want)
 		}
+		second := inv.Nodes[0]
+		second.Datacenter = "us-east-b"
+		want["dc_suffix"] = "-b"
+		if got := properties(t, render(t, inv, second, gkEnv())[Rackdc]); !maps.Equal(got, want) {
+			t.Errorf("a second datacenter of the region: %v, want %v", got, want)
+		}
 
 		inv.Plan.Snitch = "GossipingPropertyFileSnitch"
 		got = properties(t, render(t, inv, inv.Nodes[1], gkEnv())[Rackdc])

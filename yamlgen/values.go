@@ -35,6 +35,7 @@ type values struct {
 
 	Ec2Snitch                  bool
 	NamingScheme, MetadataType string // "" where the series has no such key
+	DCSuffix                   string // of the datacenter's name, behind what the zone comes to
 	Datacenter, Rack           string
 
 	Layout                        topology.Layout
@@ -105,8 +106,8 @@ func newValues(inv topology.Inventory, node topology.Node, env Env, rel release.
 		StartRPC: node.Ports.Thrift != 0,
 		Local:    p.OneComputer(),
 
-		Ec2Snitch:  strings.HasPrefix(p.Snitch[strings.LastIndexByte(p.Snitch, '.')+1:], "Ec2"),
-		Datacenter: node.Datacenter, Rack: node.Rack,
+		Ec2Snitch: strings.HasPrefix(p.Snitch[strings.LastIndexByte(p.Snitch, '.')+1:], "Ec2"),
+		DCSuffix:  dcSuffix(p, node), Datacenter: node.Datacenter, Rack: node.Rack,
 
 		Layout:     l,
 		ConfFile:   path.Join(l.Conf, CassandraYAML),
@@ -153,6 +154,16 @@ func newValues(inv topology.Inventory, node topology.Node, env Env, rel release.
 	}
 	v.Java, v.User = or(v.Java, "/usr/bin/java"), or(v.User, "cassandra")
 	return v, nil
+}
+
+// dcSuffix is what the datacenter's name has behind that of the node's zone.
+func dcSuffix(p topology.Plan, node topology.Node) string {
+	dc, _ := topology.EC2Names(p.NamingScheme, node.Zone)
+	suffix, _ := strings.CutPrefix(node.Datacenter, dc)
+	if dc == "" || suffix == node.Datacenter {
+		return ""
+	}
+	return suffix
 }
 
 // check collects everything that would make a file that Cassandra refuses, or

@@ -113,7 +113,8 @@ func (b *changer) members() []topology.Node {
 			continue
 		}
 		zones = append(zones, r.Zone)
-		if dc, _ := Names(b.Have.NamingScheme, r.Zone); !slices.Contains(dcs, dc) {
+		dc, _ := Names(b.Have.NamingScheme, r.Zone)
+		if dc += r.DCSuffix; !slices.Contains(dcs, dc) {
 			b.problem(fmt.Sprintf("regions[%d].zone", i), "%s is in datacenter %s; a running cluster takes nodes in its own datacenters: %s",
 				r.Zone, dc, strings.Join(dcs, ", "))
 		}
@@ -163,17 +164,17 @@ func (b *changer) shrink(here []topology.Node, count int) []topology.Node {
 }
 
 func (b *changer) newNode(zone string, index int, highest map[string]int) topology.Node {
-	var region string
+	var region, suffix string
 	for _, r := range b.Want.Regions {
 		if r.Zone == zone {
-			region = r.Region
+			region, suffix = r.Region, r.DCSuffix
 		}
 	}
 	highest[region]++
 	dc, rack := Names(b.Have.NamingScheme, zone)
 	return topology.Node{
 		Name: region + "-" + strconv.Itoa(highest[region]), Index: index, Region: region, Zone: zone,
-		Datacenter: dc, Rack: rack, Bootstrap: true, Ports: b.ports(),
+		Datacenter: dc + suffix, Rack: rack, Bootstrap: true, Ports: b.ports(),
 	}
 }
 

@@ -92,6 +92,7 @@ func (b *builder) build() topology.Plan {
 	p.TLS = b.tls(rel)
 	p.HeapMB = cmp.Or(s.HeapMB, heapMB(s.Provider, len(p.Nodes)))
 	dcs := group(p.Nodes)
+	b.apart()
 	b.tokens(p.Nodes, dcs)
 	seeds(p.Nodes, dcs)
 	b.keyspace(&p, dcs)
@@ -133,6 +134,7 @@ func nodes(s spec.Spec, ports topology.Ports) []topology.Node {
 	number := map[string]int{} // of nodes in a region so far
 	for _, r := range s.Regions {
 		dc, rack := Names(s.Naming, r.Zone)
+		dc += r.DCSuffix
 		for range r.Nodes {
 			number[r.Region]++
 			list = append(list, topology.Node{
@@ -147,6 +149,23 @@ func nodes(s spec.Spec, ports topology.Ports) []topology.Node {
 		}
 	}
 	return list
+}
+
+// apart sees that no two places come to one datacenter, which a suffix could do: us-east-1
+// with -2 is named as us-east-2 is.
+func (b *builder) apart() {
+	type place struct{ zones, suffix string }
+	first := map[string]place{}
+	for i, r := range b.spec.Regions {
+		dc, _ := Names(b.spec.Naming, r.Zone)
+		dc += r.DCSuffix
+		at := place{r.Zone[:max(len(r.Zone)-1, 0)], r.DCSuffix}
+		if other, ok := first[dc]; ok && other != at {
+			b.problem(fmt.Sprintf("regions[%d].dc_suffix", i), "would make datacenter %s in %s of what is one in %s already", dc, at.zones, other.zones)
+			continue
+		}
+		first[dc] = at
+	}
 }
 
 // datacenter is a datacenter's nodes, by their place in the plan.
@@ -194,6 +213,19 @@ func (b *builder) keyspace(p *topology.Plan, dcs []datacenter) {
 		p.Keyspace.Replication = map[string]int{}
 		for _, dc := range dcs {
 			p.Keyspace.Replication[dc.name] = 1
+		}
+	}
+	if factor, ok := p.Keyspace.Replication[spec.ReplicationFactor]; ok {
+		delete(p.Keyspace.Replication, spec.ReplicationFactor)
+		for _, dc := range dcs {
+			if _, named := p.Keyspace.Replication[dc.name]; named {
+				continue
+			}
+			p.Keyspace.Replication[dc.name] = factor
+			if factor > len(dc.nodes) {
+				b.problem("keyspace.replication."+spec.ReplicationFactor, "%d replicas are more than the nodes of %s, %d: name that datacenter with fewer", factor, dc.name, len(dc.nodes))
+				p.Keyspace.Replication[dc.name] = len(dc.nodes) // so that it is said once
+			}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.Keyspace.Replication)) {

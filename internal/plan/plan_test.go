@@ -268,3 +268,59 @@ func TestRacksShareEvenly(t *testing.T) {
 		}
 	}
 }
+
+// Two datacenters of one region, as the snitches' dc_suffix makes them.
+func TestDCSuffix(t *testing.T) {
+	p := build(t, `
+regions:
+- {region: us-east-1, nodes: 2}
+- {region: us-east-1, zone: us-east-1b, dc_suffix: -analytics}
+- {region: us-east-1, zone: us-east-1c, dc_suffix: -analytics}
+`)
+	var got []string
+	for _, n := range p.Nodes {
+		got = append(got, n.Name+" "+n.Datacenter+"/"+n.Rack)
+	}
+	want := []string{"us-east-1-1 us-east/1a", "us-east-1-2 us-east/1a", "us-east-1-3 us-east-analytics/1b", "us-east-1-4 us-east-analytics/1c"}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %q", got)
+	}
+	if p.Stress.ReadDC != "us-east-analytics" || p.Keyspace.Replication["us-east-analytics"] != 1 {
+		t.Errorf("%+v, %+v", p.Stress, p.Keyspace)
+	}
+	_, err := Build(parse(t, "regions: [{region: us-east-1, dc_suffix: -2}, {region: us-east-2}]\n"))
+	if err == nil || !strings.Contains(err.Error(), "regions[1].dc_suffix: would make datacenter us-east-2 in us-east-2 of what is one in us-east-1 already") {
+		t.Errorf("two places under one name: %v", err)
+	}
+}
+
+// replication_factor stands for every datacenter that is not named.
+func TestReplicationFactor(t *testing.T) {
+	const regions = "regions: [{region: us-east-1, nodes: 3}, {region: us-west-2, nodes: 2}, {region: eu-west-1}]\n"
+	p := build(t, regions+"keyspace: {replication: {replication_factor: 2, eu-west: 1}}\n")
+	if want := map[string]int{"us-east": 2, "us-west-2": 2, "eu-west": 1}; !reflect.DeepEqual(p.Keyspace.Replication, want) {
+		t.Errorf("got %v", p.Keyspace.Replication)
+	}
+	_, err := Build(parse(t, regions+"keyspace: {replication: {replication_factor: 2}}\n"))
+	if err == nil || err.Error() != "c.yaml:4: keyspace.replication.replication_factor: 2 replicas are more than the nodes of eu-west, 1: name that datacenter with fewer" {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A read, or a write, where the keyspace has no replica would be answered elsewhere.
+func TestLoadNeedsReplicas(t *testing.T) {
+	const regions = "regions: [{region: us-east-1}, {region: us-west-2}]\n"
+	for text, want := range map[string]string{
+		"keyspace: {replication: {us-east: 1}}\n":                                               "stress.read_datacenter: the keyspace has no replica in us-west-2",
+		"keyspace: {replication: {us-west-2: 1}}\n":                                             "stress.write_datacenter: the keyspace has no replica in us-east",
+		"keyspace: {replication: {us-east: 1}}\nstress: {read_consistency: LOCAL_ONE}\n":        "stress.read_consistency: LOCAL_ONE cannot be met in us-west-2",
+		"keyspace: {replication: {us-east: 1}}\nstress: {read_datacenter: us-east}\n":           "",
+		"keyspace: {replication: {us-east: 1}}\nstress: {read_datacenter: mars}\n":              "stress.read_datacenter: there is no datacenter mars",
+		"keyspace: {replication: {us-east: 1, us-west-2: 1}}\nstress: {write_consistency: TWO}": "",
+	} {
+		_, err := Build(parse(t, regions+text))
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: got %v, want %s", text, err, want)
+		}
+	}
+}

@@ -43,6 +43,7 @@ type Release struct {
 	RackdcOnClassPath   bool   // cassandra-rackdc.properties is found on the class path only
 	JMXByJVM            bool   // has no cassandra.jmx.local.port: only the JVM's own agent opens RMI
 	YAMLBasicPlane      bool   // its YAML parser cuts characters to 16 bits
+	PlainClusterName    bool   // puts its cluster_name into a CQL statement as it is, and dies of a single quote
 	BindsOutgoing       bool   // storage connections leave from listen_address
 	SeparateTLSPort     bool   // internode TLS has a port of its own (7001)
 	HintsDirectory      bool

@@ -28,7 +28,7 @@ var v1_2 = Release{
 	Template:       "cassandra-1.2.yaml",
 	NativeStartKey: true, ThriftServer: true, BroadcastRPC: false,
 	NamingSchemeKey: false, MetadataTypeKey: false, BindsOutgoing: true, SeparateTLSPort: true,
-	RackdcOnClassPath: true, YAMLBasicPlane: true, JMXByJVM: true,
+	RackdcOnClassPath: true, YAMLBasicPlane: true, PlainClusterName: true, JMXByJVM: true,
 	HintsDirectory: false, CDCDirectory: false, VirtualTables: false, PeersV2: false,
 	AcceptsUnknownDC: true, IfNotExistsKeyspace: false,
 	TLSKey: "rsa-2048", PEMStores: false,

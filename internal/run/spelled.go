@@ -2,6 +2,7 @@ package run
 
 import (
 	"cmp"
+	"maps"
 
 	"crossring/internal/spec"
 	"crossring/internal/topology"
@@ -14,12 +15,8 @@ func spelledOut(have spec.Spec, made topology.Plan, want spec.Spec, planned topo
 	if (have.HeapMB == 0) != (want.HeapMB == 0) {
 		have.HeapMB, want.HeapMB = cmp.Or(have.HeapMB, made.HeapMB), cmp.Or(want.HeapMB, planned.HeapMB)
 	}
-	if (len(have.Keyspace.Replication) == 0) != (len(want.Keyspace.Replication) == 0) {
-		if len(have.Keyspace.Replication) == 0 {
-			have.Keyspace.Replication = made.Keyspace.Replication
-		} else {
-			want.Keyspace.Replication = planned.Keyspace.Replication
-		}
+	if !maps.Equal(have.Keyspace.Replication, want.Keyspace.Replication) {
+		have.Keyspace.Replication, want.Keyspace.Replication = made.Keyspace.Replication, planned.Keyspace.Replication
 	}
 	if have.TLS != nil && want.TLS != nil && (have.TLS.Key == "") != (want.TLS.Key == "") {
 		h, w := *have.TLS, *want.TLS

@@ -23,6 +23,12 @@ func TestCompare(t *testing.T) {
 			edit:    func(s *Spec) { s.Regions = append(s.Regions, Region{Region: "us-west-2", Zone: "us-west-2c"}) },
 			inPlace: []string{"regions[us-west-2c].nodes: (none) → 1"},
 		},
+		"a zone of another datacenter in the region": {
+			edit: func(s *Spec) {
+				s.Regions = append(s.Regions, Region{Region: "us-west-2", Zone: "us-west-2c", DCSuffix: "-b"})
+			},
+			fixed: []string{"regions: a datacenter in us-west-2-b, which the cluster has none in"},
+		},
 		"a new datacenter": {
 			edit:  func(s *Spec) { s.Regions = append(s.Regions, Region{Region: "eu-west-1"}) },
 			fixed: []string{"regions: a datacenter in eu-west-1, which the cluster has none in"},

@@ -134,6 +134,7 @@ func (d *decoder) regions(n *yaml.Node, path string, s *Spec) {
 			field{"region", text(&r.Region)},
 			field{"zone", text(&r.Zone)},
 			field{"nodes", whole(&r.Nodes, 1)},
+			field{"dc_suffix", versionText(&r.DCSuffix)},
 		)(d, item, at)
 		s.Regions = append(s.Regions, r)
 	}

@@ -53,6 +53,9 @@ type Region struct {
 	Region string `json:"region"`
 	Zone   string `json:"zone"`
 	Nodes  int    `json:"nodes"`
+	// DCSuffix ends the name of the datacenter, as the Ec2 snitches' dc_suffix does: so one
+	// region has several.
+	DCSuffix string `json:"dc_suffix,omitempty"`
 }
 
 // Disks names the logical volume of each kind of data.
@@ -62,13 +65,18 @@ type Disks struct {
 	SavedCaches string `json:"saved_caches"`
 }
 
-// Keyspace is the test keyspace. Replication is the factor by datacenter; empty
-// leaves it to the plan, which knows the datacenters' names.
+// Keyspace is the test keyspace. Replication is the factor by datacenter, or by
+// ReplicationFactor for all that are not named; empty leaves it to the plan, which knows
+// the datacenters' names.
 type Keyspace struct {
 	Name        string         `json:"name"`
 	Table       string         `json:"table"`
 	Replication map[string]int `json:"replication"`
 }
+
+// ReplicationFactor stands in Replication for every datacenter that is not named, as it
+// does in CQL from Cassandra 4.0 on.
+const ReplicationFactor = "replication_factor"
 
 // Stress is what the write and the read do unless told otherwise.
 type Stress struct {

@@ -29,7 +29,7 @@ func TestParseMinimal(t *testing.T) {
 	rtt := 80.0
 	want := Spec{
 		Version: Version, Name: "tiny", ClusterName: "tiny", Cassandra: "5.0", Partitioner: "Murmur3Partitioner",
-		Provider: "local", Regions: []Region{{"us-east-1", "us-east-1a", 1}}, Naming: "legacy", NumTokens: 1,
+		Provider: "local", Regions: []Region{{Region: "us-east-1", Zone: "us-east-1a", Nodes: 1}}, Naming: "legacy", NumTokens: 1,
 		Disks: Disks{Data: "fs1", Commitlog: "fs2", SavedCaches: "fs2"}, RTTMillis: &rtt,
 		Keyspace: Keyspace{Name: "crossring", Table: "rows_by_key"},
 		Stress: Stress{Rows: 100_000, ValueBytes: 2048, InFlight: 128, WriteCL: "ONE", ReadCL: "ONE",
@@ -51,7 +51,7 @@ func TestParseFull(t *testing.T) {
 		Version: Version, Name: "full-1", ClusterName: "Full Cluster", Cassandra: "1.2", Partitioner: "RandomPartitioner",
 		Provider: "ec2",
 		Regions: []Region{
-			{"us-west-2", "us-west-2b", 3}, {"us-west-2", "us-west-2-lax-1a", 1}, {"us-gov-east-1", "us-gov-east-1a", 1}},
+			{Region: "us-west-2", Zone: "us-west-2b", Nodes: 3}, {Region: "us-west-2", Zone: "us-west-2-lax-1a", Nodes: 1}, {Region: "us-gov-east-1", Zone: "us-gov-east-1a", Nodes: 1}},
 		Naming: "standard", NumTokens: 16, Disks: Disks{Data: "d1", Commitlog: "d2", SavedCaches: "d2"}, HeapMB: 2048,
 		RTTMillis: &rtt,
 		Keyspace:  Keyspace{Name: "lab", Table: "kv", Replication: map[string]int{"us-west-2": 3, "us-gov-east": 1}},
@@ -213,7 +213,7 @@ func TestDiff(t *testing.T) {
 		{"another file", func(s *Spec) { s.source = minimal.source }, nil},
 		{"nodes and rows", func(s *Spec) { s.Regions[0].Nodes = 4; s.Stress.Rows = 10_000_000_000_000_000 },
 			[]string{"regions[0].nodes: 3 → 4", "stress.rows: 5 → 10000000000000000"}},
-		{"a region more", func(s *Spec) { s.Regions = append(s.Regions, Region{"eu-west-1", "eu-west-1a", 1}) },
+		{"a region more", func(s *Spec) { s.Regions = append(s.Regions, Region{Region: "eu-west-1", Zone: "eu-west-1a", Nodes: 1}) },
 			[]string{`regions[3].nodes: (none) → 1`, `regions[3].region: (none) → "eu-west-1"`, `regions[3].zone: (none) → "eu-west-1a"`}},
 		{"no replication", func(s *Spec) { s.Keyspace.Replication = nil },
 			[]string{"keyspace.replication.us-gov-east: 1 → (none)", "keyspace.replication.us-west-2: 3 → (none)"}},

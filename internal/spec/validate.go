@@ -5,7 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode"
+	"unicode/utf8"
 
 	"crossring/internal/release"
 )
@@ -23,44 +23,12 @@ var (
 	zonePattern    = regexp.MustCompile(`^([a-z]{2,}(?:-[a-z]+)+-[0-9])(?:-[a-z]+-[0-9])?[a-z]$`)
 	diskPattern    = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,31}$`)
 	identifier     = regexp.MustCompile(`^[a-z][a-z0-9_]{0,47}$`)
+	suffixPattern  = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
 	settingPattern = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 	providers      = []string{"local", "ec2", "hosts", "ccm", "containers"}
 	namings        = []string{"legacy", "standard"}
 	partitioners   = []string{"Murmur3Partitioner", "RandomPartitioner"}
 )
-
-// managed are the keys of cassandra.yaml that follow from the spec, and the key of
-// the spec that says them; "" where the plan decides.
-var managed = map[string]string{
-	"cluster_name":                 "cluster_name",
-	"num_tokens":                   "num_tokens",
-	"initial_token":                "",
-	"allocate_tokens_for_keyspace": "",
-	"allocate_tokens_for_local_replication_factor": "",
-	"auto_bootstrap":                   "",
-	"partitioner":                      "partitioner",
-	"data_file_directories":            "disks.data",
-	"commitlog_directory":              "disks.commitlog",
-	"saved_caches_directory":           "disks.saved_caches",
-	"hints_directory":                  "",
-	"cdc_raw_directory":                "",
-	"seed_provider":                    "",
-	"listen_address":                   "",
-	"listen_interface":                 "",
-	"broadcast_address":                "",
-	"rpc_address":                      "",
-	"rpc_interface":                    "",
-	"broadcast_rpc_address":            "",
-	"endpoint_snitch":                  "",
-	"storage_port":                     "",
-	"ssl_storage_port":                 "",
-	"native_transport_port":            "",
-	"native_transport_port_ssl":        "",
-	"local_system_data_file_directory": "",
-	"listen_on_broadcast_address":      "",
-	"rpc_port":                         "",
-	"start_native_transport":           "",
-}
 
 // Validate checks a spec with its defaults filled in. The error, if any, lists
 // every problem; see Problems.
@@ -98,7 +66,7 @@ func check(s Spec) []*Problem {
 		match("name", s.Name, namePattern, "a name: a lower-case letter, then up to 39 letters, digits and hyphens")
 	}
 	if s.Name != "" || s.ClusterName != "" {
-		if s.ClusterName == "" || len(s.ClusterName) > 128 || strings.ContainsFunc(s.ClusterName, unicode.IsControl) {
+		if s.ClusterName == "" || len(s.ClusterName) > 128 || strings.ContainsFunc(s.ClusterName, unprintable) || !utf8.ValidString(s.ClusterName) {
 			bad("cluster_name", "%q is not a name of 1 to 128 printable bytes", s.ClusterName)
 		}
 	}
@@ -154,42 +122,12 @@ func check(s Spec) []*Problem {
 	for _, dc := range slices.Sorted(maps.Keys(s.Keyspace.Replication)) {
 		between("keyspace.replication."+dc, int64(s.Keyspace.Replication[dc]), 1, maxNodes)
 	}
-	for _, key := range slices.Sorted(maps.Keys(s.Settings)) {
-		instead, ok := managed[key]
-		switch {
-		case ok && instead == "":
-			bad("settings."+key, "follows from the plan and cannot be set")
-		case ok:
-			bad("settings."+key, "belongs in %s", instead)
-		default:
-			match("settings."+key, key, settingPattern, "a key of cassandra.yaml")
-		}
-	}
-	if v, ok := s.Settings["authenticator"]; ok && !openToAll(v) {
-		bad("settings.authenticator", "crossring has no password to show: with tls: {} nobody comes in without a certificate")
-	}
-	if unknown == nil && !rel.EndpointVerification {
-		const option = "require_endpoint_verification"
-		for _, key := range []string{"client_encryption_options", "server_encryption_options"} {
-			if block, ok := s.Settings[key].(map[string]any); ok && block[option] != nil {
-				bad("settings."+key, "cassandra %s has no %s: it takes any certificate of a CA that it trusts, whatever address that is for", rel.Version, option)
-			}
-		}
-	}
-
+	checkSettings(s, bad, match)
+	checkLetters(s, rel, bad)
 	for _, p := range CheckLoad(s.Stress, rel, s.Settings) {
 		bad("stress."+p.Key, "%s", p.Message)
 	}
 	return problems
-}
-
-// openToAll says whether an authenticator is the one that asks nothing.
-func openToAll(v any) bool {
-	if block, ok := v.(map[string]any); ok { // as 5.0 has it too
-		v = block["class_name"]
-	}
-	name, ok := v.(string)
-	return v == nil || ok && name[strings.LastIndexByte(name, '.')+1:] == "AllowAllAuthenticator"
 }
 
 func checkRegions(s Spec, bad func(path, format string, args ...any),
@@ -206,6 +144,9 @@ func checkRegions(s Spec, bad func(path, format string, args ...any),
 			match(at+".region", r.Region, regionPattern, "a region such as us-east-1")
 		}
 		between(at+".nodes", int64(r.Nodes), 1, maxNodes)
+		if r.DCSuffix != "" {
+			match(at+".dc_suffix", r.DCSuffix, suffixPattern, "the end of a datacenter's name: up to 32 letters, digits, _ and -")
+		}
 		if r.Zone == "" || (r.Zone == r.Region+"a" && !regionPattern.MatchString(r.Region)) {
 			continue // it follows from the region, and that is reported
 		}

@@ -1,0 +1,71 @@
+package run
+
+import (
+	"math/rand/v2"
+	"path"
+	"strings"
+	"testing"
+
+	"crossring/internal/plan"
+	"crossring/internal/release"
+	"crossring/internal/spec"
+	"crossring/internal/topology"
+	"crossring/yamlgen"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// Whatever cluster_name and settings a plan takes, the files of every release can be
+// written and say the same: what a version can't take is known before anything is made.
+func TestNamesReachTheFiles(t *testing.T) {
+	letters := []rune("aZ 0_-.'\"`$`{}[]()<>:;,#%&*!|>@?/\\~^=+üßñЖ日本語\u00a0\u2028\u202e\ufeff\u0000\t\n\r\u001b\u007f\u0085🎉𝕏")
+	parts := []string{"${HOME}", "%s", "\\u0041", "yes", "null", "1e3", ": ", " #", "- ", "'", "''", "--", "*/"}
+	rng := rand.New(rand.NewPCG(1, 2))
+	word := func() string {
+		var b strings.Builder
+		for range 1 + rng.IntN(8) {
+			if rng.IntN(4) == 0 {
+				b.WriteString(parts[rng.IntN(len(parts))])
+			} else {
+				b.WriteRune(letters[rng.IntN(len(letters))])
+			}
+		}
+		return b.String()
+	}
+	layout := topology.Layout{Root: "/n", Conf: "/n/conf", Data: "/n/data", Commitlog: "/n/cl", SavedCaches: "/n/sc", Hints: "/n/h", CDC: "/n/cdc", Log: "/n/log", Tmp: "/n/tmp", Home: "/n"}
+	for _, rel := range release.All() {
+		taken, refused := 0, 0
+		for range 2000 {
+			s := spec.Spec{
+				Name: "a", Cassandra: rel.Version, ClusterName: word(), Regions: []spec.Region{{Region: "us-east-1"}},
+				Settings: map[string]any{"some_text": word(), "some_list": []any{word(), map[string]any{word(): word()}}},
+			}
+			p, err := plan.Build(s)
+			if err != nil {
+				refused++
+				continue
+			}
+			taken++
+			inv := topology.Inventory{Plan: p, Nodes: p.Nodes}
+			n := &inv.Nodes[0]
+			n.PrivateAddress, n.PublicAddress, n.Layout = "127.0.0.1", "127.0.0.2", layout
+			files, err := yamlgen.Render(inv, *n, yamlgen.Env{ClassPath: []string{"/a.jar"}, Java: "/java"})
+			if err != nil {
+				t.Fatalf("%s: the plan takes %q, %q and the files do not: %v", rel.Version, s.ClusterName, s.Settings, err)
+			}
+			var doc map[string]any
+			if path.Base(files[0].Path) != yamlgen.CassandraYAML {
+				t.Fatalf("first is %s", files[0].Path)
+			}
+			if err := yaml.Unmarshal(files[0].Data, &doc); err != nil {
+				t.Fatalf("%s: %q, %q: %v", rel.Version, s.ClusterName, s.Settings, err)
+			}
+			if doc["cluster_name"] != s.ClusterName || doc["some_text"] != s.Settings["some_text"] {
+				t.Fatalf("%s: %q came out as %q, %q as %q", rel.Version, s.ClusterName, doc["cluster_name"], s.Settings["some_text"], doc["some_text"])
+			}
+		}
+		if taken < 100 || refused < 100 {
+			t.Errorf("%s: %d taken, %d refused: the words are not what this is for", rel.Version, taken, refused)
+		}
+	}
+}
