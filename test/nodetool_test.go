@@ -44,6 +44,7 @@ func TestLikeNodetool(t *testing.T) {
 				// With one keyspace of the user's, nodetool shows its ownership unasked.
 				c.compareWithNodetool(t, "crossring")
 				if shape == "1+1" {
+					c.speaksCQL(t, version)
 					c.takesLargestValues(t, version)
 				}
 			})

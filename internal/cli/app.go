@@ -50,6 +50,11 @@ func (e *env) state() (string, error) { return stateDir(e.stateFlag, e.stateGive
 type answer struct {
 	doc  any
 	text func(w io.Writer) error
+	// streamed is a document that was written while the work was done; nil is none.
+	streamed interface {
+		started() bool
+		finish(err error) error
+	}
 }
 
 // handler is a command's work. ctx is cancelled by the first signal.
@@ -178,6 +183,9 @@ func (e *env) action(h handler, formats ...string) cli.ActionFunc {
 		}
 		var wErr error
 		switch {
+		case a.streamed != nil && a.streamed.started():
+			e.answered = true
+			wErr = a.streamed.finish(err)
 		case e.output == "json" && (a.doc != nil || err != nil):
 			e.answered = true
 			wErr = WriteJSON(e.stdout, a.doc, err)

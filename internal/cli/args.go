@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"crossring/internal/plain"
 	"crossring/internal/run"
 
 	"github.com/urfave/cli/v2"
@@ -288,7 +289,7 @@ func (l *line) finish() ([]string, error) {
 		if l.cmd.args == "" {
 			return nil, l.usage("%s takes no arguments, got %q", strings.Join(l.path, " "), l.words)
 		}
-		return nil, l.usage("%s takes %s, got %s", strings.Join(l.path, " "), l.cmd.args, count(n, "argument"))
+		return nil, l.usage("%s takes %s, got %s", strings.Join(l.path, " "), l.cmd.args, plain.Count(n, "argument"))
 	}
 	return withWords(append(append(out, l.path...), l.own...), l.words), nil
 }
@@ -307,11 +308,4 @@ func (l *line) usage(format string, args ...any) error {
 
 func (l *line) helpHint() string {
 	return strings.Join(append([]string{l.root.name, "help"}, l.path...), " ")
-}
-
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return strconv.Itoa(n) + " " + noun + "s"
 }

@@ -1,13 +1,14 @@
 package cli
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"text/tabwriter"
 
-	"crossring/internal/cql"
 	"crossring/internal/run"
 	"crossring/provision/local"
 
@@ -36,7 +37,7 @@ func (e *env) logsCommand() *cli.Command {
 func (e *env) cqlCommand() *cli.Command {
 	return &cli.Command{
 		Name: "cql", Usage: "run CQL statements on a node", ArgsUsage: "NAME[:NODE] [STATEMENTS]",
-		Description: "Statements are the argument, or standard input, and are parted by semicolons.",
+		Description: "Statements are the argument, or standard input, and are parted by semicolons. Rows are printed as they come;\non 1.2 a SELECT without a LIMIT ends at 10,000.",
 		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 			if c.Args().Len() < 1 || c.Args().Len() > 2 {
 				return answer{}, run.Usage("", fmt.Errorf("cql takes NAME[:NODE], and statements in quotes"), helpFor(c))
@@ -53,30 +54,15 @@ func (e *env) cqlCommand() *cli.Command {
 				}
 				statements = string(data)
 			}
-			res, err := w.CQL(ctx, c.Args().First(), statements)
-			return answer{doc: res, text: func(out io.Writer) error { return writeTables(out, res.Results) }}, err
+			if e.output == "json" {
+				to := &jsonRows{out: bufio.NewWriter(e.stdout)}
+				return answer{doc: run.CQLResult{Results: []run.CQLTable{}}, streamed: to}, w.CQL(ctx, c.Args().First(), statements, to)
+			}
+			to := &textRows{out: e.stdout}
+			err = w.CQL(ctx, c.Args().First(), statements, to)
+			return answer{}, errors.Join(err, to.flush())
 		}),
 	}
-}
-
-func writeTables(out io.Writer, tables []cql.Table) error {
-	for _, t := range tables {
-		if len(t.Columns) == 0 {
-			continue
-		}
-		tw := tabwriter.NewWriter(out, 0, 0, 1, ' ', tabwriter.Debug)
-		fmt.Fprintln(tw, strings.Join(t.Columns, "\t"))
-		for _, r := range t.Rows {
-			fmt.Fprintln(tw, strings.Join(r, "\t"))
-		}
-		if err := tw.Flush(); err != nil {
-			return err
-		}
-		if _, err := fmt.Fprintf(out, "(%d rows)\n", len(t.Rows)); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (e *env) nodetoolCommand() *cli.Command {

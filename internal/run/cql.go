@@ -8,39 +8,56 @@ import (
 	"crossring/internal/topology"
 )
 
-// CQLResult is the answer to each statement.
+// CQLResult is the answer to each statement, as a document.
 type CQLResult struct {
-	Schema  string      `json:"schema"`
-	Node    string      `json:"node"`
-	Results []cql.Table `json:"results"`
+	Schema  string     `json:"schema"`
+	Node    string     `json:"node"`
+	Results []CQLTable `json:"results"`
 }
 
-// CQL runs statements on one node, one after another, until one fails.
-func (w World) CQL(ctx context.Context, ref, statements string) (CQLResult, error) {
-	res := CQLResult{Schema: topology.Schema, Results: []cql.Table{}}
+// CQLTable is the answer to one statement. A cell is null, true, a number, text, a list or
+// an object, as its type is.
+type CQLTable struct {
+	Columns []string `json:"columns"`
+	Rows    [][]any  `json:"rows"`
+}
+
+// CQLAnswer takes the answers: the node's name, then for each statement its columns and rows.
+type CQLAnswer interface {
+	Node(name string) error
+	cql.Answer
+}
+
+// CQL runs statements on one node, one after another, until one fails. No answer is held as
+// a whole.
+func (w World) CQL(ctx context.Context, ref, statements string, to CQLAnswer) error {
+	list, err := cql.Split(statements)
+	if err != nil {
+		return Usage("reading the statements", err, "")
+	}
 	c, n, err := w.pickOne(ref)
 	if err != nil {
-		return res, err
+		return err
 	}
-	res.Node = n.Name
 	e, err := w.endpoint(c, []topology.Node{n})
 	if err != nil {
-		return res, err
+		return err
 	}
 	e.Release.NoHostLookup = true // this node and no other
 	s, err := cql.Open(ctx, e)
 	if err != nil {
-		return res, &Fail{Code: ExitFailure, Op: "", Err: err, Hint: "crossring status " + c.inv.Plan.Name}
+		return &Fail{Code: ExitFailure, Op: "", Err: err, Hint: "crossring status " + c.inv.Plan.Name}
 	}
 	defer s.Close()
-	for _, statement := range cql.Split(statements) {
-		t, err := cql.Execute(ctx, s, statement)
-		if err != nil {
-			return res, fmt.Errorf("%s: %w", n.Name, err)
-		}
-		res.Results = append(res.Results, t)
+	if err := to.Node(n.Name); err != nil {
+		return err
 	}
-	return res, nil
+	for _, statement := range list {
+		if err := cql.Execute(ctx, s, statement, to); err != nil {
+			return fmt.Errorf("%s: %w", n.Name, err)
+		}
+	}
+	return nil
 }
 
 // endpoint is how to reach nodes of one datacenter from here.
