@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"crossring/internal/release"
 )
@@ -75,8 +76,16 @@ func ringTable(b *bytes.Buffer, dc Datacenter, layout release.NodetoolLayout, wi
 		}
 	}
 	slices.SortStableFunc(rows, func(a, b tokenRow) int { return compareTokens(a.token, b.token) })
-	line := func(cells ...any) {
-		fmt.Fprintf(b, "%-*s  %-12s%-7s%-8s%-16s%-20s%-44s\n", append([]any{width}, cells...)...)
+	// A cell that fills its column has a blank behind it, where nodetool would run it into
+	// the next one.
+	line := func(cells ...string) {
+		for i, at := range []int{width + 2, 12, 7, 8, 16, 20, 44} {
+			fmt.Fprintf(b, "%-*s", at, cells[i])
+			if i < len(cells)-1 && utf8.RuneCountInString(cells[i]) >= at {
+				b.WriteByte(' ')
+			}
+		}
+		b.WriteByte('\n')
 	}
 
 	fmt.Fprintf(b, "Datacenter: %s\n==========\n", dc.Name)

@@ -266,3 +266,19 @@ func TestSize(t *testing.T) {
 		}
 	}
 }
+
+// A rack, or a load, that fills its column does not run into the next one.
+func TestRingColumnsStayApart(t *testing.T) {
+	for _, rack := range []string{"1a", "us-west-2-lax", "us-west-2-lax-1a", "us-gov-west-1a-and-more", "日本日本日本日本日本日本日本"} {
+		ring := Ring{Version: "5.0.5", Datacenters: []Datacenter{{Name: "us-west-2-lax", Nodes: []Node{{
+			Address: "127.0.0.1", Rack: rack, Status: "Up", State: "Normal", LoadGossiped: "123456789012345.67 KiB", Tokens: []string{"1"}}}}}}
+		var b bytes.Buffer
+		if err := WriteRing(&b, ring); err != nil {
+			t.Fatal(err)
+		}
+		fields := []string{"127.0.0.1", rack, "Up", "Normal", "123456789012345.67", "KiB"}
+		if got := strings.Fields(b.String()[strings.Index(b.String(), "127.0.0.1"):]); strings.Join(got[:len(fields)], "|") != strings.Join(fields, "|") {
+			t.Errorf("%q", got)
+		}
+	}
+}

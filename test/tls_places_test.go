@@ -1,6 +1,9 @@
 package test
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"crossring/internal/report"
@@ -41,6 +44,12 @@ func secureElsewhere(t *testing.T, c cluster, inv topology.Inventory) {
 	}
 	c.must(t, "cql", c.name+":2", "SELECT data_center FROM system.local")
 	c.must(t, "restart", c.name+":2")
+	// What to copy names the settings where they are.
+	_, printed, _ := strings.Cut(c.must(t, "up", c.name).stdout, "--cqlshrc ")
+	rc, _, _ := strings.Cut(printed, " ")
+	if _, err := os.Stat(rc); err != nil || !filepath.IsAbs(rc) {
+		t.Errorf("cqlshrc is at %q: %v", rc, err)
+	}
 	up := decode[run.UpResult](t, c.must(t, "up", c.name, "-o", "json"))
 	if up.Ring == nil || len(up.Ring.Mismatches) != 0 {
 		t.Errorf("after a restart: %+v", up.Ring)

@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"crossring/internal/plain"
 	"crossring/internal/run"
 	"crossring/internal/spec"
 	"crossring/internal/topology"
@@ -126,7 +127,7 @@ func writeUp(out io.Writer, res run.UpResult) error {
 	name := res.Inventory.Plan.Name
 	cqlsh := "cqlsh"
 	if res.Inventory.Plan.ClientTLS() {
-		cqlsh += " --ssl --cqlshrc " + filepath.Join(res.Inventory.Dir(), run.TLSDirName, run.CqlshFile)
+		cqlsh += " --ssl --cqlshrc " + plain.Word(filepath.Join(res.Inventory.Dir(), run.TLSDirName, run.CqlshFile))
 	}
 	fmt.Fprintln(out)
 	for _, dc := range res.Inventory.Plan.Datacenters() {

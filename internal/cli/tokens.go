@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"crossring/internal/run"
+	"crossring/internal/spec"
 	"crossring/tokens"
 
 	"github.com/urfave/cli/v2"
@@ -21,7 +22,7 @@ func (e *env) tokensCommand() *cli.Command {
 		Description: "One N per datacenter. Each datacenter is partitioned as if it were a ring of its own,\n" +
 			"and moved against the others so that no token occurs twice. No cluster is needed.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "partitioner", Usage: "space the tokens for `NAME`: random or murmur3", Value: "random"},
+			&cli.StringFlag{Name: "partitioner", Usage: "space the tokens for `NAME`: random or murmur3, or the class", Value: spec.DefaultPartitioner},
 			&cli.StringFlag{Name: "strategy", Usage: "keep datacenters apart as `NAME` does: nts (Cassandra's token-generator) or ccm", Value: "nts"},
 		},
 		Action: e.action(printTokens),

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -84,7 +85,7 @@ func nftRuling(text string, p Packet, shown bool) Ruling {
 		hooks = []string{"output", "postrouting"}
 	}
 	slices.SortStableFunc(base, func(a, b nftChain) int {
-		return cmp.Or(slices.Index(hooks, a.Hook)-slices.Index(hooks, b.Hook), strings.Compare(string(a.Prio), string(b.Prio)))
+		return cmp.Or(slices.Index(hooks, a.Hook)-slices.Index(hooks, b.Hook), a.prio()-b.prio())
 	})
 	for _, c := range base {
 		if !slices.Contains(hooks, c.Hook) || c.Type == "nat" || !w.family(c.Family) || shown && ofIptables(c) {
@@ -102,6 +103,29 @@ func nftRuling(text string, p Packet, shown bool) Ruling {
 		}
 	}
 	return w.settle(Ruling{Verdict: Accepts, Tool: "nft"})
+}
+
+// prio is where a base chain stands among those of its hook, lowest first. Tools of old
+// write a name and an offset: "filter - 10".
+func (c nftChain) prio() int {
+	var n int
+	if json.Unmarshal(c.Prio, &n) == nil {
+		return n
+	}
+	var text string
+	if json.Unmarshal(c.Prio, &text) != nil {
+		return 0
+	}
+	name, offset, _ := strings.Cut(strings.ReplaceAll(text, " ", ""), "+")
+	sign := 1
+	if before, after, ok := strings.Cut(name, "-"); ok {
+		name, offset, sign = before, after, -1
+	}
+	n = map[string]int{"raw": -300, "mangle": -150, "dstnat": -100, "security": 50, "srcnat": 100}[name]
+	if more, err := strconv.Atoi(offset); err == nil {
+		n += sign * more
+	}
+	return n
 }
 
 func ofIptables(c nftChain) bool {

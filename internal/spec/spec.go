@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// DefaultPartitioner is Cassandra's own since 1.2.
+const DefaultPartitioner = "Murmur3Partitioner"
+
 // Version is the value of the version key that this package reads.
 const Version = "crossring/v1"
 
@@ -100,7 +103,7 @@ func Defaults(s *Spec) {
 	def(&s.Version, Version)
 	def(&s.ClusterName, s.Name)
 	def(&s.Cassandra, "5.0")
-	def(&s.Partitioner, "Murmur3Partitioner")
+	def(&s.Partitioner, DefaultPartitioner)
 	def(&s.Provider, "local")
 	def(&s.Naming, "legacy")
 	def(&s.NumTokens, 1)

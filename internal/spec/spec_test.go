@@ -213,7 +213,9 @@ func TestDiff(t *testing.T) {
 		{"another file", func(s *Spec) { s.source = minimal.source }, nil},
 		{"nodes and rows", func(s *Spec) { s.Regions[0].Nodes = 4; s.Stress.Rows = 10_000_000_000_000_000 },
 			[]string{"regions[0].nodes: 3 → 4", "stress.rows: 5 → 10000000000000000"}},
-		{"a region more", func(s *Spec) { s.Regions = append(s.Regions, Region{Region: "eu-west-1", Zone: "eu-west-1a", Nodes: 1}) },
+		{"a region more", func(s *Spec) {
+			s.Regions = append(s.Regions, Region{Region: "eu-west-1", Zone: "eu-west-1a", Nodes: 1})
+		},
 			[]string{`regions[3].nodes: (none) → 1`, `regions[3].region: (none) → "eu-west-1"`, `regions[3].zone: (none) → "eu-west-1a"`}},
 		{"no replication", func(s *Spec) { s.Keyspace.Replication = nil },
 			[]string{"keyspace.replication.us-gov-east: 1 → (none)", "keyspace.replication.us-west-2: 3 → (none)"}},

@@ -9,9 +9,11 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
+	"unicode"
 
 	"github.com/hashicorp/go-multierror"
 
@@ -25,38 +27,49 @@ type Forward struct {
 }
 
 // Parse reads a forward as ssh's -L has it, and shorter: [BIND:]PORT:HOST:PORT,
-// PORT:PORT and PORT. Without a host it is the node's own: at its private address for
-// what Cassandra listens to there, at 127.0.0.1 for anything else, as JMX or a desktop.
-// Without BIND it listens on 127.0.0.1.
+// [BIND:]PORT:PORT and [BIND:]PORT. Without a host it is the node's own: at its private
+// address for what Cassandra listens to there, at 127.0.0.1 for anything else, as JMX or a
+// desktop. Without BIND it listens on 127.0.0.1; a BIND that is empty or * is every address.
+// IPv6 addresses stand in brackets.
 func Parse(text string, n topology.Node) (Forward, error) {
-	f := split(text)
 	bad := func(why string) (Forward, error) {
-		return Forward{}, fmt.Errorf("-L %s: %s; as in -L 9042, -L 19042:9042 or -L 5901:127.0.0.1:5901", text, why)
+		return Forward{}, fmt.Errorf("-L %s: %s; as in -L 9042, -L 19042:9042, -L 5901:127.0.0.1:5901 or -L '*:19042:127.0.0.1:9042'", text, why)
+	}
+	if strings.HasPrefix(text, "/") || strings.HasPrefix(text, ".") {
+		return bad("sockets with a path are not carried here")
+	}
+	parts, err := split(text)
+	if err != nil {
+		return bad(err.Error())
 	}
 	bind, host := "127.0.0.1", ""
-	var local, remote string
-	switch len(f) {
-	case 1:
-		local, remote = f[0], f[0]
-	case 2:
-		local, remote = f[0], f[1]
+	if len(parts) > 1 && (len(parts) > 3 || !isPort(parts[0])) {
+		if bind, parts = parts[0], parts[1:]; bind == "*" {
+			bind = ""
+		}
+	}
+	local, remote := parts[0], parts[len(parts)-1]
+	switch len(parts) {
+	case 1, 2:
 	case 3:
-		local, host, remote = f[0], f[1], f[2]
-	case 4:
-		bind, local, host, remote = f[0], f[1], f[2], f[3]
+		if host = parts[1]; host == "" || host == "*" {
+			return bad("it leads to no host")
+		}
 	default:
-		return bad("it has too many parts")
+		return bad("it has too many parts: an IPv6 address stands in brackets")
 	}
 	from, err := strconv.ParseUint(local, 10, 16)
-	if err != nil || from == 0 && len(f) == 1 {
+	if err != nil || from == 0 && len(parts) == 1 {
 		return bad(fmt.Sprintf("%q is not a port", local))
 	}
 	to, err := strconv.ParseUint(remote, 10, 16)
 	if err != nil || to == 0 {
 		return bad(fmt.Sprintf("%q is not a port", remote))
 	}
-	if len(f) > 2 && host == "" {
-		return bad("the host is empty")
+	for _, name := range []string{bind, host} {
+		if strings.ContainsFunc(name, unnamed) {
+			return bad(fmt.Sprintf("%q is not a host", name))
+		}
 	}
 	if host == "" {
 		host = "127.0.0.1"
@@ -65,28 +78,43 @@ func Parse(text string, n topology.Node) (Forward, error) {
 			host = n.PrivateAddress
 		}
 	}
-	return Forward{Listen: net.JoinHostPort(bind, local), Target: net.JoinHostPort(host, remote)}, nil
+	return Forward{Listen: net.JoinHostPort(bind, strconv.FormatUint(from, 10)), Target: net.JoinHostPort(host, strconv.FormatUint(to, 10))}, nil
 }
 
-// split parts at colons outside of brackets, and takes the brackets away.
-func split(text string) []string {
+// isPort says whether a part is meant for a port: digits alone.
+func isPort(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r < '0' || r > '9' })
+}
+
+// unnamed says of a character that no host has it in its name or address.
+func unnamed(r rune) bool {
+	return !(r == '.' || r == '-' || r == '_' || r == ':' || r == '%' || unicode.IsLetter(r) || unicode.IsDigit(r))
+}
+
+// split parts at colons outside of brackets, and takes the brackets away, which enclose a
+// whole part.
+func split(text string) ([]string, error) {
 	var parts []string
-	var part strings.Builder
-	inside := false
-	for _, r := range text {
-		switch {
-		case r == '[':
-			inside = true
-		case r == ']':
-			inside = false
-		case r == ':' && !inside:
-			parts = append(parts, part.String())
-			part.Reset()
-		default:
-			part.WriteRune(r)
+	for {
+		if inside, ok := strings.CutPrefix(text, "["); ok {
+			address, rest, ok := strings.Cut(inside, "]")
+			if _, err := netip.ParseAddr(address); !ok || err != nil {
+				return nil, fmt.Errorf("%q is not an address in brackets", text)
+			}
+			if parts = append(parts, address); rest == "" {
+				return parts, nil
+			}
+			if text, ok = strings.CutPrefix(rest, ":"); !ok {
+				return nil, fmt.Errorf("%q stands behind an address in brackets", rest)
+			}
+			continue
 		}
+		part, rest, more := strings.Cut(text, ":")
+		if parts = append(parts, part); !more {
+			return parts, nil
+		}
+		text = rest
 	}
-	return append(parts, part.String())
 }
 
 // Tunnel is some ports that are listened to.
