@@ -199,6 +199,9 @@ func writeVerified(out io.Writer, r run.VerifyResult, trace bool) error {
 	for _, p := range r.Errors {
 		say("error %d at depth %d: %s: %s\n  ask for: %s\n", p.Code, p.Depth, p.Name, p.Message, p.Hint)
 	}
+	for _, w := range r.Warnings {
+		say("warning: %s\n  hint: %s\n", w.Message, w.Hint)
+	}
 	for _, p := range r.Tried {
 		say("not the issuer at depth %d: %s: %d %s\n", p.Depth, p.Subject, p.Code, p.Name)
 	}

@@ -87,7 +87,6 @@ func TestBadInput(t *testing.T) {
 		key      []byte
 		password string
 		ip       string
-		mode     os.FileMode // of the key; 0 is 0600
 		is       func(error) bool
 		hint     string // is part of it
 	}{
@@ -105,7 +104,6 @@ func TestBadInput(t *testing.T) {
 		{name: "no store at all", leaf: []byte("hello\n"), is: as[*store.KindError]},
 		{name: "truncated PEM", leaf: truncated, is: as[*store.TruncatedError], hint: "copy the file again"},
 		{name: "PEM cut in its first block", leaf: certs(node)[:200], is: as[*store.TruncatedError], hint: "copy the file again"},
-		{name: "key readable by others", leaf: certs(node), key: pkcs8(node), mode: 0o644, is: as[*store.OpenError], hint: "chmod 600"},
 		{name: "DNS names only", leaf: certs(m.leaf(root, names([]string{"node.example"}))), ip: "10.0.0.1", is: failed(64)},
 		{name: "foreign CA", leaf: certs(m.leaf(m.ca("foreign", nil))), is: failed(20)},
 		{name: "clock a day off", leaf: certs(m.leaf(root, during(day, 2*day))), is: failed(9)},
@@ -119,17 +117,36 @@ func TestBadInput(t *testing.T) {
 			if tt.key != nil {
 				r.Key = filepath.Join(dir, "key.pem")
 				write(t, r.Key, tt.key)
-				if tt.mode != 0 {
-					if err := os.Chmod(r.Key, tt.mode); err != nil {
-						t.Fatal(err)
-					}
-				}
 			}
 			res, err := quietWorld().VerifyChain(t.Context(), r)
 			if err == nil || res.OK || !tt.is(&verdictError{err, res}) || !strings.Contains(hints(err), tt.hint) {
 				t.Errorf("ok %t, errors %+v, %v, hints %q", res.OK, res.Errors, err, hints(err))
 			}
 		})
+	}
+	// A good chain is good whoever may read the key beside it; it is said all the same.
+	for _, mode := range []os.FileMode{0o640, 0o604, 0o644} {
+		for _, own := range []bool{true, false} {
+			dir := t.TempDir()
+			r := VerifyRequest{Leaf: filepath.Join(dir, "leaf"), Roots: []string{filepath.Join(dir, "roots.pem")}, Purpose: "internode"}
+			write(t, r.Roots[0], certs(root))
+			file := r.Leaf
+			if own {
+				r.Key = filepath.Join(dir, "key.pem")
+				file = r.Key
+				write(t, r.Leaf, certs(node))
+				write(t, r.Key, pkcs8(node))
+			} else {
+				write(t, r.Leaf, append(pkcs8(node), certs(node)...))
+			}
+			if err := os.Chmod(file, mode); err != nil {
+				t.Fatal(err)
+			}
+			res, err := quietWorld().VerifyChain(t.Context(), r)
+			if err != nil || !res.OK || len(res.Warnings) != 1 || res.Warnings[0].Hint != "chmod 600 "+file {
+				t.Errorf("mode %o: ok %t, %+v, %v", mode, res.OK, res.Warnings, err)
+			}
+		}
 	}
 	// What is right passes, in every kind of store.
 	for _, kind := range []string{store.PEM, store.PKCS12, store.Legacy, store.JKS} {

@@ -1,6 +1,9 @@
 package run
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/x509"
 	"time"
 )
@@ -57,6 +60,7 @@ func mutants(m *mint) []mutant {
 	add(mutant{name: "private-address", sent: sent(node, inter), ip: "127.0.0.1"})
 	add(mutant{name: "host", sent: sent(node, inter), host: "node.example"})
 	add(mutant{name: "wildcard", sent: leaf(names([]string{"*.nodes.example"})), host: "a.nodes.example"})
+	add(mutant{name: "part-of-a-label", sent: leaf(names([]string{"no*.nodes.example"})), host: "node.nodes.example"})
 	add(mutant{name: "short-wildcard", sent: leaf(names([]string{"*.example"})), host: "node.example", want: 62, java: "short-wildcard"})
 	add(mutant{name: "ipv6", sent: leaf(names(nil, "fd00::1")), ip: "fd00::1"})
 	add(mutant{name: "from-root", sent: sent(m.leaf(root))})
@@ -160,6 +164,12 @@ func mutants(m *mint) []mutant {
 	add(mutant{name: "any-usage", sent: leaf(extended(x509.ExtKeyUsageAny)), want: 26, java: "any-extended-usage"})
 	add(mutant{name: "usage-certsign-alone", sent: leaf(usage(certSign)), want: 26})
 	add(mutant{name: "usage-encipherment-alone", sent: leaf(usage(x509.KeyUsageKeyEncipherment)), java: "usage-of-the-suite"})
+	add(mutant{name: "usage-agreement-alone", sent: leaf(usage(x509.KeyUsageKeyAgreement)), java: "usage-of-the-suite"})
+	p224, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	add(mutant{name: "p-224", sent: sent(m.leafWith(p224, root)), java: "small-curve"})
 	add(mutant{name: "ca-for-clients-alone", sent: below(extended(asClient)), want: 26, java: "extended-usage-of-ca"})
 
 	// Names.

@@ -83,7 +83,7 @@ func (w World) show(res *ShowResult, certs []*x509.Certificate, asChain bool) {
 
 func describeCertificate(i int, c *x509.Certificate, now time.Time) Certificate {
 	d := Certificate{
-		Link: chain.Describe(i, c, false), Serial: c.SerialNumber.Text(16), Signature: c.SignatureAlgorithm.String(), CA: c.IsCA,
+		Link: chain.Describe(i, c, false), Serial: c.SerialNumber.Text(16), Signature: chain.SignatureName(c), CA: c.IsCA,
 		SANs: append([]string{}, c.DNSNames...), SubjectKeyID: hex.EncodeToString(c.SubjectKeyId), AuthKeyID: hex.EncodeToString(c.AuthorityKeyId),
 		OCSP: append([]string{}, c.OCSPServer...), CRL: append([]string{}, c.CRLDistributionPoints...),
 		ExpiresInDays: int(c.NotAfter.Sub(now) / (24 * time.Hour)),

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"crossring/internal/pki/chain"
@@ -44,8 +43,8 @@ type VerifyResult struct {
 // VerifyChain verifies a chain and says everything that is wrong with it. It asks
 // the network nothing unless told to.
 func (w World) VerifyChain(ctx context.Context, r VerifyRequest) (VerifyResult, error) {
-	res := VerifyResult{Schema: topology.Schema, Network: []wire.Call{}, Report: chain.Report{Chain: []chain.Link{}, Errors: []chain.Problem{}, Tried: []chain.Problem{}}}
-	o := chain.Options{Purpose: r.Purpose, IP: r.IP, Host: r.Host, At: r.At, Revoked: map[string]string{}, CheckCRL: len(r.CRL) > 0}
+	res := VerifyResult{Schema: topology.Schema, Network: []wire.Call{}, Report: chain.Report{Chain: []chain.Link{}, Errors: []chain.Problem{}, Warnings: []chain.Warning{}, Tried: []chain.Problem{}}}
+	o := chain.Options{Purpose: r.Purpose, IP: r.IP, Host: r.Host, At: r.At, CheckCRL: len(r.CRL) > 0}
 	if o.At.IsZero() {
 		o.At = w.Now()
 	}
@@ -59,8 +58,10 @@ func (w World) VerifyChain(ctx context.Context, r VerifyRequest) (VerifyResult, 
 	errs = multierror.Append(errs, flat(err)...)
 	o.Untrusted, err = readCertificates(r.Untrusted)
 	errs = multierror.Append(errs, flat(err)...)
+	var warnings []chain.Warning
 	if len(leaf.Chain) > 0 {
-		errs = multierror.Append(errs, flat(checkKey(r, leaf))...)
+		warnings, err = checkKey(r, leaf)
+		errs = multierror.Append(errs, flat(err)...)
 	}
 	if len(leaf.Chain) == 0 {
 		return res, errs.ErrorOrNil()
@@ -77,12 +78,13 @@ func (w World) VerifyChain(ctx context.Context, r VerifyRequest) (VerifyResult, 
 		o.CRLs = append(o.CRLs, lists...)
 	}
 	if r.OCSP {
-		errs = multierror.Append(errs, flat(askOCSP(ctx, &asker, leaf.Chain, o))...)
+		errs = multierror.Append(errs, flat(askOCSP(ctx, &asker, leaf.Chain, &o))...)
 	}
 	if asker.Calls != nil {
 		res.Network = asker.Calls
 	}
 	res.Report = chain.Verify(leaf.Chain[0], leaf.Chain[1:], o)
+	res.Warnings = append(res.Warnings, warnings...)
 	if err := errs.ErrorOrNil(); err != nil {
 		res.OK = false
 		return res, err
@@ -104,37 +106,35 @@ func flat(err error) []error {
 	return []error{err}
 }
 
-func askOCSP(ctx context.Context, asker *wire.Asker, sent []*x509.Certificate, o chain.Options) error {
+// askOCSP asks the leaf's responders and keeps their answers in o, to be judged
+// with the chain. The error is that there is none to judge.
+func askOCSP(ctx context.Context, asker *wire.Asker, sent []*x509.Certificate, o *chain.Options) error {
+	o.CheckOCSP = true
 	leaf := sent[0]
-	var errs []error
-	for _, i := range append(append(append([]*x509.Certificate{}, sent[1:]...), o.Untrusted...), o.Roots...) {
-		if leaf.CheckSignatureFrom(i) != nil {
-			continue
-		}
-		status, err := asker.OCSP(ctx, leaf, i)
-		if strings.HasPrefix(status, "revoked") {
-			o.Revoked[leaf.SerialNumber.String()] = "the responder says: " + status
-		}
-		if err == nil {
-			return nil
-		}
-		errs = append(errs, err)
-	}
-	if errs == nil {
+	issuer := chain.Issuer(leaf, sent[1:], *o)
+	if issuer == nil {
 		return errors.New("the issuer's certificate is not at hand, so its OCSP responder can't be asked")
 	}
-	return errors.Join(errs...)
+	err := asker.OCSP(ctx, leaf, issuer, func(der []byte) (string, error) {
+		o.Answers = append(o.Answers, der)
+		answer, err := chain.ReadAnswer(der, leaf, issuer, o.At)
+		return answer.String(), err
+	})
+	if len(o.Answers) > 0 {
+		return nil // what is wrong with them the verdict says
+	}
+	return err
 }
 
 // checkKey holds the private key, from its own file or that of the chain, against
-// the leaf.
-func checkKey(r VerifyRequest, leaf store.Contents) error {
+// the leaf. That others may read it is a warning: the chain is no worse for it.
+func checkKey(r VerifyRequest, leaf store.Contents) ([]chain.Warning, error) {
 	var errs *multierror.Error
 	key, path := leaf.Key, r.Leaf
 	if r.Key != "" {
 		data, err := os.ReadFile(r.Key)
 		if err != nil {
-			return fmt.Errorf("read key: %w", err)
+			return nil, fmt.Errorf("read key: %w", err)
 		}
 		if key, err = store.ReadKey(data); err != nil {
 			errs = multierror.Append(errs, fmt.Errorf("key %s: %w", r.Key, err))
@@ -142,15 +142,19 @@ func checkKey(r VerifyRequest, leaf store.Contents) error {
 		path = r.Key
 	}
 	if key == nil {
-		return errs.ErrorOrNil()
+		return nil, errs.ErrorOrNil()
 	}
-	if err := store.Private(path); err != nil {
+	var warnings []chain.Warning
+	var open *store.OpenError
+	if err := store.Private(path); errors.As(err, &open) {
+		warnings = append(warnings, chain.Warning{Message: open.Error(), Hint: open.Hint()})
+	} else if err != nil {
 		errs = multierror.Append(errs, err)
 	}
 	if err := store.Match(key, leaf.Chain[0]); err != nil {
 		errs = multierror.Append(errs, fmt.Errorf("key %s: %w", path, err))
 	}
-	return errs.ErrorOrNil()
+	return warnings, errs.ErrorOrNil()
 }
 
 // readStore reads a file of any kind. A key in a legacy form is an error besides.

@@ -2,30 +2,14 @@ package chain
 
 import (
 	"crypto/ecdsa"
-	"crypto/rsa"
+	"crypto/elliptic"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/asn1"
+	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 )
-
-var (
-	oidKeyUsage         = asn1.ObjectIdentifier{2, 5, 29, 15}
-	oidBasicConstraints = asn1.ObjectIdentifier{2, 5, 29, 19}
-	oidExtKeyUsage      = asn1.ObjectIdentifier{2, 5, 29, 37}
-)
-
-func has(c *x509.Certificate, oid asn1.ObjectIdentifier) bool {
-	for _, e := range c.Extensions {
-		if e.Id.Equal(oid) {
-			return true
-		}
-	}
-	return false
-}
 
 // allows says that a key usage allows one of the bits: without the extension all.
 func allows(c *x509.Certificate, bits x509.KeyUsage) bool {
@@ -33,8 +17,8 @@ func allows(c *x509.Certificate, bits x509.KeyUsage) bool {
 }
 
 // isCA is OpenSSL's check_ca: key usage first, then basic constraints. Without
-// them a root of version 1 passes, and what has keyCertSign; but said is false then,
-// and an intermediate has to say it.
+// them a root of version 1 passes, what has keyCertSign, and what Netscape's old
+// extension calls a CA; but said is false then, and an intermediate has to say it.
 func isCA(c *x509.Certificate) (is, said bool) {
 	if !allows(c, x509.KeyUsageCertSign) {
 		return false, false
@@ -42,16 +26,57 @@ func isCA(c *x509.Certificate) (is, said bool) {
 	if has(c, oidBasicConstraints) {
 		return c.IsCA, c.IsCA
 	}
-	v1root := c.Version == 1 && canonical(c.RawSubject) == canonical(c.RawIssuer)
-	return v1root || has(c, oidKeyUsage), false
+	v1root := c.Version == 1 && likelyIssued(c, c) == 0
+	kinds, ok := netscapeTypes(c)
+	return v1root || has(c, oidKeyUsage) || ok && kinds&netscapeAnyCA != 0, false
+}
+
+// Bits of Netscape's certificate type.
+const (
+	netscapeClient = 0x80
+	netscapeServer = 0x40
+	netscapeTLSCA  = 0x04
+	netscapeAnyCA  = 0x07
+)
+
+func netscapeTypes(c *x509.Certificate) (kinds byte, ok bool) {
+	value, ok := extension(c.Extensions, oidNetscapeType)
+	if !ok {
+		return 0, false
+	}
+	var bits asn1.BitString
+	if _, err := asn1.Unmarshal(value, &bits); err != nil || len(bits.Bytes) == 0 {
+		return 0, true
+	}
+	return bits.Bytes[0], true
+}
+
+// handled are the critical extensions that the walk knows what to do with, which
+// are OpenSSL's without those of RFC 3779 for address blocks. Policies are read by
+// neither unless it is asked to.
+func handled() []string {
+	return []string{
+		oidNetscapeType.String(), oidKeyUsage.String(), oidAltNames.String(), oidBasicConstraints.String(), oidCRLPoints.String(),
+		oidExtKeyUsage.String(), oidOCSPNoCheck.String(), oidProxy.String(), oidNameConstraints.String(),
+		"2.5.29.32", "2.5.29.33", "2.5.29.36", "2.5.29.54", // policies, their mappings and constraints
+	}
 }
 
 // extensions checks each certificate for its place in the chain.
 func (w *walk) extensions() {
 	below := 0 // intermediates below this one that are not self-issued
+	known := handled()
 	for i, c := range w.chain {
-		for _, oid := range c.UnhandledCriticalExtensions {
-			w.fail(i, codeUnhandledCritical, "extension "+oid.String())
+		for _, e := range c.Extensions {
+			if e.Critical && !slices.Contains(known, e.Id.String()) {
+				w.fail(i, codeUnhandledCritical, "extension "+e.Id.String())
+			}
+		}
+		if has(c, oidProxy) {
+			w.fail(i, codeProxy, "")
+		}
+		if i == 0 && (has(c, oidAddressBlocks) || has(c, oidASNumbers)) {
+			w.fail(i, codeApplication, "it has address blocks of RFC 3779, which crossring can't check")
 		}
 		is, said := isCA(c)
 		if i > 0 && (!is || !said && i+1 < len(w.chain)) {
@@ -61,10 +86,14 @@ func (w *walk) extensions() {
 		if i > 1 && c.BasicConstraintsValid && c.MaxPathLen >= 0 && (c.MaxPathLen > 0 || c.MaxPathLenZero) && below > c.MaxPathLen {
 			w.fail(i, codePathLength, fmt.Sprintf("it allows %d CAs below it, and there are %d", c.MaxPathLen, below))
 		}
-		if i > 0 && canonical(c.RawSubject) != canonical(c.RawIssuer) {
+		if i > 0 && !selfIssued(c) {
 			below++
 		}
 	}
+}
+
+func selfIssued(c *x509.Certificate) bool {
+	return canonical(c.RawSubject) == canonical(c.RawIssuer)
 }
 
 func caDetail(c *x509.Certificate) string {
@@ -80,14 +109,22 @@ func caDetail(c *x509.Certificate) string {
 // purpose checks usages, at the leaf and above it, as OpenSSL's check_purpose
 // functions do: there an extended key usage binds CAs too.
 func (w *walk) purpose(i int, c *x509.Certificate) {
-	type need struct {
-		name string
-		eku  x509.ExtKeyUsage
-		bits x509.KeyUsage
+	if w.explicit && i == len(w.chain)-1 {
+		return // trusted for this use by name, whatever is in it
 	}
-	server := need{"serverAuth", x509.ExtKeyUsageServerAuth, x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment | x509.KeyUsageKeyAgreement}
-	client := need{"clientAuth", x509.ExtKeyUsageClientAuth, x509.KeyUsageDigitalSignature | x509.KeyUsageKeyAgreement}
+	type need struct {
+		name     string
+		eku      x509.ExtKeyUsage
+		bits     x509.KeyUsage
+		netscape byte
+	}
+	server := need{"serverAuth", x509.ExtKeyUsageServerAuth, x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment | x509.KeyUsageKeyAgreement, netscapeServer}
+	client := need{"clientAuth", x509.ExtKeyUsageClientAuth, x509.KeyUsageDigitalSignature | x509.KeyUsageKeyAgreement, netscapeClient}
 	ca, _ := isCA(c)
+	kinds, netscape := netscapeTypes(c)
+	if netscape && !has(c, oidBasicConstraints) && !has(c, oidKeyUsage) && kinds&netscapeTLSCA == 0 {
+		ca = false // it calls itself a CA, but for other things
+	}
 	var needs []need
 	switch w.o.Purpose {
 	case Server:
@@ -106,104 +143,87 @@ func (w *walk) purpose(i int, c *x509.Certificate) {
 		case i > 0 && !ca:
 			w.fail(i, codeInvalidPurpose, caDetail(c))
 		case i == 0 && !allows(c, n.bits):
-			w.fail(i, codeInvalidPurpose, "its key usage is "+strings.Join(keyUsages(c), ", ")+", which "+n.name+" cannot use")
+			w.fail(i, codeInvalidPurpose, "its key usage is "+or(strings.Join(keyUsages(c), ", "), "empty")+", which "+n.name+" cannot use")
+		case i == 0 && netscape && kinds&n.netscape == 0:
+			w.fail(i, codeInvalidPurpose, "Netscape's certificate type in it is without "+n.name)
 		}
+	}
+	if i == 0 {
+		w.serve(c)
 	}
 }
 
-// strength is OpenSSL's security level 1: 80 bits. From there TLS refuses RSA below
-// 1,024 bits, and signatures with MD5 and SHA-1.
+// serve says whether a node can use the leaf at all. OpenSSL does not ask: a
+// purpose is a matter of usages to it. For a node a key that no Cassandra can serve
+// with is an error; for one side alone it is a warning, since others than Cassandra
+// may stand there.
+func (w *walk) serve(c *x509.Certificate) {
+	key := keyOf(c)
+	say := func(code int, detail, hint string) {
+		switch w.o.Purpose {
+		case Internode:
+			w.fail(0, code, detail)
+		case Server, Client:
+			w.warn(detail, hint)
+		}
+	}
+	const other = "make a new key: ECDSA P-256, or RSA of 2048 bits"
+	switch key.kind {
+	case kindRSA:
+	case kindEC:
+		if k, ok := key.key.(*ecdsa.PublicKey); ok && k.Curve == elliptic.P224() {
+			say(codeApplication, "its key is ECDSA P-224, a curve that Java's TLS does not speak", other)
+		}
+	case kindEd25519:
+		say(codeApplication, "its key is Ed25519, which Cassandra does not read", other)
+	default:
+		if key.key != nil {
+			say(codeApplication, "its key is "+key.name+", which few speak TLS with, and crossring does not", other)
+		}
+	}
+	if !allows(c, x509.KeyUsageDigitalSignature) && !w.failed(0, codeInvalidPurpose) {
+		say(codeInvalidPurpose, "its key usage is "+or(strings.Join(keyUsages(c), ", "), "empty")+", and ECDHE and TLS 1.3 need digitalSignature: Java refuses it",
+			"ask the CA for digitalSignature in the key usage")
+	}
+}
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+// level is OpenSSL's security level 2, its default since 3.2 and Debian's before:
+// 112 bits, which is RSA of 2048. TLS refuses less there.
+const level = 112
+
+// weakLeaf is looked at before anything else, as OpenSSL does.
+func (w *walk) weakLeaf() { w.weakKey(0, codeEEKeyTooSmall) }
+
+func (w *walk) weakKey(i, code int) {
+	key := keyOf(w.chain[i])
+	if key.key == nil {
+		w.fail(i, codeApplication, "its key is "+key.name+", which crossring can't check")
+	} else if key.bits() < level {
+		w.fail(i, code, fmt.Sprintf("its key is %s, as strong as %d bits, and %d are asked for", key.name, key.bits(), level))
+	}
+}
+
+// strength checks the keys above the leaf, and the hashes of signatures. A root's
+// own signature is never looked at.
 func (w *walk) strength() {
 	for i, c := range w.chain {
-		if bits := keyBits(c); bits > 0 && bits < 80 {
-			code := codeCAKeyTooSmall
-			if i == 0 {
-				code = codeEEKeyTooSmall
-			}
-			w.fail(i, code, "its key is "+KeyName(c))
+		if i > 0 {
+			w.weakKey(i, codeCAKeyTooSmall)
 		}
-		// A root's own signature is never looked at.
 		if i == len(w.chain)-1 {
 			break
 		}
-		switch c.SignatureAlgorithm {
-		case x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.ECDSAWithSHA1, x509.DSAWithSHA1:
-			w.fail(i, codeCAMDTooWeak, "it is signed with "+c.SignatureAlgorithm.String())
+		if s := signatureOf(c.Raw); s.bits() > 0 && s.bits() < level {
+			w.fail(i, codeCAMDTooWeak, "it is signed with "+s.name)
 		}
 	}
-}
-
-// keyBits is the strength of a key in bits of a symmetric one, after NIST SP
-// 800-57; 0 when unknown.
-func keyBits(c *x509.Certificate) int {
-	switch k := c.PublicKey.(type) {
-	case *rsa.PublicKey:
-		switch n := k.N.BitLen(); {
-		case n >= 3072:
-			return 128
-		case n >= 2048:
-			return 112
-		case n >= 1024:
-			return 80
-		}
-		return 1
-	case *ecdsa.PublicKey:
-		return k.Curve.Params().BitSize / 2
-	}
-	return 0
-}
-
-// identity checks name and address against the SANs. An address is never taken
-// from the common name.
-func (w *walk) identity() {
-	leaf := w.chain[0]
-	if w.o.Host != "" {
-		if err := hostMatches(leaf, w.o.Host); err != nil {
-			w.fail(0, codeHostnameMismatch, sans(leaf)+"; "+w.o.Host+" is not there")
-		}
-	}
-	if w.o.IP != "" {
-		want, err := netip.ParseAddr(w.o.IP)
-		found := false
-		for _, ip := range leaf.IPAddresses {
-			have, ok := netip.AddrFromSlice(ip)
-			found = found || ok && err == nil && have.Unmap() == want.Unmap()
-		}
-		if !found {
-			w.fail(0, codeIPMismatch, sans(leaf)+"; "+w.o.IP+" is not there")
-		}
-	}
-}
-
-// hostMatches is Go's check, with what OpenSSL does otherwise: for a certificate
-// without any DNS name the common name counts, and a wildcard has two labels behind
-// it at least.
-func hostMatches(c *x509.Certificate, host string) error {
-	names := c.DNSNames
-	if len(names) == 0 && c.Subject.CommonName != "" {
-		names = []string{c.Subject.CommonName}
-	}
-	fit := &x509.Certificate{Extensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 17}}}}
-	for _, n := range names {
-		if !strings.HasPrefix(n, "*.") || strings.Count(n, ".") > 1 {
-			fit.DNSNames = append(fit.DNSNames, n)
-		}
-	}
-	return fit.VerifyHostname(strings.TrimSuffix(host, "."))
-}
-
-func sans(c *x509.Certificate) string {
-	var all []string
-	for _, n := range c.DNSNames {
-		all = append(all, "DNS:"+n)
-	}
-	for _, ip := range c.IPAddresses {
-		all = append(all, "IP:"+ip.String())
-	}
-	if len(all) == 0 {
-		return "it has no alternative names"
-	}
-	return "its alternative names are " + strings.Join(all, ", ")
 }
 
 // signatures checks each signature with the key above it, and the times, from the
@@ -217,23 +237,30 @@ func (w *walk) signatures() {
 			if !allows(issuer, x509.KeyUsageCertSign) {
 				w.fail(i+1, codeNoCertSign, "its key usage is "+strings.Join(keyUsages(issuer), ", "))
 			}
-			if !weak(c, issuer) && issuer.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) != nil {
-				w.fail(i, codeSignatureFailure, "it does not verify with the key of "+quoted(issuer.RawSubject))
-			}
-		} else if i == 0 && w.untrusted > 0 && likelyIssued(c, c) != 0 {
+			w.signature(i, c, issuer)
+		} else if i == 0 && !w.explicit && likelyIssued(c, c) != 0 {
 			w.fail(0, codeLeafSignature, "")
 		}
 		if w.o.At.Before(c.NotBefore) {
 			w.fail(i, codeNotYetValid, "valid from "+stamp(c.NotBefore)+", it is "+stamp(w.o.At))
 		}
-		if w.o.At.After(c.NotAfter) {
+		if !w.o.At.Before(c.NotAfter) { // its last second does not count, to OpenSSL
 			w.fail(i, codeExpired, "valid until "+stamp(c.NotAfter)+", it is "+stamp(w.o.At))
 		}
 	}
 }
 
-// weak says that Go will not verify a signature of its kind; strength has said it.
-func weak(c, issuer *x509.Certificate) bool {
-	bits := keyBits(issuer)
-	return bits > 0 && bits < 80 || c.SignatureAlgorithm == x509.MD5WithRSA || c.SignatureAlgorithm == x509.MD2WithRSA
+func (w *walk) signature(i int, c, issuer *x509.Certificate) {
+	s := signatureOf(c.Raw)
+	var unknown *unjudged
+	switch err := s.verify(keyOf(issuer)); {
+	case err == nil:
+	case errors.As(err, &unknown):
+		// What is weak was said to be; there is no need to check it as well.
+		if !w.failed(i, codeCAMDTooWeak) && !w.failed(i+1, codeCAKeyTooSmall) {
+			w.fail(i, codeApplication, unknown.Error())
+		}
+	default:
+		w.fail(i, codeSignatureFailure, "it does not verify with the key of "+quoted(issuer.RawSubject))
+	}
 }

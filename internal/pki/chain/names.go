@@ -1,13 +1,14 @@
 package chain
 
 import (
-	"crypto/ecdsa"
-	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"encoding/binary"
 	"fmt"
 	"math/big"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf16"
@@ -16,27 +17,101 @@ import (
 // canonical is a name as it is compared: types in their order, values without
 // regard to string type, case and runs of spaces (RFC 5280, 7.1, as OpenSSL does).
 func canonical(raw []byte) string {
+	parts, ok := relativeNames(raw)
+	if !ok {
+		return "raw:" + string(raw)
+	}
+	return strings.Join(parts, "")
+}
+
+// relativeNames are the parts of a name in their order, each in the form that is
+// compared. Every piece has its length before it, so that no value can look like
+// two parts.
+func relativeNames(raw []byte) (parts []string, ok bool) {
 	var seq []asn1.RawValue
 	if rest, err := asn1.Unmarshal(raw, &seq); err != nil || len(rest) > 0 {
-		return string(raw)
+		return nil, false
 	}
-	var b strings.Builder
 	for _, set := range seq {
-		b.WriteByte('/')
-		for rest := set.Bytes; len(rest) > 0; {
-			var pair struct {
-				Type  asn1.ObjectIdentifier
-				Value asn1.RawValue
+		pairs, ok := attributes(set)
+		if !ok {
+			return nil, false
+		}
+		var words []string
+		for _, p := range pairs {
+			words = append(words, sized(p.Type.String())+sized(comparable(p.Value)))
+		}
+		slices.Sort(words) // a set has no order
+		parts = append(parts, sized(strings.Join(words, "")))
+	}
+	return parts, true
+}
+
+func sized(s string) string { return strconv.Itoa(len(s)) + ":" + s }
+
+// attribute is one type and value of a name.
+type attribute struct {
+	Type  asn1.ObjectIdentifier
+	Value asn1.RawValue
+}
+
+func attributes(set asn1.RawValue) (all []attribute, ok bool) {
+	for rest := set.Bytes; len(rest) > 0; {
+		var pair attribute
+		var err error
+		if rest, err = asn1.Unmarshal(rest, &pair); err != nil {
+			return nil, false
+		}
+		all = append(all, pair)
+	}
+	return all, true
+}
+
+// subjectValues are the values of one type of attribute in a subject.
+func subjectValues(c *x509.Certificate, oid asn1.ObjectIdentifier) []asn1.RawValue {
+	var seq []asn1.RawValue
+	if _, err := asn1.Unmarshal(c.RawSubject, &seq); err != nil {
+		return nil
+	}
+	var all []asn1.RawValue
+	for _, set := range seq {
+		pairs, _ := attributes(set)
+		for _, p := range pairs {
+			if p.Type.Equal(oid) {
+				all = append(all, p.Value)
 			}
-			var err error
-			if rest, err = asn1.Unmarshal(rest, &pair); err != nil {
-				return string(raw)
-			}
-			fmt.Fprintf(&b, "+%s=%s", pair.Type, strings.Join(strings.Fields(strings.ToLower(text(pair.Value))), " "))
 		}
 	}
-	return b.String()
+	return all
 }
+
+// comparable is a value as names are compared by it. Only ASCII loses its case,
+// and only strings do: anything else has to be the same byte for byte.
+func comparable(v asn1.RawValue) string {
+	switch v.Tag {
+	case asn1.TagUTF8String, asn1.TagBMPString, universalString, asn1.TagPrintableString, asn1.TagT61String, asn1.TagIA5String, visibleString:
+	default:
+		return string(v.FullBytes)
+	}
+	words := strings.FieldsFunc(text(v), func(r rune) bool { return strings.ContainsRune(" \t\n\v\f\r", r) })
+	return "s" + lowerASCII(strings.Join(words, " "))
+}
+
+func lowerASCII(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return string(b)
+}
+
+// Tags that package asn1 has no name for.
+const (
+	visibleString   = 26
+	universalString = 28
+)
 
 // text is a string value of any of the types that names have.
 func text(v asn1.RawValue) string {
@@ -47,6 +122,12 @@ func text(v asn1.RawValue) string {
 			units = append(units, uint16(v.Bytes[i])<<8|uint16(v.Bytes[i+1]))
 		}
 		return string(utf16.Decode(units))
+	case universalString:
+		var runes []rune
+		for i := 0; i+3 < len(v.Bytes); i += 4 {
+			runes = append(runes, rune(binary.BigEndian.Uint32(v.Bytes[i:])))
+		}
+		return string(runes)
 	case asn1.TagT61String: // Latin 1, as everybody reads it
 		runes := make([]rune, len(v.Bytes))
 		for i, b := range v.Bytes {
@@ -71,9 +152,9 @@ func Name(raw []byte) string {
 
 // authorityKey reads the authority key identifier: the key's, and the issuer's
 // serial number and name, of which any may be missing.
-func authorityKey(c *x509.Certificate) (id []byte, serial *big.Int, issuer string) {
-	for _, e := range c.Extensions {
-		if !e.Id.Equal(asn1.ObjectIdentifier{2, 5, 29, 35}) {
+func authorityKey(extensions []pkix.Extension) (id []byte, serial *big.Int, issuer string) {
+	for _, e := range extensions {
+		if !e.Id.Equal(oidAuthorityKey) {
 			continue
 		}
 		var v struct {
@@ -82,12 +163,15 @@ func authorityKey(c *x509.Certificate) (id []byte, serial *big.Int, issuer strin
 			Serial *big.Int      `asn1:"optional,tag:2"`
 		}
 		if _, err := asn1.Unmarshal(e.Value, &v); err != nil {
-			return c.AuthorityKeyId, nil, ""
+			return nil, nil, ""
 		}
-		// Of the general names only a directory name, [4], is compared.
-		var name asn1.RawValue
-		if _, err := asn1.Unmarshal(v.Issuer.Bytes, &name); err == nil && name.Class == asn1.ClassContextSpecific && name.Tag == 4 {
-			issuer = canonical(name.Bytes)
+		// Of the general names the first directory name is compared.
+		names, _ := generalNames(v.Issuer.Bytes)
+		for _, n := range names {
+			if n.tag == nameDirectory {
+				issuer = canonical(n.value)
+				break
+			}
 		}
 		return v.ID, v.Serial, issuer
 	}
@@ -96,17 +180,6 @@ func authorityKey(c *x509.Certificate) (id []byte, serial *big.Int, issuer strin
 
 // stamp writes a time as people read it.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
-
-// KeyName is the kind and size of a certificate's key: "ECDSA P-256", "RSA 2048".
-func KeyName(c *x509.Certificate) string {
-	switch k := c.PublicKey.(type) {
-	case *rsa.PublicKey:
-		return fmt.Sprintf("RSA %d", k.N.BitLen())
-	case *ecdsa.PublicKey:
-		return "ECDSA " + k.Curve.Params().Name
-	}
-	return c.PublicKeyAlgorithm.String()
-}
 
 // Describe puts a certificate into words.
 func Describe(depth int, c *x509.Certificate, trusted bool) Link {

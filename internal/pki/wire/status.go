@@ -71,36 +71,31 @@ func (a *Asker) client() *http.Client {
 	return &http.Client{Timeout: timeout, Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}
 }
 
-// OCSP asks the responders that a certificate names whether it still counts. It
-// returns "good", "unknown", or "revoked ..." with the reason.
-func (a *Asker) OCSP(ctx context.Context, c, issuer *x509.Certificate) (string, error) {
+// OCSP asks the responders that a certificate names whether it still counts, one
+// after the other until judge, which is given the answer as it came, believes one.
+// judge returns the status in words, for the list of calls.
+func (a *Asker) OCSP(ctx context.Context, c, issuer *x509.Certificate, judge func(der []byte) (string, error)) error {
 	if len(c.OCSPServer) == 0 {
-		return "", fmt.Errorf("certificate of %s names no OCSP responder", c.Subject)
+		return fmt.Errorf("certificate of %s names no OCSP responder", c.Subject)
 	}
 	body, err := ocsp.CreateRequest(c, issuer, nil)
 	if err != nil {
-		return "", fmt.Errorf("make OCSP request: %w", err)
+		return fmt.Errorf("make OCSP request: %w", err)
 	}
 	var errs []error
 	for _, responder := range c.OCSPServer {
 		data, err := a.do(ctx, http.MethodPost, responder, "application/ocsp-request", body)
-		var r *ocsp.Response
+		status := ""
 		if err == nil {
-			r, err = ocsp.ParseResponseForCert(data, c, issuer)
+			status, err = judge(data)
 		}
-		if err != nil {
-			a.note("ocsp", responder, "", err)
-			errs = append(errs, fmt.Errorf("ask %s: %w", responder, err))
-			continue
+		a.note("ocsp", responder, status, err)
+		if err == nil {
+			return nil
 		}
-		status := map[int]string{ocsp.Good: "good", ocsp.Unknown: "unknown"}[r.Status]
-		if r.Status == ocsp.Revoked {
-			status = fmt.Sprintf("revoked on %s (reason %d)", r.RevokedAt.UTC().Format(time.DateTime), r.RevocationReason)
-		}
-		a.note("ocsp", responder, status, nil)
-		return status, nil
+		errs = append(errs, fmt.Errorf("ask %s: %w", responder, err))
 	}
-	return "", errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
 // Lists fetches the revocation lists from a certificate's distribution points.
