@@ -2,6 +2,7 @@ package stress
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"time"
 )
@@ -23,11 +24,17 @@ const (
 	ackUnknown = -2
 )
 
-// LoadAcks reads raw results of writes, as far as they go.
+// LoadAcks reads raw results of writes, as far as they go. Results that contradict
+// themselves give a *RecordError.
 func LoadAcks(raws ...io.Reader) (*Acks, error) {
 	a := &Acks{}
+	var all []Range
 	for _, raw := range raws {
 		rd, err := NewReader(raw)
+		var cut *TruncatedError
+		if errors.As(err, &cut) {
+			continue // nothing is on record there
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -35,24 +42,35 @@ func LoadAcks(raws ...io.Reader) (*Acks, error) {
 		if p.Op != OpWrite {
 			return nil, errors.New("acknowledgements are in the raw results of a write, not of a " + p.Op)
 		}
-		r := ackRange{first: p.FirstKey}
-		start := p.Start.UnixMicro()
+		all = append(all, p.keys()...)
+		if _, ok := join(all); !ok {
+			return nil, &RecordError{OpWrite, "the results of two loaders, or of two phases, have keys in common"}
+		}
+		first := len(a.ranges)
+		for _, r := range p.keys() {
+			a.ranges = append(a.ranges, ackRange{first: r.First})
+		}
+		keys, start := p.keys(), p.Start.UnixMicro()
 		var rec Record
 		for {
 			err := rd.Next(&rec)
-			var cut *TruncatedError
 			if errors.Is(err, io.EOF) || errors.As(err, &cut) {
 				break
 			}
 			if err != nil {
 				return nil, err
 			}
-			i := rec.Key - p.FirstKey
-			if i < 0 || i >= p.Rows {
-				return nil, errRecord
+			at := keys.find(rec.Key)
+			if at < 0 {
+				return nil, &RecordError{OpWrite, fmt.Sprintf("key %d is on record, and was not among those asked for", rec.Key)}
 			}
+			r := &a.ranges[first+at]
+			i := rec.Key - r.first
 			for int64(len(r.at)) <= i {
 				r.at = append(r.at, ackNone)
+			}
+			if r.at[i] != ackNone {
+				return nil, &RecordError{OpWrite, fmt.Sprintf("key %d is on record twice", rec.Key)}
 			}
 			switch rec.Outcome {
 			case Acknowledged:
@@ -63,9 +81,30 @@ func LoadAcks(raws ...io.Reader) (*Acks, error) {
 				r.at[i] = ackUnknown
 			}
 		}
-		a.ranges = append(a.ranges, r)
 	}
 	return a, nil
+}
+
+// Keys are those whose write is on record, however it ended.
+func (a *Acks) Keys() Keys {
+	if a == nil {
+		return nil
+	}
+	var ranges []Range
+	for _, r := range a.ranges {
+		for i, at := range r.at {
+			key := r.first + int64(i)
+			switch last := len(ranges) - 1; {
+			case at == ackNone:
+			case last >= 0 && ranges[last].end() == key:
+				ranges[last].Rows++
+			default:
+				ranges = append(ranges, Range{key, 1})
+			}
+		}
+	}
+	keys, _ := join(ranges)
+	return keys
 }
 
 // Lookup gives the outcome of the write of a key, and the time of its

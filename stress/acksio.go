@@ -20,9 +20,9 @@ type AcksPart struct {
 // acksMark begins a stream of acknowledgements.
 const acksMark = "crossring acks 1\n"
 
-// WriteAcks sends to another computer what became of the writes of a range of
-// keys, with the times on that computer's clock. It takes two or three bytes a row.
-func WriteAcks(w io.Writer, keys Range, parts ...AcksPart) error {
+// WriteAcks sends to another computer what became of the writes of some keys,
+// with the times on that computer's clock. It takes two or three bytes a row.
+func WriteAcks(w io.Writer, keys Keys, parts ...AcksPart) error {
 	z := gzip.NewWriter(w)
 	out := bufio.NewWriter(z)
 	_, err := out.WriteString(acksMark)
@@ -33,28 +33,30 @@ func WriteAcks(w io.Writer, keys Range, parts ...AcksPart) error {
 	}
 	for _, p := range parts {
 		for _, r := range p.Acks.ranges {
-			first := max(r.first, keys.First)
-			last := min(r.first+int64(len(r.at)), keys.First+keys.Rows)
-			if first >= last {
-				continue
-			}
-			put(last - first)
-			put(first)
-			var before int64
-			for _, at := range r.at[first-r.first : last-r.first] {
-				switch at {
-				case ackNone, ackFailed, ackUnknown:
-					put(at)
-				default:
-					// Of neighbours the times are close; three numbers are taken.
-					at += p.Shift.Microseconds()
-					d := at - before
-					if before = at; d >= 0 {
-						d++
-					} else {
-						d += ackUnknown
+			for _, k := range keys {
+				first := max(r.first, k.First)
+				last := min(r.first+int64(len(r.at)), k.end())
+				if first >= last {
+					continue
+				}
+				put(last - first)
+				put(first)
+				var before int64
+				for _, at := range r.at[first-r.first : last-r.first] {
+					switch at {
+					case ackNone, ackFailed, ackUnknown:
+						put(at)
+					default:
+						// Of neighbours the times are close; three numbers are taken.
+						at += p.Shift.Microseconds()
+						d := at - before
+						if before = at; d >= 0 {
+							d++
+						} else {
+							d += ackUnknown
+						}
+						put(d)
 					}
-					put(d)
 				}
 			}
 		}

@@ -8,8 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"sort"
-	"strings"
 	"time"
 
 	"crossring/internal/topology"
@@ -26,22 +24,26 @@ type Meta struct {
 	// Endpoints are the broadcast addresses by datacenter.
 	Endpoints map[string][]string `json:"endpoints"`
 	Keyspace  topology.Keyspace   `json:"keyspace"`
-	Stress    topology.Stress     `json:"stress"`
-	Nodes     []topology.Node     `json:"nodes,omitempty"`
+	// FirstKey is where the keys of the run begin; 0 in runs of before each had its own.
+	FirstKey int64           `json:"first_key,string,omitempty"`
+	Stress   topology.Stress `json:"stress"`
+	Nodes    []topology.Node `json:"nodes,omitempty"`
 }
 
-// Summary is what summary.json holds: the phases that there are.
+// Summary is what summary.json holds: the phases that there are, and what became
+// of the rows.
 type Summary struct {
 	Schema string        `json:"schema"`
 	Write  *WriteSummary `json:"write"`
 	Read   *ReadSummary  `json:"read"`
+	Account
 }
 
 // Dir is a run directory:
 //
 //	meta.json                  what was run
-//	write.raw, read.raw        raw results; those of further loaders are write-NAME.raw
-//	read.1.raw, …              raw results of reads that a later one took the place of
+//	write.raw                  raw results of the write; those of loaders are write-NAME.raw
+//	read.1/, read.2/, …        each read's, read.raw or read-NAME.raw; the newest is what counts
 //	write.hdr, read.hdr        histogram logs, made from them
 //	summary.json               the summaries, made from them
 type Dir struct {
@@ -94,73 +96,51 @@ func OpenDir(path string) (*Dir, error) {
 
 // Write runs a write phase into the directory and sums it up. A summary comes
 // with an error too, as far as there are results.
-func (d *Dir) Write(ctx context.Context, cfg Config, progress func(Progress)) (WriteSummary, error) {
+func (d *Dir) Write(ctx context.Context, cfg Config, progress func(Progress)) (Summary, error) {
 	cfg.Op, cfg.RunID = OpWrite, d.Meta.RunID
-	err := d.run(ctx, cfg, progress)
-	s, foldErr := d.Summary()
-	if s.Write == nil {
-		return WriteSummary{}, errors.Join(err, foldErr)
+	s, err := d.run(ctx, cfg, progress)
+	if s.Write != nil {
+		err = errors.Join(err, s.Write.Check())
 	}
-	return *s.Write, errors.Join(err, foldErr, s.Write.Check())
+	return s, err
 }
 
 // Read runs a read phase into the directory and sums it up, like Write. If the
 // directory has the results of the write, the acknowledgements come from there.
-func (d *Dir) Read(ctx context.Context, cfg Config, progress func(Progress)) (ReadSummary, error) {
+func (d *Dir) Read(ctx context.Context, cfg Config, progress func(Progress)) (Summary, error) {
 	cfg.Op, cfg.RunID = OpRead, d.Meta.RunID
 	if cfg.Acks == nil {
 		acks, err := d.Acks()
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return ReadSummary{}, err
+			return Summary{}, err
 		}
 		cfg.Acks = acks
 	}
-	err := d.run(ctx, cfg, progress)
-	s, foldErr := d.Summary()
-	if s.Read == nil {
-		return ReadSummary{}, errors.Join(err, foldErr)
+	s, err := d.run(ctx, cfg, progress)
+	if s.Read != nil {
+		err = errors.Join(err, s.Read.Check())
 	}
-	return *s.Read, errors.Join(err, foldErr, s.Read.Check())
+	return s, err
 }
 
 // run makes the raw results and, from them, the other files.
-func (d *Dir) run(ctx context.Context, cfg Config, progress func(Progress)) error {
-	name := filepath.Join(d.Path, cfg.Op+".raw")
-	if cfg.Op == OpRead {
-		if err := setAside(name); err != nil {
-			return fmt.Errorf("starting the read: %w", err)
-		}
-	}
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+func (d *Dir) run(ctx context.Context, cfg Config, progress func(Progress)) (Summary, error) {
+	g, err := d.Begin(cfg.Op)
 	if err != nil {
-		return fmt.Errorf("starting the %s: %w", cfg.Op, err)
+		return Summary{}, err
+	}
+	f, err := os.OpenFile(g.file(""), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return Summary{}, errors.Join(fmt.Errorf("starting the %s: %w", cfg.Op, err), g.Close())
 	}
 	err = Run(ctx, cfg, f, progress)
-	if size, seekErr := f.Seek(0, io.SeekCurrent); err != nil && seekErr == nil && size == 0 {
-		// Nothing was begun: leave the directory as it was.
-		return errors.Join(err, f.Close(), os.Remove(name))
+	size, seekErr := f.Seek(0, io.SeekCurrent)
+	err = errors.Join(err, f.Close(), g.Close())
+	if err != nil && seekErr == nil && size == 0 {
+		return Summary{}, err // nothing was begun
 	}
-	return errors.Join(err, f.Close(), d.Refresh())
-}
-
-// Has says whether the directory has raw results of a phase, whole or not.
-func (d *Dir) Has(op string) bool { return exists(filepath.Join(d.Path, op+".raw")) }
-
-// Add takes the raw results of a further loader into the directory. The name
-// must be new.
-func (d *Dir) Add(op, loader string, raw io.Reader) error {
-	if loader == "" || loader != filepath.Base(loader) || op != OpWrite && op != OpRead {
-		return fmt.Errorf("adding results: loader %q of a %q", loader, op)
-	}
-	f, err := os.OpenFile(filepath.Join(d.Path, op+"-"+loader+".raw"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return fmt.Errorf("adding results of loader %s: %w", loader, err)
-	}
-	_, err = io.Copy(f, raw)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("adding results of loader %s: %w", loader, err)
-	}
-	return nil
+	s, refreshErr := d.Refresh()
+	return s, errors.Join(err, refreshErr)
 }
 
 // Acks loads what became of each write. An error matches fs.ErrNotExist if there
@@ -177,25 +157,42 @@ func (d *Dir) Acks() (*Acks, error) {
 // Summary folds the raw results in the directory, whatever summary.json says.
 func (d *Dir) Summary() (Summary, error) {
 	s := Summary{Schema: schema}
-	err := d.with(OpWrite, func(raws []io.Reader) error {
-		w, err := FoldWrite(raws...)
-		if err == nil {
-			s.Write = &w
+	folds := map[string]*fold{}
+	for _, op := range []string{OpWrite, OpRead} {
+		err := d.with(op, func(raws []io.Reader) (err error) {
+			folds[op], err = foldAll(op, raws)
+			return err
+		})
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return s, err
 		}
-		return err
-	})
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return s, err
 	}
-	err = d.with(OpRead, func(raws []io.Reader) error {
-		r, err := FoldRead(raws...)
-		if err == nil {
-			s.Read = &r
-		}
-		return err
-	})
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return s, err
+	write, read := folds[OpWrite], folds[OpRead]
+	if read != nil {
+		r := read.read()
+		s.Read = &r
+	}
+	if write == nil {
+		return s, nil
+	}
+	w := write.write()
+	s.Write = &w
+	var seen *ledger
+	if read != nil {
+		seen = &read.rows
+	}
+	outcomes, lost, strangers := account(&write.rows, seen)
+	s.Outcomes = &outcomes
+	if read == nil {
+		return s, nil
+	}
+	// What follows the damage may have been acknowledged and lost, too.
+	if !w.Damaged && !s.Read.Damaged {
+		s.Lost = &lost
+	}
+	s.Read.MissingAcknowledged = s.Lost
+	if strangers > 0 {
+		s.Read.Warnings = append(s.Read.Warnings, fmt.Sprintf("%d of the rows that were read are not on record as written", strangers))
 	}
 	return s, nil
 }
@@ -211,20 +208,20 @@ func (d *Dir) Seconds(op string) ([]Second, error) {
 }
 
 // Refresh makes the histogram logs and summary.json anew from the raw results.
-func (d *Dir) Refresh() error {
+func (d *Dir) Refresh() (Summary, error) {
 	for _, op := range []string{OpWrite, OpRead} {
 		err := d.with(op, func(raws []io.Reader) error {
 			return d.replace(op+".hdr", func(w io.Writer) error { return WriteHDR(w, raws...) })
 		})
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
+			return Summary{}, err
 		}
 	}
 	s, err := d.Summary()
 	if err != nil {
-		return err
+		return s, err
 	}
-	return d.replace(summaryFile, func(w io.Writer) error {
+	return s, d.replace(summaryFile, func(w io.Writer) error {
 		enc := json.NewEncoder(w)
 		enc.SetIndent("", "  ")
 		return enc.Encode(s)
@@ -249,20 +246,16 @@ func (d *Dir) replace(name string, write func(io.Writer) error) error {
 
 // with opens the raw results of all loaders of a phase.
 func (d *Dir) with(op string, use func([]io.Reader) error) error {
-	names, err := filepath.Glob(filepath.Join(globQuote(d.Path), op+"-*.raw"))
+	all, err := d.Results(op)
 	if err != nil {
-		return fmt.Errorf("listing run directory %s: %w", d.Path, err)
+		return err
 	}
-	sort.Strings(names)
-	if own := filepath.Join(d.Path, op+".raw"); exists(own) {
-		names = append([]string{own}, names...)
-	}
-	if len(names) == 0 {
+	if len(all) == 0 {
 		return fmt.Errorf("run directory %s: no results of a %s: %w", d.Path, op, os.ErrNotExist)
 	}
 	var raws []io.Reader
-	for _, name := range names {
-		f, err := os.Open(name)
+	for _, r := range all {
+		f, err := os.Open(r.Path)
 		if err != nil {
 			return fmt.Errorf("reading results: %w", err)
 		}
@@ -273,62 +266,4 @@ func (d *Dir) with(op string, use func([]io.Reader) error) error {
 		return fmt.Errorf("run directory %s: %w", d.Path, err)
 	}
 	return nil
-}
-
-func exists(name string) bool {
-	_, err := os.Stat(name)
-	return err == nil
-}
-
-// globQuote keeps the characters of a path from being taken for a pattern.
-func globQuote(path string) string {
-	out := make([]byte, 0, len(path))
-	for i := range len(path) {
-		switch path[i] {
-		case '*', '?', '[', '\\':
-			out = append(out, '\\')
-		}
-		out = append(out, path[i])
-	}
-	return string(out)
-}
-
-// Split divides rows keys from first on into ranges for loaders, equal but for
-// one row. Loaders that would get no rows are left out.
-func Split(first, rows int64, loaders int) []Range {
-	var out []Range
-	n := int64(max(loaders, 1))
-	for i := range n {
-		size := rows / n
-		if i < rows%n {
-			size++
-		}
-		if size > 0 {
-			out = append(out, Range{First: first, Rows: size})
-			first += size
-		}
-	}
-	return out
-}
-
-// Range is a range of keys.
-type Range struct{ First, Rows int64 }
-
-// setAside gives the results of an earlier read a name that is not summed up.
-func setAside(name string) error {
-	if _, err := os.Stat(name); errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	for i := 1; ; i++ {
-		aside := fmt.Sprintf("%s.%d.raw", strings.TrimSuffix(name, ".raw"), i)
-		// A link fails where the name is taken; a rename would replace it.
-		err := os.Link(name, aside)
-		if errors.Is(err, os.ErrExist) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		return os.Remove(name)
-	}
 }

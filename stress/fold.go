@@ -22,19 +22,20 @@ func newHistogram() *hdrhistogram.Histogram {
 }
 
 // FoldWrite sums raw results of writes up. Several are those of several loaders
-// with key ranges of their own, and are merged without loss. Results that break
-// off are summed up as far as they go, and the summary says so.
+// with keys of their own, and are merged without loss. Results that break off are
+// summed up as far as they go, and the summary says so. Of results that contradict
+// themselves there is no sum, but a *RecordError.
 func FoldWrite(raws ...io.Reader) (WriteSummary, error) {
 	f, err := foldAll(OpWrite, raws)
 	if err != nil {
 		return WriteSummary{}, err
 	}
-	return WriteSummary{
-		Frame:        f.frame(),
-		Acknowledged: f.first[Acknowledged],
-		Failed:       f.first[Failed],
-		Unknown:      f.first[Unknown],
-	}, nil
+	return f.write(), nil
+}
+
+func (f *fold) write() WriteSummary {
+	n := f.rows.counts()
+	return WriteSummary{Frame: f.frame(), Acknowledged: n[wrote], Failed: n[refusedOne], Unknown: n[unclear]}
 }
 
 // FoldRead is FoldWrite for reads. A row counts by its final outcome: one that
@@ -45,31 +46,32 @@ func FoldRead(raws ...io.Reader) (ReadSummary, error) {
 	if err != nil {
 		return ReadSummary{}, err
 	}
+	return f.read(), nil
+}
+
+func (f *fold) read() ReadSummary {
+	n := f.rows.counts()
 	s := ReadSummary{
 		Frame:              f.frame(),
-		Found:              f.first[Found] + f.foundLater,
+		Found:              n[seenFirst] + n[seenLate],
 		MissingAtFirstRead: f.first[Missing],
-		FoundLater:         f.foundLater,
+		FoundLater:         n[seenLate],
 		StaleAtFirstRead:   f.staleFirst,
-		Wrong:              f.first[Wrong] - f.staleFirst + f.wrongLater,
-		Failed:             f.first[Failed],
+		Missing:            n[notThere],
+		Wrong:              n[seenWrong] + n[stale],
+		Failed:             n[unreadable],
 		Lag:                Lag{Count: f.lag.TotalCount(), Percentiles: percentiles(f.lag)},
 	}
-	var lost int64
-	for _, w := range f.pending {
-		switch {
-		case w.stale:
-			s.Wrong++
-			continue
-		case w.written == Acknowledged:
-			lost++
-		}
-		s.Missing++
-	}
 	if f.acksKnown {
+		var lost int64
+		for key, written := range f.written {
+			if at := *f.rows.of(key); written == Acknowledged && (at == notThere || at == stale) {
+				lost++
+			}
+		}
 		s.MissingAcknowledged = &lost
 	}
-	return s, nil
+	return s
 }
 
 // Check says whether each row counts exactly once.
@@ -95,6 +97,9 @@ func (s ReadSummary) Check() error {
 }
 
 func (f Frame) check() error {
+	if f.Damaged {
+		return fmt.Errorf("the results of the %s are damaged, and are counted up to there: %d of %d rows are on record", f.Op, f.Rows, f.RowsAsked)
+	}
 	var reached int64
 	for _, n := range f.Coordinators {
 		reached += n
@@ -108,25 +113,20 @@ func (f Frame) check() error {
 	return nil
 }
 
-// waiting is a row that was missing or stale whenever it was read so far.
-type waiting struct {
-	written Outcome // of its write, where that is known
-	stale   bool    // another run's row was seen in its place
-}
-
 // fold gathers what the summaries need, in one pass over each stream.
 type fold struct {
 	op                string
 	phases            []Phase
 	ends              []*End
 	warnings          []string
+	damaged           bool
+	headless          error     // of a stream that does not say what it is of
 	begin, finish     time.Time // of first attempts, over all streams
-	attempts, rows    int64
+	attempts          int64
+	rows              ledger
 	first             [Wrong + 1]int64  // first attempts by outcome
-	pending           map[int64]waiting // by key: rows that are not there so far
+	written           map[int64]Outcome // of the writes of rows that the first read did not see, where known
 	staleFirst        int64             // first reads that gave another run's row
-	foundLater        int64
-	wrongLater        int64
 	overflow          int64
 	acksKnown         bool
 	latency, response *hdrhistogram.Histogram
@@ -137,7 +137,7 @@ type fold struct {
 
 func foldAll(op string, raws []io.Reader) (*fold, error) {
 	f := &fold{
-		op: op, pending: map[int64]waiting{}, hosts: map[string]int64{}, errors: map[string]*ErrorCount{},
+		op: op, rows: ledger{op: op}, written: map[int64]Outcome{}, hosts: map[string]int64{}, errors: map[string]*ErrorCount{},
 		latency: newHistogram(), response: newHistogram(), lag: newHistogram(), acksKnown: true,
 	}
 	if len(raws) == 0 {
@@ -148,11 +148,20 @@ func foldAll(op string, raws []io.Reader) (*fold, error) {
 			return nil, err
 		}
 	}
+	if len(f.phases) == 0 {
+		return nil, f.headless
+	}
 	return f, nil
 }
 
 func (f *fold) stream(raw io.Reader) error {
 	rd, err := NewReader(raw)
+	var cut *TruncatedError
+	if errors.As(err, &cut) {
+		f.broke(cut) // before it said what it is of
+		f.headless = err
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -160,18 +169,22 @@ func (f *fold) stream(raw io.Reader) error {
 	if phase.Op != f.op {
 		return fmt.Errorf("raw results are those of a %s, not of a %s", phase.Op, f.op)
 	}
+	if err := f.rows.open(phase.keys()); err != nil {
+		return err
+	}
 	f.phases = append(f.phases, phase)
 	f.acksKnown = f.acksKnown && phase.AcksKnown
 	var rec Record
 	for {
 		err := rd.Next(&rec)
-		var cut *TruncatedError
 		switch {
 		case err == nil:
-			f.record(phase, &rec)
+			if err := f.record(phase, &rec); err != nil {
+				return err
+			}
 			continue
 		case errors.As(err, &cut):
-			f.warnings = append(f.warnings, cut.Error())
+			f.broke(cut)
 		case !errors.Is(err, io.EOF):
 			return err
 		}
@@ -180,7 +193,13 @@ func (f *fold) stream(raw io.Reader) error {
 	}
 }
 
-func (f *fold) record(phase Phase, r *Record) {
+// broke notes a stream that breaks off.
+func (f *fold) broke(cut *TruncatedError) {
+	f.warnings = append(f.warnings, cut.Error())
+	f.damaged = f.damaged || cut.Damaged
+}
+
+func (f *fold) record(phase Phase, r *Record) error {
 	f.attempts++
 	if r.Coordinator != "" {
 		f.hosts[r.Coordinator]++
@@ -194,17 +213,21 @@ func (f *fold) record(phase Phase, r *Record) {
 		c.Count++
 	}
 	if r.Attempt > 0 {
-		f.again(r)
-		return
+		found, err := f.rows.again(r)
+		if found && r.Lag >= 0 {
+			f.measure(f.lag, r.Lag)
+		}
+		return err
 	}
-	f.rows++
+	if err := f.rows.first(r); err != nil {
+		return err
+	}
 	f.first[r.Outcome]++
-	switch {
-	case r.Outcome == Missing:
-		f.pending[r.Key] = waiting{written: r.Written}
-	case r.stale():
+	if r.stale() {
 		f.staleFirst++
-		f.pending[r.Key] = waiting{stale: true}
+	}
+	if r.Written != 0 {
+		f.written[r.Key] = r.Written
 	}
 	begin := phase.Start.Add(r.Start - r.Delay)
 	finish := phase.Start.Add(r.Start + r.Service)
@@ -215,34 +238,13 @@ func (f *fold) record(phase Phase, r *Record) {
 		f.finish = finish
 	}
 	if r.Coordinator == "" {
-		return
+		return nil
 	}
 	f.measure(f.latency, r.Service)
 	if phase.Rate > 0 {
 		f.measure(f.response, r.Delay+r.Service)
 	}
-}
-
-// again takes a further attempt at a row that was missing.
-func (f *fold) again(r *Record) {
-	w, ok := f.pending[r.Key]
-	if !ok {
-		return
-	}
-	switch {
-	case r.stale():
-		w.stale = true
-		f.pending[r.Key] = w
-	case r.Outcome == Found:
-		f.foundLater++
-		delete(f.pending, r.Key)
-		if r.Lag >= 0 {
-			f.measure(f.lag, r.Lag)
-		}
-	case r.Outcome == Wrong:
-		f.wrongLater++
-		delete(f.pending, r.Key)
-	}
+	return nil
 }
 
 func (f *fold) measure(h *hdrhistogram.Histogram, d time.Duration) {
@@ -253,12 +255,16 @@ func (f *fold) measure(h *hdrhistogram.Histogram, d time.Duration) {
 
 func (f *fold) frame() Frame {
 	p := f.phases[0]
+	rows := int64(0)
+	for _, n := range f.first {
+		rows += n
+	}
 	out := Frame{
-		Op: f.op, Datacenter: p.Datacenter, Consistency: p.Consistency,
-		Rows: f.rows, Attempts: f.attempts, Overflow: f.overflow,
+		Op: f.op, Datacenter: p.Datacenter, Consistency: p.Consistency, Damaged: f.damaged,
+		Rows: rows, Attempts: f.attempts, Overflow: f.overflow,
 		Seconds: f.finish.Sub(f.begin).Seconds(),
 		Latency: percentiles(f.latency), Coordinators: f.hosts,
-		Warnings: f.warnings, Errors: []ErrorCount{},
+		Warnings: f.warnings, Errors: []ErrorCount{}, Interrupted: f.headless != nil,
 	}
 	var cpu int64
 	for i, p := range f.phases {
@@ -278,16 +284,22 @@ func (f *fold) frame() Frame {
 		out.Interrupted = out.Interrupted || end.Interrupted
 		out.Warnings = append(out.Warnings, bottlenecks(p, *end)...)
 	}
-	if f.rows > 0 {
-		out.ClientCPUMicros = float64(cpu) / float64(f.rows)
+	// Loaders that brought no results at all: what they were asked for counts, too.
+	if missing := p.Parts - len(f.phases); missing > 0 {
+		out.Interrupted = true
+		out.Warnings = append(out.Warnings, fmt.Sprintf("there are no results of %d of the %d loaders", missing, p.Parts))
+	}
+	out.RowsAsked = max(out.RowsAsked, p.RowsInAll)
+	if rows > 0 {
+		out.ClientCPUMicros = float64(cpu) / float64(rows)
 	}
 	if out.Seconds > 0 {
-		out.OpsPerSec = float64(f.rows) / out.Seconds
+		out.OpsPerSec = float64(rows) / out.Seconds
 	}
 	if out.Rate > 0 {
 		r := percentiles(f.response)
 		out.Response = &r
-		if w := tooSlow(out.Rate, f.rows, out.Seconds); w != "" && !out.Interrupted {
+		if w := tooSlow(out.Rate, rows, out.Seconds); w != "" && !out.Interrupted {
 			out.Warnings = append(out.Warnings, w)
 		}
 	}

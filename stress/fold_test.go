@@ -109,7 +109,7 @@ func TestFinalOutcomes(t *testing.T) {
 		"wrong later":      {read(Missing, Wrong), 0, 0, 1, 0},
 	} {
 		p := testPhase
-		p.Rows = 1
+		p.FirstKey, p.Rows, p.Keys = 1, 1, nil
 		s, err := FoldRead(bytes.NewReader(stream(t, p, c.recs, &End{})))
 		if err == nil {
 			err = s.Check()
@@ -196,18 +196,25 @@ func TestDir(t *testing.T) {
 	half := func(first int64) io.Reader {
 		return bytes.NewReader(stream(t, writePhase(first, 50, start), writes(first, 50), &End{}))
 	}
-	if err := errors.Join(d.Add(OpWrite, "us-east-1", half(1)), d.Add(OpWrite, "us-east-2", half(51))); err != nil {
+	g, err := d.Begin(OpWrite)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Add(OpWrite, "us-east-1", half(1)); !errors.Is(err, fs.ErrExist) {
+	if err := errors.Join(g.Add("us-east-1", half(1)), g.Add("us-east-2", half(51))); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Add("us-east-1", half(1)); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("added twice: %v", err)
 	}
 	for _, bad := range []string{"", "../x", "a/b"} {
-		if d.Add(OpWrite, bad, half(1)) == nil {
+		if g.Add(bad, half(1)) == nil {
 			t.Errorf("a loader may be called %q", bad)
 		}
 	}
-	if err := d.Refresh(); err != nil {
+	if _, err := d.Begin(OpWrite); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("written twice: %v", err)
+	}
+	if _, err := d.Refresh(); err != nil {
 		t.Fatal(err)
 	}
 	var s Summary
@@ -260,29 +267,5 @@ func TestDirAfterAFailedStart(t *testing.T) {
 		if _, err := d.Write(t.Context(), cfg, nil); err == nil || errors.Is(err, fs.ErrExist) {
 			t.Errorf("got %v", err)
 		}
-	}
-}
-
-func TestAnEarlierReadIsSetAside(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "read.raw")
-	if err := setAside(name); err != nil {
-		t.Fatalf("with no earlier read: %v", err)
-	}
-	for _, text := range []string{"first", "second"} {
-		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if err := setAside(name); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for file, want := range map[string]string{"read.1.raw": "first", "read.2.raw": "second"} {
-		got, err := os.ReadFile(filepath.Join(filepath.Dir(name), file))
-		if err != nil || string(got) != want {
-			t.Errorf("%s: %q, %v", file, got, err)
-		}
-	}
-	if _, err := os.Stat(name); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the name is not free: %v", err)
 	}
 }

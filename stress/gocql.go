@@ -165,7 +165,7 @@ func (w *row) answer(iter *gocql.Iter, found bool) answer {
 	a := answer{found: found}
 	host := iter.Host()
 	if a.err = iter.Close(); a.err != nil {
-		a.failure = classify(a.err)
+		a.failure = classify(a.err, w.cluster.endpoint.Release.OverloadedOpen)
 	}
 	if host == nil {
 		return a
@@ -207,11 +207,16 @@ const (
 	codeTruncate      = 0x1003
 )
 
-// classify says what is known of a request after an error.
-func classify(err error) failure {
+// classify says what is known of a request after an error. overloadedOpen is the
+// release's.
+func classify(err error, overloadedOpen bool) failure {
 	var answered gocql.RequestError
 	if errors.As(err, &answered) {
-		return classifyCode(answered.Code())
+		f := classifyCode(answered.Code())
+		if overloadedOpen && answered.Code() == codeOverloaded {
+			f.fate = open
+		}
+		return f
 	}
 	var marshal gocql.MarshalError
 	var unmarshal gocql.UnmarshalError
@@ -235,7 +240,7 @@ func classify(err error) failure {
 }
 
 // classifyCode takes the code of a server's ERROR answer. A refusal is made by the
-// coordinator before it sends the write to any replica.
+// coordinator before it sends the write to any replica, but for what classify says.
 func classifyCode(code int) failure {
 	switch code {
 	case codeServer:

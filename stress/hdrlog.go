@@ -115,6 +115,10 @@ func (c *course) run(raws []io.Reader, second func() error) error {
 	var sources []*source
 	for _, raw := range raws {
 		rd, err := NewReader(raw)
+		var cut *TruncatedError
+		if errors.As(err, &cut) {
+			continue // it has no records
+		}
 		if err != nil {
 			return err
 		}

@@ -106,20 +106,22 @@ func TestLiveWriteAndRead(t *testing.T) {
 		Endpoint: e, Keyspace: ks.Name, Table: ks.Table, FirstKey: time.Now().UnixMicro(), Rows: rows, ValueBytes: 2048,
 		MissingDeadline: time.Second, Consistency: "LOCAL_ONE",
 	}
-	w, err := d.Write(ctx, cfg, nil)
+	s1, err := d.Write(ctx, cfg, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	w := s1.Write
 	t.Logf("write: %.0f rows/s, %.1f µs CPU a row, %+v, %+v, %v", w.OpsPerSec, w.ClientCPUMicros, w.Latency, w.Coordinators, w.Errors)
 	if w.Acknowledged != rows {
 		t.Errorf("%+v", w)
 	}
 	// Some rows that were never written: missing, and not lost.
 	cfg.Rows += 5
-	r, err := d.Read(ctx, cfg, nil)
+	s2, err := d.Read(ctx, cfg, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	r := s2.Read
 	t.Logf("read: %.0f rows/s, %.1f µs CPU a row, %+v, %+v, %v", r.OpsPerSec, r.ClientCPUMicros, r.Latency, r.Coordinators, r.Errors)
 	if r.Found != rows || r.Missing != 5 || *r.MissingAcknowledged != 0 || len(r.Coordinators) != len(e.Addresses) {
 		t.Errorf("%+v", r)

@@ -42,23 +42,37 @@ const (
 
 // Phase heads the raw results: what was asked for.
 type Phase struct {
-	Schema      string    `json:"schema"`
-	Op          string    `json:"op"`
-	Start       time.Time `json:"start"` // record times count from here
-	Datacenter  string    `json:"datacenter"`
-	Keyspace    string    `json:"keyspace"`
-	Table       string    `json:"table"`
-	RunID       uint64    `json:"run_id,string"`
-	FirstKey    int64     `json:"first_key"`
-	Rows        int64     `json:"rows"`
-	ValueBytes  int       `json:"value_bytes"`
-	InFlight    int       `json:"in_flight"`
-	Rate        float64   `json:"rate"` // per second; 0 is a closed loop
-	Consistency string    `json:"consistency"`
+	Schema     string    `json:"schema"`
+	Op         string    `json:"op"`
+	Start      time.Time `json:"start"` // record times count from here
+	Datacenter string    `json:"datacenter"`
+	Keyspace   string    `json:"keyspace"`
+	Table      string    `json:"table"`
+	RunID      uint64    `json:"run_id,string"`
+	FirstKey   int64     `json:"first_key"`
+	Rows       int64     `json:"rows"`
+	// Keys are there where they are not the Rows ones from FirstKey on.
+	Keys Keys `json:"keys,omitempty"`
+	// Parts and RowsInAll are of the whole operation, of which this is the part of
+	// one loader; 0 in results of before they were noted.
+	Parts       int     `json:"parts,omitempty"`
+	RowsInAll   int64   `json:"rows_in_all,omitempty"`
+	ValueBytes  int     `json:"value_bytes"`
+	InFlight    int     `json:"in_flight"`
+	Rate        float64 `json:"rate"` // per second; 0 is a closed loop
+	Consistency string  `json:"consistency"`
 	// MissingDeadlineSeconds is how long a missing row was asked for again.
 	MissingDeadlineSeconds float64 `json:"missing_deadline_seconds"`
 	// AcksKnown: the read knew what had become of each write.
 	AcksKnown bool `json:"acks_known"`
+}
+
+// keys are those that were asked for.
+func (p Phase) keys() Keys {
+	if len(p.Keys) > 0 {
+		return p.Keys
+	}
+	return Keys{{p.FirstKey, p.Rows}}
 }
 
 // End closes the raw results: what only the whole phase can tell.
@@ -93,12 +107,15 @@ type Record struct {
 	// was missing at first; negative if it is not known.
 	Lag time.Duration
 	// Written is the outcome of the write of a row that is missing at the first
-	// read; 0 if it is not known.
+	// read, or another run's; 0 if it is not known.
 	Written Outcome
 }
 
 // stale says that the row of an earlier run came: this run's may still be on its way.
 func (r *Record) stale() bool { return r.Outcome == Wrong && r.Class == ValueStale.String() }
+
+// unseen says that the row that was looked for did not come, and may yet.
+func (r *Record) unseen() bool { return r.Outcome == Missing || r.stale() }
 
 // rawWriter encodes records. It may be used from many goroutines.
 type rawWriter struct {
@@ -159,7 +176,7 @@ func (rw *rawWriter) add(r *Record) error {
 	case r.Attempt > 0 && r.Outcome == Found && r.Lag >= 0:
 		tag |= tagExtra
 		extra = uint64(r.Lag.Microseconds())
-	case r.Attempt == 0 && r.Outcome == Missing && r.Written != 0:
+	case r.Attempt == 0 && r.unseen() && r.Written != 0:
 		tag |= tagExtra
 		extra = uint64(r.Written)
 	}

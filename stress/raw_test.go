@@ -12,7 +12,7 @@ import (
 
 var testPhase = Phase{
 	Schema: schema, Op: OpRead, Start: time.UnixMicro(1_700_000_000_123_456).UTC(), Datacenter: "us-west-2",
-	RunID: 1<<64 - 1, FirstKey: -3, Rows: 10, ValueBytes: 2048, InFlight: 128, Consistency: "ONE", AcksKnown: true,
+	RunID: 1<<64 - 1, FirstKey: -3, Rows: 13, Keys: Keys{{-3, 12}, {1 << 62, 1}}, ValueBytes: 2048, InFlight: 128, Consistency: "ONE", AcksKnown: true,
 }
 
 // stream encodes records, flushing after each of the given counts.
@@ -63,6 +63,7 @@ func readAll(raw []byte) ([]Record, *Reader, error) {
 
 var testRecords = []Record{
 	{Key: 5, Outcome: Found, Start: micros(10), Service: micros(200), Coordinator: "192.0.2.1", Lag: -1},
+	{Key: 7, Outcome: Wrong, Start: micros(2), Service: micros(9), Coordinator: "192.0.2.1", Class: "stale_run", Example: "key 7", Lag: -1, Written: Unknown},
 	{Key: -3, Outcome: Missing, Start: micros(3), Service: 0, Coordinator: "192.0.2.2", Lag: -1, Written: Acknowledged},
 	{Key: 1 << 62, Outcome: Failed, Start: micros(1 << 40), Service: micros(1 << 35), Delay: micros(77), Class: "no_connection", Example: "gocql: none", Lag: -1},
 	{Key: -3, Attempt: 1, Outcome: Missing, Start: micros(70), Service: micros(1), Coordinator: "192.0.2.1", Lag: -1},
@@ -74,7 +75,7 @@ var testRecords = []Record{
 
 func TestRawRoundTrip(t *testing.T) {
 	end := End{Seconds: 1.5, CPUMicros: 99, Cores: 2, Interrupted: true, LateStarts: 1, MaxLagMicros: 2, NotAwaited: 3}
-	for _, flushAt := range [][]int{nil, {1}, {1, 2, 3, 4, 5, 6, 7}} {
+	for _, flushAt := range [][]int{nil, {1}, {1, 2, 3, 4, 5, 6, 7, 8}} {
 		recs, rd, err := readAll(stream(t, testPhase, testRecords, &end, flushAt...))
 		if !errors.Is(err, io.EOF) {
 			t.Fatal(err)
@@ -82,7 +83,7 @@ func TestRawRoundTrip(t *testing.T) {
 		if !reflect.DeepEqual(recs, testRecords) {
 			t.Errorf("flushed at %v:\n got %+v\nwant %+v", flushAt, recs, testRecords)
 		}
-		if rd.Phase() != testPhase || rd.End() == nil || *rd.End() != end {
+		if !reflect.DeepEqual(rd.Phase(), testPhase) || rd.End() == nil || *rd.End() != end {
 			t.Errorf("phase %+v, end %+v", rd.Phase(), rd.End())
 		}
 	}
@@ -139,7 +140,7 @@ func TestRawTruncated(t *testing.T) {
 			t.Fatalf("cut at %d: %+v, %v", cut, f, err)
 		}
 	}
-	if want := map[int]bool{0: true, 3: true, 6: true, 8: true}; !reflect.DeepEqual(counts, want) {
+	if want := map[int]bool{0: true, 3: true, 6: true, 9: true}; !reflect.DeepEqual(counts, want) {
 		t.Errorf("records read: %v, want %v", counts, want)
 	}
 	for cut := range len(rawMark) {

@@ -16,10 +16,16 @@ import (
 type TruncatedError struct {
 	Offset int64 // of the block that is not whole
 	Reason string
+	// Damaged says that the bytes are there and make no sense, as no writer that
+	// was killed leaves them.
+	Damaged bool
 }
 
 func (e *TruncatedError) Error() string {
-	return fmt.Sprintf("raw results break off at byte %d: %s", e.Offset, e.Reason)
+	if e.Damaged {
+		return fmt.Sprintf("the results are damaged at byte %d: %s; what follows is not counted", e.Offset, e.Reason)
+	}
+	return fmt.Sprintf("the results end early, about a second before the phase was cut short (byte %d: %s)", e.Offset, e.Reason)
 }
 
 // ErrNotRaw says that the input does not begin like raw results.
@@ -66,6 +72,15 @@ func NewReader(r io.Reader) (*Reader, error) {
 	if err := json.Unmarshal(payload, &rd.phase); err != nil {
 		return nil, fmt.Errorf("reading raw results: description of the phase: %w", err)
 	}
+	if p := rd.phase; p.Rows != 0 || len(p.Keys) > 0 {
+		err := p.keys().check()
+		if err == nil && p.keys().Count() != p.Rows {
+			err = fmt.Errorf("%d rows, and %d keys", p.Rows, p.keys().Count())
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading raw results: description of the phase: %w", err)
+		}
+	}
 	return rd, nil
 }
 
@@ -80,6 +95,7 @@ func (rd *Reader) End() *End { return rd.end }
 // *TruncatedError if the results have no proper end.
 func (rd *Reader) Next(rec *Record) error {
 	for len(rd.block) == 0 {
+		at := rd.offset
 		kind, payload, err := rd.next()
 		if err != nil {
 			if errors.Is(err, io.EOF) && rd.end == nil {
@@ -87,16 +103,20 @@ func (rd *Reader) Next(rec *Record) error {
 			}
 			return err
 		}
+		if rd.end != nil {
+			return &TruncatedError{at, "there is more after the end of the phase", true}
+		}
 		switch kind {
 		case blockRecords:
 			rd.block, rd.key, rd.start = payload, 0, 0
 		case blockEnd:
 			rd.end = &End{}
 			if err := json.Unmarshal(payload, rd.end); err != nil {
-				return fmt.Errorf("reading raw results: end of the phase: %w", err)
+				rd.end = nil
+				return &TruncatedError{at, "the end of the phase makes no sense", true}
 			}
 		default:
-			return rd.truncated(fmt.Sprintf("a block of unknown kind %q", kind))
+			return &TruncatedError{at, fmt.Sprintf("a block of unknown kind %q", kind), true}
 		}
 	}
 	return rd.decode(rec)
@@ -118,7 +138,7 @@ func (rd *Reader) next() (kind byte, payload []byte, err error) {
 	}
 	size := binary.LittleEndian.Uint32(head[:])
 	if size == 0 || size > blockMax {
-		return 0, nil, rd.truncated(fmt.Sprintf("a block of %d bytes", size))
+		return 0, nil, rd.damaged(fmt.Sprintf("a block of %d bytes", size))
 	}
 	if cap(rd.buf) < int(size) {
 		rd.buf = make([]byte, size)
@@ -126,12 +146,17 @@ func (rd *Reader) next() (kind byte, payload []byte, err error) {
 	b := rd.buf[:size]
 	if n, err := io.ReadFull(rd.r, b); err != nil {
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return 0, nil, rd.truncated(fmt.Sprintf("%d of %d bytes of a block", n, size))
+			// No block is much longer than it is when it is full.
+			reason := fmt.Sprintf("%d of %d bytes of a block", n, size)
+			if size > 2*blockFull {
+				return 0, nil, rd.damaged(reason)
+			}
+			return 0, nil, rd.truncated(reason)
 		}
 		return 0, nil, fmt.Errorf("reading raw results: %w", err)
 	}
 	if crc32.Checksum(b, castagnoli) != binary.LittleEndian.Uint32(head[4:]) {
-		return 0, nil, rd.truncated("a block with a wrong checksum")
+		return 0, nil, rd.damaged("a block with a wrong checksum")
 	}
 	rd.offset += blockHead + int64(size)
 	return b[0], b[1:], nil
@@ -139,6 +164,10 @@ func (rd *Reader) next() (kind byte, payload []byte, err error) {
 
 func (rd *Reader) truncated(reason string) error {
 	return &TruncatedError{Offset: rd.offset, Reason: reason}
+}
+
+func (rd *Reader) damaged(reason string) error {
+	return &TruncatedError{Offset: rd.offset, Reason: reason, Damaged: true}
 }
 
 // errRecord: a block whose checksum holds does not decode, so another program
@@ -187,7 +216,7 @@ func (rd *Reader) decode(rec *Record) error {
 	}
 	if tag&tagExtra != 0 {
 		extra := p.uvarint()
-		if rec.Outcome == Missing {
+		if rec.Outcome == Missing || rec.Outcome == Wrong {
 			rec.Written = Outcome(extra)
 		} else {
 			rec.Lag = micros(int64(extra))

@@ -113,9 +113,9 @@ func TestReadsWithoutAnAnswerFail(t *testing.T) {
 		switch {
 		case key%10 == 3: // the watch gives it up
 			<-ctx.Done()
-			return &answer{coordinator: "192.0.2.2", err: ctx.Err(), failure: classify(ctx.Err())}
+			return &answer{coordinator: "192.0.2.2", err: ctx.Err(), failure: classify(ctx.Err(), false)}
 		case key%10 == 7:
-			return &answer{coordinator: "192.0.2.2", err: answered{gocql.ErrCodeReadTimeout}, failure: classify(answered{gocql.ErrCodeReadTimeout})}
+			return &answer{coordinator: "192.0.2.2", err: answered{gocql.ErrCodeReadTimeout}, failure: classify(answered{gocql.ErrCodeReadTimeout}, false)}
 		}
 		return nil
 	}

@@ -26,9 +26,16 @@ type Config struct {
 	RunID           uint64 // of the write; the read looks for the same
 	FirstKey        int64
 	Rows            int64
-	ValueBytes      int    // at least MinValueBytes
-	InFlight        int    // requests at once; 0 is 128
-	Consistency     string // empty is ONE
+	// Keys are those to write or read where they are not the Rows ones from FirstKey
+	// on; FirstKey and Rows follow from them then.
+	Keys Keys
+	// Parts and RowsInAll are of the whole operation where this is the part of one
+	// loader; 0 is all of it.
+	Parts       int
+	RowsInAll   int64
+	ValueBytes  int    // at least MinValueBytes
+	InFlight    int    // requests at once; 0 is 128
+	Consistency string // empty is ONE
 	// Rate makes an open loop: so many operations are due per second, whether or
 	// not earlier ones have been answered. 0 is a closed loop, in which each
 	// worker starts one when its last one has ended.
@@ -84,15 +91,21 @@ func (c *Config) complete() error {
 		return bad("the operation is %q, neither %s nor %s", c.Op, OpWrite, OpRead)
 	case c.Keyspace == "" || c.Table == "":
 		return bad("no keyspace or no table")
-	case c.Rows < 1:
+	case len(c.Keys) == 0 && c.Rows < 1:
 		return bad("%d rows", c.Rows)
-	case c.FirstKey > 1<<62 || c.FirstKey+c.Rows < c.FirstKey:
-		return bad("no room for %d keys from %d", c.Rows, c.FirstKey)
 	case c.ValueBytes < MinValueBytes:
 		return bad("values of %d bytes; the least is %d", c.ValueBytes, MinValueBytes)
 	case c.InFlight < 0 || c.Rate < 0 || c.MissingDeadline < 0:
 		return bad("a negative number in flight, rate or deadline")
 	}
+	if len(c.Keys) == 0 {
+		c.Keys = Keys{{c.FirstKey, c.Rows}}
+	}
+	if err := c.Keys.check(); err != nil {
+		return bad("%v", err)
+	}
+	c.FirstKey, c.Rows = c.Keys[0].First, c.Keys.Count()
+	c.Parts, c.RowsInAll = max(c.Parts, 1), max(c.RowsInAll, c.Rows)
 	if c.InFlight == 0 {
 		c.InFlight = DefaultInFlight
 	}
@@ -167,6 +180,7 @@ func Run(ctx context.Context, cfg Config, raw io.Writer, progress func(Progress)
 // phase is a running one.
 type phase struct {
 	cfg  Config
+	keys index
 	base time.Time
 	raw  *rawWriter
 	next atomic.Int64 // operation to hand out
@@ -184,7 +198,12 @@ type phase struct {
 
 func run(ctx context.Context, cfg Config, d driver, raw io.Writer, progress func(Progress)) error {
 	base := time.Now()
+	var ranges Keys
+	if len(cfg.Keys) > 1 {
+		ranges = cfg.Keys
+	}
 	rw, err := newRawWriter(raw, Phase{
+		Keys: ranges, Parts: cfg.Parts, RowsInAll: cfg.RowsInAll,
 		Schema: schema, Op: cfg.Op, Start: base.UTC(), Datacenter: cfg.Endpoint.Datacenter,
 		Keyspace: cfg.Keyspace, Table: cfg.Table, RunID: cfg.RunID, FirstKey: cfg.FirstKey, Rows: cfg.Rows,
 		ValueBytes: cfg.ValueBytes, InFlight: cfg.InFlight, Rate: cfg.Rate, Consistency: cfg.Consistency,
@@ -193,7 +212,7 @@ func run(ctx context.Context, cfg Config, d driver, raw io.Writer, progress func
 	if err != nil {
 		return err
 	}
-	p := &phase{cfg: cfg, base: base, raw: rw}
+	p := &phase{cfg: cfg, keys: newIndex(cfg.Keys), base: base, raw: rw}
 	p.stop, p.fail = context.WithCancelCause(ctx)
 	defer p.fail(nil)
 

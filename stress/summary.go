@@ -20,10 +20,12 @@ type Frame struct {
 	// Connections is null where they were not counted.
 	Connections *Connections `json:"connections"`
 	// Overflow counts latencies above ten minutes; the percentiles are without them.
-	Overflow    int64        `json:"overflow"`
-	Interrupted bool         `json:"interrupted"`
-	Warnings    []string     `json:"warnings"`
-	Errors      []ErrorCount `json:"errors"` // by class, most frequent first
+	Overflow    int64 `json:"overflow"`
+	Interrupted bool  `json:"interrupted"`
+	// Damaged says that the raw results are damaged, and counted up to there.
+	Damaged  bool         `json:"damaged"`
+	Warnings []string     `json:"warnings"`
+	Errors   []ErrorCount `json:"errors"` // by class, most frequent first
 }
 
 // WriteSummary is a write phase, folded. Each row counts once:
@@ -41,13 +43,14 @@ type ReadSummary struct {
 	Frame
 	Found              int64 `json:"found"`
 	MissingAtFirstRead int64 `json:"missing_at_first_read"`
-	// StaleAtFirstRead counts first reads that gave the row of an earlier run: this
+	// StaleAtFirstRead counts first reads that gave the row of another run: this
 	// run's was not there yet. They are read again like missing ones.
 	StaleAtFirstRead int64 `json:"stale_at_first_read"`
 	FoundLater       int64 `json:"found_later"`
 	Missing          int64 `json:"missing"` // never seen by the deadline
-	// MissingAcknowledged are the missing rows whose write had been acknowledged:
-	// lost, as far as can be told. Null when the write's results were not at hand.
+	// MissingAcknowledged are the rows that are missing or have another run's bytes
+	// at the deadline, and whose write had been acknowledged: as Account.Lost. Null
+	// when that can't be known.
 	MissingAcknowledged *int64 `json:"missing_acknowledged"`
 	Wrong               int64  `json:"wrong"` // bytes differ
 	Failed              int64  `json:"failed"`

@@ -55,9 +55,9 @@ func (t *task) firsts() {
 				return
 			}
 		}
-		t.attempt(p.cfg.FirstKey+i, 0, due)
+		t.attempt(p.keys.key(i), 0, due)
 		p.done.Add(1)
-		if (t.rec.Outcome == Missing || t.rec.stale()) && p.queue != nil {
+		if t.rec.unseen() && p.queue != nil {
 			p.queue.add(reread{key: t.key, first: t.rec.Start + t.rec.Service})
 		}
 		if t.rec.Coordinator != "" {
@@ -145,9 +145,6 @@ func (t *task) judge(a answer, end time.Duration) {
 		r.Outcome = Acknowledged
 	case !a.found:
 		r.Outcome = Missing
-		if r.Attempt == 0 {
-			r.Written, _ = p.cfg.Acks.Lookup(r.Key)
-		}
 	case t.verdict != ValueOK:
 		r.Outcome = Wrong
 		r.Class, r.Example = t.verdict.String(), fmt.Sprintf("key %d", r.Key)
@@ -159,6 +156,9 @@ func (t *task) judge(a answer, end time.Duration) {
 				r.Lag = max(-1, p.base.Add(end).Sub(at))
 			}
 		}
+	}
+	if r.Attempt == 0 && r.unseen() {
+		r.Written, _ = p.cfg.Acks.Lookup(r.Key)
 	}
 }
 

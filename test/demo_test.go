@@ -85,7 +85,7 @@ func TestDemo(t *testing.T) {
 // stages gives the place of each stage of the document in the order that they
 // have to have.
 func stages(doc report.Document) []int {
-	order := []string{"up", "ring before", "keyspace", "write", "estimate after write", "read", "estimate after read", "ring after", "down"}
+	order := []string{"up", "ring before", "keyspace", "estimate before", "write", "estimate after write", "read", "estimate after read", "ring after", "down"}
 	var seen []int
 	for _, s := range doc.Stages {
 		seen = append(seen, slices.Index(order, s.Name))
@@ -99,12 +99,14 @@ func checkEstimates(t *testing.T, doc report.Document, rows int64) {
 	t.Helper()
 	const most = 0.03
 	for address, n := range doc.KeysEstimate.AfterRead {
+		n -= doc.KeysEstimate.Before[address]
 		if off := math.Abs(float64(n-rows)) / float64(rows); off > most {
 			t.Errorf("%s estimates %d keys of %d after the read, %.1f %% off", address, n, rows, 100*off)
 		}
 	}
 	// Right after the write the other datacenter may still be getting rows.
-	written := doc.KeysEstimate.AfterWrite[coordinatorOf(doc.Write.Frame)]
+	coordinator := coordinatorOf(doc.Write.Frame)
+	written := doc.KeysEstimate.AfterWrite[coordinator] - doc.KeysEstimate.Before[coordinator]
 	if off := math.Abs(float64(written-rows)) / float64(rows); off > most {
 		t.Errorf("the node written to estimates %d keys of %d after the write, %.1f %% off", written, rows, 100*off)
 	}

@@ -126,7 +126,7 @@ func wholeWayOnHosts(t *testing.T, version string) {
 	if doc.Write.Coordinators[list[0].address] < rows || doc.Read.Coordinators[list[1].address] < rows {
 		t.Errorf("coordinators %v and %v", doc.Write.Coordinators, doc.Read.Coordinators)
 	}
-	for _, raw := range []string{"write-us-east-1-1.raw", "read-us-west-2-1.raw"} {
+	for _, raw := range []string{"write-us-east-1-1.raw", "read.1/read-us-west-2-1.raw"} {
 		if _, err := os.Stat(filepath.Join(doc.RunDir, raw)); err != nil {
 			t.Error(err)
 		}
@@ -223,7 +223,7 @@ func TestSeveralLoaders(t *testing.T) {
 	if doc.Write == nil || doc.Write.Acknowledged != rows || doc.Write.RowsAsked != rows || doc.Read == nil || doc.Read.Found != rows {
 		t.Fatalf("%+v, %+v", doc.Write, doc.Read)
 	}
-	for _, op := range []string{"write", "read"} {
+	for _, op := range []string{"write", "read.1/read"} {
 		if raws, err := filepath.Glob(filepath.Join(doc.RunDir, op+"-us-east-1-?.raw")); err != nil || len(raws) != 2 {
 			t.Errorf("%v, %v", raws, err)
 		}

@@ -101,7 +101,7 @@ func TestPartitionDuringWrite(t *testing.T) {
 	again := copyRun(t, written.RunDir)
 	s := c.start(t, "stress", "read", c.name, "--run", again, "--missing-deadline", "240s", "-o", "json")
 	eventually(t, patience, "the second read has begun", func() bool {
-		info, err := os.Stat(filepath.Join(again, "read.raw"))
+		info, err := os.Stat(filepath.Join(again, "read.1", "read.raw"))
 		return err == nil && info.Size() > 4096
 	})
 	c.must(t, "fault", "heal", c.name, east, west)

@@ -103,7 +103,7 @@ func TestInterruptRepro(t *testing.T) {
 	if r.code != 130 {
 		t.Errorf("want exit 130: %s", r)
 	}
-	for _, want := range []string{"Write in us-east", "interrupted after ", " of 20,000,000 rows", "Interrupted: "} {
+	for _, want := range []string{"Write in us-east", "interrupted after ", " of 20,000,000 rows", "The write was cut short after "} {
 		if !strings.Contains(r.stdout, want) {
 			t.Errorf("want %q in the report: %s", want, r)
 		}

@@ -56,7 +56,7 @@ func secureHosts(t *testing.T, l *lab, version string) {
 	if doc.Write.Connections == nil || doc.Write.Connections.FullHandshakes == 0 || doc.Read.Connections == nil || doc.Read.Connections.FullHandshakes == 0 {
 		t.Errorf("the loaders did not speak TLS: %+v, %+v", doc.Write.Connections, doc.Read.Connections)
 	}
-	for _, raw := range []string{"write-us-east-1-1.raw", "read-us-west-2-1.raw"} { // of the loaders there
+	for _, raw := range []string{"write-us-east-1-1.raw", "read.1/read-us-west-2-1.raw"} { // of the loaders there
 		if _, err := os.Stat(filepath.Join(doc.RunDir, raw)); err != nil {
 			t.Error(err)
 		}

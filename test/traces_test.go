@@ -300,8 +300,7 @@ func copyRun(t *testing.T, dir string) string {
 }
 
 // readBack waits until the first rows of a write are read in the other region, all
-// of them. On a cluster that was written to before, a row that has not come yet
-// is not missing but still another run's, and a read does not wait for that.
+// of them.
 func (c cluster) readBack(t *testing.T, dir string, rows int) {
 	t.Helper()
 	var last result

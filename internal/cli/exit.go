@@ -42,11 +42,11 @@ func exitTable() []exitRow {
 		{run.ExitPartial, "partial", "some hosts failed, the others did not", coded(run.ExitPartial), nil},
 		{run.ExitRing, "ring", "the ring is not as planned", coded(run.ExitRing), nil},
 		{run.ExitLeftover, "leftover", "something could not be removed", coded(run.ExitLeftover), nil},
-		{run.ExitData, "data", "rows missing, wrong, failed or unknown above the threshold", coded(run.ExitData), nil},
+		{run.ExitData, "data", "rows missing, wrong, failed or unknown above the threshold, or acknowledged rows lost", coded(run.ExitData), nil},
 		{run.ExitPrerequisite, "prerequisite", "java, mvn, credentials or the network is missing", func(err error) bool {
 			return codeIn(err) == run.ExitPrerequisite || codeIn(err) == 0 && errors.Is(err, exec.ErrNotFound)
 		}, nil},
-		{run.ExitBusy, "busy", "another command holds the cluster or a change of it is under way, or its name or a port is taken", coded(run.ExitBusy), nil},
+		{run.ExitBusy, "busy", "another command holds the cluster or a change of it is under way, another load runs, or its name or a port is taken", coded(run.ExitBusy), nil},
 		{run.ExitFailure, "failure", "anything else that failed, a deadline that passed included", func(error) bool { return true }, nil},
 	}
 }

@@ -32,6 +32,7 @@ func stressFlags(ops ...string) []cli.Flag {
 		&cli.StringSliceFlag{Name: "cipher", Usage: "offer the suite `NAME` alone, in IANA's or OpenSSL's words; up to TLS 1.2 (repeat)"},
 		&cli.BoolFlag{Name: "tls-resume", Usage: "resume TLS sessions where connections are made again"},
 		&cli.Float64Flag{Name: "threshold", Usage: "fail only when more than this `SHARE` of the rows (0..1) is missing, wrong, failed or unknown"},
+		&cli.Float64Flag{Name: "lost-threshold", Usage: "fail only when more than this `SHARE` of the acknowledged rows (0..1) is lost; --threshold does not count for them alone"},
 	}
 	for _, op := range ops {
 		flags = append(flags,
@@ -69,6 +70,10 @@ func stressOptions(c *cli.Context) func(*topology.Stress) {
 	}
 }
 
+func thresholds(c *cli.Context) run.Thresholds {
+	return run.Thresholds{Threshold: c.Float64("threshold"), Lost: c.Float64("lost-threshold")}
+}
+
 func buildVersion() string {
 	info, _ := debug.ReadBuildInfo()
 	return versionOf(info).Version
@@ -103,7 +108,7 @@ func (e *env) reproCommand() *cli.Command {
 			return withName(c, e, func(w run.World, name string) (answer, error) {
 				defer loadGC()()
 				return reportAnswer(w.Repro(ctx, run.ReproRequest{
-					Name: name, Stress: stressOptions(c), Threshold: c.Float64("threshold"), Crossring: buildVersion(),
+					Name: name, Stress: stressOptions(c), Thresholds: thresholds(c), Crossring: buildVersion(),
 					Loaders: c.Int("loaders"),
 				}))
 			})
@@ -151,7 +156,7 @@ func demo(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	spec.Defaults(&s)
 	defer loadGC()()
 	return reportAnswer(w.Demo(ctx, run.DemoRequest{
-		Spec: s, Stress: stressOptions(c), Threshold: c.Float64("threshold"), Keep: c.Bool("keep"), Crossring: buildVersion(),
+		Spec: s, Stress: stressOptions(c), Thresholds: thresholds(c), Keep: c.Bool("keep"), Crossring: buildVersion(),
 	}))
 }
 
@@ -165,7 +170,7 @@ func (e *env) stressCommand() *cli.Command {
 					defer loadGC()()
 					res, err := w.Stress(ctx, run.StressRequest{
 						Name: name, Op: op, Run: c.String("run"), Stress: stressOptions(c),
-						Threshold: c.Float64("threshold"), Crossring: buildVersion(), Loaders: c.Int("loaders"),
+						Thresholds: thresholds(c), Crossring: buildVersion(), Loaders: c.Int("loaders"),
 					})
 					return answer{doc: res, text: func(out io.Writer) error { return writePhase(out, name, res) }}, err
 				})
@@ -187,7 +192,8 @@ func writePhase(out io.Writer, name string, res run.StressResult) error {
 		return nil
 	}
 	doc := report.New(name)
-	doc.Write, doc.Read, doc.RunDir, doc.Endpoints = res.Write, res.Read, res.RunDir, res.Endpoints
+	doc.Write, doc.Read, doc.Account, doc.RunDir = res.Write, res.Read, res.Account, res.RunDir
+	doc.Endpoints, doc.Replication = res.Endpoints, res.Replication
 	return report.Text(out, doc)
 }
 

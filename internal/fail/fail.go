@@ -10,9 +10,9 @@ const (
 	ExitPartial      = 3   // some hosts failed
 	ExitRing         = 4   // the ring is not as planned
 	ExitLeftover     = 5   // something could not be removed
-	ExitData         = 6   // rows missing, wrong, failed or unknown above the threshold
+	ExitData         = 6   // rows missing, wrong, failed or unknown above the threshold, or acknowledged rows lost
 	ExitPrerequisite = 7   // java, mvn, credentials or the network is missing
-	ExitBusy         = 8   // taken: the cluster by a command or a change, its name, or a port
+	ExitBusy         = 8   // taken: the cluster by a command, a load or a change, its name, or a port
 	ExitInterrupted  = 130 // stopped by a signal
 )
 

@@ -53,6 +53,11 @@ type Release struct {
 	AcceptsUnknownDC    bool // CREATE KEYSPACE takes a datacenter that does not exist
 	IfNotExistsKeyspace bool // CREATE KEYSPACE IF NOT EXISTS parses
 	EachQuorumReads     bool // reads at EACH_QUORUM are answered
+	// OverloadedOpen: a coordinator looks at the hints of one replica after the other,
+	// and sends to each before it looks at the next one. So a write that it ends as
+	// overloaded may have been sent. (StorageProxy.sendToHintedEndpoints; later ones
+	// look at all first.)
+	OverloadedOpen bool
 	// QuarantineDelay: has cassandra.gossip_quarantine_delay_ms. Without, a node that has
 	// no token yet and is silent for ring_delay_ms is forgotten, and as a seed for good.
 	QuarantineDelay bool

@@ -3,6 +3,8 @@
 package report
 
 import (
+	"strings"
+
 	"crossring/internal/topology"
 	"crossring/ringcheck"
 	"crossring/stress"
@@ -23,6 +25,8 @@ type Document struct {
 	Write      *stress.WriteSummary `json:"write"` // null until it began
 	Read       *stress.ReadSummary  `json:"read"`
 
+	stress.Account
+
 	KeysEstimate KeysEstimate `json:"keys_estimate"`
 	RunDir       string       `json:"run_dir"` // where the raw results are
 	Stages       []Stage      `json:"stages"`  // in order
@@ -31,11 +35,14 @@ type Document struct {
 	// Endpoints are the broadcast addresses by datacenter, as planned: what is known
 	// of a run that did not look at the ring.
 	Endpoints map[string][]string `json:"-"`
+	// Replication is the replicas of the test keyspace by datacenter, where known.
+	Replication map[string]int `json:"-"`
 }
 
 // KeysEstimate is how many keys each node believes it holds, by broadcast
-// address, as it says after a flush.
+// address, as it says after a flush: of the whole table, other runs' included.
 type KeysEstimate struct {
+	Before     map[string]int64 `json:"before"` // the write
 	AfterWrite map[string]int64 `json:"after_write"`
 	AfterRead  map[string]int64 `json:"after_read"`
 }
@@ -51,7 +58,7 @@ type Stage struct {
 func New(cluster string) Document {
 	return Document{
 		Schema: topology.Schema, Cluster: cluster,
-		KeysEstimate: KeysEstimate{AfterWrite: map[string]int64{}, AfterRead: map[string]int64{}},
+		KeysEstimate: KeysEstimate{Before: map[string]int64{}, AfterWrite: map[string]int64{}, AfterRead: map[string]int64{}},
 		Stages:       []Stage{}, Warnings: []string{},
 	}
 }
@@ -101,18 +108,33 @@ type place struct {
 	node       ringcheck.Node
 }
 
-// roundTrip is the shortest round trip between regions in milliseconds, false
-// when none was measured.
-func (d Document) roundTrip() (float64, bool) {
-	least, known := 0.0, false
+// roundTrips are those between regions in milliseconds, of both ways and all looks
+// the shortest, by "a - b" in order.
+func (d Document) roundTrips() map[string]float64 {
+	trips := map[string]float64{}
 	for _, r := range []*ringcheck.Ring{d.RingBefore, d.RingAfter} {
 		if r == nil {
 			continue
 		}
-		for _, ms := range r.RTT {
-			if !known || ms < least {
-				least, known = ms, true
+		for ways, ms := range r.RTT {
+			pair := ways
+			if a, b, ok := strings.Cut(ways, " -> "); ok {
+				pair = min(a, b) + " - " + max(a, b)
 			}
+			if had, ok := trips[pair]; !ok || ms < had {
+				trips[pair] = ms
+			}
+		}
+	}
+	return trips
+}
+
+// roundTrip is the shortest of all, false when none was measured.
+func (d Document) roundTrip() (float64, bool) {
+	least, known := 0.0, false
+	for _, ms := range d.roundTrips() {
+		if !known || ms < least {
+			least, known = ms, true
 		}
 	}
 	return least, known

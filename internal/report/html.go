@@ -73,6 +73,13 @@ func pageOf(d Document, c Course) (pageData, error) {
 			card{"wrong", Count(d.Read.Wrong), d.Read.Wrong > 0},
 			card{"reads failed", Count(d.Read.Failed), d.Read.Failed > 0})
 	}
+	if d.Read != nil && d.Outcomes != nil {
+		lost := card{"lost, of those acknowledged", "not known", true}
+		if d.Lost != nil {
+			lost.Value, lost.Bad = Count(*d.Lost), *d.Lost > 0
+		}
+		p.Cards = append(p.Cards, lost)
+	}
 	if err := p.draw(d, c); err != nil {
 		return p, err
 	}

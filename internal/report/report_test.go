@@ -68,7 +68,10 @@ func lagged() Document {
 		Found: 100_000, MissingAtFirstRead: 2316, FoundLater: 2316, MissingAcknowledged: ref(int64(0)),
 		Lag: stress.Lag{Count: 2316, Percentiles: stress.Percentiles{P50: 412, P95: 1204, P99: 1622, P999: 1871, Max: 1902}},
 	}
+	d.Account = stress.Account{Outcomes: &stress.Outcomes{Acknowledged: stress.Reads{Found: 97_684, Late: 2316}}, Lost: ref(int64(0))}
+	d.Replication = map[string]int{"us-east": 1, "us-west-2": 1}
 	d.KeysEstimate = KeysEstimate{
+		Before:     map[string]int64{"127.9.2.1": 0, "127.9.2.2": 0},
 		AfterWrite: map[string]int64{"127.9.2.1": 99_968, "127.9.2.2": 99_840},
 		AfterRead:  map[string]int64{"127.9.2.1": 100_000, "127.9.2.2": 99_999},
 	}
@@ -93,6 +96,16 @@ func troubled() Document {
 	r.MissingAcknowledged, r.RowsAsked, r.Overflow, r.Attempts = ref(int64(5)), 90_001, 2, 90_152
 	r.Coordinators = map[string]int64{"127.9.2.1": 41, "127.9.2.2": 90_111}
 	r.Lag.Count = 2_301
+	d.Account = stress.Account{
+		Outcomes: &stress.Outcomes{
+			Acknowledged: stress.Reads{Found: 87_676, Late: 2_300, Missing: 5, Wrong: 1, Failed: 3},
+			Failed:       stress.Reads{Found: 12, Missing: 1},
+			Unknown:      stress.Reads{Found: 1, Late: 1, Missing: 1},
+		},
+		Lost: ref(int64(5)),
+	}
+	// Of an earlier run's rows one node has many.
+	d.KeysEstimate.Before = map[string]int64{"127.9.2.1": 5_120, "127.9.2.2": 0}
 	d.Warnings = []string{"hi1.4xlarge is retired"}
 	return d
 }
@@ -111,7 +124,8 @@ func clean() Document {
 	r.Rows, r.RowsAsked, r.Attempts, r.Found, r.Seconds, r.OpsPerSec = 1_000_000, 1_000_000, 1_000_000, 1_000_000, 49.2, 20_325
 	r.MissingAtFirstRead, r.FoundLater, r.Lag, r.Coordinators = 0, 0, stress.Lag{}, map[string]int64{"127.9.2.2": 1_000_000}
 	r.Latency.Max = 79.9
-	d.KeysEstimate = KeysEstimate{AfterWrite: map[string]int64{"127.9.2.1": 1_000_000}, AfterRead: map[string]int64{"127.9.2.2": 999_999}}
+	d.Account = stress.Account{Outcomes: &stress.Outcomes{Acknowledged: stress.Reads{Found: 1_000_000}}, Lost: ref(int64(0))}
+	d.KeysEstimate = KeysEstimate{Before: map[string]int64{"127.9.2.1": 0, "127.9.2.2": 0}, AfterWrite: map[string]int64{"127.9.2.1": 1_000_000}, AfterRead: map[string]int64{"127.9.2.2": 999_999}}
 	return d
 }
 
@@ -227,38 +241,97 @@ func randomDocument(r *rand.Rand) Document {
 	return d
 }
 
+// of sets the outcomes of the writes, of rows that were not read but for those
+// that were acknowledged, which are all there.
+func of(d *Document, acknowledged, failed, unknown int64) *stress.Outcomes {
+	if w := d.Write; w != nil {
+		w.Acknowledged, w.Failed, w.Unknown = acknowledged, failed, unknown
+	}
+	d.Outcomes = &stress.Outcomes{
+		Acknowledged: stress.Reads{Found: acknowledged}, Failed: stress.Reads{Unread: failed}, Unknown: stress.Reads{Unread: unknown},
+	}
+	return d.Outcomes
+}
+
+// Two sentences of one page never contradict each other: whoever counted some rows
+// does not say that no read was answered.
+func TestSentencesHoldTogether(t *testing.T) {
+	d := lagged()
+	// All rows were another run's, each time that they were read.
+	d.Read.Found, d.Read.Wrong, d.Read.StaleAtFirstRead, d.Read.MissingAtFirstRead, d.Read.FoundLater = 0, 100_000, 100_000, 0, 0
+	d.Outcomes.Acknowledged, d.Lost = stress.Reads{Wrong: 100_000}, ref(int64(100_000))
+	got := strings.Join(Verdict(d), "\n")
+	for _, not := range []string{"No read was answered", "No row was lost", "confidence", "earlier run"} {
+		if strings.Contains(got, not) {
+			t.Errorf("%q in\n%s", not, got)
+		}
+	}
+	if !strings.Contains(got, "LOST: 100,000 of 100,000") {
+		t.Errorf("got\n%s", got)
+	}
+}
+
 func TestVerdict(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		change func(*Document)
 		want   string
 	}{
-		{"late", func(*Document) {}, "100,000 of 100,000 acknowledged rows were read in us-west-2 with the right bytes; 2,316 were not there at the first read, the last to come came 1.9 s after its acknowledgement."},
-		{"rule of three", func(*Document) {}, "0 of 100,000 missing for good: under the same conditions fewer than 3 in 100,000 rows would be, at 95 % confidence."},
-		{"one", func(d *Document) { d.Read.MissingAtFirstRead, d.Read.FoundLater = 1, 1 }, "; 1 was not there at the first read,"},
+		{"late", func(*Document) {}, "100,000 of 100,000 acknowledged rows were read in us-west-2 with the right bytes; 2,316 were not visible at first, the slowest took 1.9 s."},
+		{"rule of three", func(*Document) {}, "No row was lost; with 95 % confidence the loss rate is below 3 in 100,000."},
+		{"one", func(d *Document) { d.Read.MissingAtFirstRead, d.Read.FoundLater = 1, 1 }, "; 1 was not visible at first,"},
 		{"none missing", func(d *Document) { d.Read.MissingAtFirstRead, d.Read.FoundLater = 0, 0 }, "; none was missing at the first read."},
-		{"not all acknowledged", func(d *Document) { d.Write.Acknowledged, d.Write.Unknown = 99_999, 1 }, "100,000 of 100,000 rows were read"},
-		{"unknown", func(d *Document) { d.Write.Acknowledged, d.Write.Unknown = 99_999, 1 }, "99,999 of 100,000 writes were acknowledged in us-east; 1 write has no known outcome: the rows may be there or not."},
-		{"failed", func(d *Document) { d.Write.Acknowledged, d.Write.Failed = 99_998, 2 }, "; 2 writes were refused or never sent."},
-		{"few", func(d *Document) { d.Read.Rows, d.Read.Found = 29, 29 }, "0 of 29 missing for good: too few rows to say more."},
-		{"no read answered", func(d *Document) { d.Read.Rows, d.Read.Found, d.Read.Failed = 5, 0, 5 }, "nothing is known of missing rows"},
-		{"failed reads do not count for the bound", func(d *Document) { d.Read.Found, d.Read.Failed = 99_000, 1_000 }, "fewer than 3 in 99,000 rows"},
+		{"not all acknowledged", func(d *Document) { of(d, 99_999, 0, 1) }, "100,000 of 100,000 rows were read"},
+		{"unknown, not read", func(d *Document) { d.Read = nil; of(d, 99_999, 0, 1) }, "99,999 of 100,000 writes were acknowledged in us-east; 1 write has no known outcome: the rows may be there or not."},
+		{"unknown, and there", func(d *Document) { of(d, 99_999, 0, 1).Unknown = stress.Reads{Late: 1} }, "; 1 write has no known outcome: 1 is there, 0 are not."},
+		{"unknown, and not told", func(d *Document) { of(d, 99_997, 0, 3).Unknown = stress.Reads{Found: 1, Missing: 1, Failed: 1} }, "; 3 writes have no known outcome: 1 is there, 1 is not, of 1 it is not known."},
+		{"failed", func(d *Document) { of(d, 99_998, 2, 0) }, "; 2 writes were refused or never sent."},
+		{"failed, and not there", func(d *Document) { of(d, 99_998, 2, 0).Failed = stress.Reads{Missing: 2} }, "; 2 writes were refused or never sent, and none of those rows is there."},
+		{"failed, and there", func(d *Document) { of(d, 99_998, 2, 0).Failed = stress.Reads{Found: 1, Missing: 1} }, "; 2 writes were refused or never sent, yet 1 is there: an error of crossring's own, please report it."},
+		{"not all acknowledged, none lost", func(d *Document) { of(d, 99_999, 0, 1) }, "No acknowledged row was lost; with 95 % confidence the loss rate is below 3 in 99,999."},
+		{"few", func(d *Document) { d.Outcomes.Acknowledged = stress.Reads{Found: 29} }, "No row was lost, of 29 acknowledged rows: too few to say more."},
+		{"none acknowledged", func(d *Document) { of(d, 0, 5, 0) }, "No row was acknowledged, so none can have been lost."},
+		{"no read answered", func(d *Document) {
+			d.Read.Rows, d.Read.Found, d.Read.Failed, d.Read.FoundLater, d.Read.MissingAtFirstRead = 5, 0, 5, 0, 0
+		}, "No read was answered, so nothing is known of lost rows."},
+		{"not all judged", func(d *Document) {
+			d.Outcomes.Acknowledged = stress.Reads{Found: 99_000, Failed: 900, Wrong: 99, Unread: 1}
+		}, "None of 100,000 acknowledged rows is known to be lost, but 1,000 are not judged: not read, not readable, or with other bytes."},
 		{"lost", func(d *Document) {
 			d.Read.Found, d.Read.Missing, d.Read.MissingAcknowledged = 99_999, 1, ref(int64(1))
-		}, "1 never came before the deadline; 1 of them had been acknowledged when they were written."},
-		{"missing, never acknowledged", func(d *Document) { d.Read.Found, d.Read.Missing = 99_999, 1 }, "0 of them had been acknowledged."},
-		{"missing, writes not at hand", func(d *Document) { d.Read.Found, d.Read.Missing, d.Read.MissingAcknowledged = 99_999, 1, nil }, "1 never came before the deadline."},
+			d.Outcomes.Acknowledged, d.Lost = stress.Reads{Found: 99_999, Missing: 1}, ref(int64(1))
+		}, "LOST: 1 of 100,000 acknowledged rows, not there in us-west-2 by the deadline."},
+		{"lost to another run's row", func(d *Document) {
+			d.Read.Found, d.Read.Wrong, d.Read.MissingAcknowledged = 99_999, 1, ref(int64(1))
+			d.Outcomes.Acknowledged, d.Lost = stress.Reads{Found: 99_999, Wrong: 1}, ref(int64(1))
+		}, "LOST: 1 of 100,000 acknowledged rows"},
+		{"missing", func(d *Document) { d.Read.Found, d.Read.Missing = 99_999, 1 }, "; 1 never came before the deadline."},
+		{"missing, writes not at hand", func(d *Document) {
+			d.Read.Found, d.Read.Missing, d.Read.MissingAcknowledged, d.Account = 99_999, 1, nil, stress.Account{}
+		}, "Whether the missing rows had been acknowledged is not known"},
+		{"damaged", func(d *Document) { d.Write.Damaged, d.Lost = true, nil }, "How many acknowledged rows were lost can't be known: the results are damaged."},
+		{"damaged, said besides", func(d *Document) { d.Write.Damaged, d.Lost = true, nil }, "Do not trust these counts: the results of the write are damaged"},
+		{"damaged, and some missing", func(d *Document) {
+			d.Write.Damaged, d.Lost, d.Outcomes.Acknowledged = true, nil, stress.Reads{Found: 97, Missing: 3}
+		}, "Of the 100 acknowledged rows on record 3 are missing;"},
+		{"another run's", func(d *Document) { d.Read.StaleAtFirstRead = 7 }, "; 7 showed another run's row at first."},
+		{"a quorum of one and one", func(d *Document) { d.Read.Consistency = "QUORUM" }, "At QUORUM a read takes 2 of 2 replicas, and us-west-2 has 1: each answer waited for another region."},
+		{"all of three here", func(d *Document) {
+			d.Read.Consistency, d.Replication, d.RingBefore, d.RingAfter = "QUORUM", map[string]int{"us-east": 1, "us-west-2": 3}, nil, nil
+		}, "At QUORUM a coordinator in us-west-2 may have asked a replica of another region"},
+		{"a replica elsewhere alone", func(d *Document) { d.Replication = map[string]int{"us-east": 1} }, "At ONE a read takes 1 of 1 replicas, and us-west-2 has 0"},
+		{"quick failures prove nothing", func(d *Document) { d.Read.Found, d.Read.Failed = 99_999, 1 }, "At ONE a coordinator in us-west-2 may have asked a replica"},
 		{"wrong", func(d *Document) { d.Read.Found, d.Read.Wrong = 99_999, 1 }, "; 1 came back with other bytes."},
 		{"local by time", func(*Document) {}, "99.9 % of the first reads took less than the round trip of 80.2 ms between regions, so they were answered within us-west-2."},
 		{"all local by time", func(d *Document) { d.Read.Latency.Max = 79 }, "All of the first reads took less"},
 		{"the longest were not recorded", func(d *Document) { d.Read.Latency.Max, d.Read.Overflow = 79, 1 }, "99.9 % of the first reads took less"},
 		{"no round trip measured", func(d *Document) { d.RingBefore.RTT, d.RingAfter.RTT = nil, nil }, "At ONE a coordinator in us-west-2 may have asked a replica of another region; LOCAL_ONE would rule that out."},
 		{"coordinated elsewhere", func(d *Document) { d.Read.Coordinators["127.9.2.1"] = 1 }, "1 attempt was coordinated by nodes outside us-west-2"},
-		{"interrupted", func(d *Document) { d.Read.Interrupted, d.Read.Rows, d.Read.Found = true, 50, 50 }, "Interrupted: the read after 50 of 100,000 rows."},
+		{"interrupted", func(d *Document) { d.Read.Interrupted, d.Read.Rows, d.Read.Found = true, 50, 50 }, "The read was cut short after 50 of 100,000 rows; the other 99,950 are not on record."},
 		{"ring", func(d *Document) { d.RingAfter.Mismatches = make([]ringcheck.Mismatch, 2) }, "The ring afterwards is not as planned: 2 mismatches."},
 		{"sums", func(d *Document) { d.Read.Found-- }, "Do not trust these counts: read counts do not add up: 99999 found"},
 		{"not read", func(d *Document) { d.Read = nil }, "Nothing was read, so nothing is known of what arrived."},
-		{"not written", func(d *Document) { d.Write, d.Read.MissingAcknowledged = nil, nil }, "Nothing was written in this run."},
+		{"not written", func(d *Document) { d.Write, d.Read.MissingAcknowledged, d.Account = nil, nil, stress.Account{} }, "Nothing was written in this run."},
 		{"nothing", func(d *Document) { d.Write, d.Read = nil, nil }, "Nothing was written and nothing was read."},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -290,8 +363,8 @@ func TestDocumentKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `{"schema":"crossring/v1","cluster":"gk","cassandra_version":"","partitioner":"","value_bytes":0,` +
-		`"ring_before":null,"ring_after":null,"write":null,"read":null,` +
-		`"keys_estimate":{"after_write":{},"after_read":{}},"run_dir":"","stages":[],"warnings":[]}`
+		`"ring_before":null,"ring_after":null,"write":null,"read":null,"outcomes":null,"lost":null,` +
+		`"keys_estimate":{"before":{},"after_write":{},"after_read":{}},"run_dir":"","stages":[],"warnings":[]}`
 	if string(data) != want {
 		t.Errorf("got\n%s\nwant\n%s", data, want)
 	}
@@ -303,6 +376,7 @@ func TestDocumentKeys(t *testing.T) {
 	if err := json.Unmarshal(full, &back); err != nil {
 		t.Fatal(err)
 	}
+	back.Replication = troubled().Replication // which is no part of it
 	if !reflect.DeepEqual(back, troubled()) {
 		t.Error("a document does not survive JSON")
 	}
@@ -335,11 +409,12 @@ func TestPhaseOnItsOwn(t *testing.T) {
 		}
 		return b.String()
 	}
-	read.MissingAcknowledged = nil
+	known := d.Account
+	read.MissingAcknowledged, d.Account = nil, stress.Account{}
 	if got := text(); !strings.Contains(got, "datacenter not known") || !strings.Contains(got, "Nothing was written in this run.") {
 		t.Errorf("nothing is known besides:\n%s", got)
 	}
-	read.MissingAcknowledged = ref(int64(0))
+	read.MissingAcknowledged, d.Account = ref(int64(0)), known
 	d.Endpoints = map[string][]string{"us-east": {"127.9.2.1"}, "us-west-2": {"127.9.2.2"}}
 	if got := text(); !strings.Contains(got, "(us-west-2)") || strings.Contains(got, "not known") || strings.Contains(got, "Nothing was written") {
 		t.Errorf("places and acknowledgements are known:\n%s", got)

@@ -28,6 +28,7 @@ func Text(w io.Writer, d Document) error {
 	if d.Read != nil {
 		t.read(d)
 	}
+	t.outcomes(d)
 	t.keys(d)
 	t.stages(d)
 	t.warnings(d)
@@ -121,12 +122,13 @@ func (t *text) header(d Document) {
 			dcs = append(dcs, fmt.Sprintf("%s (%s)", dc.Name, counted(int64(len(dc.Nodes)), "node", "nodes")))
 		}
 		add("datacenters", strings.Join(dcs, ", "))
-		var trips []string
-		for _, pair := range sortedKeys(r.RTT) {
-			trips = append(trips, pair+" "+millis(r.RTT[pair])+" ms")
-		}
-		add("round trip", strings.Join(trips, ", "))
 	}
+	var trips []string
+	all := d.roundTrips()
+	for _, pair := range sortedKeys(all) {
+		trips = append(trips, pair+" "+span(all[pair]))
+	}
+	add("round trip", strings.Join(trips, ", "))
 	if d.Write != nil {
 		add("write", phase(d.Write.Frame, d.ValueBytes))
 	}
@@ -205,14 +207,14 @@ func (t *text) read(d Document) {
 	t.wrapped(fmt.Sprintf("found %s + missing %s + wrong %s + failed %s = %s",
 		Count(r.Found), Count(r.Missing), Count(r.Wrong), Count(r.Failed), sum(r.Found+r.Missing+r.Wrong+r.Failed, r.Rows)))
 	first := fmt.Sprintf("missing at the first read %s: found later %s, never seen %s", Count(r.MissingAtFirstRead), Count(r.FoundLater), Count(r.Missing))
-	if r.Missing > 0 && r.MissingAcknowledged != nil {
-		first += fmt.Sprintf(" (%s of them acknowledged)", Count(*r.MissingAcknowledged))
-	}
 	if r.StaleAtFirstRead > 0 {
-		first += fmt.Sprintf("; first seen with an earlier run's value %s", Count(r.StaleAtFirstRead))
+		first += fmt.Sprintf("; stale at the first read, with another run's row, %s", Count(r.StaleAtFirstRead))
 	}
 	if other := r.MissingAtFirstRead + r.StaleAtFirstRead - r.FoundLater - r.Missing; other != 0 {
-		first += ", ended otherwise " + Count(other)
+		first += "; still other bytes at the deadline " + Count(other)
+	}
+	if n := r.MissingAcknowledged; n != nil && *n > 0 {
+		first += fmt.Sprintf("; of those not there had been acknowledged %s", Count(*n))
 	}
 	t.wrapped(first)
 	t.frame(d, r.Frame)
@@ -308,8 +310,29 @@ func (t *text) frame(d Document, f stress.Frame) {
 	}
 }
 
-// keys sets each node's own estimate beside the rows that it should hold: the
-// exact number where it owns everything, a share of it otherwise.
+// outcomes shows each row once, by what became of its write and of its read.
+func (t *text) outcomes(d Document) {
+	o := d.Outcomes
+	if o == nil || d.Read == nil {
+		return
+	}
+	t.heading("Each row, by its write and its read")
+	row := func(name string, r stress.Reads) []string {
+		return []string{name, Count(r.Found), Count(r.Late), Count(r.Missing), Count(r.Wrong), Count(r.Failed), Count(r.Unread), Count(r.Rows())}
+	}
+	t.table(1,
+		[]string{"", "found", "late", "missing", "wrong", "not readable", "not read", "rows"},
+		row("acknowledged", o.Acknowledged), row("failed", o.Failed), row("unknown", o.Unknown))
+	if d.Lost == nil {
+		t.wrapped("lost: not known, since results are damaged")
+		return
+	}
+	t.wrapped(fmt.Sprintf("lost %s: acknowledged, and missing or another run's at the deadline", Count(*d.Lost)))
+}
+
+// keys sets each node's own estimate beside the rows that it should hold: those
+// that it had before, by the same estimate, and those of this run that it has a
+// replica of.
 func (t *text) keys(d Document) {
 	est := d.KeysEstimate
 	if len(est.AfterWrite)+len(est.AfterRead) == 0 {
@@ -324,40 +347,52 @@ func (t *text) keys(d Document) {
 		}
 	}
 	slices.Sort(addresses)
-	rows := [][]string{{"node", "datacenter", "after write", "after read", "should hold", "off by"}}
-	partial := false
+	rows := [][]string{{"node", "datacenter", "before", "after write", "after read", "should hold", "off by"}}
+	partial, unknown, others := false, false, false
 	for _, a := range addresses {
 		p := at[a]
-		row := []string{a, p.datacenter, "-", "-", "-", ""}
+		row := []string{a, p.datacenter, "-", "-", "-", "-", ""}
+		before, known := est.Before[a]
+		if known {
+			row[2] = Count(before)
+		}
+		unknown, others = unknown || !known, others || before > 0
 		latest := int64(0)
 		if n, ok := est.AfterWrite[a]; ok {
-			row[2], latest = Count(n), n
-		}
-		if n, ok := est.AfterRead[a]; ok {
 			row[3], latest = Count(n), n
 		}
+		if n, ok := est.AfterRead[a]; ok {
+			row[4], latest = Count(n), n
+		}
 		if owns := p.node.OwnsEffective; owns != nil && d.Write != nil {
-			held := float64(d.Write.Acknowledged) * *owns
+			held := float64(before) + float64(d.Write.Acknowledged)**owns
 			mark := ""
 			if *owns != 1 {
 				partial, mark = true, "~"
 			}
-			row[4] = mark + Count(int64(held+0.5))
-			row[5] = percentOff(float64(latest), held)
+			row[5] = mark + Count(int64(held+0.5))
+			row[6] = percentOff(float64(latest), held)
 		}
 		rows = append(rows, row)
 	}
 	t.table(2, rows...)
-	if d.Write != nil {
-		s := "should hold: the acknowledged rows that the node has a replica of"
-		if partial {
-			s += "; ~ where it owns a part of them, by the size of the part"
-		}
-		if d.Write.Unknown > 0 {
-			s += "; up to " + counted(d.Write.Unknown, "row", "rows") + " of unknown outcome may come on top"
-		}
-		t.wrapped(s)
+	if d.Write == nil {
+		return
 	}
+	s := "should hold: the acknowledged rows that the node has a replica of"
+	if others {
+		s += ", on top of what it estimated before, which is rows of other runs"
+	}
+	if partial {
+		s += "; ~ where it owns a part of them, by the size of the part"
+	}
+	if unknown {
+		s += "; what there was before was not asked, so rows of other runs come on top"
+	}
+	if d.Write.Unknown > 0 {
+		s += "; up to " + counted(d.Write.Unknown, "row", "rows") + " of unknown outcome may come on top"
+	}
+	t.wrapped(s)
 }
 
 func (t *text) stages(d Document) {

@@ -12,9 +12,9 @@ import (
 
 // DemoRequest says what to show.
 type DemoRequest struct {
-	Spec      spec.Spec
-	Stress    func(*topology.Stress)
-	Threshold float64
+	Spec   spec.Spec
+	Stress func(*topology.Stress)
+	Thresholds
 	Keep      bool // leave the cluster up
 	Crossring string
 }
@@ -33,10 +33,10 @@ func (w World) Demo(ctx context.Context, req DemoRequest) (report.Document, erro
 	if req.Stress != nil {
 		req.Stress(&settings)
 	}
-	if err := checkSettings(p, settings, req.Threshold); err != nil {
+	if err := checkSettings(p, settings, req.Thresholds); err != nil {
 		return report.Document{}, err
 	}
-	w.Say("cluster %s; should this be cut off: crossring down %s", p.Name, p.Name)
+	w.Say("cluster %s; if this is interrupted, remove it with: crossring down %s", p.Name, p.Name)
 	doc, err := w.demo(ctx, req)
 	if req.Keep {
 		w.Say("cluster %s is kept; to remove it: crossring down %s", req.Spec.Name, req.Spec.Name)
@@ -66,7 +66,7 @@ func (w World) demo(ctx context.Context, req DemoRequest) (report.Document, erro
 		return doc, err
 	}
 	doc, err := w.Repro(ctx, ReproRequest{
-		Name: req.Spec.Name, Stress: req.Stress, Threshold: req.Threshold, Crossring: req.Crossring,
+		Name: req.Spec.Name, Stress: req.Stress, Thresholds: req.Thresholds, Crossring: req.Crossring,
 	})
 	doc.Stages = append([]report.Stage{took}, doc.Stages...)
 	return doc, err

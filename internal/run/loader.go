@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"crossring/internal/cql"
@@ -31,8 +30,9 @@ type loaderConfig struct {
 	Keyspace               string            `json:"keyspace"`
 	Table                  string            `json:"table"`
 	RunID                  uint64            `json:"run_id,string"`
-	FirstKey               int64             `json:"first_key"`
-	Rows                   int64             `json:"rows"`
+	Keys                   stress.Keys       `json:"keys"`
+	Parts                  int               `json:"parts"`       // loaders of the phase
+	RowsInAll              int64             `json:"rows_in_all"` // theirs together
 	ValueBytes             int               `json:"value_bytes"`
 	InFlight               int               `json:"in_flight"`
 	Rate                   float64           `json:"rate"`
@@ -78,7 +78,7 @@ func Loader(ctx context.Context, in io.Reader, out, progress io.Writer) error {
 		Endpoint: cql.Endpoint{
 			Addresses: lc.Addresses, Broadcast: lc.Broadcast, Port: lc.Port, Datacenter: lc.Datacenter, Release: rel,
 		},
-		Keyspace: lc.Keyspace, Table: lc.Table, RunID: lc.RunID, FirstKey: lc.FirstKey, Rows: lc.Rows,
+		Keyspace: lc.Keyspace, Table: lc.Table, RunID: lc.RunID, Keys: lc.Keys, Parts: lc.Parts, RowsInAll: lc.RowsInAll,
 		ValueBytes: lc.ValueBytes, InFlight: lc.InFlight, Rate: lc.Rate, Consistency: lc.Consistency,
 		MissingDeadline: time.Duration(lc.MissingDeadlineSeconds * float64(time.Second)),
 	}
@@ -102,10 +102,4 @@ func Loader(ctx context.Context, in io.Reader, out, progress io.Writer) error {
 	return stress.Run(ctx, cfg, out, func(p stress.Progress) {
 		_ = enc.Encode(loaderProgress{Done: p.Done, Missing: p.Missing, Bad: p.Bad}) // for eyes only
 	})
-}
-
-// hasBytes says whether there is a file, and that it has something in it.
-func hasBytes(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Size() > 0
 }

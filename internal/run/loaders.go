@@ -12,7 +12,6 @@ import (
 	"math"
 	"os"
 	"path"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -28,44 +27,45 @@ import (
 
 // loaders are the machines of a datacenter that load it, and what each does.
 type loaders struct {
-	nodes  []topology.Node
-	ranges []stress.Range
+	nodes []topology.Node
+	keys  []stress.Keys
 }
 
 // loaders chooses those of a phase: the first nodes of its datacenter.
-func (r *repro) loaders(op string) loaders {
+func (r *repro) loaders(op string, keys stress.Keys) loaders {
 	dc := r.settings.WriteDC
 	if op == stress.OpRead {
 		dc = r.settings.ReadDC
 	}
 	nodes := r.inv.InDatacenter(dc)
 	nodes = nodes[:min(len(nodes), max(1, r.perDC))]
-	ranges := stress.Split(0, r.settings.Rows, len(nodes))
-	return loaders{nodes: nodes[:len(ranges)], ranges: ranges}
+	parts := keys.Split(len(nodes))
+	return loaders{nodes: nodes[:len(parts)], keys: parts}
 }
 
 // byLoaders runs a phase on machines in its region: each gets this program, a part
 // of the keys, and a share of the load, and sends raw results back.
-func (r *repro) byLoaders(ctx context.Context, op string) error {
-	l := r.loaders(op)
+func (r *repro) byLoaders(ctx context.Context, op string, cfg stress.Config) (stress.Summary, error) {
+	none := stress.Summary{}
+	l := r.loaders(op, cfg.Keys)
 	exe, err := r.loaderProgram(ctx, l.nodes)
 	if err != nil {
-		return err
+		return none, err
 	}
 	var parts []stress.AcksPart
 	shifts := make([]time.Duration, len(l.nodes))
 	if op == stress.OpRead {
 		if parts, shifts, err = r.acks(ctx, l.nodes); err != nil {
-			return err
+			return none, err
 		}
-	}
-	cfg, err := r.phase(r.cluster, r.settings, op)
-	if err != nil {
-		return err
 	}
 	trust, identity, err := r.tlsFiles()
 	if err != nil {
-		return err
+		return none, err
+	}
+	g, err := r.dir.Begin(op)
+	if err != nil {
+		return none, err
 	}
 	sum := &progressSum{of: make([]loaderProgress, len(l.nodes)), rows: r.settings.Rows, op: op, tell: r.progress}
 	at := map[string]int{}
@@ -78,7 +78,7 @@ func (r *repro) byLoaders(ctx context.Context, op string) error {
 			Schema: topology.Schema, Op: op, Version: r.rel.Version, Datacenter: n.Datacenter,
 			Addresses: cfg.Endpoint.Addresses, Broadcast: cfg.Endpoint.Broadcast, Port: cfg.Endpoint.Port,
 			Keyspace: cfg.Keyspace, Table: cfg.Table, RunID: r.dir.Meta.RunID,
-			FirstKey: l.ranges[i].First, Rows: l.ranges[i].Rows, ValueBytes: cfg.ValueBytes,
+			Keys: l.keys[i], Parts: len(l.nodes), RowsInAll: cfg.Keys.Count(), ValueBytes: cfg.ValueBytes,
 			InFlight: max(1, int(math.Ceil(float64(cfg.InFlight)/float64(len(l.nodes))))), Rate: cfg.Rate / float64(len(l.nodes)),
 			Consistency: cfg.Consistency, MissingDeadlineSeconds: cfg.MissingDeadline.Seconds(), Acks: len(parts) > 0,
 			TLSTrust: string(trust), TLSIdentity: string(identity), Load: r.settings,
@@ -92,17 +92,26 @@ func (r *repro) byLoaders(ctx context.Context, op string) error {
 			for k, p := range parts {
 				shifted[k] = stress.AcksPart{Acks: p.Acks, Shift: p.Shift + shifts[i]}
 			}
-			if err := stress.WriteAcks(&in, l.ranges[i], shifted...); err != nil {
+			if err := stress.WriteAcks(&in, l.keys[i], shifted...); err != nil {
 				return err
 			}
 		}
-		return r.load(ctx, n, op, exe[i], &in, func(p loaderProgress) { sum.set(i, p) })
+		return r.load(ctx, n, g, exe[i], &in, func(p loaderProgress) { sum.set(i, p) })
 	})
-	return errors.Join(err, r.dir.Refresh())
+	err = errors.Join(err, g.Close())
+	s, refreshErr := r.dir.Refresh()
+	err = errors.Join(err, refreshErr)
+	if s.Write != nil && op == stress.OpWrite {
+		err = errors.Join(err, s.Write.Check())
+	}
+	if s.Read != nil && op == stress.OpRead {
+		err = errors.Join(err, s.Read.Check())
+	}
+	return s, err
 }
 
 // load runs one loader to its end.
-func (r *repro) load(ctx context.Context, n topology.Node, op, exe string, in io.Reader, tell func(loaderProgress)) error {
+func (r *repro) load(ctx context.Context, n topology.Node, g *stress.Generation, exe string, in io.Reader, tell func(loaderProgress)) error {
 	m, err := r.machine(n)
 	if err != nil {
 		return err
@@ -110,7 +119,7 @@ func (r *repro) load(ctx context.Context, n topology.Node, op, exe string, in io
 	raw, out := io.Pipe()
 	added := make(chan error, 1)
 	go func() {
-		err := r.dir.Add(op, n.Name, raw)
+		err := g.Add(n.Name, raw)
 		raw.CloseWithError(cmp.Or(err, io.ErrClosedPipe))
 		added <- err
 	}()
@@ -122,10 +131,6 @@ func (r *repro) load(ctx context.Context, n topology.Node, op, exe string, in io
 	err = errors.Join(err, <-added)
 	if text := said.text(); text != "" && err != nil {
 		err = fmt.Errorf("%w: %s", err, text)
-	}
-	if file := filepath.Join(r.dir.Path, op+"-"+n.Name+".raw"); err != nil && !hasBytes(file) {
-		// It began nothing.
-		err = errors.Join(err, os.Remove(file))
 	}
 	return err
 }
@@ -166,9 +171,9 @@ func (r *repro) loaderProgram(ctx context.Context, nodes []topology.Node) ([]str
 // writers' times the operator's, and those the readers'.
 func (r *repro) acks(ctx context.Context, readers []topology.Node) (parts []stress.AcksPart, shifts []time.Duration, err error) {
 	shifts = make([]time.Duration, len(readers))
-	files, err := filepath.Glob(filepath.Join(r.dir.Path, stress.OpWrite+"-*.raw"))
+	results, err := r.dir.Results(stress.OpWrite)
 	if err != nil {
-		return nil, nil, fmt.Errorf("looking for the results of the write: %w", err)
+		return nil, nil, err
 	}
 	var worst time.Duration
 	offset := func(n topology.Node) (time.Duration, error) {
@@ -180,24 +185,23 @@ func (r *repro) acks(ctx context.Context, readers []topology.Node) (parts []stre
 		worst = max(worst, margin)
 		return off, err
 	}
-	for _, file := range files {
-		name := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(file), stress.OpWrite+"-"), ".raw")
+	for _, from := range results {
 		p := stress.AcksPart{}
-		if n, err := r.inv.Node(name); err == nil {
+		if n, err := r.inv.Node(from.Loader); err == nil {
 			off, err := offset(n)
 			if err != nil {
 				return nil, nil, err
 			}
 			p.Shift = -off
 		}
-		f, err := os.Open(file)
+		f, err := os.Open(from.Path)
 		if err != nil {
 			return nil, nil, fmt.Errorf("reading the results of the write: %w", err)
 		}
 		p.Acks, err = stress.LoadAcks(f)
 		f.Close()
 		if err != nil {
-			return nil, nil, fmt.Errorf("reading the results of the write in %s: %w", file, err)
+			return nil, nil, fmt.Errorf("reading the results of the write in %s: %w", from.Path, err)
 		}
 		parts = append(parts, p)
 	}

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"crossring/internal/cql"
@@ -25,9 +24,8 @@ type ReproRequest struct {
 	Name string
 	// Stress changes the plan's own defaults; nil leaves them.
 	Stress func(*topology.Stress)
-	// Threshold is the share of rows, 0..1, that may be missing, wrong, failed or
-	// unknown before the run counts as failed.
-	Threshold float64
+	// Thresholds are what may be amiss before the run counts as failed.
+	Thresholds
 	Crossring string // version of this program, for the record
 	// Loaders is how many machines of a datacenter load it, on clusters that have
 	// machines of their own; 0 loads from here, through SSH.
@@ -52,6 +50,7 @@ func (w World) Repro(ctx context.Context, req ReproRequest) (report.Document, er
 		req.Stress(&settings)
 	}
 	doc.Provider, doc.Version, doc.Partitioner, doc.ValueBytes = p.Provider, p.Version, p.Partitioner, settings.ValueBytes
+	doc.Replication = p.Keyspace.Replication
 	r := &repro{World: w, cluster: c, settings: settings, doc: &doc, perDC: req.Loaders}
 	err = r.run(ctx, req)
 	if doc.RunDir != "" {
@@ -71,9 +70,14 @@ type repro struct {
 }
 
 func (r *repro) run(ctx context.Context, req ReproRequest) error {
-	if err := r.checkSettings(req.Threshold); err != nil {
+	if err := r.checkSettings(req.Thresholds); err != nil {
 		return err
 	}
+	done, err := r.loadLock(req.Name)
+	if err != nil {
+		return err
+	}
+	defer done()
 	if err := r.timed("ring before", func() (err error) {
 		r.doc.RingBefore, err = r.look(ctx)
 		return err
@@ -86,9 +90,17 @@ func (r *repro) run(ctx context.Context, req ReproRequest) error {
 	if err := r.timed("keyspace", func() error { return r.makeSchema(ctx) }); err != nil {
 		return err
 	}
-	if err := r.open(ctx, req); err != nil {
+	if err := r.timed("estimate before", func() (err error) {
+		r.doc.KeysEstimate.Before, err = r.estimate(ctx)
+		return err
+	}); err != nil {
 		return err
 	}
+	free, err := r.open(ctx, req)
+	if err != nil {
+		return err
+	}
+	defer free()
 	if err := r.timed("write", func() error { return r.write(ctx) }); err != nil {
 		return err
 	}
@@ -113,7 +125,7 @@ func (r *repro) run(ctx context.Context, req ReproRequest) error {
 	}); err != nil {
 		return err
 	}
-	return r.verdict(req.Threshold)
+	return r.verdict(req.Thresholds)
 }
 
 // timed does f as a stage, and notes its time in the document.
@@ -124,8 +136,8 @@ func (r *repro) timed(name string, f func() error) error {
 	return err
 }
 
-func (r *repro) checkSettings(threshold float64) error {
-	return checkSettings(r.inv.Plan, r.settings, threshold)
+func (r *repro) checkSettings(t Thresholds) error {
+	return checkSettings(r.inv.Plan, r.settings, t)
 }
 
 // look asks for the ring; one that is not as planned is no ground to build on.
@@ -162,64 +174,80 @@ func (r *repro) makeSchema(ctx context.Context) error {
 	return state.Mark(r.cluster.dir, state.Keyspace)
 }
 
-// open makes the run directory.
-func (r *repro) open(_ context.Context, req ReproRequest) error {
+// open makes the run directory, and keeps others from it until it is freed.
+func (r *repro) open(_ context.Context, req ReproRequest) (free func(), err error) {
 	dir, err := r.newRun(r.cluster, r.settings, req.Crossring)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	r.dir, r.doc.RunDir = dir, dir.Path
-	return nil
+	return lockRun(dir.Path)
 }
 
 func (r *repro) write(ctx context.Context) error {
-	if r.remote() && r.perDC > 0 {
-		err := r.byLoaders(ctx, stress.OpWrite)
-		s, foldErr := r.dir.Summary()
-		if err = errors.Join(err, foldErr); s.Write == nil {
-			return err
-		}
-		r.doc.Write = s.Write
-		return cutShort(ctx, errors.Join(err, s.Write.Check()), s.Write.Frame)
-	}
-	cfg, err := r.phase(r.cluster, r.settings, stress.OpWrite)
-	if err != nil {
-		return err
-	}
-	s, err := r.dir.Write(ctx, cfg, r.progress)
-	if s.Op != "" {
-		r.doc.Write = &s
-	}
-	return cutShort(ctx, err, s.Frame)
+	return r.do(ctx, stress.OpWrite, stress.Keys{{First: r.dir.Meta.FirstKey, Rows: r.settings.Rows}}, nil)
 }
 
+// read reads what is on record as written, and nothing else: not every key of a
+// write that was cut short was written, and of those that were, not all are the first.
 func (r *repro) read(ctx context.Context) error {
-	if r.remote() && r.perDC > 0 {
-		err := r.byLoaders(ctx, stress.OpRead)
-		s, foldErr := r.dir.Summary()
-		if err = errors.Join(err, foldErr); s.Read == nil {
-			return err
-		}
-		r.doc.Read = s.Read
-		return cutShort(ctx, errors.Join(err, s.Read.Check()), s.Read.Frame)
+	acks, err := r.dir.Acks()
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
 	}
-	cfg, err := r.phase(r.cluster, r.settings, stress.OpRead)
+	keys := acks.Keys()
+	written := keys.Count()
+	if written == 0 {
+		return Usage("", fmt.Errorf("the write of run %s has no row on record", r.dir.Path), "crossring stress write "+r.inv.Plan.Name)
+	}
+	if asked := r.settings.Rows; written < asked {
+		r.Say("of %d rows %d are on record as written; those are read, and the other %d are not", asked, written, asked-written)
+	}
+	keys = keys.FirstN(r.settings.Rows)
+	r.settings.Rows = keys.Count()
+	return r.do(ctx, stress.OpRead, keys, acks)
+}
+
+// do runs a phase, from here or by loaders.
+func (r *repro) do(ctx context.Context, op string, keys stress.Keys, acks *stress.Acks) error {
+	cfg, err := r.phase(r.cluster, r.settings, op)
 	if err != nil {
 		return err
 	}
-	s, err := r.dir.Read(ctx, cfg, r.progress)
-	if s.Op != "" {
-		r.doc.Read = &s
+	cfg.Keys, cfg.Acks = keys, acks
+	run := r.dir.Write
+	switch {
+	case r.remote() && r.perDC > 0:
+		run = func(ctx context.Context, cfg stress.Config, _ func(stress.Progress)) (stress.Summary, error) {
+			return r.byLoaders(ctx, op, cfg)
+		}
+	case op == stress.OpRead:
+		run = r.dir.Read
 	}
-	return cutShort(ctx, err, s.Frame)
+	s, err := run(ctx, cfg, r.progress)
+	var f stress.Frame
+	if op == stress.OpWrite && s.Write != nil {
+		r.doc.Write, f = s.Write, s.Write.Frame
+	}
+	if op == stress.OpRead && s.Read != nil {
+		r.doc.Read, f = s.Read, s.Read.Frame
+	}
+	if s.Outcomes != nil {
+		r.doc.Account = s.Account
+	}
+	return cutShort(ctx, err, f)
 }
 
-// cutShort makes an error of a phase that a signal ended.
+// cutShort makes an error of a phase that did not come to its end.
 func cutShort(ctx context.Context, err error, f stress.Frame) error {
-	if err == nil && f.Interrupted {
-		return fmt.Errorf("%s stopped after %d of %d rows: %w", f.Op, f.Rows, f.RowsAsked, context.Cause(ctx))
+	if err != nil || !f.Interrupted {
+		return err
 	}
-	return err
+	text := fmt.Sprintf("the %s was cut short after %d of %d rows", f.Op, f.Rows, f.RowsAsked)
+	if cause := context.Cause(ctx); cause != nil {
+		return fmt.Errorf("%s: %w", text, cause)
+	}
+	return errors.New(text)
 }
 
 // estimate asks each node for its key count, after a flush: versions differ in
@@ -231,43 +259,8 @@ func (r *repro) estimate(ctx context.Context) (map[string]int64, error) {
 	return ringcheck.KeyEstimates(ctx, q, r.inv.Plan.Keyspace.Name, r.inv.Plan.Keyspace.Table, true)
 }
 
-func (r *repro) verdict(threshold float64) error {
-	return judge(r.doc.Write, r.doc.Read, threshold, r.doc.RunDir)
-}
-
-// judge holds the outcome of the rows against the threshold. A row that was not
-// written is not found either, and counts once: so the worse phase decides.
-func judge(wr *stress.WriteSummary, rd *stress.ReadSummary, threshold float64, runDir string) error {
-	var bad, rows int64
-	var parts []string
-	phase := func(outcomes ...outcome) {
-		var sum int64
-		for _, o := range outcomes {
-			sum += o.rows
-			if o.rows > 0 {
-				parts = append(parts, fmt.Sprintf("%d %s", o.rows, o.what))
-			}
-		}
-		bad = max(bad, sum)
-	}
-	if wr != nil {
-		rows = wr.Rows
-		phase(outcome{wr.Failed, "not written"}, outcome{wr.Unknown, "of unknown outcome"})
-	}
-	if rd != nil {
-		rows = max(rows, rd.Rows)
-		phase(outcome{rd.Missing, "missing"}, outcome{rd.Wrong, "wrong"}, outcome{rd.Failed, "not readable"})
-	}
-	if bad == 0 || float64(bad) <= threshold*float64(rows) {
-		return nil
-	}
-	return Data("", fmt.Errorf("of %d rows: %s", rows, strings.Join(parts, ", ")), "crossring report "+runDir)
-}
-
-// outcome is how many rows ended in one way that is not as it should be.
-type outcome struct {
-	rows int64
-	what string
+func (r *repro) verdict(t Thresholds) error {
+	return judge(r.doc.Write, r.doc.Read, r.doc.Account, t, r.doc.RunDir)
 }
 
 func writeDocument(doc report.Document) error {

@@ -79,32 +79,54 @@ func TestJudge(t *testing.T) {
 		s.Rows = found + missing + wrong + failed
 		return s
 	}
+	// rows are those acknowledged, failed and unknown, by their reads.
+	rows := func(lost int64, acknowledged, failed, unknown stress.Reads) stress.Account {
+		return stress.Account{Outcomes: &stress.Outcomes{Acknowledged: acknowledged, Failed: failed, Unknown: unknown}, Lost: &lost}
+	}
+	none := stress.Reads{}
 	for name, tt := range map[string]struct {
-		write     *stress.WriteSummary
-		read      *stress.ReadSummary
-		threshold float64
-		want      string // "" is well
+		write *stress.WriteSummary
+		read  *stress.ReadSummary
+		rows  stress.Account
+		t     Thresholds
+		want  string // "" is well
 	}{
-		"nothing done":                {nil, nil, 0, ""},
-		"all well":                    {write(10, 0, 0), read(10, 0, 0, 0, 0), 0, ""},
-		"found later, none missing":   {write(10, 0, 0), read(10, 10, 0, 0, 0), 0, ""},
-		"one missing":                 {write(10, 0, 0), read(9, 0, 1, 0, 0), 0, "of 10 rows: 1 missing"},
-		"only written":                {write(8, 1, 1), nil, 0, "of 10 rows: 1 not written, 1 of unknown outcome"},
-		"only read":                   {nil, read(7, 0, 0, 2, 1), 0, "of 10 rows: 2 wrong, 1 not readable"},
-		"all that can go wrong":       {write(6, 2, 2), read(4, 0, 3, 2, 1), 0, "of 10 rows: 2 not written, 2 of unknown outcome, 3 missing, 2 wrong, 1 not readable"},
-		"one row in both phases":      {write(99, 1, 0), read(99, 0, 1, 0, 0), 0.01, ""},
-		"at the threshold":            {nil, read(90, 0, 10, 0, 0), 0.1, ""},
-		"above the threshold":         {nil, read(89, 0, 11, 0, 0), 0.1, "of 100 rows: 11 missing"},
-		"the larger of both counts":   {write(100, 0, 0), read(9, 0, 1, 0, 0), 0.01, ""},
-		"a threshold and none is bad": {write(10, 0, 0), read(10, 0, 0, 0, 0), 1, ""},
+		"nothing done":              {nil, nil, stress.Account{}, Thresholds{}, ""},
+		"all well":                  {write(10, 0, 0), read(10, 0, 0, 0, 0), rows(0, stress.Reads{Found: 10}, none, none), Thresholds{}, ""},
+		"found later, none missing": {write(10, 0, 0), read(10, 10, 0, 0, 0), rows(0, stress.Reads{Late: 10}, none, none), Thresholds{}, ""},
+		"one lost": {write(10, 0, 0), read(9, 0, 1, 0, 0), rows(1, stress.Reads{Found: 9, Missing: 1}, none, none), Thresholds{},
+			"of 10 rows: 1 missing; of 10 acknowledged rows: 1 lost"},
+		"only written": {write(8, 1, 1), nil, rows(0, stress.Reads{Unread: 8}, stress.Reads{Unread: 1}, stress.Reads{Unread: 1}), Thresholds{},
+			"of 10 rows: 1 not written, 1 of unknown outcome"},
+		"only read":                           {nil, read(7, 0, 0, 2, 1), stress.Account{}, Thresholds{}, "of 10 rows: 2 wrong, 1 not readable"},
+		"only read, and unknown writes found": {nil, read(10, 0, 0, 0, 0), rows(0, stress.Reads{Found: 8}, none, stress.Reads{Found: 2}), Thresholds{}, ""},
+		"all that can go wrong": {write(96, 2, 2), read(94, 0, 3, 2, 1), rows(1, stress.Reads{Found: 92, Missing: 1, Wrong: 2, Failed: 1}, stress.Reads{Missing: 2}, stress.Reads{Found: 2}), Thresholds{},
+			"of 100 rows: 2 not written, 2 of unknown outcome, 1 missing, 2 wrong, 1 not readable; of 96 acknowledged rows: 1 lost"},
+		"one row in both phases": {write(99, 1, 0), read(99, 0, 1, 0, 0), rows(0, stress.Reads{Found: 99}, stress.Reads{Missing: 1}, none), Thresholds{Threshold: 0.01}, ""},
+		"rows, not the worse phase": {write(990, 0, 10), read(990, 0, 10, 0, 0), rows(0, stress.Reads{Found: 980, Wrong: 10}, none, stress.Reads{Found: 10}), Thresholds{Threshold: 0.01},
+			"of 1000 rows: 10 of unknown outcome, 10 wrong"},
+		"at the threshold":            {nil, read(90, 0, 10, 0, 0), stress.Account{}, Thresholds{Threshold: 0.1}, ""},
+		"above the threshold":         {nil, read(89, 0, 11, 0, 0), stress.Account{}, Thresholds{Threshold: 0.1}, "of 100 rows: 11 missing"},
+		"a threshold and none is bad": {write(10, 0, 0), read(10, 0, 0, 0, 0), rows(0, stress.Reads{Found: 10}, none, none), Thresholds{Threshold: 1}, ""},
+		"lost has its own threshold": {write(100, 0, 0), read(99, 0, 1, 0, 0), rows(1, stress.Reads{Found: 99, Missing: 1}, none, none), Thresholds{Threshold: 1},
+			"of 100 acknowledged rows: 1 lost"},
+		"lost to another run's row": {nil, read(99, 0, 0, 1, 0), rows(1, stress.Reads{Found: 99, Wrong: 1}, none, none), Thresholds{Threshold: 0.5},
+			"of 100 acknowledged rows: 1 lost"},
+		"as many lost as may be": {write(100, 0, 0), read(99, 0, 1, 0, 0), rows(1, stress.Reads{Found: 99, Missing: 1}, none, none), Thresholds{Threshold: 0.01, Lost: 0.01}, ""},
 	} {
-		err := judge(tt.write, tt.read, tt.threshold, "/runs/one")
+		err := judge(tt.write, tt.read, tt.rows, tt.t, "/runs/one")
 		switch {
 		case tt.want == "" && err != nil:
 			t.Errorf("%s: %v", name, err)
 		case tt.want != "" && (err == nil || err.Error() != tt.want || exitCode(err) != ExitData):
 			t.Errorf("%s: %v, want %s and exit %d", name, err, tt.want, ExitData)
 		}
+	}
+	// A failed write that is found disproves what failed means, whatever may be amiss.
+	wrong := rows(0, stress.Reads{Found: 9}, stress.Reads{Late: 1}, none)
+	err := judge(nil, read(10, 1, 0, 0, 0), wrong, Thresholds{1, 1}, "/runs/one")
+	if err == nil || exitCode(err) != ExitFailure || !strings.Contains(err.Error(), "1 rows are there whose write is on record as failed") {
+		t.Errorf("a failed write that is there: %v", err)
 	}
 }
 
@@ -185,43 +207,45 @@ func TestCheckSettings(t *testing.T) {
 		return p
 	}
 	p, old := plan("5.0"), plan("2.2")
-	if err := checkSettings(p, p.Stress, 0.5); err != nil {
+	if err := checkSettings(p, p.Stress, Thresholds{0.5, 1}); err != nil {
 		t.Errorf("good settings: %v", err)
 	}
 	without := p
 	without.Keyspace.Replication = map[string]int{"us-east": 1}
-	for name, spoil := range map[string]func(*topology.Plan, *topology.Stress, *float64){
-		"datacenter":            func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.ReadDC = "mars" },
-		"write level":           func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.WriteCL = "FOO" },
-		"reading at ANY":        func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.ReadCL = "ANY" },
-		"THREE of two replicas": func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.ReadCL = "THREE" },
-		"each quorum on 2.2":    func(p *topology.Plan, s *topology.Stress, _ *float64) { *p, s.ReadCL = old, "EACH_QUORUM" },
-		"local without replica": func(p *topology.Plan, s *topology.Stress, _ *float64) { *p, s.ReadCL = without, "LOCAL_ONE" },
-		"nothing there to read": func(p *topology.Plan, s *topology.Stress, _ *float64) { *p = without },
-		"nothing there to write": func(p *topology.Plan, s *topology.Stress, _ *float64) {
+	for name, spoil := range map[string]func(*topology.Plan, *topology.Stress, *Thresholds){
+		"datacenter":            func(_ *topology.Plan, s *topology.Stress, _ *Thresholds) { s.ReadDC = "mars" },
+		"write level":           func(_ *topology.Plan, s *topology.Stress, _ *Thresholds) { s.WriteCL = "FOO" },
+		"reading at ANY":        func(_ *topology.Plan, s *topology.Stress, _ *Thresholds) { s.ReadCL = "ANY" },
+		"THREE of two replicas": func(_ *topology.Plan, s *topology.Stress, _ *Thresholds) { s.ReadCL = "THREE" },
+		"each quorum on 2.2":    func(p *topology.Plan, s *topology.Stress, _ *Thresholds) { *p, s.ReadCL = old, "EACH_QUORUM" },
+		"local without replica": func(p *topology.Plan, s *topology.Stress, _ *Thresholds) { *p, s.ReadCL = without, "LOCAL_ONE" },
+		"nothing there to read": func(p *topology.Plan, s *topology.Stress, _ *Thresholds) { *p = without },
+		"nothing there to write": func(p *topology.Plan, s *topology.Stress, _ *Thresholds) {
 			*p, s.WriteDC, s.ReadDC = without, "us-west-2", "us-east"
 		},
-		"no rows":            func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.Rows = 0 },
-		"rows below zero":    func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.Rows = -1 },
-		"rows beyond all":    func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.Rows = math.MaxInt64 },
-		"tiny values":        func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.ValueBytes = 1 },
-		"huge values":        func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.ValueBytes = 999_999_999 },
-		"none in flight":     func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.InFlight = 0 },
-		"too many in flight": func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.InFlight, s.ValueBytes = 40_000, 20 },
-		"much in flight":     func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.InFlight, s.ValueBytes = 4096, 1<<20 },
-		"rate":               func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.Rate = -1 },
-		"no rate":            func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.Rate = math.NaN() },
-		"endless rate":       func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.Rate = math.Inf(1) },
-		"rate beyond all":    func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.Rate = 1e300 },
-		"rate of nothing":    func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.Rate = 1e-300 },
-		"deadline":           func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.MissingDeadlineSeconds = -5 },
-		"no deadline":        func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.MissingDeadlineSeconds = math.NaN() },
-		"endless deadline":   func(_ *topology.Plan, s *topology.Stress, _ *float64) { s.MissingDeadlineSeconds = math.Inf(1) },
-		"threshold":          func(_ *topology.Plan, _ *topology.Stress, f *float64) { *f = 2 },
-		"threshold below":    func(_ *topology.Plan, _ *topology.Stress, f *float64) { *f = -1 },
-		"no threshold":       func(_ *topology.Plan, _ *topology.Stress, f *float64) { *f = math.NaN() },
+		"no rows":            func(_ *topology.Plan, s *topology.Stress, _ *Thresholds) { s.Rows = 0 },
+		"rows below zero":    func(_ *topology.Plan, s *topology.Stress, _ *Thresholds) { s.Rows = -1 },
+		"rows beyond all":    func(_ *topology.Plan, s *topology.Stress, _ *Thresholds) { s.Rows = math.MaxInt64 },
+		"tiny values":        func(_ *topology.Plan, s *topology.Stress, _ *Thresholds) { s.ValueBytes = 1 },
+		"huge values":        func(_ *topology.Plan, s *topology.Stress, _ *Thresholds) { s.ValueBytes = 999_999_999 },
+		"none in flight":     func(_ *topology.Plan, s *topology.Stress, _ *Thresholds) { s.InFlight = 0 },
+		"too many in flight": func(_ *topology.Plan, s *topology.Stress, _ *Thresholds) { s.InFlight, s.ValueBytes = 40_000, 20 },
+		"much in flight":     func(_ *topology.Plan, s *topology.Stress, _ *Thresholds) { s.InFlight, s.ValueBytes = 4096, 1<<20 },
+		"rate":               func(_ *topology.Plan, s *topology.Stress, _ *Thresholds) { s.Rate = -1 },
+		"no rate":            func(_ *topology.Plan, s *topology.Stress, _ *Thresholds) { s.Rate = math.NaN() },
+		"endless rate":       func(_ *topology.Plan, s *topology.Stress, _ *Thresholds) { s.Rate = math.Inf(1) },
+		"rate beyond all":    func(_ *topology.Plan, s *topology.Stress, _ *Thresholds) { s.Rate = 1e300 },
+		"rate of nothing":    func(_ *topology.Plan, s *topology.Stress, _ *Thresholds) { s.Rate = 1e-300 },
+		"deadline":           func(_ *topology.Plan, s *topology.Stress, _ *Thresholds) { s.MissingDeadlineSeconds = -5 },
+		"no deadline":        func(_ *topology.Plan, s *topology.Stress, _ *Thresholds) { s.MissingDeadlineSeconds = math.NaN() },
+		"endless deadline":   func(_ *topology.Plan, s *topology.Stress, _ *Thresholds) { s.MissingDeadlineSeconds = math.Inf(1) },
+		"threshold":          func(_ *topology.Plan, _ *topology.Stress, t *Thresholds) { t.Threshold = 2 },
+		"threshold below":    func(_ *topology.Plan, _ *topology.Stress, t *Thresholds) { t.Threshold = -1 },
+		"lost":               func(_ *topology.Plan, _ *topology.Stress, t *Thresholds) { t.Lost = 1.5 },
+		"no lost":            func(_ *topology.Plan, _ *topology.Stress, t *Thresholds) { t.Lost = math.NaN() },
+		"no threshold":       func(_ *topology.Plan, _ *topology.Stress, t *Thresholds) { t.Threshold = math.NaN() },
 	} {
-		q, s, f := p, p.Stress, 0.0
+		q, s, f := p, p.Stress, Thresholds{}
 		spoil(&q, &s, &f)
 		if err := checkSettings(q, s, f); err == nil || exitCode(err) != ExitUsage || !strings.Contains(err.Error(), "--") {
 			t.Errorf("%s: %v, want exit %d and the flag", name, err, ExitUsage)

@@ -13,13 +13,17 @@ import (
 
 // checkSettings says everything that is wrong with the load, before anything is
 // made or sent.
-func checkSettings(p topology.Plan, s topology.Stress, threshold float64) error {
+func checkSettings(p topology.Plan, s topology.Stress, t Thresholds) error {
 	var all *multierror.Error
 	for _, problem := range plan.CheckLoad(p, s) {
 		all = multierror.Append(all, fmt.Errorf("%s: %s", flagOf(problem.Key), problem.Message))
 	}
-	if !(threshold >= 0 && threshold <= 1) { // NaN is neither
-		all = multierror.Append(all, fmt.Errorf("--threshold: must be a share of the rows from 0 to 1, not %g", threshold))
+	// So written, NaN is no share either.
+	if !(t.Threshold >= 0 && t.Threshold <= 1) {
+		all = multierror.Append(all, fmt.Errorf("--threshold: must be a share of the rows from 0 to 1, not %g", t.Threshold))
+	}
+	if !(t.Lost >= 0 && t.Lost <= 1) {
+		all = multierror.Append(all, fmt.Errorf("--lost-threshold: must be a share of the acknowledged rows from 0 to 1, not %g", t.Lost))
 	}
 	if all == nil {
 		return nil

@@ -25,7 +25,7 @@ func (w World) newRun(c cluster, settings topology.Stress, version string) (*str
 	name := fmt.Sprintf("%s-%s-%04x", c.inv.Plan.Name, now.Format("20060102T150405Z"), id&0xffff)
 	m := stress.Meta{
 		RunID: id, Started: now, Cluster: c.inv.Plan.Name, CassandraVersion: c.inv.Plan.Version, Crossring: version,
-		Keyspace: c.inv.Plan.Keyspace, Stress: settings, Endpoints: map[string][]string{}, Nodes: c.inv.Nodes,
+		FirstKey: stress.FirstKey(id), Keyspace: c.inv.Plan.Keyspace, Stress: settings, Endpoints: map[string][]string{}, Nodes: c.inv.Nodes,
 	}
 	for _, n := range c.inv.Nodes {
 		m.Endpoints[n.Datacenter] = append(m.Endpoints[n.Datacenter], n.PublicAddress)
@@ -50,7 +50,7 @@ func (w World) phase(c cluster, s topology.Stress, op string) (stress.Config, er
 	return stress.Config{
 		Endpoint: e, Policy: policy,
 		Keyspace: c.inv.Plan.Keyspace.Name, Table: c.inv.Plan.Keyspace.Table,
-		Rows: s.Rows, ValueBytes: s.ValueBytes, InFlight: s.InFlight, Rate: s.Rate, Consistency: cl,
+		ValueBytes: s.ValueBytes, InFlight: s.InFlight, Rate: s.Rate, Consistency: cl,
 		MissingDeadline: time.Duration(s.MissingDeadlineSeconds * float64(time.Second)),
 	}, err
 }
@@ -72,9 +72,9 @@ type StressRequest struct {
 	Op   string // stress.OpWrite or stress.OpRead
 	// Run is the run directory, or its name; "" is a new one for a write, and for
 	// a read the newest of this cluster.
-	Run       string
-	Stress    func(*topology.Stress)
-	Threshold float64
+	Run    string
+	Stress func(*topology.Stress)
+	Thresholds
 	Crossring string
 	Loaders   int // as in ReproRequest
 }
@@ -85,8 +85,11 @@ type StressResult struct {
 	RunDir string               `json:"run_dir"`
 	Write  *stress.WriteSummary `json:"write,omitempty"`
 	Read   *stress.ReadSummary  `json:"read,omitempty"`
+	stress.Account
 	// Endpoints are the broadcast addresses by datacenter.
 	Endpoints map[string][]string `json:"-"`
+	// Replication is the replicas of the keyspace by datacenter.
+	Replication map[string]int `json:"-"`
 }
 
 // Stress writes, or reads back what an earlier write wrote.
@@ -106,20 +109,20 @@ func (w World) Stress(ctx context.Context, req StressRequest) (StressResult, err
 	}
 	if dir != nil {
 		settings = dir.Meta.Stress
-		if req.Op == stress.OpRead {
-			if err := w.readWhatWasWritten(dir, &settings); err != nil {
-				return res, err
-			}
-		}
 	}
 	if req.Stress != nil {
 		req.Stress(&settings)
 	}
 	doc := report.New(req.Name)
 	r := &repro{World: w, cluster: c, settings: settings, doc: &doc, dir: dir, perDC: req.Loaders}
-	if err := r.checkSettings(req.Threshold); err != nil {
+	if err := r.checkSettings(req.Thresholds); err != nil {
 		return res, err
 	}
+	done, err := w.loadLock(req.Name)
+	if err != nil {
+		return res, err
+	}
+	defer done()
 	if err := r.tryLoad(ctx, req.Op); err != nil {
 		return res, err
 	}
@@ -131,34 +134,22 @@ func (w World) Stress(ctx context.Context, req StressRequest) (StressResult, err
 			return res, err
 		}
 	}
-	res.RunDir, res.Endpoints = r.dir.Path, r.dir.Meta.Endpoints
+	res.RunDir, res.Endpoints, res.Replication = r.dir.Path, r.dir.Meta.Endpoints, r.dir.Meta.Keyspace.Replication
+	free, err := lockRun(r.dir.Path)
+	if err != nil {
+		return res, err
+	}
+	defer free()
 	if req.Op == stress.OpWrite {
 		err = r.write(ctx)
 	} else {
 		err = r.read(ctx)
 	}
-	res.Write, res.Read = doc.Write, doc.Read
+	res.Write, res.Read, res.Account = doc.Write, doc.Read, doc.Account
 	if err == nil {
-		err = judge(res.Write, res.Read, req.Threshold, res.RunDir)
+		err = judge(res.Write, res.Read, res.Account, req.Thresholds, res.RunDir)
 	}
 	return res, err
-}
-
-// readWhatWasWritten makes the rows to read those that the write attempted, where
-// it was cut short: the others are nowhere.
-func (w World) readWhatWasWritten(dir *stress.Dir, settings *topology.Stress) error {
-	sum, err := dir.Summary()
-	if err != nil {
-		return err
-	}
-	if sum.Write == nil || sum.Write.Rows == 0 {
-		return Usage("", fmt.Errorf("the write of run %s attempted no row", dir.Path), "crossring stress write "+dir.Meta.Cluster)
-	}
-	if sum.Write.Rows < settings.Rows {
-		w.Say("the write was cut short after %d of %d rows; those are read", sum.Write.Rows, settings.Rows)
-		settings.Rows = sum.Write.Rows
-	}
-	return nil
 }
 
 // openRun opens the run directory that a phase belongs to; nil for a new one.
@@ -239,7 +230,8 @@ func (w World) RunReport(_ context.Context, path string) (report.Document, repor
 	doc.Version, doc.ValueBytes, doc.RunDir = dir.Meta.CassandraVersion, dir.Meta.Stress.ValueBytes, dir.Path
 	doc.Endpoints = dir.Meta.Endpoints
 	s, err := dir.Summary()
-	doc.Write, doc.Read = s.Write, s.Read
+	doc.Write, doc.Read, doc.Account = s.Write, s.Read, s.Account
+	doc.Replication = dir.Meta.Keyspace.Replication
 	if err != nil {
 		return doc, course, err
 	}

@@ -22,7 +22,7 @@ const (
 	// maxInFlightBytes bounds what the values in flight take in the process that makes
 	// the load.
 	maxInFlightBytes = 1 << 30
-	maxRows          = 1 << 53 // what JSON's numbers carry
+	maxRows          = 1_000_000_000 // as many keys as a run has for itself: stress.MaxRows
 	minRate, maxRate = 0.001, 10_000_000
 	maxDeadline      = 8760 * time.Hour
 	// besideValue is more than statement, key and headers take in a request and a mutation.

@@ -1,0 +1,280 @@
+package stress
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+	"time"
+)
+
+// ended makes a record of how a first attempt at a key ended.
+func ended(key int64, o Outcome) Record {
+	r := Record{Key: key, Outcome: o, Coordinator: "a", Lag: -1}
+	switch o {
+	case Failed, Unknown:
+		r.Class = "some_error"
+	case Wrong:
+		r.Class = ValueCorrupt.String()
+	}
+	return r
+}
+
+func staleRow(key int64) Record {
+	r := ended(key, Wrong)
+	r.Class = ValueStale.String()
+	return r
+}
+
+func later(r Record, attempt int) Record {
+	r.Attempt = attempt
+	return r
+}
+
+func readPhase(first, rows int64) Phase {
+	p := testPhase
+	p.FirstKey, p.Rows, p.Keys = first, rows, nil
+	return p
+}
+
+// put makes a run directory of raw results, by file name.
+func put(t testing.TB, files map[string][]byte) *Dir {
+	t.Helper()
+	d, err := CreateDir(t.TempDir(), Meta{RunID: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, raw := range files {
+		name = filepath.Join(d.Path, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, raw, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return d
+}
+
+func TestEachRowByWriteAndRead(t *testing.T) {
+	var wrote, read []Record
+	var key int64
+	row := func(w Outcome, reads ...Record) {
+		wrote = append(wrote, ended(key, w))
+		for i, r := range reads {
+			r.Key = key
+			read = append(read, later(r, i))
+		}
+		key++
+	}
+	for _, w := range []Outcome{Acknowledged, Failed, Unknown} {
+		row(w, ended(0, Found))
+		row(w, ended(0, Missing), ended(0, Found))
+		row(w, staleRow(0), ended(0, Found))
+		row(w, ended(0, Missing))
+		row(w, staleRow(0), ended(0, Missing)) // another run's row, and then none
+		row(w, ended(0, Missing), staleRow(0))
+		row(w, ended(0, Wrong))
+		row(w, ended(0, Missing), ended(0, Wrong))
+		row(w, ended(0, Failed))
+		row(w)
+	}
+	end := &End{}
+	asked := writePhase(0, key, time.Unix(1, 0))
+	d := put(t, map[string][]byte{
+		"write.raw": stream(t, asked, wrote, end), "read.1/read.raw": stream(t, readPhase(0, key), read, end),
+	})
+	s, err := d.Summary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	each := Reads{Found: 1, Late: 2, Missing: 1, Wrong: 4, Failed: 1, Unread: 1}
+	if want := (Outcomes{each, each, each}); s.Outcomes == nil || *s.Outcomes != want {
+		t.Errorf("got %+v", s.Outcomes)
+	}
+	// Of the acknowledged ones three have no row of this run, and no damaged one.
+	if s.Lost == nil || *s.Lost != 3 || *s.Read.MissingAcknowledged != 3 {
+		t.Errorf("lost %v, missing and acknowledged %v", s.Lost, s.Read.MissingAcknowledged)
+	}
+	if s.Outcomes.Acknowledged.Rows() != s.Write.Acknowledged || s.Outcomes.Failed.Rows() != s.Write.Failed || s.Outcomes.Unknown.Rows() != s.Write.Unknown {
+		t.Errorf("%+v is not the write's %+v", s.Outcomes, s.Write)
+	}
+}
+
+func TestWhatCannotBeKnownIsNull(t *testing.T) {
+	wrote := stream(t, writePhase(0, 3, time.Unix(1, 0)), []Record{ended(0, Acknowledged), ended(1, Acknowledged), ended(2, Failed)}, &End{})
+	read := stream(t, readPhase(0, 3), []Record{ended(0, Found), ended(1, Missing), ended(2, Missing)}, &End{})
+	broken := bytes.Clone(stream(t, writePhase(0, 3, time.Unix(1, 0)), []Record{ended(0, Acknowledged), ended(1, Acknowledged), ended(2, Failed)}, &End{}, 1))
+	broken[len(broken)-len(wrote)/3] ^= 1
+	for name, c := range map[string]struct {
+		files          map[string][]byte
+		outcomes, lost bool
+		damaged        bool
+	}{
+		"nothing":       {nil, false, false, false},
+		"written":       {map[string][]byte{"write.raw": wrote}, true, false, false},
+		"read":          {map[string][]byte{"read.raw": read}, false, false, false},
+		"both":          {map[string][]byte{"write.raw": wrote, "read.raw": read}, true, true, false},
+		"damaged write": {map[string][]byte{"write.raw": broken, "read.raw": read}, true, false, true},
+	} {
+		s, err := put(t, c.files).Summary()
+		if err != nil || (s.Outcomes != nil) != c.outcomes || (s.Lost != nil) != c.lost {
+			t.Errorf("%s: %+v, lost %v, %v", name, s.Outcomes, s.Lost, err)
+		}
+		if c.damaged && (!s.Write.Damaged || s.Write.Check() == nil || s.Read.MissingAcknowledged != nil) {
+			t.Errorf("%s: it is not said: %+v", name, s.Write)
+		}
+	}
+}
+
+// Results that contradict themselves are not counted.
+func TestNoFigureOfAContradiction(t *testing.T) {
+	start := time.Unix(1, 0)
+	w := func(first, rows int64) []byte {
+		return stream(t, writePhase(first, rows, start), writes(first, rows), &End{})
+	}
+	recs := writes(0, 10)
+	twice := append(writes(0, 10), recs[3])
+	twice[9].Key = 3 // as many records as rows: one key twice, and one never
+	for name, files := range map[string]map[string][]byte{
+		"loaders that overlap":      {"write-a.raw": w(0, 100), "write-b.raw": w(50, 100)},
+		"loaders with the same":     {"write-a.raw": w(0, 100), "write-b.raw": w(0, 100)},
+		"a loader's and the whole":  {"write.raw": w(0, 100), "write-b.raw": w(50, 50)},
+		"one inside another":        {"write-a.raw": w(20, 10), "write-b.raw": w(0, 100)},
+		"two generations in one":    {"read.raw": stream(t, readPhase(0, 1), []Record{ended(0, Found)}, &End{}), "read-x.raw": stream(t, readPhase(0, 1), []Record{ended(0, Found)}, &End{})},
+		"a key twice, one never":    {"write.raw": stream(t, writePhase(0, 10, start), twice[:10], &End{})},
+		"a key that nobody asked":   {"write.raw": stream(t, writePhase(0, 10, start), append(writes(0, 9), ended(10, Acknowledged)), &End{})},
+		"a read's outcome":          {"write.raw": stream(t, writePhase(0, 1, start), []Record{ended(0, Found)}, &End{})},
+		"a write's outcome":         {"read.raw": stream(t, readPhase(0, 1), []Record{ended(0, Acknowledged)}, &End{})},
+		"read again though found":   {"read.raw": stream(t, readPhase(0, 1), []Record{ended(0, Found), later(ended(0, Missing), 1)}, &End{})},
+		"read again before a first": {"read.raw": stream(t, readPhase(0, 1), []Record{later(ended(0, Found), 1)}, &End{})},
+	} {
+		d := put(t, files)
+		var contradiction *RecordError
+		if s, err := d.Summary(); !errors.As(err, &contradiction) || s.Write != nil || s.Read != nil {
+			t.Errorf("%s: %+v %+v, %v", name, s.Write, s.Read, err)
+		}
+		if files["read.raw"] != nil || name == "a read's outcome" {
+			continue
+		}
+		if _, err := d.Acks(); !errors.As(err, &contradiction) {
+			t.Errorf("%s: acknowledgements of it: %v", name, err)
+		}
+	}
+}
+
+func TestKeysOnRecord(t *testing.T) {
+	start := time.Unix(1, 0)
+	// Two loaders were cut short, each with a hole where a request was under way.
+	a := stream(t, writePhase(1000, 100, start), append(writes(1000, 40), ended(1041, Unknown), ended(1042, Failed)), nil)
+	b := stream(t, writePhase(1100, 100, start), writes(1100, 30), nil)
+	d := put(t, map[string][]byte{"write-a.raw": a, "write-b.raw": b, "write-c.raw": nil})
+	acks, err := d.Acks()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Keys{{1000, 40}, {1041, 2}, {1100, 30}}
+	if got := acks.Keys(); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v", got)
+	}
+	// They are what a read asks for: those, each once, and no other.
+	f := newFake()
+	for _, r := range want {
+		for key := r.First; key < r.end(); key++ {
+			f.rows[key] = make([]byte, 100)
+			Fill(f.rows[key], 1<<63+5, key)
+		}
+	}
+	cfg := config(OpRead, 0)
+	cfg.Keys, cfg.Acks, cfg.FirstKey = want, acks, 0
+	raw := doRun(t, t.Context(), cfg, f)
+	r := foldR(t, raw)
+	if r.Found != 72 || r.Rows != 72 || r.RowsAsked != 72 || len(f.reads) != 72 {
+		t.Errorf("%+v", r)
+	}
+	for key := range f.reads {
+		if want.find(key) < 0 {
+			t.Errorf("key %d was read, and is not on record", key)
+		}
+	}
+}
+
+// What the newest read saw is what is summed up; what the others saw stays.
+func TestTheNewestReadCounts(t *testing.T) {
+	start := time.Unix(1, 0)
+	wrote := stream(t, writePhase(0, 4, start), writes(0, 4), &End{})
+	read := func(first, rows int64, o Outcome) []byte {
+		var recs []Record
+		for k := first; k < first+rows; k++ {
+			recs = append(recs, ended(k, o))
+		}
+		return stream(t, readPhase(first, rows), recs, &End{})
+	}
+	files := map[string][]byte{
+		"write-a.raw": wrote, "read.1.raw": []byte("of an older program"),
+		"read-a.raw": read(0, 2, Missing), "read-b.raw": read(2, 2, Missing), // as an older program left them
+	}
+	counted := func(d *Dir) (found, missing int64) {
+		t.Helper()
+		s, err := d.Summary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Read.Found, s.Read.Missing
+	}
+	d := put(t, files)
+	if found, missing := counted(d); found != 0 || missing != 4 {
+		t.Errorf("as it was: found %d, missing %d", found, missing)
+	}
+	for i, o := range []Outcome{Found, Missing, Found} {
+		g, err := d.Begin(OpRead)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 1 { // by loaders
+			err = errors.Join(g.Add("a", bytes.NewReader(read(0, 2, o))), g.Add("b", bytes.NewReader(read(2, 2, o))))
+		} else {
+			err = g.Add("whole", bytes.NewReader(read(0, 4, o)))
+		}
+		if err = errors.Join(err, g.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if found, missing := counted(d); (found == 4) != (o == Found) || found+missing != 4 {
+			t.Errorf("read %d: found %d, missing %d", i+1, found, missing)
+		}
+	}
+	// One that began nothing does not hide what there is, and leaves nothing.
+	g, err := d.Begin(OpRead)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Add("x", bytes.NewReader(nil)); err != nil {
+		t.Fatal(err)
+	}
+	if found, _ := counted(d); found != 4 {
+		t.Errorf("with a read that has not begun: found %d", found)
+	}
+	if err := g.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(g.dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a read that began nothing left %s: %v", g.dir, err)
+	}
+	if made, err := d.reads(); err != nil || !reflect.DeepEqual(made, []int{1, 2, 3}) {
+		t.Errorf("reads %v, %v", made, err)
+	}
+}
+
+// What a loader was asked for and never brought is not on record, and that is said.
+func TestALoaderWithoutResults(t *testing.T) {
+	p := writePhase(0, 100, time.Unix(1, 0))
+	p.Parts, p.RowsInAll = 2, 200
+	for name, files := range map[string]map[string][]byte{
+		"no file":      {"write-a.raw": stream(t, p, writes(0, 100), &End{})},
+		"no beginning": {"write-a.raw": stream(t, p, writes(0, 100), &End{}), "write-b.raw": []byte(rawMark)},
+	} {
+		s, err := put(t, files).Summary()
+		if err != nil || s.Write.Rows != 100 || s.Write.RowsAsked != 200 || !s.Write.Interrupted || len(s.Write.Warnings) == 0 {
+			t.Errorf("%s: %+v, %v", name, s.Write, err)
+		}
+	}
+}
