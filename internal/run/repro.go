@@ -256,7 +256,11 @@ func (r *repro) estimate(ctx context.Context) (map[string]int64, error) {
 	const deadline = 2 * time.Minute
 	q := r.query(r.cluster)
 	q.Timeout = deadline
-	return ringcheck.KeyEstimates(ctx, q, r.inv.Plan.Keyspace.Name, r.inv.Plan.Keyspace.Table, true)
+	got, err := ringcheck.KeyEstimates(ctx, q, r.inv.Plan.Keyspace.Name, r.inv.Plan.Keyspace.Table, true)
+	for address, n := range got {
+		got[address] = max(n, 0) // of an empty table some versions say -1
+	}
+	return got, err
 }
 
 func (r *repro) verdict(t Thresholds) error {
