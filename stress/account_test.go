@@ -199,7 +199,7 @@ func TestKeysOnRecord(t *testing.T) {
 }
 
 // What the newest read saw is what is summed up; what the others saw stays.
-func TestTheNewestReadCounts(t *testing.T) {
+func TestAnEarlierReadIsSetAside(t *testing.T) {
 	start := time.Unix(1, 0)
 	wrote := stream(t, writePhase(0, 4, start), writes(0, 4), &End{})
 	read := func(first, rows int64, o Outcome) []byte {
