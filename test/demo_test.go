@@ -93,11 +93,12 @@ func stages(doc report.Document) []int {
 	return seen
 }
 
-// checkEstimates holds each node's estimate of its keys within 3 % of the rows:
-// one node has all of its datacenter's.
+// checkEstimates holds each node's estimate of its keys near the rows: one node has all
+// of its datacenter's. From 2.2 on an estimate has a standard error of 1.15 % (HyperLogLog
+// with 2^13 registers), so one in a million is further off than this.
 func checkEstimates(t *testing.T, doc report.Document, rows int64) {
 	t.Helper()
-	const most = 0.03
+	const most = 0.055
 	for address, n := range doc.KeysEstimate.AfterRead {
 		n -= doc.KeysEstimate.Before[address]
 		if off := math.Abs(float64(n-rows)) / float64(rows); off > most {
