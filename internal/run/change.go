@@ -11,6 +11,7 @@ import (
 	"crossring/internal/journal"
 	"crossring/internal/plan"
 	"crossring/internal/spec"
+	"crossring/internal/steps"
 	"crossring/internal/topology"
 	"crossring/ringcheck"
 )
@@ -213,7 +214,7 @@ func sameNames(a, b []string) bool {
 // readChange reads the change under way; nil is none.
 func readChange(dir string) (*savedChange, error) {
 	path := filepath.Join(dir, changeFile)
-	saved, err := readUnderWay[savedChange](path, "change")
+	saved, err := steps.Read[savedChange](path, "change")
 	if err == nil && saved != nil && saved.Plan.Change == nil {
 		return nil, fmt.Errorf("read %s: there is no change in it", path)
 	}
@@ -234,5 +235,5 @@ func endChange(dir string, saved savedChange) error {
 	if err := writeSpec(dir, saved.Spec); err != nil {
 		return err
 	}
-	return endUnderWay(dir, "change", changeFile, changeJournal)
+	return steps.End(dir, "change", changeFile, changeJournal)
 }

@@ -12,6 +12,7 @@ import (
 
 	"crossring/internal/deploy"
 	"crossring/internal/places"
+	"crossring/internal/steps"
 	"crossring/internal/topology"
 	"crossring/ringcheck"
 )
@@ -23,6 +24,8 @@ type grow struct {
 	saved   savedChange
 	sw      places.Software
 	timeout time.Duration // of a step, apart from what it moves
+	// followed is how often it is said how far a node is; 0 is every ten seconds.
+	followed time.Duration
 }
 
 // applyChange makes of a running cluster what the change wants, from wherever an
@@ -55,7 +58,7 @@ func (w World) applyChange(ctx context.Context, c cluster, change wantedChange, 
 			return res, err
 		}
 	}
-	err = g.steps(ctx)
+	err = g.work(ctx)
 	res.Inventory = g.inv
 	if err != nil {
 		return res, &changeError{name: g.inv.Plan.Name, err: err}
@@ -100,29 +103,23 @@ func (g *grow) restart(ctx context.Context, done map[string]bool) error {
 			return s.Node == t.Node.Name && s.Kind != topology.StepMove && s.Kind != topology.StepCleanup && !done[s.ID()]
 		})
 	})
-	return g.startNodes(ctx, g.cluster, all, len(steps))
+	return g.startNodes(ctx, g.cluster, all, len(upSteps))
 }
 
-// steps does the steps that have not been done.
-func (g *grow) steps(ctx context.Context) error {
-	j, err := openSteps(filepath.Join(g.dir, changeJournal), "step")
-	if err != nil {
-		return err
+// work does the steps that have not been done.
+func (g *grow) work(ctx context.Context) error {
+	work := steps.Work{
+		Path: filepath.Join(g.dir, changeJournal), Kind: "step", Stage: g.stage, Now: g.Now,
+		Begin: func(done map[string]bool) error { return g.restart(ctx, done) },
 	}
-	if err := g.restart(ctx, j.done); err != nil {
-		return errors.Join(err, j.Close())
+	for _, s := range g.saved.Plan.Change.Steps {
+		work.Steps = append(work.Steps, steps.Step{
+			ID: s.ID(), Text: Describe(s), What: s, Patience: g.patience(s),
+			Do: func(ctx context.Context) error { return g.do(ctx, s) },
+		})
 	}
-	all := g.saved.Plan.Change.Steps
-	for _, s := range all {
-		if j.done[s.ID()] {
-			continue
-		}
-		one := journaledStep{number: s.Number, of: len(all), id: s.ID(), text: Describe(s), step: s, patience: g.patience(s)}
-		if err := g.journaled(ctx, j, one, func(ctx context.Context) error { return g.do(ctx, s) }); err != nil {
-			return errors.Join(err, j.Close())
-		}
-	}
-	return j.Close()
+	_, err := steps.Run(ctx, work)
+	return err
 }
 
 func (g *grow) do(ctx context.Context, s topology.Step) error {

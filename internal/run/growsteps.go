@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -107,7 +108,7 @@ func (g *grow) boot(ctx context.Context, s topology.Step, replaces string) error
 	if err != nil {
 		return err
 	}
-	if err := g.startNodes(ctx, g.cluster, []deploy.Target{own}, len(steps)); err != nil {
+	if err := g.startNodes(ctx, g.cluster, []deploy.Target{own}, len(upSteps)); err != nil {
 		return err
 	}
 	stop := g.follow(ctx, s, own.Node)
@@ -141,9 +142,10 @@ func (g *grow) awaitWhole(ctx context.Context, c cluster) error {
 // follow says now and then how far a node is that fetches or hands over data. The
 // function it returns ends it.
 func (g *grow) follow(ctx context.Context, s topology.Step, n topology.Node) (stop func()) {
-	const every = 10 * time.Second
+	every := cmp.Or(g.followed, 10*time.Second)
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
+	query := g.query(g.cluster) // as it is now: the change goes on meanwhile
 	go func() {
 		defer close(ended)
 		tick := time.NewTicker(every)
@@ -154,12 +156,12 @@ func (g *grow) follow(ctx context.Context, s topology.Step, n topology.Node) (st
 			case <-ctx.Done():
 				return
 			}
-			mode, err := ringcheck.Mode(ctx, g.query(g.cluster), n)
+			mode, err := ringcheck.Mode(ctx, query, n)
 			if err != nil {
 				continue // it does not answer yet, or any more; who waits for it will say so
 			}
 			text := fmt.Sprintf("%s is %s", n.Name, strings.ToLower(mode))
-			ring, err := ringcheck.Collect(ctx, g.query(g.cluster))
+			ring, err := ringcheck.Collect(ctx, query)
 			if have, known := loads(ring)[n.Name]; err == nil && known && s.Bytes != nil {
 				text += fmt.Sprintf(", has %s; about %s to move", megabytes(have), megabytes(*s.Bytes))
 			}
@@ -325,6 +327,16 @@ type action struct {
 	do    func(ctx context.Context) error // returns when it has been done
 }
 
+// pause waits for a tick; false is that ctx ended before.
+func pause(ctx context.Context, tick *time.Ticker) bool {
+	select {
+	case <-tick.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // act tells a node to do something, unless it is at it or has done it, and waits until
 // it has. The node goes on when nobody waits any more.
 func (g *grow) act(ctx context.Context, n topology.Node, a action) error {
@@ -367,8 +379,14 @@ func (g *grow) act(ctx context.Context, n topology.Node, a action) error {
 			switch {
 			case errors.As(err, &refused) && (!refused.State || g.Now().After(patience)):
 				return err
-			case err != nil: // it may be better soon: ranges still on their way, a connection lost
-				last = err
+			case err == nil:
+				continue
+			}
+			// It may be better soon: ranges still on their way, a connection lost. Until then it
+			// has enough to do.
+			last = err
+			if !pause(ctx, tick) {
+				return errors.Join(context.Cause(ctx), last)
 			}
 		case <-tick.C:
 		case <-ctx.Done():

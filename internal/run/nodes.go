@@ -100,7 +100,7 @@ func (w World) startTargets(ctx context.Context, c cluster, targets []deploy.Tar
 			}
 		}
 	}
-	if err := w.startNodes(ctx, c, targets, len(steps)); err != nil {
+	if err := w.startNodes(ctx, c, targets, len(upSteps)); err != nil {
 		return err
 	}
 	return w.stage("the nodes answer, and are seen up in their datacenter", func() error {

@@ -12,6 +12,7 @@ import (
 	"crossring/internal/journal"
 	"crossring/internal/pki"
 	"crossring/internal/state"
+	"crossring/internal/steps"
 	"crossring/internal/topology"
 	"crossring/ringcheck"
 )
@@ -201,25 +202,27 @@ func (r *rotator) awaitAll(ctx context.Context, timeout time.Duration) error {
 
 // run does the steps that have not been done.
 func (r *rotator) run(ctx context.Context, until string, res *RotateResult) error {
-	j, err := openSteps(filepath.Join(r.dir, rotationJournal), "rotate")
-	if err != nil {
-		return err
-	}
-	defer j.Close() // what it recorded is on disk already
 	all := r.saved.steps(r.inv.Nodes)
-	for _, s := range all {
-		if s.after(until) {
-			return nil
-		}
-		if s.Earlier = j.done[s.ID()]; !s.Earlier {
-			start := r.Now()
-			one := journaledStep{number: s.Number, of: len(all), id: s.ID(), text: s.Describe(), step: s, patience: stepPatience}
-			if err := r.journaled(ctx, j, one, func(ctx context.Context) error { return r.do(ctx, s) }); err != nil {
-				return err
+	work := steps.Work{
+		Path: filepath.Join(r.dir, rotationJournal), Kind: "rotate", Stage: r.stage, Now: r.Now,
+		Until: func(i int) bool { return all[i].after(until) },
+		Ended: func(i int, earlier bool, took time.Duration) {
+			s := all[i]
+			if s.Earlier = earlier; !earlier {
+				s.Seconds = took.Seconds()
 			}
-			s.Seconds = r.Now().Sub(start).Seconds()
-		}
-		res.Steps = append(res.Steps, s)
+			res.Steps = append(res.Steps, s)
+		},
+	}
+	for _, s := range all {
+		work.Steps = append(work.Steps, steps.Step{
+			ID: s.ID(), Text: s.Describe(), What: s, Patience: stepPatience,
+			Do: func(ctx context.Context) error { return r.do(ctx, s) },
+		})
+	}
+	whole, err := steps.Run(ctx, work)
+	if err != nil || !whole {
+		return err
 	}
 	res.Done = true
 	return endRotation(r.dir)

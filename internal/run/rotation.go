@@ -11,6 +11,7 @@ import (
 
 	"crossring/internal/journal"
 	"crossring/internal/pki"
+	"crossring/internal/steps"
 	"crossring/internal/topology"
 )
 
@@ -144,7 +145,7 @@ func (e *RotationUnderWayError) Hint() string { return "crossring pki rotate " +
 
 // readRotation reads the rotation under way; nil is none.
 func readRotation(dir string) (*rotation, error) {
-	return readUnderWay[rotation](filepath.Join(dir, rotationFile), "rotation")
+	return steps.Read[rotation](filepath.Join(dir, rotationFile), "rotation")
 }
 
 // beginRotation writes it down before anything of it is done.
@@ -158,7 +159,7 @@ func beginRotation(dir string, r rotation) error {
 
 // endRotation forgets it.
 func endRotation(dir string) error {
-	return endUnderWay(dir, "rotation", rotationFile, rotationJournal)
+	return steps.End(dir, "rotation", rotationFile, rotationJournal)
 }
 
 // notRotating is an error while certificates are being rotated.

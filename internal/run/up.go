@@ -19,7 +19,7 @@ import (
 )
 
 // Steps of Up, in their order.
-var steps = []string{"plan", "provision", "render", "deploy", "start", "ready"}
+var upSteps = []string{"plan", "provision", "render", "deploy", "start", "ready"}
 
 // UpRequest says what should stand.
 type UpRequest struct {
@@ -354,12 +354,12 @@ func (w World) answers(ctx context.Context, c cluster, n topology.Node) error {
 
 func stepNumber(until string) (int, error) {
 	if until == "" {
-		return len(steps) - 1, nil
+		return len(upSteps) - 1, nil
 	}
-	for i, s := range steps {
+	for i, s := range upSteps {
 		if s == until {
 			return i, nil
 		}
 	}
-	return 0, Usage("", fmt.Errorf("--until is one of %v, not %q", steps, until), "crossring help up")
+	return 0, Usage("", fmt.Errorf("--until is one of %v, not %q", upSteps, until), "crossring help up")
 }
