@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io/fs"
 	"path"
+	"slices"
 	"testing"
 
 	"crossring/internal/release"
@@ -75,16 +76,16 @@ func render(t *testing.T, inv topology.Inventory, node topology.Node, env Env) m
 		}
 		want := fs.FileMode(0o644)
 		switch name := path.Base(f.Path); {
-		case name != CassandraYAML && name != AgentConfig:
+		case !slices.Contains([]string{CassandraYAML, AgentConfig, JMXPassword, JMXAccess, NodetoolMain}, name):
 		case inv.Plan.Provider == "ec2", inv.Plan.Provider == "hosts":
-			want = 0o644 // root's
+			want = 0o640 // root's, and read by the server's group
 		default:
 			want = 0o600
 		}
 		if f.Mode != want {
 			t.Errorf("%s has mode %o, want %o", f.Path, f.Mode, want)
 		}
-		if env.AgentPassword != "" && inv.Plan.Provider == "local" && f.Mode&0o007 != 0 && bytes.Contains(f.Data, []byte(env.AgentPassword)) {
+		if env.AgentPassword != "" && f.Mode&0o007 != 0 && bytes.Contains(f.Data, []byte(env.AgentPassword)) {
 			t.Errorf("%s has the agent's password in it, and mode %o", f.Path, f.Mode)
 		}
 		byName[path.Base(f.Path)] = string(f.Data)

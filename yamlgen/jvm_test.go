@@ -152,6 +152,40 @@ func TestAgentFileOfAnyName(t *testing.T) {
 	}
 }
 
+// JMX that is on for good asks for a password where that is wanted, on every series by the
+// JVM's own, which all of them know; and nodetool knows it by a file.
+func TestJMXSecret(t *testing.T) {
+	eachRelease(t, func(t *testing.T, rel release.Release) {
+		inv := local(rel.Version, "/state/a b")
+		node := inv.Nodes[0]
+		node.Ports.JMX = 7100
+		env := gkEnv()
+		env.JMXSecret = true
+		args, err := JVMArgs(inv, node, env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, arg := range []string{
+			"-Dcom.sun.management.jmxremote.port=7100", "-Dcom.sun.management.jmxremote.host=127.0.0.1", "-Dcom.sun.management.jmxremote.authenticate=true",
+			"-Dcom.sun.management.jmxremote.password.file=/state/a b/us-east-1-1/conf/jmx.password",
+			"-Dcom.sun.management.jmxremote.access.file=/state/a b/us-east-1-1/conf/jmx.access", "-Dcom.sun.management.jmxremote.password.toHashes=false",
+		} {
+			if count(args, arg) != 1 {
+				t.Errorf("%s is not there once: %q", arg, args)
+			}
+		}
+		files := render(t, inv, node, env) // their modes are looked at there
+		if files[JMXPassword] != "crossring sesame\n" || files[JMXAccess] != "crossring readwrite\n" ||
+			!slices.Equal(argFile(files[NodetoolMain]), []string{rel.Nodetool, "-u", "crossring", "-pw", "sesame"}) {
+			t.Errorf("%q", files)
+		}
+		env.AgentPassword, env.JolokiaAgent = "", ""
+		if _, err := Render(inv, node, env); err == nil {
+			t.Error("JMX asks for a password that there is not")
+		}
+	})
+}
+
 // What asks for no password is not started, and there is no file of an agent that is not there.
 func TestAgentNeedsPassword(t *testing.T) {
 	inv := local("5.0.5", "/state")

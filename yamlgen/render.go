@@ -26,6 +26,9 @@ const (
 	UnitFile      = "cassandra.service"
 	AgentConfig   = "jolokia.properties" // of the agent that the ring is read through
 	AgentPolicy   = "jolokia-access.xml" // what it may be asked
+	JMXPassword   = "jmx.password"
+	JMXAccess     = "jmx.access"
+	NodetoolMain  = "nodetool.main" // an argument file: nodetool's main class, and the password
 	logback       = "logback.xml"
 	log4j         = "log4j-server.properties"
 )
@@ -36,6 +39,8 @@ type Env struct {
 	ClassPath    []string // jars, in order; without the configuration directory
 	JammAgent    string   // path of the jamm jar; "" leaves the agent out
 	JolokiaAgent string   // path of the Jolokia agent; "" leaves it out, and so does Ports.Jolokia 0
+	// JMXSecret has JMX ask for the agent's password, too, where it is on for good.
+	JMXSecret bool
 	// AgentPassword is what the Jolokia agent asks for. It is needed where there is one.
 	AgentPassword string
 	CDSArchive    string   // class data archive made for this class path; "" is none
@@ -127,13 +132,57 @@ func (r Renderer) Render(node topology.Node, env Env) ([]File, error) {
 		}
 		files = append(files, File{Path: path.Join(node.Layout.Conf, name), Data: data, Mode: mode})
 	}
+	if env.JMXSecret {
+		more, err := jmxFiles(r.rel, node, env.AgentPassword, secret)
+		return append(files, more...), err
+	}
 	return files, nil
 }
 
-// secretMode is that of files with passwords in them, where they are the server's own.
+// jmxFiles are those by which JMX asks for a password, and nodetool knows it.
+func jmxFiles(rel release.Release, node topology.Node, password string, mode fs.FileMode) ([]File, error) {
+	var words strings.Builder
+	for _, word := range []string{rel.Nodetool, "-u", release.AgentUser, "-pw", password} {
+		quoted, err := quoteArg(word)
+		if err != nil {
+			return nil, err
+		}
+		words.WriteString(quoted + "\n")
+	}
+	var files []File
+	for _, f := range []struct{ name, text string }{
+		{JMXPassword, release.AgentUser + " " + password + "\n"}, {JMXAccess, release.AgentUser + " readwrite\n"}, {NodetoolMain, words.String()},
+	} {
+		files = append(files, File{Path: path.Join(node.Layout.Conf, f.name), Data: []byte(f.text), Mode: mode})
+	}
+	return files, nil
+}
+
+// AgentFiles are those that an agent is configured by which is put into a server that
+// runs, the one with the password first.
+func AgentFiles(inv topology.Inventory, node topology.Node, password string) ([]File, error) {
+	r, err := NewRenderer(inv)
+	if err != nil {
+		return nil, err
+	}
+	v := values{Local: true, JolokiaHost: node.PrivateAddress, JolokiaPort: node.Ports.Jolokia}
+	v.agent(r.rel, node, password)
+	var files []File
+	for _, name := range []string{AgentConfig, AgentPolicy} {
+		data, err := execute(r.files[name], v)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, File{Path: path.Join(node.Layout.Conf, name), Data: data, Mode: 0o600})
+	}
+	return files, nil
+}
+
+// secretMode is that of files with passwords in them. Where the server has a user of its
+// own, the file is root's, and that user's group reads it; elsewhere it is the server's.
 func secretMode(v values, node topology.Node) fs.FileMode {
 	if !v.Local && (node.Host == nil || node.Host.Root == "") {
-		return 0o644 // root writes it, and the server reads it
+		return 0o640
 	}
 	return 0o600
 }

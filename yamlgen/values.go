@@ -38,29 +38,30 @@ type values struct {
 	DCSuffix                   string // of the datacenter's name, behind what the zone comes to
 	Datacenter, Rack           string
 
-	Layout                        topology.Layout
-	ConfFile, RackdcFile, LogFile string
-	Log4j                         bool
-	ClassPath                     string
-	HeapMB                        int
-	ReleaseJVM, EnvJVM            []string
-	Exports, Opens                []string
-	JammAgent, JolokiaAgent       string
-	JolokiaHost                   string
-	JolokiaUser, JolokiaPassword  string
-	JolokiaOrigin                 string
-	AgentFile, PolicyFile         string
-	Access                        []release.Access
-	JolokiaPort, JMXPort          int
-	JMXByJVM                      bool
-	RMIHost                       string
-	MetadataPort                  int
-	CDSArchive, ProcID            string
-	Fresh                         bool
-	RingDelayMS                   int
-	Quarantine                    string
-	RowOverhead                   bool
-	Java, User, ArgFile, Main     string
+	Layout                         topology.Layout
+	ConfFile, RackdcFile, LogFile  string
+	Log4j                          bool
+	ClassPath                      string
+	HeapMB                         int
+	ReleaseJVM, EnvJVM             []string
+	Exports, Opens                 []string
+	JammAgent, JolokiaAgent        string
+	JolokiaHost                    string
+	JolokiaUser, JolokiaPassword   string
+	JolokiaOrigin                  string
+	AgentFile, PolicyFile          string
+	Access                         []release.Access
+	JolokiaPort, JMXPort           int
+	JMXByJVM                       bool
+	JMXPasswordFile, JMXAccessFile string
+	RMIHost                        string
+	MetadataPort                   int
+	CDSArchive, ProcID             string
+	Fresh                          bool
+	RingDelayMS                    int
+	Quarantine                     string
+	RowOverhead                    bool
+	Java, User, ArgFile, Main      string
 }
 
 // Stores are the paths of a node's key store and trust store: PEM where the
@@ -118,9 +119,12 @@ func newValues(inv topology.Inventory, node topology.Node, env Env, rel release.
 		HeapMB:     p.HeapMB,
 		ReleaseJVM: rel.JVM, EnvJVM: env.JVM,
 		Exports: toUnnamed(rel.Exports), Opens: toUnnamed(rel.Opens),
-		JolokiaHost: "127.0.0.1", RMIHost: node.RMIHost(), JMXPort: node.Ports.JMX, JMXByJVM: rel.JMXByJVM, MetadataPort: node.Ports.Metadata,
+		JolokiaHost: "127.0.0.1", RMIHost: node.RMIHost(), JMXPort: node.Ports.JMX, JMXByJVM: rel.JMXByJVM || env.JMXSecret, MetadataPort: node.Ports.Metadata,
 		CDSArchive: env.CDSArchive, ProcID: env.ProcID, Fresh: env.Fresh, RingDelayMS: ringDelay(p.OneComputer(), rel, node), Quarantine: Quarantine, RowOverhead: rel.RowOverhead,
 		Java: env.Java, User: env.User, ArgFile: "@" + path.Join(l.Conf, JVMOptions), Main: rel.Main,
+	}
+	if env.JMXSecret {
+		v.JMXPasswordFile, v.JMXAccessFile = path.Join(l.Conf, JMXPassword), path.Join(l.Conf, JMXAccess)
 	}
 	if p.TLS != nil {
 		v.InternodeTLS, v.ClientTLS, v.StorePassword = p.TLS.Internode, p.TLS.Client, env.StorePassword
@@ -148,9 +152,7 @@ func newValues(inv topology.Inventory, node topology.Node, env Env, rel release.
 	}
 	if node.Ports.Jolokia != 0 {
 		v.JolokiaAgent, v.JolokiaPort = env.JolokiaAgent, node.Ports.Jolokia
-		v.JolokiaUser, v.JolokiaPassword, v.JolokiaOrigin = release.AgentUser, env.AgentPassword, release.AgentOrigin
-		v.AgentFile, v.PolicyFile = path.Join(l.Conf, AgentConfig), path.Join(l.Conf, AgentPolicy)
-		v.Access = rel.AgentAccess()
+		v.agent(rel, node, env.AgentPassword)
 	}
 	v.Java, v.User = or(v.Java, "/usr/bin/java"), or(v.User, "cassandra")
 	return v, nil
@@ -164,6 +166,13 @@ func dcSuffix(p topology.Plan, node topology.Node) string {
 		return ""
 	}
 	return suffix
+}
+
+// agent puts in what a node's agent asks for, and where that stands.
+func (v *values) agent(rel release.Release, node topology.Node, password string) {
+	v.JolokiaUser, v.JolokiaPassword, v.JolokiaOrigin = release.AgentUser, password, release.AgentOrigin
+	v.AgentFile, v.PolicyFile = path.Join(node.Layout.Conf, AgentConfig), path.Join(node.Layout.Conf, AgentPolicy)
+	v.Access = rel.AgentAccess()
 }
 
 // check collects everything that would make a file that Cassandra refuses, or
@@ -198,7 +207,7 @@ func check(p topology.Plan, node topology.Node, env Env, rel release.Release, se
 		need(!strings.Contains(jar, ":"), "class path entry %q has a colon in it, which separates entries", jar)
 	}
 	need(p.TLS == nil || rel.PEMStores || env.StorePassword != "", "no password for its key store")
-	need(env.JolokiaAgent == "" || node.Ports.Jolokia == 0 || env.AgentPassword != "", "no password for its agent")
+	need(env.AgentPassword != "" || !env.JMXSecret && (env.JolokiaAgent == "" || node.Ports.Jolokia == 0), "no password for its agent")
 	for _, agent := range []string{env.JammAgent, env.JolokiaAgent} {
 		need(!strings.Contains(agent, "="), "agent path %q has an equals sign in it, which begins its options", agent)
 	}

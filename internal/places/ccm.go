@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
 	"crossring/internal/deploy"
+	"crossring/internal/journal"
 	"crossring/internal/release"
+	"crossring/internal/state"
 	"crossring/internal/topology"
 	"crossring/provision"
 	"crossring/provision/ccm"
@@ -33,12 +36,21 @@ func ccmPlace(d Deps) Place {
 			}
 		},
 		Server: func(inv topology.Inventory, _ release.Release, n topology.Node) deploy.Host { return host(inv, n) },
-		Env:    here, Files: ccmFiles,
+		// ccm has JMX on for good, for its own nodetool.
+		Env: func(_ release.Release, _ topology.Node, env yamlgen.Env) yamlgen.Env {
+			env.JMXSecret = true
+			return env
+		},
+		Files: ccmFiles,
 		Attach: func(ctx context.Context, inv topology.Inventory, n topology.Node) error {
 			if !inv.CCM.Adopted {
 				return nil
 			}
-			return host(inv, n).Attach(ctx)
+			config, err := attachConfig(inv, n)
+			if err != nil {
+				return err
+			}
+			return host(inv, n).Attach(ctx, config)
 		},
 		FreePorts: local.Provider{}.CheckPorts,
 		// Nodes of ccm have no network of crossring's between them at all.
@@ -57,7 +69,7 @@ func ccmInstall(inv topology.Inventory, sw Software) (ccm.Install, error) {
 	}
 	i := ccm.Install{
 		Version: rel.Version, Java: sw.Java, Main: rel.Main, Nodetool: rel.Nodetool,
-		ClassPath: sw.Jars.ClassPath, JMXByJVM: rel.JMXByJVM,
+		ClassPath: sw.Jars.ClassPath, Secrets: map[string][]byte{},
 	}
 	modules := rel.ModuleArgs()
 	i.JVM = append(modules, "-XX:+UseParallelGC", "-XX:-UsePerfData", "-Djava.net.preferIPv4Stack=true", "-Djdk.attach.allowAttachSelf=true",
@@ -70,12 +82,18 @@ func ccmInstall(inv topology.Inventory, sw Software) (ccm.Install, error) {
 	i.Tools = append(append(append([]string{}, rel.NodetoolArgs...), modules...), "-Xmx128m", "-XX:-UsePerfData", "-XX:+UseSerialGC",
 		"-XX:TieredStopAtLevel=1", "-Dlogback.configurationFile=logback-tools.xml")
 	inv.Plan.TLS = nil // keys are a node's own, and stand in its own file
-	rendered, err := yamlgen.Render(inv, inv.Nodes[0], yamlgen.Env{ClassPath: sw.Jars.ClassPath, Fresh: true})
+	password, err := state.AgentPassword(inv.CCM.Dir)
+	if err != nil {
+		return i, err
+	}
+	rendered, err := yamlgen.Render(inv, inv.Nodes[0], yamlgen.Env{ClassPath: sw.Jars.ClassPath, Fresh: true, AgentPassword: password, JMXSecret: true})
 	if err != nil {
 		return i, err
 	}
 	for _, f := range rendered {
 		switch name := filepath.Base(f.Path); name {
+		case yamlgen.JMXPassword, yamlgen.JMXAccess, yamlgen.NodetoolMain:
+			i.Secrets[name] = f.Data
 		case yamlgen.CassandraYAML:
 			i.YAML = withoutBroadcast(f.Data)
 		case "logback.xml", "log4j-server.properties":
@@ -113,4 +131,27 @@ func ccmFiles(inv topology.Inventory, n topology.Node, files []deploy.File) []de
 		fmt.Fprintf(&b, "%s=%s:%s\n", m.PublicAddress, m.Datacenter, m.Rack)
 	}
 	return append(files, deploy.File{Path: filepath.Join(n.Layout.Conf, "cassandra-topology.properties"), Data: []byte(b.String()), Mode: 0o644})
+}
+
+// attachConfig writes what the agent of a node that was started without is configured by,
+// into crossring's own directory of the cluster, and returns its path.
+func attachConfig(inv topology.Inventory, n topology.Node) (string, error) {
+	password, err := state.AgentPassword(inv.CCM.Dir)
+	if err != nil {
+		return "", err
+	}
+	n.Layout.Conf = filepath.Join(inv.CCM.Dir, "agents", n.Name)
+	files, err := yamlgen.AgentFiles(inv, n, password)
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(n.Layout.Conf, 0o700); err != nil {
+		return "", fmt.Errorf("configure the agent of %s: %w", n.Name, err)
+	}
+	for _, f := range files {
+		if err := journal.Replace(f.Path, f.Data, f.Mode); err != nil {
+			return "", fmt.Errorf("configure the agent of %s: %w", n.Name, err)
+		}
+	}
+	return files[0].Path, nil
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -16,6 +17,7 @@ import (
 	"crossring/internal/release"
 	"crossring/internal/topology"
 	"crossring/provision/local"
+	"crossring/yamlgen"
 )
 
 // Streams are those of a program that runs in the foreground.
@@ -28,7 +30,8 @@ type Streams struct {
 const jmxPort = "7199"
 
 // Nodetool runs the node's own nodetool on it. JMX is off on the nodes; it is
-// switched on for as long as this takes, on the node's loopback address.
+// switched on for as long as this takes, on the node's loopback address, and with a
+// password of its own.
 func (w World) Nodetool(ctx context.Context, ref string, args []string, s Streams) error {
 	c, n, err := w.pickOne(ref)
 	if err != nil {
@@ -57,16 +60,31 @@ func (w World) Nodetool(ctx context.Context, ref string, args []string, s Stream
 	if err != nil {
 		return err
 	}
-	if n.Ports.JMX != 0 {
-		return w.runNodetool(ctx, c, n, sw, jmxAt{"127.0.0.1", strconv.Itoa(n.Ports.JMX)}, args, s) // it is on
+	if n.Ports.JMX != 0 { // it is on
+		at := jmxAt{host: "127.0.0.1", port: strconv.Itoa(n.Ports.JMX)}
+		if at.user, at.password, err = jmxLogin(n); err != nil {
+			return fmt.Errorf("nodetool on %s: %w", n.Name, err)
+		}
+		return w.runNodetool(ctx, c, n, sw, at, args, s)
 	}
 	jcmd, err := findJcmd(sw.Java)
 	if err != nil {
 		return err
 	}
-	err = w.agent(ctx, jcmd, p.PID, "start", "jmxremote.host="+n.PrivateAddress, "jmxremote.port="+jmxPort,
-		"jmxremote.rmi.port="+jmxPort, "jmxremote.authenticate=false", "jmxremote.ssl=false")
+	at := jmxAt{host: n.PrivateAddress, port: jmxPort, user: release.AgentUser}
+	if at.password, err = NewPassword(); err != nil {
+		return err
+	}
+	dir, err := passwordFiles(n.Layout.Tmp, at.password)
 	if err != nil {
+		return fmt.Errorf("nodetool on %s: %w", n.Name, err)
+	}
+	defer os.RemoveAll(dir)
+	options, err := jmxOptions(at, dir)
+	if err != nil {
+		return fmt.Errorf("nodetool on %s: %w", n.Name, err)
+	}
+	if err := w.agent(ctx, jcmd, p.PID, "start", options...); err != nil {
 		return err
 	}
 	defer func() {
@@ -77,22 +95,98 @@ func (w World) Nodetool(ctx context.Context, ref string, args []string, s Stream
 		// It would outlive a server that is killed while no keeper watches.
 		local.RemoveAttachFile(p.PID)
 	}()
-	return w.runNodetool(ctx, c, n, sw, jmxAt{n.PrivateAddress, jmxPort}, args, s)
+	return w.runNodetool(ctx, c, n, sw, at, args, s)
 }
 
-// jmxAt is where JMX of a node listens.
-type jmxAt struct{ host, port string }
+// jmxAt is where JMX of a node listens, and what it asks for; "" is nothing.
+type jmxAt struct{ host, port, user, password string }
+
+// jmxLogin is what JMX of a node asks for that is on for good, by its configuration; ""
+// where it asks for nothing: an older crossring started it, or somebody else did.
+func jmxLogin(n topology.Node) (user, password string, err error) {
+	data, err := os.ReadFile(filepath.Join(n.Layout.Conf, yamlgen.JMXPassword))
+	if errors.Is(err, os.ErrNotExist) {
+		return "", "", nil
+	}
+	user, password, _ = strings.Cut(strings.TrimSpace(string(data)), " ")
+	return user, password, err
+}
+
+// Files of JMX's password, in a directory of their own.
+const (
+	jmxPasswordFile = "password"
+	jmxAccessFile   = "access"
+	nodetoolFile    = "nodetool.args"
+)
+
+// passwordFiles makes a directory in dir that nobody else may look into, with what the
+// JVM needs to ask for a password. The JVM writes its hash over it.
+func passwordFiles(dir, password string) (string, error) {
+	made, err := os.MkdirTemp(dir, "jmx-")
+	if err != nil {
+		return "", err
+	}
+	for name, text := range map[string]string{
+		jmxPasswordFile: release.AgentUser + " " + password + "\n",
+		jmxAccessFile:   release.AgentUser + " readwrite\n",
+	} {
+		err = errors.Join(err, os.WriteFile(filepath.Join(made, name), []byte(text), 0o600))
+	}
+	if err != nil {
+		return "", errors.Join(err, os.RemoveAll(made))
+	}
+	return made, nil
+}
+
+// jmxOptions are those of the JVM's ManagementAgent.start, with the files of a directory.
+func jmxOptions(at jmxAt, dir string) ([]string, error) {
+	quote := "\""
+	if strings.Contains(dir, quote) {
+		quote = "'"
+	}
+	if strings.Contains(dir, quote) {
+		return nil, fmt.Errorf("jcmd can't be told of %s: its name has both kinds of quotes", dir)
+	}
+	file := func(name string) string { return quote + path.Join(dir, name) + quote }
+	return []string{
+		"jmxremote.host=" + at.host, "jmxremote.port=" + at.port, "jmxremote.rmi.port=" + at.port, "jmxremote.ssl=false",
+		"jmxremote.authenticate=true", "jmxremote.password.file=" + file(jmxPasswordFile), "jmxremote.access.file=" + file(jmxAccessFile),
+	}, nil
+}
+
+// nodetoolWords are nodetool's main class and its first arguments, as a file that java
+// reads them from: everybody sees the arguments of a process.
+func nodetoolWords(main string, at jmxAt) []byte {
+	words := []string{main, "-h", at.host, "-p", at.port}
+	if at.password != "" {
+		words = append(words, "-u", at.user, "-pw", at.password)
+	}
+	var b strings.Builder
+	escape := strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+	for _, word := range words {
+		b.WriteString(`"` + escape.Replace(word) + "\"\n")
+	}
+	return []byte(b.String())
+}
 
 func (w World) runNodetool(ctx context.Context, c cluster, n topology.Node, sw places.Software, at jmxAt, args []string, s Streams) error {
-	rel := c.rel
-	var err error
-	if rel.Nodetool, err = nodetoolMain(c, n); err != nil {
+	main, err := nodetoolMain(c, n)
+	if err != nil {
 		return err
+	}
+	words, err := os.CreateTemp(n.Layout.Tmp, nodetoolFile) // its mode is 0600
+	if err != nil {
+		return fmt.Errorf("nodetool on %s: %w", n.Name, err)
+	}
+	defer os.Remove(words.Name())
+	_, err = words.Write(nodetoolWords(main, at))
+	if err = errors.Join(err, words.Close()); err != nil {
+		return fmt.Errorf("nodetool on %s: %w", n.Name, err)
 	}
 	// nodetool of 1.2 makes the snitch of the configuration beside it, and that asks
 	// where it is, as it does in the server.
 	proxy := []string{"-Dhttp.proxyHost=" + n.PrivateAddress, "-Dhttp.proxyPort=" + strconv.Itoa(n.Ports.Metadata)}
-	argv := nodetoolArgs(rel, n, append([]string{n.Layout.Conf}, sw.Jars.ClassPath...), at, proxy...)
+	argv := nodetoolArgs(c.rel, n, append([]string{n.Layout.Conf}, sw.Jars.ClassPath...), words.Name(), proxy...)
 	cmd := exec.CommandContext(ctx, sw.Java, append(argv, args...)...)
 	cmd.Dir = n.Layout.Root
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.In, s.Out, s.Err
@@ -108,14 +202,15 @@ func (w World) runNodetool(ctx context.Context, c cluster, n topology.Node, sw p
 	return nil
 }
 
-// nodetoolArgs are the arguments of java that make it the nodetool of a version.
-func nodetoolArgs(rel release.Release, n topology.Node, classPath []string, at jmxAt, more ...string) []string {
+// nodetoolArgs are the arguments of java that make it the nodetool of a version, by a
+// file of nodetoolWords.
+func nodetoolArgs(rel release.Release, n topology.Node, classPath []string, words string, more ...string) []string {
 	argv := slices.Concat(rel.NodetoolArgs, rel.ModuleArgs(), more)
 	return append(argv, "-Xmx128m", "-XX:-UsePerfData", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
 		"-Duser.home="+n.Layout.Home, "-Djava.io.tmpdir="+n.Layout.Tmp,
 		"-Dcassandra.storagedir="+n.Layout.Home, "-Dlogback.configurationFile=logback-tools.xml",
 		"-Dlog4j.configuration=log4j-tools.properties",
-		"-cp", strings.Join(classPath, ":"), rel.Nodetool, "-h", at.host, "-p", at.port)
+		"-cp", strings.Join(classPath, ":"), "@"+words)
 }
 
 // agent switches the JVM's own JMX agent on or off.

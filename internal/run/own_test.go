@@ -13,6 +13,7 @@ import (
 
 	"crossring/internal/journal"
 	"crossring/internal/spec"
+	"crossring/internal/state"
 	"crossring/internal/topology"
 	"crossring/provision/local"
 )
@@ -147,24 +148,23 @@ func TestAnothersCluster(t *testing.T) {
 	if err := journal.PrivateDir(dir); err != nil {
 		t.Fatal(err)
 	}
-	c := cluster{dir: dir}
-	if known, err := c.knownAgentPassword(); known != "" || err != nil {
+	if known, err := state.KnownAgentPassword(dir); known != "" || err != nil {
 		t.Errorf("before there is one: %q, %v", known, err)
 	}
 	// What was left of an earlier try is no place for it.
-	if err := os.WriteFile(filepath.Join(dir, agentFile+".new"), nil, 0o666); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "agent.password"+".new"), nil, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	made, err := c.agentPassword()
+	made, err := state.AgentPassword(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := c.agentPassword()
-	known, knownErr := c.knownAgentPassword()
+	again, err := state.AgentPassword(dir)
+	known, knownErr := state.KnownAgentPassword(dir)
 	if len(made) < 24 || again != made || known != made || err != nil || knownErr != nil {
 		t.Errorf("%q, %q, %q, %v, %v", made, again, known, err, knownErr)
 	}
-	if info, err := os.Stat(filepath.Join(dir, agentFile)); err != nil || info.Mode().Perm() != 0o600 {
+	if info, err := os.Stat(filepath.Join(dir, "agent.password")); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info, err)
 	}
 	unlock, err := w.lock(t.Context(), "theirs")

@@ -1,16 +1,12 @@
 package run
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto"
-	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/base32"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -21,6 +17,7 @@ import (
 
 	"crossring/internal/pki"
 	"crossring/internal/pki/store"
+	"crossring/internal/state"
 	"crossring/internal/topology"
 )
 
@@ -232,30 +229,11 @@ func writeStores(r IssueRequest, key crypto.Signer, chain []*x509.Certificate, r
 	return files, nil
 }
 
-// NewPassword makes a password of 160 random bits, of letters and digits.
-func NewPassword() (string, error) {
-	b := make([]byte, 20)
-	if _, err := rand.Read(b); err != nil {
-		return "", fmt.Errorf("make a password: %w", err)
-	}
-	return strings.ToLower(base32.StdEncoding.EncodeToString(b)), nil
-}
+// NewPassword is state.NewPassword.
+func NewPassword() (string, error) { return state.NewPassword() }
 
-// ReadPassword reads a password from a file: its first line.
-func ReadPassword(path string) (string, error) {
-	if path == "" {
-		return "", nil
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("read password: %w", err)
-	}
-	line, _, _ := bytes.Cut(data, []byte("\n"))
-	if len(line) == 0 {
-		return "", fmt.Errorf("read password: %w", errors.New(path+" has an empty first line"))
-	}
-	return strings.TrimSuffix(string(line), "\r"), nil
-}
+// ReadPassword is state.ReadPassword.
+func ReadPassword(path string) (string, error) { return state.ReadPassword(path) }
 
 // AuthorityResult says what a CA is, or what it revoked.
 type AuthorityResult struct {

@@ -11,21 +11,46 @@ import (
 
 	"crossring/internal/deploy/prepare"
 	"crossring/internal/deploy/sshhost"
+	"crossring/internal/release"
 	"crossring/internal/topology"
 )
 
-// remoteAgentScript switches the JVM's own JMX agent on or off, as the server's user.
-// A JRE has no jcmd, but the classes of it. What the attaching leaves in /tmp would
-// outlive a server that is killed.
-const remoteAgentScript = `java=$1 user=$2 pid=$3; shift 3
+const (
+	// remoteAgentOn switches the JVM's own JMX agent on, as the server's user, and prints the
+	// directory that it made for it, which nobody else may look into. The first line of
+	// standard input is the password; nodetool's words follow.
+	remoteAgentOn = remoteJcmd + `tmp=$4 host=$5 port=$6
+dir=$(as sh -c 'umask 077
+dir=$(mktemp -d "$1/jmx-XXXXXX")
+IFS= read -r password
+printf "%s %s\n" "$2" "$password" >"$dir/'` + jmxPasswordFile + `'"
+echo "$2 readwrite" >"$dir/'` + jmxAccessFile + `'"
+cat >"$dir/'` + nodetoolFile + `'"
+echo "$dir"' sh "$tmp" '` + release.AgentUser + `')
+jcmd ManagementAgent.start "jmxremote.host=$host" "jmxremote.port=$port" "jmxremote.rmi.port=$port" jmxremote.ssl=false jmxremote.authenticate=true \
+  "jmxremote.password.file=\"$dir/` + jmxPasswordFile + `\"" "jmxremote.access.file=\"$dir/` + jmxAccessFile + `\"" </dev/null >&2 ||
+  { st=$?; as rm -rf "$dir"; exit $st; }
+echo "$dir"`
+	// remoteAgentOff undoes it. What the attaching leaves in /tmp would outlive a server that
+	// is killed.
+	remoteAgentOff = remoteJcmd + `st=0
+jcmd ManagementAgent.stop </dev/null || st=$?
+as rm -f "/tmp/.java_pid$pid"
+[ -z "$4" ] || as rm -rf "$4"
+exit $st`
+	// remoteJcmd has jcmd. A JRE has none, but the classes of it.
+	remoteJcmd = `java=$1 user=$2 pid=$3
 as() { if [ -n "$user" ]; then runuser -u "$user" -- "$@"; else "$@"; fi; }
-jcmd=$(dirname "$java")/jcmd
-if [ -x "$jcmd" ]; then as "$jcmd" -J-XX:-UsePerfData "$pid" "$@"
-else as "$java" -XX:-UsePerfData -XX:+UseSerialGC -Xmx64m -m jdk.jcmd/sun.tools.jcmd.JCmd "$pid" "$@"; fi
-case $1 in *.stop) rm -f "/tmp/.java_pid$pid";; esac`
+jcmd() {
+  _j=$(dirname "$java")/jcmd
+  if [ -x "$_j" ]; then as "$_j" -J-XX:-UsePerfData "$pid" "$@"
+  else as "$java" -XX:-UsePerfData -XX:+UseSerialGC -Xmx64m -m jdk.jcmd/sun.tools.jcmd.JCmd "$pid" "$@"; fi
+}
+`
+)
 
 // remoteNodetool runs a node's own nodetool on its machine, by SSH: JMX is on for as
-// long as it takes, and on the machine's loopback address alone.
+// long as it takes, on the machine's loopback address alone, and with a password.
 func (w World) remoteNodetool(ctx context.Context, c cluster, n topology.Node, pid int, args []string, s Streams) error {
 	m, err := c.machine(n)
 	if err != nil {
@@ -35,36 +60,37 @@ func (w World) remoteNodetool(ctx context.Context, c cluster, n topology.Node, p
 	if java == "" {
 		return &Fail{Code: ExitFailure, Op: "nodetool on " + n.Name + ": its machine was not made ready", Hint: "crossring up " + c.inv.Plan.Name}
 	}
-	address := n.RMIHost()
-	agent := func(ctx context.Context, verb string, args ...string) error {
-		all := append([]string{java, prepare.User(n), strconv.Itoa(pid), "ManagementAgent." + verb}, args...)
-		_, err := m.Script(ctx, verb+" JMX of "+n.Name, remoteAgentScript, all...)
+	at := jmxAt{host: n.RMIHost(), port: jmxPort, user: release.AgentUser}
+	if at.password, err = NewPassword(); err != nil {
 		return err
 	}
+	who := []string{java, prepare.User(n), strconv.Itoa(pid)}
+	var dir string
 	defer func() {
 		// Also when ctx has ended: JMX must not stay on.
 		const most = 30 * time.Second
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
 		defer cancel()
-		if err := agent(ctx, "stop"); err != nil {
-			w.Say("warning: JMX of %s is still on, at %s:%s of its machine: %v", n.Name, address, jmxPort, err)
+		if _, err := m.Script(ctx, "stop JMX of "+n.Name, remoteAgentOff, append(who, dir)...); err != nil {
+			w.Say("warning: JMX of %s is still on, at %s:%s of its machine: %v", n.Name, at.host, at.port, err)
 		}
 	}()
-	err = agent(ctx, "start", "jmxremote.host="+address, "jmxremote.port="+jmxPort, "jmxremote.rmi.port="+jmxPort,
-		"jmxremote.authenticate=false", "jmxremote.ssl=false")
+	words := append([]byte(at.password+"\n"), nodetoolWords(c.rel.Nodetool, at)...)
+	out, err := m.ScriptIn(ctx, "start JMX of "+n.Name, remoteAgentOn, words, append(who, n.Layout.Tmp, at.host, at.port)...)
 	if err != nil {
 		return err
 	}
-	argv := nodetoolArgs(c.rel, n, []string{n.Layout.Conf, path.Join(n.Layout.Root, "lib", "*")}, jmxAt{address, jmxPort})
-	words := append([]string{java}, append(argv, args...)...)
+	dir = strings.TrimSpace(out)
+	argv := nodetoolArgs(c.rel, n, []string{n.Layout.Conf, path.Join(n.Layout.Root, "lib", "*")}, path.Join(dir, nodetoolFile))
+	command := append([]string{java}, append(argv, args...)...)
 	if u := prepare.User(n); u != "" {
-		words = append([]string{"runuser", "-u", u, "--"}, words...)
+		command = append([]string{"runuser", "-u", u, "--"}, command...)
 	}
-	for i, word := range words {
-		words[i] = sshhost.Quote(word)
+	for i, word := range command {
+		command[i] = sshhost.Quote(word)
 	}
 	_, err = m.Run(ctx, sshhost.Command{
-		Name: "nodetool " + strings.Join(args, " "), Line: "cd " + sshhost.Quote(n.Layout.Home) + " && exec " + strings.Join(words, " "),
+		Name: "nodetool " + strings.Join(args, " "), Line: "cd " + sshhost.Quote(n.Layout.Home) + " && exec " + strings.Join(command, " "),
 		Root: true, In: s.In, Out: s.Out, Err: s.Err,
 	})
 	var exit *sshhost.ExitError

@@ -16,6 +16,7 @@ import (
 	"crossring/internal/deploy/prepare"
 	"crossring/internal/pki"
 	"crossring/internal/pki/store"
+	"crossring/internal/state"
 	"crossring/internal/topology"
 )
 
@@ -105,7 +106,7 @@ func (w World) clientIdentity(ctx context.Context, c cluster, d *pki.Dir) error 
 
 // storePassword is that of the nodes' JKS stores, made when it is first asked for.
 func (c cluster) storePassword() (string, error) {
-	return keptPassword(c.tlsPath(passwordFile), "of the stores")
+	return state.Secret(c.tlsPath(passwordFile))
 }
 
 // nodeAddresses are what a node's certificate is for: the public address, by which

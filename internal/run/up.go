@@ -213,7 +213,7 @@ func (w World) build(ctx context.Context, c cluster, p topology.Plan, req UpRequ
 
 // make asks the cluster's provider for its hosts.
 func (w World) make(ctx context.Context, c cluster, p topology.Plan, sw places.Software) (topology.Inventory, error) {
-	if err := closeDir(c.dir); err != nil {
+	if err := state.Close(c.dir); err != nil {
 		return topology.Inventory{}, err
 	}
 	inv, err := c.place.Maker(c.rel, sw).Make(ctx, p)
@@ -237,7 +237,7 @@ func (w World) targets(c cluster, sw places.Software, fresh bool) ([]deploy.Targ
 
 // targetsWith is targets with further arguments of the JVM.
 func (w World) targetsWith(c cluster, sw places.Software, fresh bool, jvm []string) ([]deploy.Target, error) {
-	agentPassword, err := c.agentPassword()
+	agentPassword, err := state.AgentPassword(c.dir)
 	if err != nil {
 		return nil, err
 	}
@@ -338,7 +338,7 @@ func (w World) awaitRing(ctx context.Context, c cluster, targets []deploy.Target
 
 // query asks the nodes' agents, from wherever they can be reached.
 func (w World) query(c cluster) ringcheck.Query {
-	return ringcheck.Query{Inventory: c.inv, Release: c.rel, Jolokia: true, Dial: c.agentDialer(), Password: c.knownAgentPassword}
+	return ringcheck.Query{Inventory: c.inv, Release: c.rel, Jolokia: true, Dial: c.agentDialer(), Password: func() (string, error) { return state.KnownAgentPassword(c.dir) }}
 }
 
 // answers asks a node one question in CQL.

@@ -202,8 +202,9 @@ func (h Host) Tail(_ context.Context, lines int) ([]string, error) {
 }
 
 // Attach sees that the Jolokia agent answers in the server of a cluster that was
-// taken over: it was started without. A server that does not run is left alone.
-func (h Host) Attach(ctx context.Context) error {
+// taken over: it was started without. config is the file that it is configured by. A
+// server that does not run is left alone.
+func (h Host) Attach(ctx context.Context, config string) error {
 	addr := net.JoinHostPort(h.Node.PrivateAddress, strconv.Itoa(h.Node.Ports.Jolokia))
 	proc, err := h.proc()
 	if errors.Is(err, os.ErrNotExist) {
@@ -215,7 +216,7 @@ func (h Host) Attach(ctx context.Context) error {
 	if listens(ctx, addr) {
 		return nil
 	}
-	err = h.agent(ctx, proc, "start", "--host", h.Node.PrivateAddress, "--port", strconv.Itoa(h.Node.Ports.Jolokia), "--startTimeout", "20000")
+	err = h.agent(ctx, proc, "start", "--config", config)
 	// In a busy server it takes longer to begin than its own program waits.
 	const most, every = 30 * time.Second, 100 * time.Millisecond
 	ctx, cancel := context.WithTimeout(ctx, most)

@@ -20,11 +20,12 @@ type Install struct {
 	Jamm      string   // the agent's jar; "" is none
 	// JVM are options of every server; Tools those of nodetool.
 	JVM, Tools []string
-	// JMXByJVM: the version has no JMX of its own on 127.0.0.1.
-	JMXByJVM bool
-	YAML     []byte // cassandra.yaml
-	Log      []byte // configuration of the log, and
-	LogFile  string // its name
+	// Secrets are further files of the configuration, by name, that nobody else may read:
+	// JMX, which ccm's nodes have on for good, asks for a password.
+	Secrets map[string][]byte
+	YAML    []byte // cassandra.yaml
+	Log     []byte // configuration of the log, and
+	LogFile string // its name
 }
 
 //go:embed files
@@ -45,13 +46,6 @@ func (i Install) Write(dir string) error {
 	env, err := files.ReadFile("files/cassandra-env.sh")
 	if err != nil {
 		return err
-	}
-	if i.JMXByJVM {
-		env = append(env, `JVM_OPTS="$JVM_OPTS -Dcom.sun.management.jmxremote.port=$JMX_PORT -Dcom.sun.management.jmxremote.rmi.port=$JMX_PORT"`+"\n"+
-			`JVM_OPTS="$JVM_OPTS -Dcom.sun.management.jmxremote.host=127.0.0.1 -Djava.rmi.server.hostname=127.0.0.1"`+"\n"+
-			`JVM_OPTS="$JVM_OPTS -Dcom.sun.management.jmxremote.authenticate=false -Dcom.sun.management.jmxremote.ssl=false"`+"\n"...)
-	} else {
-		env = append(env, `JVM_OPTS="$JVM_OPTS -Dcassandra.jmx.local.port=$JMX_PORT"`+"\n"...)
 	}
 	server := append([]string{}, i.JVM...)
 	if i.Jamm != "" {
@@ -82,6 +76,9 @@ func (i Install) Write(dir string) error {
 		if strings.HasPrefix(to, "bin/") {
 			modes[to] = 0o755
 		}
+	}
+	for name, text := range i.Secrets {
+		texts["conf/"+name], modes["conf/"+name] = text, 0o600
 	}
 	for name, text := range texts {
 		mode := modes[name]

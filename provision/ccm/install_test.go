@@ -21,7 +21,7 @@ func TestInstall(t *testing.T) {
 	write(t, jar, "")
 	dir := filepath.Join(top, "install")
 	i := Install{
-		Version: "5.0.5", Java: java, Main: "the.Main", Nodetool: "the.Tool", ClassPath: []string{jar}, Jamm: jar,
+		Version: "5.0.5", Java: java, Main: "the.Main", Nodetool: "the.Tool", ClassPath: []string{jar}, Jamm: jar, Secrets: map[string][]byte{"jmx.password": []byte("me sesame\n"), "nodetool.main": []byte("the.Tool\n")},
 		JVM: []string{"-Da=b"}, Tools: []string{"-Dc=d"}, YAML: []byte("cluster_name: x\n"), Log: []byte("<configuration/>\n"), LogFile: "logback.xml",
 	}
 	if err := i.Write(dir); err != nil {
@@ -50,11 +50,24 @@ func TestInstall(t *testing.T) {
 	log := filepath.Join(top, "log")
 	got := script([]string{"JVM_EXTRA_OPTS=-De=f -Dg=h", "MAX_HEAP_SIZE=77M"}, "cassandra", "-f", "-R", "-Dcassandra.logdir="+log, "-Dcassandra.join_ring=True")
 	has(got, "@"+dir+"/conf/jvm-server.options", "-Xmx77M", "-Dcassandra.logdir="+log, "-Dcassandra.join_ring=True", "-De=f", "-Dg=h",
-		"-Dcassandra.jmx.local.port=7199", dir+"/conf:"+dir+"/lib/*")
+		"-Dcom.sun.management.jmxremote.port=7199", "-Dcom.sun.management.jmxremote.authenticate=true", "-Dcom.sun.management.jmxremote.password.file="+dir+"/conf/jmx.password", dir+"/conf:"+dir+"/lib/*")
 	if got[len(got)-1] != "the.Main" {
 		t.Errorf("%q", got)
 	}
-	has(script(nil, "nodetool", "-h", "localhost", "ring"), "@"+dir+"/conf/nodetool.options", "the.Tool", "localhost", "ring")
+	got = script(nil, "nodetool", "-h", "localhost", "ring")
+	has(got, "@"+dir+"/conf/nodetool.options", "@"+dir+"/conf/nodetool.main", "localhost", "ring")
+	if text := strings.Join(got, " "); strings.Contains(text, "sesame") {
+		t.Errorf("the password is among the arguments: %s", text)
+	}
+	for _, name := range []string{"jmx.password", "nodetool.main"} {
+		if info, err := os.Stat(filepath.Join(dir, "conf", name)); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
+	}
+	if err := os.Remove(filepath.Join(dir, "conf", "nodetool.main")); err != nil {
+		t.Fatal(err)
+	}
+	has(script(nil, "nodetool", "-h", "localhost", "ring"), "the.Tool", "localhost", "ring") // of a node of an older crossring
 
 	// In the background: its pid in a file, and what it prints beside its log.
 	pidFile := filepath.Join(top, "pid")

@@ -240,13 +240,16 @@ func (w *WAN) echo(l net.Listener) {
 			}
 			go func() {
 				defer c.Close()
-				_, _ = io.Copy(c, c) // ends when the probe does
+				_, _ = io.CopyN(c, c, pings) // whoever else comes hears no more either
 			}()
 		}
 	}()
 }
 
-// ping opens a connection and times one byte there and back: the best of three.
+// pings is how many bytes a probe sends, one after the other.
+const pings = 3
+
+// ping opens a connection and times one byte there and back: the best of a few.
 func ping(from net.IP, to string) (float64, error) {
 	const deadline = 2 * time.Second
 	d := net.Dialer{Timeout: deadline, LocalAddr: &net.TCPAddr{IP: from}}
@@ -260,7 +263,7 @@ func ping(from net.IP, to string) (float64, error) {
 	}
 	best := deadline
 	var b [1]byte
-	for range 3 {
+	for range pings {
 		start := time.Now()
 		if _, err := c.Write(b[:]); err != nil {
 			return 0, err
