@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"crossring/internal/plain"
 	"crossring/internal/topology"
 )
 
@@ -129,11 +130,11 @@ func (c *checker) seen(n topology.Node) {
 	c.report(n.Name, KindMissingNode, "in the ring", who, "is not in the ring")
 	c.report(n.Name, KindDatacenter, n.Datacenter, who, "is in datacenter %s, not "+n.Datacenter)
 	c.report(n.Name, KindRack, n.Rack, who, "is in rack %s, not "+n.Rack)
-	want := strings.Join(sortTokens(n.Tokens), " ")
+	want, said := strings.Join(sortTokens(n.Tokens), " "), "has token %s"
 	if len(n.Tokens) == 0 {
-		want = strconv.Itoa(c.inv.Plan.NumTokens) + " tokens"
+		want, said = plain.Count(c.inv.Plan.NumTokens, "token"), "has %s"
 	}
-	c.report(n.Name, KindToken, want, who, "has token %s, not "+want)
+	c.report(n.Name, KindToken, want, who, said+", not "+want)
 	c.report(n.Name, KindStatus, Up, who, "is down")
 	c.report(n.Name, KindState, Normal, who, "is %s, not Normal")
 }
@@ -154,7 +155,7 @@ func (c *checker) report(node, kind, want string, who map[string]map[string][]st
 func (c *checker) tokens(n topology.Node, p Peer) (got string, ok bool) {
 	if len(n.Tokens) == 0 {
 		want := max(c.inv.Plan.NumTokens, 1)
-		return fmt.Sprintf("%d tokens", len(p.Tokens)), len(p.Tokens) == want
+		return plain.Count(len(p.Tokens), "token"), len(p.Tokens) == want
 	}
 	return strings.Join(p.Tokens, " "), slices.Equal(sortTokens(n.Tokens), p.Tokens)
 }

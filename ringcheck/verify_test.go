@@ -180,7 +180,7 @@ func TestVerifyVnodes(t *testing.T) {
 	inv.Nodes[0].Tokens, inv.Nodes[1].Tokens = nil, []string{westToken}
 	obs := good()
 	got := Verify(inv, obs)
-	want := []Mismatch{{KindToken, "us-east-1-1", "2 tokens", "1 tokens", "us-east-1-1 has token 1 tokens, not 2 tokens"}}
+	want := []Mismatch{{KindToken, "us-east-1-1", "2 tokens", "1 token", "us-east-1-1 has 1 token, not 2 tokens"}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}

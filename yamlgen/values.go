@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"crossring/internal/plain"
 	"crossring/internal/release"
 	"crossring/internal/topology"
 )
@@ -198,7 +199,7 @@ func check(p topology.Plan, node topology.Node, env Env, rel release.Release, se
 	// Cassandra makes up tokens that it is not given; a count that differs stops
 	// the newer series and shifts the ring on the older ones.
 	if n := len(node.Tokens); n > 0 {
-		need(n == max(1, p.NumTokens), "%d tokens where num_tokens is %d", n, max(1, p.NumTokens))
+		need(n == max(1, p.NumTokens), "%s where num_tokens is %d", plain.Count(n, "token"), max(1, p.NumTokens))
 	} else {
 		need(p.NumTokens > 1, "no token")
 	}

@@ -5,6 +5,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"crossring/internal/places"
+	"crossring/internal/plain"
 	"crossring/internal/run"
 	"crossring/provision/local"
 
@@ -43,6 +45,19 @@ type env struct {
 // state is the directory that clusters are kept under: absolute; it need not
 // exist.
 func (e *env) state() (string, error) { return stateDir(e.stateFlag, e.stateGiven, e.lookup) }
+
+// stateGivenAs is what --state said; "" where it was not given.
+func (e *env) stateGivenAs() string {
+	if !e.stateGiven {
+		return ""
+	}
+	return e.stateFlag
+}
+
+// command is a command of crossring's to be typed after this one.
+func (e *env) command(words ...string) string {
+	return run.World{StateFlag: e.stateGivenAs()}.Command(words...)
+}
 
 // answer is what a command has to say on stdout: the same as a document and as
 // text. Either may be nil. A command that fails returns the answer as far as it
@@ -191,13 +206,23 @@ func (e *env) action(h handler, formats ...string) cli.ActionFunc {
 			wErr = WriteJSON(e.stdout, a.doc, err)
 		case e.output != "json" && a.text != nil:
 			e.answered = true
-			wErr = a.text(e.stdout)
+			wErr = e.write(a.text)
 		}
 		if wErr != nil && err == nil {
 			return fmt.Errorf("writing the answer: %w", wErr)
 		}
 		return err
 	}
+}
+
+// write prints an answer's text. What is a document of its own, a page, goes out as it is.
+func (e *env) write(text func(io.Writer) error) error {
+	if e.output != "text" {
+		return text(e.stdout)
+	}
+	out := plain.NewWriter(e.stdout)
+	err := text(out)
+	return errors.Join(err, out.Flush())
 }
 
 // settle reads the common flags.

@@ -120,7 +120,7 @@ func TestReorderRefuses(t *testing.T) {
 		{"no subcommand", "stress", "stress needs one of write, read", "crossring help stress"},
 		{"unknown flag", "ring c1 --keyspaec ks", "unknown flag --keyspaec for ring, did you mean --keyspace?", "crossring ring c1 --keyspace ks"},
 		{"unknown flag with a value", "ring --keyspaec=ks", "unknown flag --keyspaec for ring, did you mean --keyspace?", "crossring ring --keyspace=ks"},
-		{"hint without quoting", "ring c$1 --keyspaec ks", "unknown flag --keyspaec for ring, did you mean --keyspace?", "crossring help ring"},
+		{"hint with quoting", "ring c$1 --keyspaec ks", "unknown flag --keyspaec for ring, did you mean --keyspace?", "crossring ring 'c$1' --keyspace ks"},
 		{"unknown flag, nothing near", "ring --zzz", "unknown flag --zzz for ring", "crossring help ring"},
 		{"unknown common flag", "--staet /s ring", "unknown flag --staet before the command, did you mean --state?", "crossring --state /s ring"},
 		{"one dash too few", "ring -keyspace ks", "unknown flag -keyspace; a value stands apart: -k eyspace", "crossring help ring"},

@@ -91,7 +91,7 @@ func up(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 			return answer{}, err
 		}
 		if req.Name != "" && req.Name != s.Name {
-			return answer{}, run.Usage("", fmt.Errorf("the spec is of cluster %q, not %q", s.Name, req.Name), "crossring up -f "+file)
+			return answer{}, run.Usage("", fmt.Errorf("the spec is of cluster %q, not %q", s.Name, req.Name), plain.Command("crossring", "up", "-f", file))
 		}
 		if err := withOperators(c, &s); err != nil {
 			return answer{}, err
@@ -115,12 +115,12 @@ func up(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 		case res.Ring == nil:
 			return writePlan(out, res.Inventory.Plan)
 		}
-		return writeUp(out, res)
+		return writeUp(out, res, e.command)
 	}}, err
 }
 
 // writeUp prints the ring and, for each node, what to copy.
-func writeUp(out io.Writer, res run.UpResult) error {
+func writeUp(out io.Writer, res run.UpResult, command func(words ...string) string) error {
 	if err := ringcheck.WriteStatus(out, *res.Ring); err != nil {
 		return err
 	}
@@ -135,11 +135,11 @@ func writeUp(out io.Writer, res run.UpResult) error {
 		for _, n := range res.Inventory.InDatacenter(dc) {
 			address := res.Inventory.Contact(n)
 			points = append(points, address)
-			fmt.Fprintf(out, "%s\n    %s %s %d\n    crossring cql %s:%d\n", n.Name, cqlsh, address, n.Ports.Native, name, n.Index)
+			fmt.Fprintf(out, "%s\n    %s %s %d\n    %s\n", n.Name, cqlsh, address, n.Ports.Native, command("cql", fmt.Sprintf("%s:%d", name, n.Index)))
 		}
 		fmt.Fprintf(out, "datacenter %s: contact points %s\n", dc, strings.Join(points, ","))
 	}
-	_, err := fmt.Fprintf(out, "\nnext: crossring repro %s\nto remove it: crossring down %s\n", name, name)
+	_, err := fmt.Fprintf(out, "\nnext: %s\nto remove it: %s\n", command("repro", name), command("down", name))
 	return err
 }
 

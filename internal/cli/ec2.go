@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"crossring/internal/plain"
 	"crossring/internal/plan"
 	"crossring/internal/price"
 	"crossring/internal/run"
@@ -152,7 +153,7 @@ func (e *env) gcCommand() *cli.Command {
 					word = "expired"
 				}
 				for _, l := range res.Clusters {
-					if _, err := fmt.Fprintf(out, "%s %s of %s: %d instances in %s, expired at %s\n", word, l.Name, l.Owner, l.Nodes, strings.Join(l.Regions, ","), l.Expires.Format(time.RFC3339)); err != nil {
+					if _, err := fmt.Fprintf(out, "%s %s of %s: %s in %s, expired at %s\n", word, l.Name, l.Owner, plain.Count(l.Nodes, "instance"), strings.Join(l.Regions, ","), l.Expires.Format(time.RFC3339)); err != nil {
 						return err
 					}
 				}
@@ -186,7 +187,7 @@ func dryRun(ctx context.Context, w run.World, req run.UpRequest) (answer, error)
 		if err != nil {
 			return nil
 		}
-		_, err := fmt.Fprintf(out, "EC2 would make cluster %s: %d instances; nothing was made\n", p.Name, len(p.Nodes))
+		_, err := fmt.Fprintf(out, "EC2 would make cluster %s: %s; nothing was made\n", p.Name, plain.Count(len(p.Nodes), "instance"))
 		return err
 	}}, err
 }

@@ -7,11 +7,12 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"text/tabwriter"
 
-	"crossring/internal/deploy/sshhost"
+	"crossring/internal/plain"
 	"crossring/internal/release"
 	"crossring/internal/run"
 )
@@ -157,20 +158,25 @@ type elsewhere struct {
 func (e *elsewhere) Error() string { return e.err.Error() }
 func (e *elsewhere) Unwrap() error { return e.err }
 
-// Hint is the hint of what went wrong, with the flag where it is a command of
-// crossring's that looks at clusters.
+// Hint is the hint of what went wrong, with the flag in each command of crossring's that
+// looks at clusters.
 func (e *elsewhere) Hint() string {
 	hint := hintOf(e.err)
-	rest, ours := strings.CutPrefix(hint, "crossring ")
-	if verb, _, _ := strings.Cut(rest, " "); !ours || verb == "help" || verb == "version" || strings.Contains(rest, "--state") {
+	if strings.Contains(hint, "--state") {
 		return hint
 	}
-	dir := e.state
-	if strings.ContainsFunc(dir, needsQuotes) {
-		dir = sshhost.Quote(dir)
-	}
-	return "crossring --state " + dir + " " + rest
+	return ourCommand.ReplaceAllStringFunc(hint, func(found string) string {
+		before, verb, _ := strings.Cut(found, "crossring ")
+		if verb == "help" || verb == "version" {
+			return found
+		}
+		return before + plain.Command("crossring", "--state", e.state, verb)
+	})
 }
+
+// ourCommand is a command of crossring's in a hint: it stands first, behind another one, or
+// behind the sign of a remark.
+var ourCommand = regexp.MustCompile(`(?:^|&& |; |# or |# as )crossring [a-z0-9]+`)
 
 // exitRows is the table in the order of the codes.
 func exitRows() []exitRow {

@@ -60,6 +60,8 @@ func TestExitTable(t *testing.T) {
 		{"another program's exit status", fmt.Errorf("nodetool: %w", foreign), run.ExitFailure, ""},
 		{"another state directory", &elsewhere{run.Busy("x", cause, "crossring ls"), "/tmp/a b"}, run.ExitBusy, "crossring --state '/tmp/a b' ls"},
 		{"another state directory, help", &elsewhere{run.Usage("x", cause, "crossring help up"), "s"}, run.ExitUsage, "crossring help up"},
+		{"another state directory, two commands", &elsewhere{run.Busy("x", cause, "go build -o c . && crossring repro a   # or crossring down a"), "s"}, run.ExitBusy,
+			"go build -o c . && crossring --state s repro a   # or crossring --state s down a"},
 		{"another state directory, another program", &elsewhere{run.Busy("x", cause, "df -h"), "s"}, run.ExitBusy, "df -h"},
 		{"deadline", context.DeadlineExceeded, run.ExitFailure, ""},
 		{"interrupted", &interrupted{signal: os.Interrupt, err: cause}, run.ExitInterrupted, ""},

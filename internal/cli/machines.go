@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"crossring/internal/deploy/sshhost"
+	"crossring/internal/plain"
 	"crossring/internal/run"
 
 	"github.com/urfave/cli/v2"
@@ -21,7 +22,7 @@ func (e *env) sshCommand() *cli.Command {
 			return withName(c, e, func(w run.World, ref string) (answer, error) {
 				in, ok := e.stdin.(*os.File)
 				if !ok || !term.IsTerminal(int(in.Fd())) {
-					return answer{}, run.Usage("", errors.New("ssh needs a terminal"), "crossring exec "+ref+" -- COMMAND")
+					return answer{}, run.Usage("", errors.New("ssh needs a terminal"), plain.Command("crossring", "exec", ref, "--", "COMMAND"))
 				}
 				e.answered = true // the shell's own words
 				return answer{}, e.shell(ctx, w, ref, in)

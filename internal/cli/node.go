@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"text/tabwriter"
 
+	"crossring/internal/plain"
 	"crossring/internal/run"
 	"crossring/provision/local"
 
@@ -28,7 +28,7 @@ func (e *env) logsCommand() *cli.Command {
 					return answer{}, run.Usage("", fmt.Errorf("--lines is 0 or more, not %d", c.Int("lines")), helpFor(c))
 				}
 				e.answered = true // lines, not a document
-				return answer{}, w.Logs(ctx, run.LogsRequest{Ref: ref, Lines: c.Int("lines"), Follow: c.Bool("follow")}, e.stdout)
+				return answer{}, w.Logs(ctx, run.LogsRequest{Ref: ref, Lines: c.Int("lines"), Follow: c.Bool("follow")}, plain.NewWriter(e.stdout))
 			})
 		}),
 	}
@@ -118,7 +118,7 @@ func faultAction(kind string, args int) handler {
 		case kind == "show":
 			f.Kind = ""
 		case kind == "latency" && (!c.IsSet("rtt") || f.RTT < 0):
-			return answer{}, run.Usage("", fmt.Errorf("fault latency needs --rtt, a time of 0 or more"), "crossring fault latency "+strings.Join(c.Args().Slice(), " ")+" --rtt 80ms")
+			return answer{}, run.Usage("", fmt.Errorf("fault latency needs --rtt, a time of 0 or more"), plain.Command(append(append([]string{"crossring", "fault", "latency"}, c.Args().Slice()...), "--rtt", "80ms")...))
 		}
 		net, err := w.Fault(ctx, c.Args().First(), f)
 		if err != nil {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"crossring/internal/pki/chain"
+	"crossring/internal/plain"
 	"crossring/internal/run"
 
 	"github.com/urfave/cli/v2"
@@ -93,7 +94,7 @@ func writeShown(out io.Writer, r run.ShowResult) error {
 		row("  subject", "%s", c.Subject)
 		row("  issuer", "%s", c.Issuer)
 		row("  serial", "%s", c.Serial)
-		row("  valid", "%s to %s (%d days left)", c.NotBefore.Format(time.RFC3339), c.NotAfter.Format(time.RFC3339), c.ExpiresInDays)
+		row("  valid", "%s to %s (%s left)", c.NotBefore.Format(time.RFC3339), c.NotAfter.Format(time.RFC3339), plain.Count(c.ExpiresInDays, "day"))
 		row("  key", "%s, signed with %s", c.Key, c.Signature)
 		row("  CA", "%t", c.CA)
 		row("  names", "%s", or(strings.Join(c.SANs, ", "), "none"))

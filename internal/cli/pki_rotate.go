@@ -33,14 +33,14 @@ func (e *env) pkiRotateCommand() *cli.Command {
 					return answer{}, run.Usage("", fmt.Errorf("--until is %s or %s, not %q", run.UntilTrust, run.UntilCertificates, until), helpFor(c))
 				}
 				res, err := w.Rotate(ctx, run.RotateRequest{Name: name, CA: c.Bool("ca"), Restart: c.Bool("restart"), Until: until})
-				return answer{doc: res, text: func(out io.Writer) error { return writeRotation(out, res) }}, err
+				return answer{doc: res, text: func(out io.Writer) error { return e.writeRotation(out, res) }}, err
 			})
 		}),
 	}
 }
 
 // writeRotation prints who has which certificate.
-func writeRotation(out io.Writer, res run.RotateResult) error {
+func (e *env) writeRotation(out io.Writer, res run.RotateResult) error {
 	if len(res.Steps) == 0 {
 		return nil // it was not begun
 	}
@@ -55,6 +55,6 @@ func writeRotation(out io.Writer, res run.RotateResult) error {
 	if res.Done {
 		return nil
 	}
-	_, err := fmt.Fprintf(out, "not ended: crossring pki rotate %s goes on\n", res.Cluster)
+	_, err := fmt.Fprintf(out, "not ended: %s goes on\n", e.command("pki", "rotate", res.Cluster))
 	return err
 }

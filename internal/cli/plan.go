@@ -10,6 +10,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"crossring/internal/plain"
 	"crossring/internal/run"
 	"crossring/internal/spec"
 	"crossring/internal/topology"
@@ -86,8 +87,8 @@ func writePlan(out io.Writer, p topology.Plan) error {
 	}
 	fmt.Fprintf(out, "\nkeyspace %s, table %s, replicas %s\n", p.Keyspace.Name, p.Keyspace.Table, strings.Join(replicas, ", "))
 	fmt.Fprintf(out, "disks: data on %s, commit log on %s, saved caches on %s\n", p.Disks.Data, p.Disks.Commitlog, p.Disks.SavedCaches)
-	fmt.Fprintf(out, "write %d rows of %d bytes in %s at %s, read in %s at %s\n",
-		p.Stress.Rows, p.Stress.ValueBytes, p.Stress.WriteDC, p.Stress.WriteCL, p.Stress.ReadDC, p.Stress.ReadCL)
+	fmt.Fprintf(out, "write %s of %s in %s at %s, read in %s at %s\n",
+		plain.Count(p.Stress.Rows, "row"), plain.Count(p.Stress.ValueBytes, "byte"), p.Stress.WriteDC, p.Stress.WriteCL, p.Stress.ReadDC, p.Stress.ReadCL)
 	writeChange(out, p.Change)
 	writeEC2Plan(out, p)
 	for _, r := range p.Rules {

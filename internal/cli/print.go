@@ -6,6 +6,7 @@
 //   - No capital at the start, no full stop at the end.
 //   - An error says the operation, its subject and the cause, once each.
 //   - A hint is a line of its own, and it is a command to type.
+//   - Nothing that others wrote drives the terminal: text goes out through plain.Writer.
 
 package cli
 
@@ -17,13 +18,14 @@ import (
 	"io"
 	"strings"
 
+	"crossring/internal/plain"
 	"crossring/internal/topology"
 )
 
 // printError prints an error and its hint. An error of several lines (problems
 // found together) keeps them, indented under the first.
 func printError(w io.Writer, err error) {
-	text := strings.TrimSpace(err.Error())
+	text := plain.Lines(strings.TrimSpace(err.Error()))
 	lines := strings.Split(text, "\n")
 	fmt.Fprintf(w, "crossring: error: %s\n", strings.TrimSpace(lines[0]))
 	for _, line := range lines[1:] {
@@ -32,13 +34,13 @@ func printError(w io.Writer, err error) {
 		}
 	}
 	if hint := hintOf(err); hint != "" {
-		fmt.Fprintf(w, "crossring: hint: %s\n", hint)
+		fmt.Fprintf(w, "crossring: hint: %s\n", plain.Line(hint))
 	}
 }
 
 // note prints one line about the run.
 func note(w io.Writer, format string, args ...any) {
-	fmt.Fprintf(w, "crossring: "+format+"\n", args...)
+	fmt.Fprintf(w, "crossring: %s\n", plain.Lines(fmt.Sprintf(format, args...)))
 }
 
 // errorObject is the "error" of a JSON document.

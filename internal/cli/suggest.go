@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"crossring/internal/plain"
 	"crossring/internal/run"
 )
 
@@ -84,14 +85,10 @@ func owner(c command, typed string) string {
 }
 
 // retyped is the whole command line with one word mended, to be typed again.
-// Where an argument would need quoting, it is the command's help instead.
 func (l *line) retyped(wrong, right string) string {
 	words := []string{l.root.name}
 	mended := false
 	for _, arg := range l.given {
-		if arg == "" || strings.ContainsFunc(arg, needsQuotes) {
-			return l.helpHint()
-		}
 		name, value, ok := strings.Cut(arg, "=")
 		if !mended && name == wrong {
 			mended, arg = true, right
@@ -101,11 +98,7 @@ func (l *line) retyped(wrong, right string) string {
 		}
 		words = append(words, arg)
 	}
-	return strings.Join(words, " ")
-}
-
-func needsQuotes(r rune) bool {
-	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_=./:,@+%", r))
+	return plain.Command(words...)
 }
 
 // nearest is the candidate with the fewest edits to the word, "" when none is

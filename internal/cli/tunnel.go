@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"crossring/internal/plain"
 	"crossring/internal/run"
 
 	"github.com/urfave/cli/v2"
@@ -35,7 +36,7 @@ func (e *env) tunnelCommand() *cli.Command {
 				res, err := w.StopTunnels(more...)
 				return tunnelsAnswer(res), err
 			case len(more) > 0:
-				return answer{}, run.Usage("", fmt.Errorf("tunnel takes one NAME[:NODE], and its ports with -L"), "crossring tunnel "+first+" -L 9042")
+				return answer{}, run.Usage("", fmt.Errorf("tunnel takes one NAME[:NODE], and its ports with -L"), plain.Command("crossring", "tunnel", first, "-L", "9042"))
 			case first == "ls":
 				res, err := w.ListTunnels()
 				return tunnelsAnswer(res), err
@@ -46,14 +47,14 @@ func (e *env) tunnelCommand() *cli.Command {
 				if err != nil {
 					return answer{}, err
 				}
-				return tunnelAnswer(info), nil
+				return e.tunnelAnswer(info), nil
 			}
 			err = w.Tunnel(ctx, req, func(info run.TunnelInfo) error {
 				e.answered = true // it stands: that is the answer, and comes before the end
 				if e.output == "json" {
 					return WriteJSON(e.stdout, info, nil)
 				}
-				return tunnelAnswer(info).text(e.stdout)
+				return e.tunnelAnswer(info).text(e.stdout)
 			})
 			return answer{}, err
 		}),
@@ -79,7 +80,7 @@ func (e *env) tunnelKeeperCommand() *cli.Command {
 	}
 }
 
-func tunnelAnswer(info run.TunnelInfo) answer {
+func (e *env) tunnelAnswer(info run.TunnelInfo) answer {
 	return answer{doc: info, text: func(out io.Writer) error {
 		for _, f := range info.Forwards {
 			if _, err := fmt.Fprintf(out, "%s -> %s on %s\n", f.Listen, f.Target, info.Node); err != nil {
@@ -89,7 +90,7 @@ func tunnelAnswer(info run.TunnelInfo) answer {
 		if info.ID == "" {
 			return nil
 		}
-		_, err := fmt.Fprintf(out, "to stop it: crossring tunnel stop %s\n", info.ID)
+		_, err := fmt.Fprintf(out, "to stop it: %s\n", e.command("tunnel", "stop", info.ID))
 		return err
 	}}
 }

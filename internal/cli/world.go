@@ -32,6 +32,7 @@ func (e *env) world(c *cli.Context) (run.World, error) {
 	}
 	return run.World{
 		StateDir:      state,
+		StateFlag:     e.stateGivenAs(),
 		CacheDir:      filepath.Join(cache, "crossring", "jars"),
 		Exe:           exe,
 		Home:          e.home(),

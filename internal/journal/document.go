@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"crossring/internal/fail"
+	"crossring/internal/plain"
 	"crossring/internal/topology"
 )
 
@@ -24,7 +25,9 @@ type DamagedError struct {
 func (e *DamagedError) Error() string { return fmt.Sprintf("%s is damaged: %s", e.Path, e.Reason) }
 
 // Hint is the command that removes the cluster whose directory the file is in.
-func (e *DamagedError) Hint() string { return "crossring down " + filepath.Base(filepath.Dir(e.Path)) }
+func (e *DamagedError) Hint() string {
+	return plain.Command("crossring", "down", filepath.Base(filepath.Dir(e.Path)))
+}
 
 // NewerError says that a file was written by a crossring that is newer than this one.
 // It is left as it is.

@@ -20,6 +20,7 @@ import (
 	"sync"
 	"time"
 
+	"crossring/internal/plain"
 	"crossring/internal/topology"
 )
 
@@ -67,7 +68,9 @@ func (e *CorruptError) Error() string {
 }
 
 // Hint is the command that removes the cluster whose directory the journal is in.
-func (e *CorruptError) Hint() string { return "crossring down " + filepath.Base(filepath.Dir(e.Path)) }
+func (e *CorruptError) Hint() string {
+	return plain.Command("crossring", "down", filepath.Base(filepath.Dir(e.Path)))
+}
 
 // ErrChanged is returned when the file is not as this process left it.
 var ErrChanged = errors.New("changed by another process")

@@ -21,6 +21,7 @@ import (
 	"crossring/internal/fail"
 	"crossring/internal/pki/hsm"
 	"crossring/internal/pki/store"
+	"crossring/internal/plain"
 )
 
 // Files of a Dir. A key with a passphrase lies in a PKCS#12 file instead of PEM.
@@ -70,7 +71,9 @@ type ExistsError struct{ Path string }
 func (e *ExistsError) Error() string { return "there is a CA in " + e.Path + " already" }
 
 // Hint shows it.
-func (e *ExistsError) Hint() string { return "crossring pki show " + filepath.Join(e.Path, rootCert) }
+func (e *ExistsError) Hint() string {
+	return plain.Command("crossring", "pki", "show", filepath.Join(e.Path, rootCert))
+}
 
 // NoneError says that there is none.
 type NoneError struct{ Path string }
@@ -78,7 +81,7 @@ type NoneError struct{ Path string }
 func (e *NoneError) Error() string { return "there is no CA in " + e.Path }
 
 // Hint makes one.
-func (e *NoneError) Hint() string { return "crossring pki init --dir " + e.Path }
+func (e *NoneError) Hint() string { return plain.Command("crossring", "pki", "init", "--dir", e.Path) }
 
 // UnknownError says that nothing was issued under a name.
 type UnknownError struct {

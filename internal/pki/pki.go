@@ -22,6 +22,8 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"crossring/internal/plain"
 )
 
 // Kinds of keys. Cassandra 1.2 speaks suites for RSA alone unless it is told.
@@ -73,7 +75,7 @@ func (*NoAddressError) Error() string {
 
 // Hint is the command that gives them.
 func (e *NoAddressError) Hint() string {
-	return "crossring pki issue " + e.Name + " --ip ADDRESS   # or --client"
+	return plain.Command("crossring", "pki", "issue", e.Name, "--ip", "ADDRESS") + "   # or --client"
 }
 
 // KindOf is the kind of key that a public key is of, or the one of the same algorithm

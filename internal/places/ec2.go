@@ -2,12 +2,12 @@ package places
 
 import (
 	"context"
-	"fmt"
 	"path/filepath"
 	"time"
 
 	"crossring/internal/deploy/prepare"
 	"crossring/internal/deploy/sshhost"
+	"crossring/internal/plain"
 	"crossring/internal/plan"
 	"crossring/internal/release"
 	"crossring/internal/state"
@@ -41,7 +41,7 @@ func ec2Place(d Deps) Place {
 			if inv.EC2 == nil {
 				return ""
 			}
-			return fmt.Sprintf("%d instances in EC2", len(inv.EC2.Hosts))
+			return plain.Count(len(inv.EC2.Hosts), "instance") + " in EC2"
 		},
 	})
 }

@@ -3,6 +3,7 @@
 package plain
 
 import (
+	"io"
 	"strconv"
 	"strings"
 	"unicode"
@@ -77,4 +78,42 @@ func escape(s string, lines bool) string {
 		s = s[size:]
 	}
 	return b.String()
+}
+
+// Writer is Lines for what is written through it.
+type Writer struct {
+	to   io.Writer
+	rest []byte // of a character that is not whole yet
+}
+
+// NewWriter makes one. Flush ends it.
+func NewWriter(to io.Writer) *Writer { return &Writer{to: to} }
+
+// Write writes all but the beginning of a character that the next Write may end.
+func (w *Writer) Write(p []byte) (int, error) {
+	text := append(w.rest, p...)
+	whole := len(text)
+	for i := 1; i < utf8.UTFMax && i <= len(text); i++ {
+		if utf8.RuneStart(text[len(text)-i]) {
+			if !utf8.FullRune(text[len(text)-i:]) {
+				whole -= i
+			}
+			break
+		}
+	}
+	w.rest = append([]byte(nil), text[whole:]...)
+	if whole == 0 {
+		return len(p), nil
+	}
+	if _, err := io.WriteString(w.to, Lines(string(text[:whole]))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// Flush writes what was kept back.
+func (w *Writer) Flush() error {
+	_, err := io.WriteString(w.to, Lines(string(w.rest)))
+	w.rest = nil
+	return err
 }

@@ -48,3 +48,22 @@ func FuzzLine(f *testing.F) {
 		}
 	})
 }
+
+// However a text is cut into writes, it comes out as it does in one.
+func FuzzWriter(f *testing.F) {
+	f.Add("a\x1b[31m日本\xff\xe6\n", uint8(3))
+	f.Fuzz(func(t *testing.T, s string, size uint8) {
+		var b strings.Builder
+		w := NewWriter(&b)
+		for rest := s; rest != ""; {
+			n := min(len(rest), 1+int(size)%5)
+			if k, err := w.Write([]byte(rest[:n])); k != n || err != nil {
+				t.Fatal(k, err)
+			}
+			rest = rest[n:]
+		}
+		if err := w.Flush(); err != nil || b.String() != Lines(s) {
+			t.Errorf("%q came out as %q, want %q", s, b.String(), Lines(s))
+		}
+	})
+}

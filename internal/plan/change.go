@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"crossring/internal/plain"
 	"crossring/internal/spec"
 	"crossring/internal/topology"
 	"crossring/tokens"
@@ -146,7 +147,7 @@ func (b *changer) shrink(here []topology.Node, count int) []topology.Node {
 			continue
 		}
 		if len(kept) <= count {
-			b.problem("regions", "%s is to go, but its zone %s keeps %d nodes: lower that number", name, b.zone(kept[i]), count)
+			b.problem("regions", "%s is to go, but its zone %s keeps %s: lower that number", name, b.zone(kept[i]), plain.Count(count, "node"))
 			continue
 		}
 		kept = slices.Delete(kept, i, i+1)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"crossring/internal/plain"
 	"crossring/internal/release"
 	"crossring/internal/spec"
 	"crossring/internal/topology"
@@ -42,7 +43,7 @@ func CheckLoad(p topology.Plan, s topology.Stress) []spec.LoadProblem {
 		}
 		key := side.op + "_consistency"
 		if need := map[string]int{"TWO": 2, "THREE": 3}[side.cl]; need > replicas {
-			bad(key, "%s needs %d replicas, the keyspace has %d", side.cl, need, replicas)
+			bad(key, "%s needs %s, the keyspace has %d", side.cl, plain.Count(need, "replica"), replicas)
 		}
 		if p.Keyspace.Replication[side.dc] > 0 {
 			continue

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"crossring/internal/plain"
 	"crossring/internal/release"
 	"crossring/internal/spec"
 	"crossring/internal/topology"
@@ -109,7 +110,7 @@ func (b *builder) build() topology.Plan {
 func (b *builder) room(p topology.Plan) {
 	most := map[string]int{"ccm": topology.CCMNodes, "containers": topology.ContainerNodes}
 	if n := most[p.Provider]; n > 0 && len(p.Nodes) > n {
-		b.problem("regions", "provider %s has addresses for %d nodes, not for %d", p.Provider, n, len(p.Nodes))
+		b.problem("regions", "provider %s has addresses for %s, not for %d", p.Provider, plain.Count(n, "node"), len(p.Nodes))
 	}
 	if p.Provider != "local" {
 		return
@@ -223,7 +224,7 @@ func (b *builder) keyspace(p *topology.Plan, dcs []datacenter) {
 			}
 			p.Keyspace.Replication[dc.name] = factor
 			if factor > len(dc.nodes) {
-				b.problem("keyspace.replication."+spec.ReplicationFactor, "%d replicas are more than the nodes of %s, %d: name that datacenter with fewer", factor, dc.name, len(dc.nodes))
+				b.problem("keyspace.replication."+spec.ReplicationFactor, "%s are more than the nodes of %s, %d: name that datacenter with fewer", plain.Count(factor, "replica"), dc.name, len(dc.nodes))
 				p.Keyspace.Replication[dc.name] = len(dc.nodes) // so that it is said once
 			}
 		}
@@ -235,7 +236,7 @@ func (b *builder) keyspace(p *topology.Plan, dcs []datacenter) {
 		case have == 0:
 			b.problem(path, "there is no such datacenter: there is %s", names(dcs))
 		case factor > have:
-			b.problem(path, "%d replicas are more than the nodes of the datacenter, %d", factor, have)
+			b.problem(path, "%s are more than the nodes of the datacenter, %d", plain.Count(factor, "replica"), have)
 		}
 	}
 }

@@ -50,6 +50,11 @@ func TestHTML(t *testing.T) {
 	if n := strings.Count(got, "<svg "); n != 3 {
 		t.Errorf("%d charts, want 3", n)
 	}
+	// Nothing is fetched or run, whatever may be in it; and that is said before anything else.
+	if policy := strings.Index(got, `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'">`); policy < 0 ||
+		policy > strings.Index(got, "<title>") {
+		t.Errorf("the page's policy is at %d", policy)
+	}
 	for _, s := range Verdict(d) {
 		if !strings.Contains(got, "<p>"+html.EscapeString(s)+"</p>") {
 			t.Errorf("the page lacks %q", s)

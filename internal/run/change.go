@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"crossring/internal/journal"
+	"crossring/internal/plain"
 	"crossring/internal/plan"
 	"crossring/internal/spec"
 	"crossring/internal/steps"
@@ -154,7 +155,7 @@ func (w World) wanted(c cluster, want *spec.Spec, choice NodeChoice) (*wantedCha
 	if want == nil {
 		if len(choice.Remove) > 0 {
 			return nil, Usage("", errors.New("a node goes when the spec has fewer: lower nodes in the spec and name it"),
-				"crossring up -f cluster.yaml --remove-node "+choice.Remove[0])
+				plain.Command("crossring", "up", "-f", "cluster.yaml", "--remove-node", choice.Remove[0]))
 		}
 		want = &have
 	}

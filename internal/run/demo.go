@@ -36,10 +36,10 @@ func (w World) Demo(ctx context.Context, req DemoRequest) (report.Document, erro
 	if err := checkSettings(p, settings, req.Thresholds); err != nil {
 		return report.Document{}, err
 	}
-	w.Say("cluster %s; if this is interrupted, remove it with: crossring down %s", p.Name, p.Name)
+	w.Say("cluster %s; if this is interrupted, remove it with: %s", p.Name, w.Command("down", p.Name))
 	doc, err := w.demo(ctx, req)
 	if req.Keep {
-		w.Say("cluster %s is kept; to remove it: crossring down %s", req.Spec.Name, req.Spec.Name)
+		w.Say("cluster %s is kept; to remove it: %s", req.Spec.Name, w.Command("down", req.Spec.Name))
 		return doc, err
 	}
 	// What was asked to stop must not stop this.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"crossring/internal/places"
+	"crossring/internal/plain"
 	"crossring/internal/topology"
 	"crossring/provision/ec2"
 )
@@ -54,7 +55,7 @@ func (w World) removeElsewhere(ctx context.Context, l ec2.Listed, confirm func(q
 			err = errors.New("not confirmed")
 		}
 		if err != nil {
-			return Usage("taking down "+line, err, "crossring down "+l.Name+" --ec2 --yes")
+			return Usage("taking down "+line, err, plain.Command("crossring", "down", l.Name, "--ec2", "--yes"))
 		}
 	}
 	return w.stage("take "+l.Name+" down", func() error { return w.collect(ctx, l) })
@@ -62,7 +63,7 @@ func (w World) removeElsewhere(ctx context.Context, l ec2.Listed, confirm func(q
 
 // whose tells of a cluster by its tags: name, owner, what there is, and its time.
 func whose(l ec2.Listed, now time.Time) string {
-	s := fmt.Sprintf("cluster %s of %s: %d instances, %d things in all, in %s", l.Name, l.Owner, l.Nodes, len(l.Things), strings.Join(l.Regions, ", "))
+	s := fmt.Sprintf("cluster %s of %s: %s, %s in all, in %s", l.Name, l.Owner, plain.Count(l.Nodes, "instance"), plain.Count(len(l.Things), "thing"), strings.Join(l.Regions, ", "))
 	switch {
 	case l.Expires.IsZero():
 		return s

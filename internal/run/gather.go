@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"crossring/internal/deploy/prepare"
+	"crossring/internal/plain"
 	"crossring/internal/topology"
 	"crossring/ringcheck"
 )
@@ -65,7 +66,7 @@ func (w World) gather(ctx context.Context, c cluster, which Gathering) *Evidence
 		w.Say("warning: logs of %s are not collected: %v", name, err)
 		return nil
 	}
-	err := w.stage(fmt.Sprintf("collect logs and configuration of %d nodes", len(nodes)), func() error {
+	err := w.stage("collect logs and configuration of "+plain.Count(len(nodes), "node"), func() error {
 		w.gatherInto(ctx, c, nodes, e)
 		return nil
 	})

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"crossring/internal/cql"
+	"crossring/internal/plain"
 	"crossring/internal/state"
 	"crossring/internal/topology"
 	"crossring/ringcheck"
@@ -188,8 +189,8 @@ func enoughNodes(keyspaces []cql.Factors, before, after []topology.Node) []error
 			if dc == "" {
 				where = "the ring"
 			}
-			problems = append(problems, fmt.Errorf("keyspace %s has %d replicas in %s: %d nodes less %d leave %d",
-				ks.Keyspace, factor, where, had, had-left, left))
+			problems = append(problems, fmt.Errorf("keyspace %s has %s in %s: %s less %d leave %d",
+				ks.Keyspace, plain.Count(factor, "replica"), where, plain.Count(had, "node"), had-left, left))
 		}
 	}
 	return problems

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"crossring/internal/plain"
 	"crossring/stress"
 )
 
@@ -21,11 +22,11 @@ type Thresholds struct {
 // judge holds what became of the rows against the thresholds. Of a phase on its own
 // the other one is nil; its rows count all the same where they say more.
 func judge(wr *stress.WriteSummary, rd *stress.ReadSummary, rows stress.Account, t Thresholds, runDir string) error {
-	hint := "crossring report " + runDir
+	hint := plain.Command("crossring", "report", runDir)
 	if rows.Outcomes != nil {
 		if n := rows.Outcomes.Failed.There(); n > 0 {
 			return &Fail{Code: ExitFailure, Op: "", Hint: hint, Err: fmt.Errorf(
-				"%d rows are there whose write is on record as failed, which means that it did not happen: this is an error of crossring's own, please report it with %s", n, runDir)}
+				"rows are there whose write is on record as failed, which means that it did not happen: %d of them; this is an error of crossring's own, please report it with %s", n, runDir)}
 		}
 	}
 	var bad int64

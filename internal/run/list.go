@@ -53,7 +53,7 @@ func (w World) List(ctx context.Context) (Listing, error) {
 			entry.Problem = err.Error()
 			var none *NoClusterError
 			if errors.As(err, &none) {
-				entry.Problem = "half made: crossring down " + name
+				entry.Problem = "half made: " + w.Command("down", name)
 			}
 			l.Clusters = append(l.Clusters, entry)
 			continue

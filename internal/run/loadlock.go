@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
+
+	"crossring/internal/plain"
 )
 
 // loadLock lets one load at a time run on a cluster's table: two would measure each
@@ -46,7 +48,7 @@ func lockRun(path string) (unlock func(), err error) {
 	if err := tryFlock(f); err != nil {
 		f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, Busy("", fmt.Errorf("another command writes or reads run %s: one at a time keeps its results there", path), "crossring report "+path)
+			return nil, Busy("", fmt.Errorf("another command writes or reads run %s: one at a time keeps its results there", path), plain.Command("crossring", "report", path))
 		}
 		return nil, fmt.Errorf("locking run %s: %w", path, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"crossring/internal/deploy"
+	"crossring/internal/plain"
 	"crossring/internal/topology"
 	"crossring/ringcheck"
 )
@@ -29,7 +30,7 @@ func (w World) pick(ref string) (cluster, []topology.Node, error) {
 	}
 	n, err := c.inv.Node(node)
 	if err != nil {
-		return c, nil, Usage("", err, "crossring status "+name)
+		return c, nil, Usage("", err, plain.Command("crossring", "status", name))
 	}
 	return c, []topology.Node{n}, nil
 }
@@ -141,7 +142,7 @@ func sameDatacenter(inv topology.Inventory, name string, n topology.Node) bool {
 }
 
 func (w World) stopTargets(ctx context.Context, c cluster, targets []deploy.Target) error {
-	return w.stage(fmt.Sprintf("stop %d nodes", len(targets)), func() error {
+	return w.stage("stop "+plain.Count(len(targets), "node"), func() error {
 		return c.partial(deploy.Stop(ctx, targets, stopGrace), targets)
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"crossring/internal/plain"
 	"crossring/internal/spec"
 	"crossring/internal/topology"
 	"crossring/provision/local"
@@ -37,7 +38,7 @@ func (e *ForeignStateError) Hint() string {
 		return "crossring ls   # and choose another state directory with --state DIR"
 	}
 	// clusters/NAME is below the state directory.
-	return "crossring --state " + filepath.Dir(filepath.Dir(e.Made)) + " status " + e.Of
+	return plain.Command("crossring", "--state", filepath.Dir(filepath.Dir(e.Made)), "status", e.Of)
 }
 
 // notAnothers refuses to change a cluster that another user made. Root could, and would

@@ -11,6 +11,7 @@ import (
 	"crossring/internal/pki/chain"
 	"crossring/internal/pki/store"
 	"crossring/internal/pki/wire"
+	"crossring/internal/plain"
 	"crossring/internal/topology"
 
 	"github.com/hashicorp/go-multierror"
@@ -93,8 +94,8 @@ func (w World) VerifyChain(ctx context.Context, r VerifyRequest) (VerifyResult, 
 		return res, nil
 	}
 	first := res.Errors[0]
-	return res, &Fail{Code: ExitFailure, Op: "chain of " + r.Leaf, Hint: "crossring pki show " + r.Leaf,
-		Err: fmt.Errorf("%d errors; the first is %d %s at depth %d: %s", len(res.Errors), first.Code, first.Name, first.Depth, first.Message)}
+	return res, &Fail{Code: ExitFailure, Op: "chain of " + r.Leaf, Hint: plain.Command("crossring", "pki", "show", r.Leaf),
+		Err: fmt.Errorf("%s; the first is %d %s at depth %d: %s", plain.Count(len(res.Errors), "error"), first.Code, first.Name, first.Depth, first.Message)}
 }
 
 // flat makes a list of errors of one that may be nil, for multierror.Append, which

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"crossring/internal/plain"
 	"crossring/internal/preflight"
 	"crossring/internal/preflight/probe"
 	"crossring/internal/topology"
@@ -145,7 +146,7 @@ func (f *flight) do(ctx context.Context) error {
 	if err := f.stage("a probe at every end", func() error { return f.open(ctx) }); err != nil {
 		return err
 	}
-	if err := f.stage(fmt.Sprintf("try %d connections", len(f.needs)), func() error { return f.try(ctx) }); err != nil {
+	if err := f.stage("try "+plain.Count(len(f.needs), "connection"), func() error { return f.try(ctx) }); err != nil {
 		return err
 	}
 	if f.req.Bandwidth > 0 {

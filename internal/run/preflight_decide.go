@@ -68,7 +68,7 @@ func (f *flight) path(i int, o preflight.Observation) PreflightPath {
 	}
 	if l := f.lack(o.Need, f.addresses(o.Need)); l != nil && d.Kind == preflight.ClosedByGroup {
 		d.Means += "; " + l.String()
-		d.Change = repairs(f.cluster.inv.Plan.Name)
+		d.Change = f.Command("up", f.cluster.inv.Plan.Name)
 	}
 	p.Diagnosis, p.Means, p.Change, p.Sure = d.Kind, d.Means, d.Change, d.Sure
 	return p
@@ -204,7 +204,7 @@ func (f *flight) faults(ctx context.Context) func(preflight.Need) (fault, heal s
 			if n.From == preflight.Here {
 				return "", ""
 			}
-			return "nothing carries a byte between the regions: " + err.Error(), "crossring up " + name
+			return "nothing carries a byte between the regions: " + err.Error(), f.Command("up", name)
 		}
 	}
 	region := map[string]string{}
@@ -216,11 +216,11 @@ func (f *flight) faults(ctx context.Context) func(preflight.Need) (fault, heal s
 		for _, l := range net.Lines {
 			if l.Fault != "" && a != "" && (l.A == a && l.B == b || l.A == b && l.B == a) {
 				return fmt.Sprintf("%s and %s are cut from each other by crossring fault: %s", l.A, l.B, l.Fault),
-					fmt.Sprintf("crossring fault heal %s %s %s", name, l.A, l.B)
+					f.Command("fault", "heal", name, l.A, l.B)
 			}
 		}
 		if slices.Contains(net.Refused, b) && a != "" && a != b {
-			return "the public ports of " + b + " are closed by crossring fault", fmt.Sprintf("crossring fault accept %s %s", name, b)
+			return "the public ports of " + b + " are closed by crossring fault", f.Command("fault", "accept", name, b)
 		}
 		return "", ""
 	}

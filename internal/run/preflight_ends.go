@@ -267,14 +267,14 @@ func (f *flight) mayBeRoot(ctx context.Context, m *sshhost.Client) bool {
 
 // programFor is this program for a machine of an architecture, as uname says it.
 func (f *flight) programFor(machine, node string) (string, error) {
-	arch := map[string]string{"x86_64": "amd64", "aarch64": "arm64"}[machine]
+	arch := cmp.Or(map[string]string{"x86_64": "amd64", "aarch64": "arm64"}[machine], machine)
 	if f.LoaderExe != "" {
 		return f.LoaderExe, nil
 	}
 	if runtime.GOOS != "linux" || arch != runtime.GOARCH {
-		return "", Prerequisite("", fmt.Errorf("this program is for %s/%s, and the machine of %s is linux/%s", runtime.GOOS, runtime.GOARCH, node, cmp.Or(arch, machine)),
+		return "", Prerequisite("", fmt.Errorf("this program is for %s/%s, and the machine of %s is linux/%s", runtime.GOOS, runtime.GOARCH, node, arch),
 			fmt.Sprintf("CGO_ENABLED=0 GOOS=linux GOARCH=%s go build -o crossring-%s . && crossring preflight %s --loader-binary crossring-%s",
-				cmp.Or(arch, machine), arch, f.cluster.inv.Plan.Name, arch))
+				arch, arch, f.cluster.inv.Plan.Name, arch))
 	}
 	if f.Exe == "" {
 		return "", errors.New("this program does not know its own file")

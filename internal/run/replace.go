@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"crossring/internal/plain"
 )
 
 // replace takes down a cluster that differs from what is asked for, and returns the
@@ -32,7 +34,7 @@ func (w World) replace(ctx context.Context, c cluster, differs *SpecDiffersError
 
 // describe says what taking a cluster down takes away.
 func describe(c cluster) string {
-	what := fmt.Sprintf("%d nodes", len(c.inv.Nodes))
+	what := plain.Count(len(c.inv.Nodes), "node")
 	if c.place.Holds != nil {
 		what = c.place.Holds(c.inv)
 	}

@@ -11,6 +11,7 @@ import (
 	"crossring/internal/deploy"
 	"crossring/internal/journal"
 	"crossring/internal/pki"
+	"crossring/internal/plain"
 	"crossring/internal/state"
 	"crossring/internal/steps"
 	"crossring/internal/topology"
@@ -123,7 +124,7 @@ func (r *rotator) prepareFor(ctx context.Context, req RotateRequest) error {
 		return err
 	}
 	if req.Until != "" && !(req.CA || saved != nil && saved.CA) {
-		return Usage("", errors.New("only the replacement of a CA has phases to stop after"), "crossring pki rotate "+name+" --ca --until "+req.Until)
+		return Usage("", errors.New("only the replacement of a CA has phases to stop after"), plain.Command("crossring", "pki", "rotate", name, "--ca", "--until", req.Until))
 	}
 	if saved != nil {
 		if req.CA && !saved.CA {

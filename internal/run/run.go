@@ -17,6 +17,7 @@ import (
 
 	"crossring/internal/jars"
 	"crossring/internal/places"
+	"crossring/internal/plain"
 	"crossring/internal/release"
 	"crossring/internal/spec"
 	"crossring/internal/topology"
@@ -34,10 +35,12 @@ type Reporter interface {
 // World is what the verbs stand in.
 type World struct {
 	StateDir string // clusters, locks and run directories
-	CacheDir string // jars
-	Exe      string // this program, to be run again as a keeper
-	Home     string // directory of the user
-	Owner    string // who is asking, for the tags of what is made
+	// StateFlag is what --state said; "" where nothing did. Commands that are printed have it.
+	StateFlag string
+	CacheDir  string // jars
+	Exe       string // this program, to be run again as a keeper
+	Home      string // directory of the user
+	Owner     string // who is asking, for the tags of what is made
 	// AgentSocket is that of an SSH agent; "" is none.
 	AgentSocket string
 	// Connections holds what is open to machines and containers; nil opens nothing.
@@ -54,6 +57,14 @@ type World struct {
 	Say func(format string, args ...any)
 	// Now is the clock.
 	Now func() time.Time
+}
+
+// Command is a command of crossring's to be typed after this one, in the same shell.
+func (w World) Command(words ...string) string {
+	if w.StateFlag != "" {
+		words = append([]string{"--state", w.StateFlag}, words...)
+	}
+	return plain.Command(append([]string{"crossring"}, words...)...)
 }
 
 // NoClusterError says that there is no cluster of that name.

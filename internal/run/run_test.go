@@ -125,7 +125,7 @@ func TestJudge(t *testing.T) {
 	// A failed write that is found disproves what failed means, whatever may be amiss.
 	wrong := rows(0, stress.Reads{Found: 9}, stress.Reads{Late: 1}, none)
 	err := judge(nil, read(10, 1, 0, 0, 0), wrong, Thresholds{1, 1}, "/runs/one")
-	if err == nil || exitCode(err) != ExitFailure || !strings.Contains(err.Error(), "1 rows are there whose write is on record as failed") {
+	if err == nil || exitCode(err) != ExitFailure || !strings.Contains(err.Error(), "rows are there whose write is on record as failed, which means that it did not happen: 1 of them") {
 		t.Errorf("a failed write that is there: %v", err)
 	}
 }

@@ -15,7 +15,7 @@ func (w World) expiring(c cluster) {
 		return
 	}
 	name := c.inv.Plan.Name
-	again := "crossring pki rotate " + name
+	again := w.Command("pki", "rotate", name)
 	if r, err := readRotation(c.dir); err == nil && r != nil {
 		w.Say("warning: the certificates are being rotated since %s, and that has not ended: %s", r.Started.Format(time.DateTime), again)
 		return
@@ -29,7 +29,7 @@ func (w World) expiring(c cluster) {
 	}
 	for _, who := range append([]string{clientName}, nodeNames(c.inv.Nodes)...) {
 		if _, cert, err := d.Latest(who); err == nil {
-			w.warnExpiry("the certificate of "+who, cert, again, "crossring restart "+name)
+			w.warnExpiry("the certificate of "+who, cert, again, w.Command("restart", name))
 		}
 	}
 }

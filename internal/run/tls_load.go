@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"crossring/internal/cql"
+	"crossring/internal/plain"
 	"crossring/internal/topology"
 )
 
@@ -59,7 +60,7 @@ func (w World) tryTLS(ctx context.Context, e cql.Endpoint) error {
 	cfg.ServerName = e.Addresses[0]
 	if err := tls.Client(raw, cfg).HandshakeContext(ctx); err != nil {
 		return &Fail{Code: ExitFailure, Op: fmt.Sprintf("tls handshake with %s as the load would make it", address), Err: err,
-			Hint: "crossring pki show --connect " + address}
+			Hint: plain.Command("crossring", "pki", "show", "--connect", address)}
 	}
 	return nil
 }

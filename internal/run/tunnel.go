@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"crossring/internal/journal"
+	"crossring/internal/plain"
 	"crossring/internal/topology"
 	"crossring/internal/tunnel"
 )
@@ -114,7 +115,7 @@ func (w World) tunnel(ctx context.Context, req TunnelRequest, l net.Listener, te
 	}
 	t, err := tunnel.Listen(forwards)
 	if err != nil {
-		return Busy("", err, fmt.Sprintf("crossring tunnel %s -L 0:%d   # any free port", req.Ref, n.Ports.Native))
+		return Busy("", err, plain.Command("crossring", "tunnel", req.Ref, "-L", fmt.Sprintf("0:%d", n.Ports.Native))+"   # any free port")
 	}
 	defer t.Close()
 	info := TunnelInfo{

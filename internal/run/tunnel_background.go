@@ -19,6 +19,7 @@ import (
 	"syscall"
 	"time"
 
+	"crossring/internal/plain"
 	"crossring/internal/topology"
 	"crossring/provision/local/procs"
 )
@@ -36,7 +37,7 @@ func tunnelArg(id string) string { return "--id=" + id }
 
 // StartTunnel starts a tunnel in the background, and returns when it stands.
 func (w World) StartTunnel(ctx context.Context, req TunnelRequest) (TunnelInfo, error) {
-	if err := procs.NeedLinux("a tunnel in the background", "crossring tunnel "+req.Ref+"   # in the foreground"); err != nil {
+	if err := procs.NeedLinux("a tunnel in the background", plain.Command("crossring", "tunnel", req.Ref)+"   # in the foreground"); err != nil {
 		return TunnelInfo{}, err
 	}
 	if _, _, _, err := w.resolve(req); err != nil {

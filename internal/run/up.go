@@ -9,6 +9,7 @@ import (
 	"crossring/internal/cql"
 	"crossring/internal/deploy"
 	"crossring/internal/places"
+	"crossring/internal/plain"
 	"crossring/internal/release"
 	"crossring/internal/spec"
 	"crossring/internal/state"
@@ -222,7 +223,7 @@ func (w World) make(ctx context.Context, c cluster, p topology.Plan, sw places.S
 	}
 	if err != nil {
 		if made := ec2.Made(inv); made != "" {
-			w.Say("so far there are %s: crossring up %s goes on, crossring down %s removes them", made, p.Name, p.Name)
+			w.Say("so far there are %s: %s goes on, %s removes them", made, w.Command("up", p.Name), w.Command("down", p.Name))
 		}
 		return inv, cluster{inv: inv}.partialOf(err)
 	}
@@ -295,7 +296,7 @@ func (w World) startNodes(ctx context.Context, c cluster, targets []deploy.Targe
 	if len(stopped) == 0 {
 		return nil
 	}
-	text := fmt.Sprintf("start %d nodes", len(stopped))
+	text := "start " + plain.Count(len(stopped), "node")
 	return w.stage(text, func() error { return c.partial(w.startServers(ctx, c, stopped), stopped) })
 }
 

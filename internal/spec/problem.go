@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/go-multierror"
+
+	"crossring/internal/plain"
 )
 
 // Problem is one thing that is wrong with a spec.
@@ -40,10 +42,7 @@ func (p *Problem) Hint() string {
 	if p.File == "" || p.File == StandardInput {
 		return ""
 	}
-	if strings.ContainsAny(p.File, " \t'\"$*?") {
-		return fmt.Sprintf("$EDITOR %q", p.File)
-	}
-	return "$EDITOR " + p.File
+	return "$EDITOR " + plain.Word(p.File)
 }
 
 // StandardInput is the name of the file that is none.

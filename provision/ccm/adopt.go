@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"crossring/internal/fail"
+	"crossring/internal/plain"
 	"crossring/internal/topology"
 )
 
@@ -140,18 +141,18 @@ func fit(inv *topology.Inventory, conf clusterConf, nodes []found) error {
 			bad("%s has %s, not %s", f.name, got, plan.Partitioner)
 		}
 		if got := max(1, f.server.NumTokens); got != max(1, plan.NumTokens) {
-			bad("%s has %d tokens, not %d", f.name, got, max(1, plan.NumTokens))
+			bad("%s has %s, not %d", f.name, plain.Count(got, "token"), max(1, plan.NumTokens))
 		}
 	}
 	planned := plan.Datacenters()
 	if len(planned) != len(dcs) {
-		bad("it has %d datacenters (%s), not %d", len(dcs), strings.Join(dcs, ", "), len(planned))
+		bad("it has %s (%s), not %d", plain.Count(len(dcs), "datacenter"), strings.Join(dcs, ", "), len(planned))
 	}
 	names := map[string]string{} // of datacenters: found by planned
 	for i := range min(len(planned), len(dcs)) {
 		want := len((topology.Inventory{Nodes: plan.Nodes}).InDatacenter(planned[i]))
 		if got := len(byDC[dcs[i]]); got != want {
-			bad("%s has %d nodes, where %s of the spec has %d", dcs[i], got, planned[i], want)
+			bad("%s has %s, where %s of the spec has %d", dcs[i], plain.Count(got, "node"), planned[i], want)
 		}
 		names[planned[i]] = dcs[i]
 	}

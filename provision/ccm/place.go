@@ -12,6 +12,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"crossring/internal/plain"
 	"crossring/internal/topology"
 )
 
@@ -28,7 +29,7 @@ const (
 // place gives a fresh cluster its addresses, ports and directories.
 func (p Provider) place(plan topology.Plan, command string) (topology.Inventory, error) {
 	if len(plan.Nodes) > topology.CCMNodes {
-		return topology.Inventory{}, fmt.Errorf("place %d nodes: the ccm provider has addresses for %d", len(plan.Nodes), topology.CCMNodes)
+		return topology.Inventory{}, fmt.Errorf("place %s: the ccm provider has addresses for %d", plain.Count(len(plan.Nodes), "node"), topology.CCMNodes)
 	}
 	dir := p.Dir(plan.Name)
 	inv := topology.Inventory{Schema: topology.Schema, Plan: plan, CCM: &topology.CCM{

@@ -23,6 +23,7 @@ import (
 	"github.com/testcontainers/testcontainers-go/log"
 	"golang.org/x/sys/unix"
 
+	"crossring/internal/plain"
 	"crossring/internal/topology"
 )
 
@@ -99,7 +100,7 @@ func (silent) Printf(string, ...any) {}
 func (m machine) place(ctx context.Context, plan topology.Plan, dir string) ([]topology.Node, error) {
 	const subnets, first = 254, 10
 	if len(plan.Nodes) > topology.ContainerNodes {
-		return nil, fmt.Errorf("place %d nodes: a network of containers has addresses for %d", len(plan.Nodes), topology.ContainerNodes)
+		return nil, fmt.Errorf("place %s: a network of containers has addresses for %d", plain.Count(len(plan.Nodes), "node"), topology.ContainerNodes)
 	}
 	var used []netip.Prefix
 	list, err := m.NetworkList(ctx, client.NetworkListOptions{})

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"crossring/internal/fail"
+	"crossring/internal/plain"
 	"crossring/internal/topology"
 )
 
@@ -146,5 +147,5 @@ func Made(inv topology.Inventory) string {
 	if instances+addresses == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d instances and %d Elastic IPs in %s", instances, addresses, strings.Join(regions, ", "))
+	return fmt.Sprintf("%s and %s in %s", plain.Count(instances, "instance"), plain.Count(addresses, "Elastic IP"), strings.Join(regions, ", "))
 }

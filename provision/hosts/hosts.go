@@ -21,6 +21,7 @@ import (
 	"crossring/internal/deploy/sshhost"
 	"crossring/internal/fail"
 	"crossring/internal/journal"
+	"crossring/internal/plain"
 	"crossring/internal/release"
 	"crossring/internal/topology"
 )
@@ -68,7 +69,7 @@ func (p Provider) Make(ctx context.Context, plan topology.Plan) (topology.Invent
 		return topology.Inventory{}, err
 	}
 	if more := len(list) - len(inv.Nodes); more > 0 {
-		p.Say("%d machines of %s are not used", more, plan.Hosts)
+		p.Say("not used: %s of %s", plain.Count(more, "machine"), plan.Hosts)
 	}
 	if err := p.each(inv, func(n topology.Node) error { return p.check(ctx, inv, n) }); err != nil {
 		return inv, err // nothing was changed anywhere: the file may be put right

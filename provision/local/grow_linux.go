@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"crossring/internal/plain"
 	"crossring/internal/topology"
 )
 
@@ -59,7 +60,7 @@ func (p Provider) CheckResize(_ context.Context, inv topology.Inventory, plan to
 		return nil
 	}
 	if err := checkPorts(more, true); err != nil {
-		return fmt.Errorf("add %d nodes: %w", len(more), err)
+		return fmt.Errorf("add %s: %w", plain.Count(len(more), "node"), err)
 	}
 	return checkSpace(inv.Local.Dir, len(more))
 }

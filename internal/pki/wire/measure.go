@@ -9,6 +9,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"crossring/internal/plain"
 )
 
 // Load says how handshakes are made.
@@ -42,7 +44,9 @@ func (e *NoSessionError) Error() string {
 }
 
 // Hint looks closer.
-func (e *NoSessionError) Hint() string { return "crossring pki show --connect " + e.Address }
+func (e *NoSessionError) Hint() string {
+	return plain.Command("crossring", "pki", "show", "--connect", e.Address)
+}
 
 // Measure makes connections for the given time, each until its handshake is done.
 // A new connection of TLS 1.3 is done when the client has sent its Finished; with
