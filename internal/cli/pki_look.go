@@ -54,6 +54,9 @@ func pkiShow(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 		res, err := w.ShowServer(ctx, address, cfg)
 		return answer{doc: res, text: func(out io.Writer) error { return writeShown(out, res) }}, err
 	}
+	if slices.Contains(c.Args().Slice(), "") {
+		return answer{}, run.Usage("", errNoName, helpFor(c))
+	}
 	password, err := run.ReadPassword(c.String("password-file"))
 	if err != nil {
 		return answer{}, err
@@ -121,12 +124,14 @@ func or(s, otherwise string) string {
 	return s
 }
 
+var errNoName = errors.New("the file's name is empty")
+
 func (e *env) pkiVerifyCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "verify",
 		Usage:     "verify a chain, and say everything that is wrong with it",
 		ArgsUsage: "LEAF",
-		Description: "LEAF is PEM, DER, PKCS#12 or JKS. Further certificates in it count as sent with it; a private key in it\n" +
+		Description: "LEAF is PEM, DER, PKCS#12, JKS or PKCS#7, as are trust stores. Further certificates in it count as sent with it; a private key in it\n" +
 			"is held against the leaf. Errors have the numbers and names of OpenSSL 3. Nothing is asked of the\n" +
 			"network without --ocsp or --crl fetch.",
 		Flags: []cli.Flag{
@@ -140,7 +145,8 @@ func (e *env) pkiVerifyCommand() *cli.Command {
 			&cli.BoolFlag{Name: "ocsp", Usage: "ask the responder that the leaf names"},
 			&cli.BoolFlag{Name: "trace", Usage: "list what was asked of the network"},
 			&cli.StringFlag{Name: "key", Usage: "the private key in `FILE` must be the leaf's"},
-			&cli.StringFlag{Name: "password-file", Usage: "open LEAF with the first line of `FILE`"},
+			&cli.StringFlag{Name: "password-file", Usage: "open LEAF, and trust stores, with the first line of `FILE`"},
+			&cli.StringFlag{Name: "ca-password-file", Usage: "open trust stores with the first line of `FILE`, where it is another password"},
 		},
 		Action: e.action(pkiVerify),
 	}
@@ -154,6 +160,20 @@ func pkiVerify(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	if c.Args().Len() != 1 {
 		return answer{}, run.Usage("", fmt.Errorf("one leaf is needed, not %d", c.Args().Len()), helpFor(c))
 	}
+	if c.Args().First() == "" {
+		return answer{}, run.Usage("", errNoName, helpFor(c))
+	}
+	// An unset variable of a script would check nothing, and have an "ok" for it.
+	for _, name := range []string{"purpose", "ip", "host", "at", "key", "password-file", "ca-password-file"} {
+		if c.IsSet(name) && c.String(name) == "" {
+			return answer{}, run.Usage("", fmt.Errorf("--%s is empty", name), helpFor(c))
+		}
+	}
+	for _, name := range []string{"ca", "untrusted", "crl"} {
+		if c.IsSet(name) && (len(c.StringSlice(name)) == 0 || slices.Contains(c.StringSlice(name), "")) {
+			return answer{}, run.Usage("", fmt.Errorf("--%s is empty", name), helpFor(c))
+		}
+	}
 	r := run.VerifyRequest{
 		Leaf: c.Args().First(), Roots: c.StringSlice("ca"), Untrusted: c.StringSlice("untrusted"), Key: c.String("key"),
 		Purpose: c.String("purpose"), IP: c.String("ip"), Host: c.String("host"), CRL: c.StringSlice("crl"), OCSP: c.Bool("ocsp"),
@@ -164,12 +184,18 @@ func pkiVerify(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	if r.IP != "" && net.ParseIP(r.IP) == nil {
 		return answer{}, run.Usage("", fmt.Errorf("--ip: %q is no address", r.IP), helpFor(c))
 	}
+	if net.ParseIP(r.Host) != nil {
+		return answer{}, run.Usage("", fmt.Errorf("--host: %s is an address, and names are no addresses: --ip %s", r.Host, r.Host), helpFor(c))
+	}
 	if at := c.String("at"); at != "" {
 		if r.At, err = time.Parse(time.RFC3339, at); err != nil {
 			return answer{}, run.Usage("", fmt.Errorf("--at: %q is no time such as 2026-01-31T12:00:00Z", at), helpFor(c))
 		}
 	}
 	if r.Password, err = run.ReadPassword(c.String("password-file")); err != nil {
+		return answer{}, err
+	}
+	if r.TrustPassword, err = run.ReadPassword(c.String("ca-password-file")); err != nil {
 		return answer{}, err
 	}
 	if len(r.Roots) == 0 {
@@ -203,8 +229,17 @@ func writeVerified(out io.Writer, r run.VerifyResult, trace bool) error {
 	for _, w := range r.Warnings {
 		say("warning: %s\n  hint: %s\n", w.Message, w.Hint)
 	}
+	// A bundle has more than a hundred CAs: those of another name explain nothing.
+	others := 0
 	for _, p := range r.Tried {
+		if p.Name == "SUBJECT_ISSUER_MISMATCH" && len(r.Tried) > 5 {
+			others++
+			continue
+		}
 		say("not the issuer at depth %d: %s: %d %s\n", p.Depth, p.Subject, p.Code, p.Name)
+	}
+	if others > 0 {
+		say("not the issuer: %d certificates at hand that have other names (all are in the JSON)\n", others)
 	}
 	if trace {
 		for _, call := range r.Network {

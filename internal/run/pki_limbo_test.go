@@ -117,7 +117,7 @@ func judgeLimbo(t *testing.T, openssl string, c limboCase) (ours, theirs limboVe
 func TestLimboFile(t *testing.T) {
 	path := os.Getenv("CROSSRING_LIMBO")
 	if path == "" {
-		t.Skip("CROSSRING_LIMBO names no limbo.json; TestLimboKinds has chains of its kinds")
+		t.Skip("runs when CROSSRING_LIMBO names the suite's limbo.json; TestLimboKinds has chains of its kinds")
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 // ShowResult is what a file holds, or what a server showed.
 type ShowResult struct {
 	Schema       string        `json:"schema"`
-	Kind         string        `json:"kind"` // pem, pkcs12, jks, der, or wire
+	Kind         string        `json:"kind"` // pem, pkcs12, jks, pkcs7, der, or wire
 	Key          string        `json:"key"`  // kind of the private key in it; "" when there is none
 	Certificates []Certificate `json:"certificates"`
 	// Order is what is wrong with the order of the chain, and what is missing; []
@@ -49,7 +50,13 @@ func (w World) ShowFile(path, password string) (ShowResult, error) {
 	if c.Key != nil {
 		res.Key = keyKind(c)
 	}
-	w.show(&res, c.Chain, c.Key != nil)
+	w.show(&res, c.All(), false)
+	// What a PEM file holds is sent as it is; a store's entries have no order. A file
+	// of CAs alone is one to trust, and no chain.
+	leaf := slices.ContainsFunc(c.Chain, func(c *x509.Certificate) bool { return !c.IsCA })
+	if c.Kind == store.PEM && len(c.Chain) > 0 && (leaf || c.Key != nil) {
+		res.Order = append(res.Order, chain.Order(c.Chain)...)
+	}
 	return res, err
 }
 

@@ -25,11 +25,13 @@ type VerifyRequest struct {
 	Untrusted []string
 	Key       string // file of the private key; ""
 	Password  string // of Leaf, when it is a store
-	Purpose   string
-	IP, Host  string
-	At        time.Time // zero is now
-	CRL       []string  // files; "fetch" asks the distribution points
-	OCSP      bool
+	// TrustPassword opens Roots and Untrusted that are stores; "" is Password.
+	TrustPassword string
+	Purpose       string
+	IP, Host      string
+	At            time.Time // zero is now
+	CRL           []string  // files; "fetch" asks the distribution points
+	OCSP          bool
 }
 
 // VerifyResult is what came of it.
@@ -55,10 +57,15 @@ func (w World) VerifyChain(ctx context.Context, r VerifyRequest) (VerifyResult, 
 	if err == nil && len(leaf.Chain) == 0 {
 		errs = multierror.Append(errs, fmt.Errorf("%s: no certificate in it", r.Leaf))
 	}
-	o.Roots, err = readCertificates(r.Roots)
+	trustPassword := r.TrustPassword
+	if trustPassword == "" {
+		trustPassword = r.Password
+	}
+	o.Roots, o.Settings, err = readCertificates(r.Roots, trustPassword)
 	errs = multierror.Append(errs, flat(err)...)
-	o.Untrusted, err = readCertificates(r.Untrusted)
+	o.Untrusted, _, err = readCertificates(r.Untrusted, trustPassword)
 	errs = multierror.Append(errs, flat(err)...)
+	o.Untrusted = append(o.Untrusted, leaf.Others...)
 	var warnings []chain.Warning
 	if len(leaf.Chain) > 0 {
 		warnings, err = checkKey(r, leaf)
@@ -85,6 +92,11 @@ func (w World) VerifyChain(ctx context.Context, r VerifyRequest) (VerifyResult, 
 		res.Network = asker.Calls
 	}
 	res.Report = chain.Verify(leaf.Chain[0], leaf.Chain[1:], o)
+	if leaf.Kind == store.PEM && len(leaf.Chain) > 1 {
+		for _, text := range chain.Order(leaf.Chain) {
+			warnings = append(warnings, chain.Warning{Message: text, Hint: "put the leaf first in " + r.Leaf + ", then each one's issuer, and leave the rest out"})
+		}
+	}
 	res.Warnings = append(res.Warnings, warnings...)
 	if err := errs.ErrorOrNil(); err != nil {
 		res.OK = false
@@ -160,29 +172,50 @@ func checkKey(r VerifyRequest, leaf store.Contents) ([]chain.Warning, error) {
 
 // readStore reads a file of any kind. A key in a legacy form is an error besides.
 func readStore(path, password string) (store.Contents, error) {
+	return readWith(store.Read, path, password)
+}
+
+func readWith(read func([]byte, string) (store.Contents, error), path, password string) (store.Contents, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return store.Contents{}, fmt.Errorf("read chain: %w", err)
 	}
-	c, err := store.Read(data, password)
+	c, err := read(data, password)
 	if err != nil {
 		return c, fmt.Errorf("%s: %w", path, err)
 	}
 	return c, nil
 }
 
-func readCertificates(paths []string) ([]*x509.Certificate, error) {
+// readCertificates reads certificates to trust, or to build a chain from, with what
+// their files say that they are to be trusted for.
+func readCertificates(paths []string, password string) ([]*x509.Certificate, map[string]chain.Setting, error) {
 	var all []*x509.Certificate
+	settings := map[string]chain.Setting{}
 	var errs *multierror.Error
 	for _, path := range paths {
-		c, err := readStore(path, "")
-		if err == nil && len(c.Chain) == 0 {
+		c, err := readWith(store.ReadTrust, path, password)
+		if err == nil && len(c.All()) == 0 {
 			err = fmt.Errorf("%s: no certificate in it", path)
 		}
+		var closed *store.PasswordError
+		if errors.As(err, &closed) && password == "" {
+			err = fmt.Errorf("%w: no password was given, with --ca-password-file or --password-file", err)
+		}
 		errs = multierror.Append(errs, flat(err)...)
-		all = append(all, c.Chain...)
+		all = append(all, c.All()...)
+		for _, set := range c.Settings {
+			var s chain.Setting
+			for _, oid := range set.Trust {
+				s.Trust = append(s.Trust, oid.String())
+			}
+			for _, oid := range set.Reject {
+				s.Reject = append(s.Reject, oid.String())
+			}
+			settings[string(set.Certificate.Raw)] = s
+		}
 	}
-	return all, errs.ErrorOrNil()
+	return all, settings, errs.ErrorOrNil()
 }
 
 func readLists(path string) ([]*x509.RevocationList, error) {

@@ -53,21 +53,32 @@ func TestOrder(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		sent []*x509.Certificate
-		want string // in what is said; "" is nothing
+		want []string // each is in what is said, in this order
 	}{
-		{"right", []*x509.Certificate{leaf, inter}, ""},
-		{"leaf alone", []*x509.Certificate{leaf}, ""},
-		{"with the root", []*x509.Certificate{leaf, inter, root}, "the root was sent, too"},
-		{"upside down", []*x509.Certificate{root, inter, leaf}, "the leaf comes first"},
-		{"swapped", []*x509.Certificate{leaf, root, inter}, "out of order: the issuer of certificate 0 is certificate 2"},
-		{"gap", []*x509.Certificate{leaf, root}, "missing: the issuer of certificate 0"},
-		{"alien", []*x509.Certificate{leaf, inter, alien}, "missing: the issuer of certificate 1"},
-		{"twice", []*x509.Certificate{leaf, inter, inter}, ""},
-		{"nothing", nil, "no certificate was sent"},
+		{"right", []*x509.Certificate{leaf, inter}, nil},
+		{"leaf alone", []*x509.Certificate{leaf}, []string{"the leaf was sent alone"}},
+		{"self-signed alone", []*x509.Certificate{alien}, nil},
+		{"with the root", []*x509.Certificate{leaf, inter, root}, []string{"the root was sent, too"}},
+		{"upside down", []*x509.Certificate{root, inter, leaf}, []string{"the leaf, certificate 2, comes first", "issuer of certificate 2 is certificate 1", "issuer of certificate 1 is certificate 0", "the root was sent, too"}},
+		{"a CA first", []*x509.Certificate{inter, leaf}, []string{"the leaf, certificate 1, comes first", "issuer of certificate 1 is certificate 0"}},
+		{"swapped", []*x509.Certificate{leaf, root, inter}, []string{"issuer of certificate 0 is certificate 2", "issuer of certificate 2 is certificate 1", "the root was sent, too"}},
+		{"gap", []*x509.Certificate{leaf, root}, []string{"certificate 1, \"CN=root\", is not part", "missing: the issuer of certificate 0, \"CN=intermediate\""}},
+		{"stranger last", []*x509.Certificate{leaf, inter, alien}, []string{"certificate 2, \"CN=alien\", is not part"}},
+		{"stranger between", []*x509.Certificate{leaf, alien, inter}, []string{"issuer of certificate 0 is certificate 2", "certificate 1, \"CN=alien\", is not part"}},
+		{"stranger first", []*x509.Certificate{alien, leaf, inter}, []string{"certificate 1, \"CN=leaf\", is not part", "certificate 2, \"CN=intermediate\", is not part"}},
+		{"twice", []*x509.Certificate{leaf, inter, inter}, []string{"certificate 2 was sent before"}},
+		{"leaf twice", []*x509.Certificate{leaf, leaf, inter}, []string{"certificate 1 was sent before"}},
+		{"CAs alone", []*x509.Certificate{inter, root}, []string{"there is no leaf", "the root was sent, too"}},
+		{"a CA alone", []*x509.Certificate{inter}, []string{"only a CA was sent"}},
+		{"nothing", nil, []string{"no certificate was sent"}},
 	} {
-		got := strings.Join(Order(tt.sent), "; ")
-		if tt.want == "" && tt.name != "twice" && got != "" || !strings.Contains(got, tt.want) {
-			t.Errorf("%s: %q", tt.name, got)
+		got := Order(tt.sent)
+		ok := len(got) == len(tt.want)
+		for i := range min(len(got), len(tt.want)) {
+			ok = ok && strings.Contains(got[i], tt.want[i])
+		}
+		if !ok {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}
 }

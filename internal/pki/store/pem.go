@@ -5,7 +5,9 @@ import (
 	"crypto"
 	"crypto/ed25519"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -49,11 +51,19 @@ func (e *TruncatedError) Hint() string {
 // besides.
 func readPEM(data []byte) (Contents, error) {
 	c := Contents{Kind: PEM}
+	if d := diagnose(data); d != nil {
+		return c, d
+	}
 	var legacy error
-	whole := 0
+	whole, keys := 0, 0
 	for rest := data; ; whole++ {
 		block, next := pem.Decode(rest)
 		if err := skipped(rest, block, next, whole); err != nil {
+			if d := damagedBlock(rest); d != nil {
+				d.Line += bytes.Count(data[:len(data)-len(rest)], []byte("\n"))
+				d.Byte += len(data) - len(rest)
+				return c, d
+			}
 			return c, err
 		}
 		if block == nil {
@@ -62,12 +72,17 @@ func readPEM(data []byte) (Contents, error) {
 		rest = next
 		switch {
 		case block.Type == "CERTIFICATE" || block.Type == "TRUSTED CERTIFICATE" || block.Type == "X509 CERTIFICATE":
-			cert, err := x509.ParseCertificate(block.Bytes)
-			if err != nil {
-				return c, fmt.Errorf("certificate %d of the file: %w", len(c.Chain)+1, err)
+			if err := c.addCertificate(block); err != nil {
+				return c, err
 			}
-			c.Chain = append(c.Chain, cert)
+		case block.Type == "PKCS7" || block.Type == "CMS" || block.Type == "PKCS #7 SIGNED DATA":
+			bundle, err := readPKCS7(block.Bytes)
+			if err != nil {
+				return c, err
+			}
+			c.Chain, c.Others = append(c.Chain, bundle.Chain...), append(c.Others, bundle.Others...)
 		case strings.HasSuffix(block.Type, "PRIVATE KEY"):
+			keys++
 			key, err := parseKey(block)
 			var form *LegacyKeyError
 			if l, ok := err.(*LegacyKeyError); ok {
@@ -82,7 +97,62 @@ func readPEM(data []byte) (Contents, error) {
 	if whole == 0 {
 		return c, &TruncatedError{Block: "PEM"}
 	}
+	if keys > 1 {
+		return c, &SeveralKeysError{Kind: PEM}
+	}
 	return c, legacy
+}
+
+// addCertificate reads one, and the settings behind it that a TRUSTED CERTIFICATE
+// has.
+func (c *Contents) addCertificate(block *pem.Block) error {
+	what := fmt.Sprintf("certificate %d of the file", len(c.Chain)+1)
+	var raw asn1.RawValue
+	behind, err := asn1.Unmarshal(block.Bytes, &raw)
+	if err != nil {
+		return &UnreadableError{What: what, Err: err}
+	}
+	der := block.Bytes
+	if block.Type == "TRUSTED CERTIFICATE" {
+		der = raw.FullBytes
+	}
+	cert, err := parseCertificate(der, what)
+	if err != nil {
+		return err
+	}
+	c.Chain = append(c.Chain, cert)
+	if block.Type != "TRUSTED CERTIFICATE" || len(behind) == 0 {
+		return nil
+	}
+	var seq asn1.RawValue
+	if rest, err := asn1.Unmarshal(behind, &seq); err != nil || len(rest) > 0 {
+		return &UnreadableError{What: what, Err: errors.Join(err, errors.New("what it is trusted for can't be read"))}
+	}
+	set := Setting{Certificate: cert}
+	for rest := seq.Bytes; len(rest) > 0; {
+		var part asn1.RawValue
+		if rest, err = asn1.Unmarshal(rest, &part); err != nil {
+			return &UnreadableError{What: what, Err: err}
+		}
+		var list *[]asn1.ObjectIdentifier
+		switch {
+		case part.Class == asn1.ClassUniversal && part.Tag == asn1.TagSequence:
+			list = &set.Trust
+		case part.Class == asn1.ClassContextSpecific && part.Tag == 0:
+			list = &set.Reject
+		default:
+			continue // its alias, the identifier of its key
+		}
+		for oids := part.Bytes; len(oids) > 0; {
+			var oid asn1.ObjectIdentifier
+			if oids, err = asn1.Unmarshal(oids, &oid); err != nil {
+				return &UnreadableError{What: what, Err: err}
+			}
+			*list = append(*list, oid)
+		}
+	}
+	c.Settings = append(c.Settings, set)
+	return nil
 }
 
 // skipped finds a BEGIN line that the decoder passed over, which it does in
