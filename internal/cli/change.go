@@ -49,14 +49,15 @@ func writeChange(out io.Writer, change *topology.Change) {
 	}
 }
 
-// amount is a share of a copy, and what that is in bytes where it is known.
+// amount is a share of a copy, and what that is in bytes where it is known: of what is on
+// disk, for what the nodes have in memory is in no load.
 func amount(share float64, bytes *int64) string {
 	if share == 0 {
 		return "-"
 	}
 	text := fmt.Sprintf("%.1f%%", 100*share)
 	if bytes != nil {
-		text += fmt.Sprintf(", %.1f MB", float64(*bytes)/1e6)
+		text += fmt.Sprintf(", %.1f MB by what is on disk", float64(*bytes)/1e6)
 	}
 	return text
 }

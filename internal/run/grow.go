@@ -155,7 +155,7 @@ func (g *grow) patience(s topology.Step) time.Duration {
 func Describe(s topology.Step) string {
 	much := ""
 	if s.Bytes != nil && *s.Bytes > 0 {
-		much = ", about " + megabytes(*s.Bytes)
+		much = ", " + megabytes(*s.Bytes) + " by what is on disk"
 	}
 	switch s.Kind {
 	case topology.StepJoin:

@@ -162,3 +162,15 @@ func TestWantedWhileAChangeIsUnderWay(t *testing.T) {
 		t.Error("a change that is none is taken")
 	}
 }
+
+// What a step moves is known by what is on disk alone, and said so: a node may have far more
+// in memory.
+func TestDescribeSaysWhatIsCounted(t *testing.T) {
+	bytes := int64(100_000)
+	if got := Describe(topology.Step{Kind: topology.StepJoin, Node: "us-east-1-2", Bytes: &bytes}); got != "us-east-1-2 joins, 0.1 MB by what is on disk" {
+		t.Error(got)
+	}
+	if got := Describe(topology.Step{Kind: topology.StepJoin, Node: "us-east-1-2"}); got != "us-east-1-2 joins" {
+		t.Error(got)
+	}
+}

@@ -162,8 +162,9 @@ func (g *grow) follow(ctx context.Context, s topology.Step, n topology.Node) (st
 			}
 			text := fmt.Sprintf("%s is %s", n.Name, strings.ToLower(mode))
 			ring, err := ringcheck.Collect(ctx, query)
-			if have, known := loads(ring)[n.Name]; err == nil && known && s.Bytes != nil {
-				text += fmt.Sprintf(", has %s; about %s to move", megabytes(have), megabytes(*s.Bytes))
+			if have, known := loads(ring)[n.Name]; err == nil && known {
+				// How much is to come is not said: what the others have in memory is in no load.
+				text += fmt.Sprintf(", has %s on disk", megabytes(have))
 			}
 			g.Say("%s", text)
 		}
