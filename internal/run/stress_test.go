@@ -44,3 +44,23 @@ func TestRunIsWrittenOnce(t *testing.T) {
 		}
 	}
 }
+
+// Nor is it written again beside what loaders wrote.
+func TestRunIsWrittenOnceByLoaders(t *testing.T) {
+	w := World{StateDir: t.TempDir()}
+	path := filepath.Join(w.runsDir(), "lab-one")
+	d, err := stress.CreateDir(path, stress.Meta{Cluster: "lab"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(path, "write-us-east-1-1.raw"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var f *Fail
+	if _, err := w.openRun(StressRequest{Name: "lab", Op: stress.OpWrite, Run: "lab-one"}); !errors.As(err, &f) || f.Code != ExitUsage {
+		t.Errorf("a second write: got %#v", err)
+	}
+	if _, err := d.Begin(stress.OpWrite); !errors.Is(err, os.ErrExist) {
+		t.Errorf("a second write in the directory: %v", err)
+	}
+}
