@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -265,5 +266,55 @@ func TestSeveralLoaders(t *testing.T) {
 	if r := h.must(t, "exec", "machines", "--", "ps -e -o args | grep '[c]rossring loader' || true"); r.stdout != "" {
 		t.Errorf("loaders still run: %s", r)
 	}
+
+	// One of two is killed: what is on record is read, by loaders and from here, all of
+	// it and nothing else, and the newest read is what counts.
+	c := cluster{home: h, name: "machines"}
+	before := h.runDirs(t)
+	w := h.start(t, "stress", "write", "machines", "--rows", "4000", "--rate", "500", "--loaders", "2", "-o", "json")
+	eventually(t, patience, "a loader has rows on record", func() bool {
+		for dir := range h.runDirs(t) {
+			info, err := os.Stat(filepath.Join(dir, "write-us-east-1-1.raw"))
+			if !before[dir] && err == nil && info.Size() > 4096 {
+				return true
+			}
+		}
+		return false
+	})
+	kill9(t, loaderOf(t, list[0]))
+	killed := decode[run.StressResult](t, w.wait(t))
+	if killed.Write == nil || !killed.Write.Interrupted || killed.Write.Rows >= 4000 || killed.Write.RowsAsked != 4000 {
+		t.Fatalf("%+v", killed.Write)
+	}
+	for _, loaders := range []string{"2", "0", "1"} {
+		h.must(t, "stress", "read", "machines", "--run", killed.RunDir, "--read-dc", "us-east", "--loaders", loaders, "-o", "json")
+		doc := c.checkRows(t, killed.RunDir)
+		if doc.Read.Rows != killed.Write.Rows || doc.Read.Found != killed.Write.Acknowledged || *doc.Lost != 0 {
+			t.Errorf("read by %s loaders: %+v of %+v", loaders, doc.Read, killed.Write)
+		}
+	}
+	h.want(t, run.ExitUsage, "stress", "write", "machines", "--run", killed.RunDir, "--loaders", "0")
 	h.must(t, "down", "machines")
+}
+
+// loaderOf is the pid of the loader that runs on a machine, known by the path of its
+// program there.
+func loaderOf(t *testing.T, m machine) int {
+	t.Helper()
+	all, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range all {
+		data, err := os.ReadFile(name)
+		if args := strings.Split(string(data), "\x00"); err == nil && len(args) > 1 && strings.HasPrefix(args[0], m.root) && args[1] == run.LoaderCommand {
+			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return pid
+		}
+	}
+	t.Fatalf("no loader runs below %s", m.root)
+	return 0
 }
