@@ -211,6 +211,27 @@ func TestRowsThroughKills(t *testing.T) {
 			}
 		})
 
+		t.Run("a damaged file", func(t *testing.T) {
+			dir := copyRun(t, earlier)
+			name := filepath.Join(dir, "write.raw")
+			raw, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			raw[len(raw)*3/4] ^= 4
+			if err := os.WriteFile(name, raw, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			r := c.want(t, run.ExitFailure, "stress", "read", c.name, "--run", dir, "-o", "json")
+			got := decode[run.StressResult](t, r)
+			if got.Read == nil || got.Read.Rows >= 300 || got.Read.Found != got.Read.Rows || got.Lost != nil || got.Read.MissingAcknowledged != nil {
+				t.Errorf("what is on record before the damage is read, and what is lost is not known: %s", r)
+			}
+			if !strings.Contains(r.stderr, "the results of the write are damaged") || !strings.Contains(c.must(t, "report", dir).stdout, "Do not trust these counts") {
+				t.Errorf("it is not said: %s", r)
+			}
+		})
+
 		// Nothing of all that has touched what the earlier run wrote.
 		r := c.must(t, "stress", "read", c.name, "--run", earlier, "--read-dc", "us-east", "-o", "json")
 		if doc := c.checkRows(t, earlier); doc.Outcomes.Acknowledged.There() != 300 || doc.Read.StaleAtFirstRead != 0 {

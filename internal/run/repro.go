@@ -231,6 +231,9 @@ func (r *repro) do(ctx context.Context, op string, keys stress.Keys, acks *stres
 	}
 	if op == stress.OpRead && s.Read != nil {
 		r.doc.Read, f = s.Read, s.Read.Frame
+		if s.Write != nil && s.Write.Damaged {
+			err = errors.Join(err, s.Write.Check()) // what was read is not all that was written
+		}
 	}
 	if s.Outcomes != nil {
 		r.doc.Account = s.Account
