@@ -129,7 +129,7 @@ func TestRowsThroughKills(t *testing.T) {
 			args = append([]string{"stress", "write", c.name, "-o", "json"}, args...)
 			return decode[run.StressResult](t, c.must(t, args...)).RunDir
 		}
-		earlier := written("--rows", "300", "--write-consistency", "ALL")
+		earlier := written("--rows", "300", "--rate", "100", "--write-consistency", "ALL") // a block of results each second
 
 		t.Run("a server", func(t *testing.T) {
 			before := c.runDirs(t)
