@@ -119,6 +119,9 @@ func TestBadInput(t *testing.T) {
 				write(t, r.Key, tt.key)
 			}
 			res, err := quietWorld().VerifyChain(t.Context(), r)
+			if len(res.Errors) == 0 || res.Errors[0].Message == "" || res.Errors[0].Hint == "" {
+				t.Errorf("not ok, and the answer does not say why: %+v", res)
+			}
 			if err == nil || res.OK || !tt.is(&verdictError{err, res}) || !strings.Contains(hints(err), tt.hint) {
 				t.Errorf("ok %t, errors %+v, %v, hints %q", res.OK, res.Errors, err, hints(err))
 			}

@@ -94,7 +94,7 @@ func judgeLimbo(t *testing.T, openssl string, c limboCase) (ours, theirs limboVe
 		all = append(all, finding{p.Code, p.Depth})
 	}
 	ours = limboVerdict{res.OK, verdict(all)}
-	if err != nil && len(all) == 0 {
+	if err != nil && len(res.Chain) == 0 {
 		ours.words = "not readable: " + strings.Join(strings.Fields(strings.ReplaceAll(err.Error(), dir+"/", "")), " ")
 	}
 	out, err := exec.CommandContext(t.Context(), openssl, append(args, r.Leaf)...).CombinedOutput()

@@ -72,6 +72,7 @@ func (w World) VerifyChain(ctx context.Context, r VerifyRequest) (VerifyResult, 
 		errs = multierror.Append(errs, flat(err)...)
 	}
 	if len(leaf.Chain) == 0 {
+		res.Errors = append(res.Errors, inputProblems("", errs)...)
 		return res, errs.ErrorOrNil()
 	}
 	var asker wire.Asker
@@ -100,6 +101,7 @@ func (w World) VerifyChain(ctx context.Context, r VerifyRequest) (VerifyResult, 
 	res.Warnings = append(res.Warnings, warnings...)
 	if err := errs.ErrorOrNil(); err != nil {
 		res.OK = false
+		res.Errors = append(res.Errors, inputProblems(res.Chain[0].Subject, errs)...)
 		return res, err
 	}
 	if res.OK {
@@ -108,6 +110,21 @@ func (w World) VerifyChain(ctx context.Context, r VerifyRequest) (VerifyResult, 
 	first := res.Errors[0]
 	return res, &Fail{Code: ExitFailure, Op: "chain of " + r.Leaf, Hint: plain.Command("crossring", "pki", "show", r.Leaf),
 		Err: fmt.Errorf("%s; the first is %d %s at depth %d: %s", plain.Count(len(res.Errors), "error"), first.Code, first.Name, first.Depth, first.Message)}
+}
+
+// inputProblems are errors of files, keys and responders as a reader of the answer
+// finds them: "not ok" has its reason in it.
+func inputProblems(subject string, errs *multierror.Error) []chain.Problem {
+	var all []chain.Problem
+	for _, err := range errs.WrappedErrors() {
+		hint := ""
+		var hinted interface{ Hint() string }
+		if errors.As(err, &hinted) {
+			hint = hinted.Hint()
+		}
+		all = append(all, chain.Application(subject, err.Error(), hint))
+	}
+	return all
 }
 
 // flat makes a list of errors of one that may be nil, for multierror.Append, which

@@ -18,7 +18,7 @@ import (
 
 // issue makes a certificate; without a parent it signs itself. The verdicts on
 // whole chains are held against OpenSSL's and Java's in package run.
-func issue(t *testing.T, name string, ca bool, parent *x509.Certificate, by *ecdsa.PrivateKey) (*x509.Certificate, *ecdsa.PrivateKey) {
+func issue(t testing.TB, name string, ca bool, parent *x509.Certificate, by *ecdsa.PrivateKey) (*x509.Certificate, *ecdsa.PrivateKey) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -210,6 +210,17 @@ func TestWords(t *testing.T) {
 	}
 	if all != 1<<9-1 {
 		t.Errorf("bits %b are explained", all)
+	}
+}
+
+// What helps a leaf does not help a CA: renewing the leaf of a CA that has expired,
+// or asking a CA for clientAuth.
+func TestHintsOfCAs(t *testing.T) {
+	for code, no := range map[int]string{codeExpired: "pki renew", codeRevoked: "pki issue", codeInvalidPurpose: "digitalSignature", codeNotYetValid: "back-date", codeSignatureFailure: "the certificate was damaged"} {
+		leaf, ca := problem(0, code, "", "").Hint, problem(1, code, "", "").Hint
+		if !strings.Contains(leaf, no) || ca == "" || strings.Contains(ca, no) {
+			t.Errorf("%d: %q for a leaf, %q for a CA", code, leaf, ca)
+		}
 	}
 }
 

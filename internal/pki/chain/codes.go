@@ -133,3 +133,13 @@ func problem(depth, number int, subject, detail string) Problem {
 	}
 	return Problem{Depth: depth, Code: number, Name: c.name, Subject: subject, Message: message, Hint: hint}
 }
+
+// Application is an error of the caller's own about the leaf, such as that a key is
+// not its own, with the number that OpenSSL leaves for that.
+func Application(subject, message, hint string) Problem {
+	p := problem(0, codeApplication, subject, message)
+	if hint != "" {
+		p.Hint = hint
+	}
+	return p
+}
