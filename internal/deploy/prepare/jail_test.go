@@ -230,6 +230,23 @@ func (j *jail) led() []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
+// told lists the commands that had a text among their arguments.
+func (j *jail) told(text string) (list []string) {
+	files, _ := filepath.Glob(j.at("jail/trace.*"))
+	for _, f := range files {
+		data, err := os.ReadFile(f)
+		if err != nil {
+			j.t.Fatal(err)
+		}
+		for line := range strings.Lines(string(data)) {
+			if strings.HasPrefix(line, "execve(") && strings.Contains(line, text) {
+				list = append(list, line)
+			}
+		}
+	}
+	return list
+}
+
 var (
 	forkCall = regexp.MustCompile(`^(?:v?fork|clone3?)\(.*\)\s+= (\d+)`)
 	uidCall  = regexp.MustCompile(`^set(?:res|re)?uid\(([^)]*)\)\s+= 0`)

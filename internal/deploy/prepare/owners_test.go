@@ -48,7 +48,8 @@ var (
 )
 
 // Whatever root does on a machine, from its first question to the removal: no name in a
-// directory of the server's user is followed, written, changed or run. All is traced.
+// directory of the server's user is followed, written, changed or run, and no password is
+// an argument of a command. All is traced.
 func TestRootGoesByNoNameOfTheUsers(t *testing.T) {
 	j := newJail(t, true)
 	req := jailedNode(t, j)
@@ -89,12 +90,21 @@ func TestRootGoesByNoNameOfTheUsers(t *testing.T) {
 	for _, step := range j.led() {
 		t.Error(step)
 	}
+	for _, command := range j.told(password) {
+		t.Errorf("everybody on the machine may read the password: %s", command)
+	}
+	if len(j.told(req.ID)) == 0 {
+		t.Error("no argument was seen at all")
+	}
 	for name, script := range scripts {
 		if !slices.ContainsFunc(j.ran, func(ran string) bool { return strings.Contains(ran, script) }) {
 			t.Errorf("%s was not run: nothing is known of what root does in it", name)
 		}
 	}
 }
+
+// password opens the JKS store of lifeOf.
+const password = "sesame-opens"
 
 // lifeOf has all that is done for a node on a machine be done, some of it twice.
 func lifeOf(t *testing.T, j *jail, req Request, s Server) {
@@ -121,7 +131,7 @@ func lifeOf(t *testing.T, j *jail, req Request, s Server) {
 		must(err)
 		chain := signed(t, request)
 		must(s.Put(ctx, filepath.Join(l.TLSDir(), "ca.pem"), chain, 0o644))
-		must(s.PutIdentity(ctx, l.TLSDir(), kind, chain, "sesame-opens"))
+		must(s.PutIdentity(ctx, l.TLSDir(), kind, chain, password))
 		back, err := Read(ctx, j, req.Node, filepath.Join(l.TLSDir(), "chain.pem"))
 		if err != nil || string(back) != string(chain) {
 			t.Errorf("%s: %q, %v", kind, back, err)
