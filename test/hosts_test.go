@@ -148,6 +148,11 @@ func wholeWayOnHosts(t *testing.T, version string) {
 		throughTunnels(t, h, version, list)
 	}
 	checkRemoteNodetool(t, h, list)
+	// Nobody is there to be asked, so nothing is taken down.
+	down := []string{"down", "machines"}
+	if r := h.finish(h.command(t.Context(), down...), down); r.code != 2 || !strings.Contains(r.stderr, "crossring down machines --yes") || !strings.Contains(r.stderr, "there is no terminal") {
+		t.Error(r)
+	}
 	h.must(t, "stop", "machines:2")
 	h.want(t, 4, "ring", "machines")
 	h.must(t, "start", "machines:2")

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -110,7 +111,16 @@ func (h home) command(ctx context.Context, args ...string) *exec.Cmd {
 
 // run runs a command to its end.
 func (h home) run(ctx context.Context, args ...string) result {
-	return h.finish(h.command(ctx, args...), args)
+	return h.finish(h.command(ctx, unasked(args)...), args)
+}
+
+// unasked answers beforehand what a person would be asked at a terminal, whether machines
+// are to be made or taken down.
+func unasked(args []string) []string {
+	if len(args) > 0 && (args[0] == "down" || args[0] == "up") && !slices.Contains(args, "--yes") {
+		return append(slices.Clone(args), "--yes")
+	}
+	return args
 }
 
 // finish runs a command of the program, however that is called, to its end.

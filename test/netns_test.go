@@ -156,9 +156,9 @@ func (l *lab) must(t *testing.T, h home, args ...string) result {
 
 // command is the program as the operator runs it, not yet started.
 func (l *lab) command(ctx context.Context, h home, args ...string) *exec.Cmd {
-	cmd := h.command(ctx, args...)
+	cmd := h.command(ctx, unasked(args)...)
 	// ip becomes the program: it has its pid, and gets its signals.
-	outer := exec.CommandContext(ctx, "ip", append([]string{"netns", "exec", l.ns("op"), program}, args...)...)
+	outer := exec.CommandContext(ctx, "ip", append([]string{"netns", "exec", l.ns("op"), program}, unasked(args)...)...)
 	outer.Env = cmd.Env
 	return outer
 }

@@ -36,7 +36,7 @@ type started struct {
 func (h home) start(t *testing.T, args ...string) *started {
 	t.Helper()
 	s := &started{args: args, stdout: &buffer{}, stderr: &buffer{}, ended: make(chan struct{})}
-	s.cmd = h.command(context.Background(), args...)
+	s.cmd = h.command(context.Background(), unasked(args)...)
 	s.cmd.Stdout, s.cmd.Stderr = s.stdout, s.stderr
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)

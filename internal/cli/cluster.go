@@ -62,7 +62,7 @@ func (e *env) upCommand() *cli.Command {
 			&cli.DurationFlag{Name: "timeout", Usage: "wait at most this long for the ring", Value: 5 * time.Minute},
 			&cli.BoolFlag{Name: "dry-run", Usage: "only ask EC2 whether it would make it"},
 			&cli.BoolFlag{Name: "replace", Usage: "take a cluster down that was made from another spec, and make it anew"},
-			&cli.BoolFlag{Name: "yes", Usage: "do not ask before machines are taken down for --replace"},
+			&cli.BoolFlag{Name: "yes", Usage: "do not ask before machines on EC2 are made, or any are taken down for --replace"},
 			noCollectFlag(),
 			operatorFlag(),
 			cassandraHomeFlag(),
@@ -149,7 +149,7 @@ func (e *env) downCommand() *cli.Command {
 		Usage:     "remove a cluster, whole or half made; runs and what was collected stay",
 		ArgsUsage: "NAME",
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "yes", Usage: "do not ask before hosts on EC2 are removed"},
+			&cli.BoolFlag{Name: "yes", Usage: "do not ask before machines are removed, or cleared"},
 			noCollectFlag(),
 			&cli.BoolFlag{Name: "collect", Usage: "fetch logs and configuration of a cluster on this computer, too"},
 			&cli.BoolFlag{Name: "ec2", Usage: "a cluster that the account's tags tell of, whatever state directory it was made from"},

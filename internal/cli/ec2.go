@@ -23,7 +23,7 @@ import (
 )
 
 func operatorFlag() cli.Flag {
-	return &cli.StringSliceFlag{Name: "operator-cidr", Usage: "on EC2, let `NETWORK` reach SSH and CQL, as 203.0.113.4/32; may be repeated"}
+	return &cli.StringSliceFlag{Name: "operator-cidr", Usage: "on EC2, let `NETWORK` reach SSH and CQL, as ADDRESS/32; may be repeated"}
 }
 
 // withOperators puts the networks of --operator-cidr in place of the spec's.
@@ -87,6 +87,9 @@ func writeEC2Plan(out io.Writer, p topology.Plan) {
 	for _, line := range plan.QuotaLines(e.Quotas) {
 		fmt.Fprintf(out, "quota: %s\n", line)
 	}
+	for _, line := range plan.LocalZones(p) {
+		fmt.Fprintf(out, "zone: %s\n", line)
+	}
 	for _, call := range p.Calls {
 		fmt.Fprintf(out, "call: %s\n", call)
 	}
@@ -94,9 +97,7 @@ func writeEC2Plan(out io.Writer, p topology.Plan) {
 		fmt.Fprintf(out, "cost before: %.2f USD an hour\n", *p.Change.PerHourBeforeUSD)
 	}
 	if p.Cost != nil {
-		ttl := time.Duration(e.TTLSeconds * float64(time.Second))
-		fmt.Fprintf(out, "cost: %.2f USD an hour, %.2f USD in %s with %.2f USD for transfer between regions (prices of %s, of which docs/ec2.md says what was checked; --prices takes yours)\n",
-			p.Cost.PerHourUSD, p.Cost.TTLUSD, ttl, p.Cost.TransferUSD, p.Cost.PricesAsOf)
+		fmt.Fprintf(out, "cost: %s; docs/ec2.md says which prices were checked, --prices takes yours\n", plan.CostLine(p))
 		for _, what := range p.Cost.Unpriced {
 			fmt.Fprintf(out, "cost: without %s, which the price table does not have\n", what)
 		}

@@ -2,6 +2,7 @@ package places
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"path"
 	"strconv"
@@ -22,7 +23,10 @@ func hostsPlace(d Deps) Place {
 	return m.place(Place{
 		Name: "hosts", Makes: "the machines answer and can be used",
 		Maker:  func(release.Release, Software) provision.Provider { return p },
-		Grower: p, Record: p,
+		Grower: p, Record: p, Depends: p.Fits,
+		Holds: func(inv topology.Inventory) string {
+			return fmt.Sprintf("Cassandra on %d machines, which stay,", len(inv.Nodes))
+		},
 	})
 }
 

@@ -155,6 +155,8 @@ type Place struct {
 	// Assumed are the nodes of a plan of which nothing was made, where they would be; nil
 	// is that this is not known before.
 	Assumed func(p topology.Plan) ([]topology.Node, error)
+	// Depends says what a plan depends on and this computer has not; nil is nothing.
+	Depends func(p topology.Plan) error
 	// Holds says what taking a cluster down takes away; "" is its nodes, and no more.
 	Holds func(inv topology.Inventory) string
 	// Loopback says that nodes may see each other come from 127.0.0.1, so that it belongs

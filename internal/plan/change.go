@@ -79,8 +79,7 @@ func Between(req ChangeRequest) (topology.Plan, error) {
 	if p.EC2 != nil {
 		p.Calls = changeCalls(req.Have, p)
 		if req.Have.Cost != nil {
-			before := req.Have.Cost.PerHourUSD
-			p.Change.PerHourBeforeUSD = &before
+			p.Change.PerHourBeforeUSD = req.Have.Cost.PerHourUSD
 		}
 	}
 	return p, nil

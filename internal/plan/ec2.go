@@ -74,7 +74,7 @@ func quotas(p topology.Plan) []topology.EC2Quota {
 	for _, region := range regions(p.Nodes) {
 		nodes, openings := inRegion(p.Nodes, region), open[region]
 		need := func(quota string, n, limit int) {
-			list = append(list, topology.EC2Quota{Region: region, Quota: quota, Need: n, Limit: limit})
+			list = append(list, topology.EC2Quota{Region: region, Quota: quota, Need: n, Limit: limit, Exceeds: limit > 0 && n > limit})
 		}
 		if p.EC2.PublicIP == spec.Elastic {
 			need(topology.QuotaElasticIPs, len(nodes), elasticIPs)
@@ -214,7 +214,46 @@ func Repriced(p topology.Plan, t price.Table) topology.Plan {
 	return p
 }
 
-// QuotaLines are a plan's quotas for people: "us-east-1: 6 elastic-ips (default limit 5)".
+// LocalZones says of each zone of a plan on EC2 that is none of its region's own what it needs.
+func LocalZones(p topology.Plan) []string {
+	var lines []string
+	for _, n := range p.Nodes {
+		group, local := n.BorderGroup()
+		line := fmt.Sprintf("%s is a local zone: the account has to be opted in to it (aws ec2 modify-availability-zone-group --region %s --group-name %s --opt-in-status opted-in), and few instance types are offered there", n.Zone, n.Region, group)
+		if local && p.EC2 != nil && !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// CostLine is a plan's cost in a line for people; "" where there is none. What is not
+// known is not 0.
+func CostLine(p topology.Plan) string {
+	c := p.Cost
+	if c == nil || p.EC2 == nil {
+		return ""
+	}
+	perHour, ttl := c.AtLeastPerHourUSD, c.AtLeastTTLUSD
+	if c.PerHourUSD != nil { // an older crossring wrote no lower bounds
+		perHour = *c.PerHourUSD
+	}
+	if c.TTLUSD != nil {
+		ttl = *c.TTLUSD
+	}
+	least := ""
+	if len(c.Unpriced) > 0 {
+		least = "at least "
+	}
+	line := fmt.Sprintf("%s%.2f USD an hour, %s%.2f USD in %s with %.2f USD for transfer between regions (prices of %s)", least, perHour,
+		least, ttl, time.Duration(p.EC2.TTLSeconds*float64(time.Second)), c.TransferUSD, c.PricesAsOf)
+	if slices.ContainsFunc(c.Unpriced, func(what string) bool { return strings.HasPrefix(what, p.EC2.InstanceType+" ") }) {
+		line = "unknown: there is no price of " + p.EC2.InstanceType + "; the rest is " + line
+	}
+	return line
+}
+
+// QuotaLines are a plan's quotas for people: "us-east-1: 6 elastic-ips, more than the 5 of a new account".
 func QuotaLines(list []topology.EC2Quota) []string {
 	var lines []string
 	for _, q := range list {
@@ -222,6 +261,9 @@ func QuotaLines(list []topology.EC2Quota) []string {
 		fmt.Fprintf(&b, "%s: %d %s", q.Region, q.Need, q.Quota)
 		if q.Limit > 0 {
 			fmt.Fprintf(&b, " (default limit %d)", q.Limit)
+		}
+		if q.Exceeds {
+			b.WriteString(": more than a new account may have; ask for more in the Service Quotas console, up --dry-run says what this one has")
 		}
 		lines = append(lines, b.String())
 	}

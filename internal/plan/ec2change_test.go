@@ -17,7 +17,7 @@ func onEC2(t *testing.T, east, west int) spec.Spec {
 	return parse(t, fmt.Sprintf(`
 provider: ec2
 regions: [{region: us-east-1, nodes: %d}, {region: us-west-2, nodes: %d}]
-ec2: {operator_cidr: 203.0.113.4/32}
+ec2: {operator_cidr: 198.18.255.4/32}
 `, east, west))
 }
 
@@ -56,7 +56,7 @@ func TestBetweenOnEC2(t *testing.T) {
 			if !reflect.DeepEqual(p.EC2.Quotas, fresh.EC2.Quotas) || !reflect.DeepEqual(p.Cost, fresh.Cost) || !reflect.DeepEqual(p.Rules, fresh.Rules) {
 				t.Errorf("rules, quotas or cost are not those of a fresh cluster of that size: %+v", p.EC2.Quotas)
 			}
-			if before := p.Change.PerHourBeforeUSD; before == nil || *before != have.Cost.PerHourUSD {
+			if before := p.Change.PerHourBeforeUSD; before == nil || *before != *have.Cost.PerHourUSD {
 				t.Errorf("cost before: %v", before)
 			}
 			if got := len(have.EC2.Quotas); got != 8 || !reflect.DeepEqual(have.Rules, planOf(t, onEC2(t, tt.from, 1)).Rules) {
@@ -72,7 +72,7 @@ func TestBetweenOnEC2TakesAnotherGroup(t *testing.T) {
 		s := onEC2(t, east, 1)
 		s.EC2.OperatorCIDR = nil
 		for i := range 28 { // two rules each, and two of the group
-			s.EC2.OperatorCIDR = append(s.EC2.OperatorCIDR, fmt.Sprintf("198.51.100.%d/32", i))
+			s.EC2.OperatorCIDR = append(s.EC2.OperatorCIDR, fmt.Sprintf("198.18.100.%d/32", i))
 		}
 		return s
 	}

@@ -71,7 +71,8 @@ func Parse(data []byte) (Table, error) {
 
 // Estimate is the cost of a plan for EC2: instances, volumes and public addresses by
 // the hour, and over the time to live together with the transfer between regions of
-// one write of the test. What the table has no price for is listed, and not counted.
+// one write of the test. What the table has no price for is listed, and the sums are then
+// what it costs at least, and no more is known.
 func Estimate(p topology.Plan, t Table) *topology.Cost {
 	c := &topology.Cost{PricesAsOf: t.AsOf, Items: []topology.CostItem{}, Unpriced: []string{}}
 	if p.EC2 == nil {
@@ -91,7 +92,7 @@ func Estimate(p topology.Plan, t Table) *topology.Cost {
 				return
 			}
 			c.Items = append(c.Items, topology.CostItem{Region: region, What: what, Count: count, PerHourUSD: perHour * float64(count)})
-			c.PerHourUSD += perHour * float64(count)
+			c.AtLeastPerHourUSD += perHour * float64(count)
 		}
 		hour, ok := prices.InstanceHour[p.EC2.InstanceType]
 		add(p.EC2.InstanceType, nodes, hour, ok)
@@ -101,8 +102,17 @@ func Estimate(p topology.Plan, t Table) *topology.Cost {
 		}
 		add("public IPv4 address", nodes, t.PublicIPv4Hour, true)
 	}
+	hourly := len(c.Unpriced) == 0
 	c.TransferUSD = transfer(p, t, c)
-	c.TTLUSD = c.PerHourUSD*p.EC2.TTLSeconds/3600 + c.TransferUSD
+	c.AtLeastTTLUSD = c.AtLeastPerHourUSD*p.EC2.TTLSeconds/3600 + c.TransferUSD
+	if hourly {
+		hour := c.AtLeastPerHourUSD
+		c.PerHourUSD = &hour
+	}
+	if len(c.Unpriced) == 0 {
+		ttl := c.AtLeastTTLUSD
+		c.TTLUSD = &ttl
+	}
 	return c
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"crossring/internal/journal"
+	"crossring/internal/places"
 	"crossring/internal/plain"
 	"crossring/internal/plan"
 	"crossring/internal/spec"
@@ -71,7 +72,11 @@ func (w World) Planned(ctx context.Context, s spec.Spec, choice NodeChoice) (top
 		if !choice.none() {
 			return p, err
 		}
-		return p, nil
+		place, err := places.For(p.Provider, w.deps())
+		if err == nil && place.Depends != nil {
+			err = place.Depends(p)
+		}
+		return p, err
 	}
 	if err != nil {
 		return p, err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"crossring/internal/places"
+	"crossring/internal/plan"
 	"crossring/internal/spec"
 	"crossring/internal/topology"
 	"crossring/provision/ec2"
@@ -69,7 +70,7 @@ func (w World) Extend(ctx context.Context, name string, ttl time.Duration) (Exte
 	if err != nil {
 		return res, err
 	}
-	if c.place.Cloud == nil {
+	if c.place.Machines == nil {
 		return res, c.place.NotHere(name, "time to live", "crossring ls")
 	}
 	res.ExpiresAt = w.Now().Add(ttl).UTC().Truncate(time.Second)
@@ -124,14 +125,17 @@ func (w World) listedEC2(c cluster, entry Listed) Listed {
 	if c.place.Life == nil {
 		return entry
 	}
+	entry.CostSoFarUSD = nil
 	made, ends, err := c.place.Life(c.inv)
 	if err == nil {
 		entry.AgeSeconds = w.Now().Sub(made).Seconds()
 	}
 	expires := ends.UTC().Format(time.RFC3339)
 	entry.ExpiresAt = &expires
-	if c.inv.Plan.Cost != nil {
-		entry.CostSoFarUSD = c.inv.Plan.Cost.PerHourUSD * entry.AgeSeconds / time.Hour.Seconds()
+	// An older crossring left out what it had no price for.
+	if cost := c.inv.Plan.Cost; cost != nil && cost.PerHourUSD != nil && len(cost.Unpriced) == 0 {
+		soFar := *cost.PerHourUSD * entry.AgeSeconds / time.Hour.Seconds()
+		entry.CostSoFarUSD = &soFar
 	}
 	return entry
 }
@@ -166,8 +170,9 @@ func (w World) ListEC2(ctx context.Context, regions ...string) (Listing, error) 
 	return l, err
 }
 
-// ConfirmDown asks before hosts on EC2 are taken down with all that is on them. A
-// cluster on this computer, or one that is half made, needs no question.
+// ConfirmDown asks before machines are taken down, or cleared, with all that is on them.
+// A cluster on this computer, or one that is half made, needs no question: all of it
+// was made by crossring, and is a command away.
 func (w World) ConfirmDown(name string, confirm func(question string) (bool, error)) error {
 	// The inventory alone: what can't be opened otherwise goes down too.
 	inv, err := w.provider("").Inventory(name)
@@ -184,6 +189,46 @@ func (w World) ConfirmDown(name string, confirm func(question string) (bool, err
 	}
 	if err != nil {
 		return Usage("taking "+name+" down", err, "crossring down "+name+" --yes")
+	}
+	return nil
+}
+
+// added counts the nodes of a plan that a cluster has not.
+func added(inv topology.Inventory, p topology.Plan) (n int) {
+	for _, node := range p.Nodes {
+		if _, err := inv.Node(node.Name); err != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// confirmCost says what a plan costs, where it does, and asks whether its new nodes are
+// to be made.
+func (w World) confirmCost(place places.Place, p topology.Plan, more int, req UpRequest) error {
+	line := plan.CostLine(p)
+	if place.Cloud == nil || line == "" || len(p.EC2.OperatorCIDRs) == 0 { // nobody could reach them: that is refused
+		return nil
+	}
+	var over []string
+	for _, q := range p.EC2.Quotas {
+		if q.Exceeds {
+			over = append(over, plan.QuotaLines([]topology.EC2Quota{q})...)
+		}
+	}
+	for _, note := range append(over, plan.LocalZones(p)...) {
+		w.Say("%s", note)
+	}
+	w.Say("cost of %s: %s", p.Name, line)
+	if req.Confirm == nil || more == 0 {
+		return nil
+	}
+	yes, err := req.Confirm(fmt.Sprintf("make %d instances of %s on EC2?", more, p.EC2.InstanceType))
+	if err == nil && !yes {
+		err = errors.New("not confirmed")
+	}
+	if err != nil {
+		return Usage("making "+p.Name, err, "crossring up -f FILE --yes")
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ type Listed struct {
 	Keeper       bool     `json:"keeper"` // answers
 	AgeSeconds   float64  `json:"age_seconds"`
 	ExpiresAt    *string  `json:"expires_at"`        // null: never
-	CostSoFarUSD float64  `json:"cost_so_far_usd"`   // 0 on this computer
+	CostSoFarUSD *float64 `json:"cost_so_far_usd"`   // 0 on this computer; null: not known
 	Problem      string   `json:"problem,omitempty"` // why there is no more to say
 }
 
@@ -58,6 +58,7 @@ func (w World) List(ctx context.Context) (Listing, error) {
 			l.Clusters = append(l.Clusters, entry)
 			continue
 		}
+		entry.CostSoFarUSD = new(float64)
 		entry.Provider, entry.Version, entry.Nodes = c.inv.Plan.Provider, c.inv.Plan.Version, len(c.inv.Nodes)
 		for _, n := range c.inv.Nodes {
 			if !slices.Contains(entry.Regions, n.Region) {

@@ -70,20 +70,20 @@ func TestSavedOperators(t *testing.T) {
 	}
 	// Half made, without a spec that was written down: the plan has them.
 	inv := topology.Inventory{
-		Plan:  topology.Plan{Name: "gk", EC2: &topology.EC2Plan{OperatorCIDRs: []string{"203.0.113.4/32"}}},
+		Plan:  topology.Plan{Name: "gk", EC2: &topology.EC2Plan{OperatorCIDRs: []string{"198.18.255.4/32"}}},
 		Nodes: []topology.Node{{Name: "us-east-1-1"}}, Remote: &topology.Remote{Dir: dir},
 	}
 	if err := journal.WriteInventory(filepath.Join(dir, "inventory.json"), inv); err != nil {
 		t.Fatal(err)
 	}
 	given := with()
-	if got := w.withSavedOperators(given); !slices.Equal(got.EC2.OperatorCIDR, []string{"203.0.113.4/32"}) || len(given.EC2.OperatorCIDR) != 0 {
+	if got := w.withSavedOperators(given); !slices.Equal(got.EC2.OperatorCIDR, []string{"198.18.255.4/32"}) || len(given.EC2.OperatorCIDR) != 0 {
 		t.Errorf("from the plan: %v; the spec given has %v", got.EC2.OperatorCIDR, given.EC2.OperatorCIDR)
 	}
-	if err := writeSpec(dir, with("198.51.100.0/24")); err != nil {
+	if err := writeSpec(dir, with("198.18.100.0/24")); err != nil {
 		t.Fatal(err)
 	}
-	if got := w.withSavedOperators(with()); !slices.Equal(got.EC2.OperatorCIDR, []string{"198.51.100.0/24"}) {
+	if got := w.withSavedOperators(with()); !slices.Equal(got.EC2.OperatorCIDR, []string{"198.18.100.0/24"}) {
 		t.Errorf("from the spec: %v", got.EC2.OperatorCIDR)
 	}
 	if got := w.withSavedOperators(with("192.0.2.0/24")); !slices.Equal(got.EC2.OperatorCIDR, []string{"192.0.2.0/24"}) {

@@ -33,7 +33,8 @@ type UpRequest struct {
 	Choice NodeChoice
 	// Replace takes a cluster of that name down that was made from another spec.
 	Replace bool
-	// Confirm is asked before machines are taken down for that; nil is a yes.
+	// Confirm is asked before machines are taken down for that, and before some are made
+	// that cost; nil is a yes.
 	Confirm func(question string) (bool, error)
 	// Gather says of which clusters logs are fetched when up fails, or before one is
 	// replaced.
@@ -129,6 +130,11 @@ func (w World) Up(ctx context.Context, req UpRequest) (UpResult, error) {
 			if err := c.notRotating(); err != nil {
 				return res, err
 			}
+			if !change.begun {
+				if err := w.confirmCost(c.place, change.Plan, added(c.inv, change.Plan), req); err != nil {
+					return res, err
+				}
+			}
 			return w.applyChange(ctx, c, *change, req)
 		}
 		if change != nil {
@@ -137,6 +143,11 @@ func (w World) Up(ctx context.Context, req UpRequest) (UpResult, error) {
 			}
 		}
 		p = c.inv.Plan
+	}
+	if c.inv.Schema == "" { // nothing of it was made
+		if err := w.confirmCost(c.place, p, len(p.Nodes), req); err != nil {
+			return res, err
+		}
 	}
 	res, err = w.build(ctx, c, p, req, until)
 	if err != nil && res.made && ctx.Err() == nil {

@@ -243,11 +243,31 @@ func CheckCIDR(cidr string) string {
 	prefix, err := netip.ParsePrefix(cidr)
 	switch {
 	case err != nil || !prefix.Addr().Is4():
-		return `"` + cidr + `" is not an IPv4 network such as 203.0.113.4/32`
+		return `"` + cidr + `" is not an IPv4 network, as ADDRESS/32 is for one computer`
 	case prefix.Masked() != prefix:
 		return cidr + " has bits set outside its mask: the network is " + prefix.Masked().String()
 	}
+	for _, n := range nobodys {
+		if n.network.Contains(prefix.Addr()) && n.network.Bits() <= prefix.Bits() {
+			return cidr + " " + n.why + ": put your own address there, which curl https://checkip.amazonaws.com shows, as ADDRESS/32"
+		}
+	}
 	return ""
+}
+
+// nobodys are networks from which nobody comes to a host on EC2.
+var nobodys = []struct {
+	network netip.Prefix
+	why     string
+}{
+	{netip.MustParsePrefix("192.0.2.0/24"), "is kept for documentation, and nobody's"},
+	{netip.MustParsePrefix("198.51.100.0/24"), "is kept for documentation, and nobody's"},
+	{netip.MustParsePrefix("203.0.113.0/24"), "is kept for documentation, and nobody's"},
+	{netip.MustParsePrefix("127.0.0.0/8"), "does not leave a computer"},
+	{netip.MustParsePrefix("169.254.0.0/16"), "does not leave a network"},
+	{netip.MustParsePrefix("224.0.0.0/4"), "is of groups, and nobody's address"},
+	{netip.MustParsePrefix("240.0.0.0/4"), "is reserved, and nobody's"},
+	{netip.MustParsePrefix("0.0.0.0/8"), "is nobody's"},
 }
 
 func checkAMI(s Spec, c checker) {

@@ -65,7 +65,7 @@ func TestParseFull(t *testing.T) {
 			InstanceType: "m5.xlarge", Architecture: "arm64", AMI: AMI{IDs: map[string]string{"us-west-2": "ami-12345678", "us-gov-east-1": "ami-87654321"}},
 			SSHUser: "admin", RootGB: 16, Key: "generated", VPC: "own", PublicIP: "ephemeral", TTL: "1h30m0s", Owner: "me@example.org",
 			Volumes:      &Volumes{Data: Volume{Type: "gp3", SizeGB: 100, IOPS: 4000, Throughput: 250}, Commitlog: Volume{Type: "gp2", SizeGB: 50}},
-			OperatorCIDR: []string{"203.0.113.4/32"}, CassandraMirror: "https://mirror.example.org/cassandra",
+			OperatorCIDR: []string{"198.18.255.4/32"}, CassandraMirror: "https://mirror.example.org/cassandra",
 		},
 	}
 	got.source = nil
@@ -278,4 +278,18 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("a spec differs from itself: %v, %v", changes, err)
 		}
 	})
+}
+
+// A network from which nobody comes would make hosts that nobody reaches.
+func TestCheckCIDR(t *testing.T) {
+	for cidr, want := range map[string]string{
+		"198.18.255.4/32": "", "0.0.0.0/0": "", "10.0.0.0/8": "", "192.0.0.0/8": "", "8.8.8.8/32": "",
+		"203.0.113.4/32": "documentation", "203.0.113.0/24": "documentation", "198.51.100.128/25": "documentation", "192.0.2.1/32": "documentation",
+		"127.0.0.1/32": "does not leave", "169.254.1.0/24": "does not leave", "224.0.0.1/32": "nobody", "255.255.255.255/32": "nobody", "0.0.0.0/32": "nobody",
+		"10.0.0.1/8": "bits set", "2001:db8::/32": "IPv4", "everywhere": "IPv4", "": "IPv4",
+	} {
+		if got := CheckCIDR(cidr); want == "" && got != "" || !strings.Contains(got, want) {
+			t.Errorf("%s: %q", cidr, got)
+		}
+	}
 }

@@ -65,6 +65,9 @@ type EC2Quota struct {
 	Quota  string `json:"quota"`
 	Need   int    `json:"need"`
 	Limit  int    `json:"default_limit"`
+	// Exceeds says that Need is more than Limit: an account that never asked for more
+	// can't make it.
+	Exceeds bool `json:"exceeds"`
 }
 
 // EC2 is what the EC2 provider alone knows of its cluster.

@@ -3,6 +3,7 @@ package topology
 import (
 	"net/netip"
 	"path"
+	"strings"
 )
 
 // Host is how a node's machine is reached and used, on providers that have
@@ -43,6 +44,16 @@ func (n Node) RMIHost() string {
 		return n.PrivateAddress
 	}
 	return "127.0.0.1"
+}
+
+// BorderGroup is the group of zones that shares a node's addresses with its zone where
+// that is a local zone, us-west-2-lax-1 of us-west-2-lax-1a; local is false in a zone of the region.
+func (n Node) BorderGroup() (group string, local bool) {
+	at := strings.TrimPrefix(n.Zone, n.Region)
+	if at == n.Zone || len(at) <= 1 {
+		return n.Region, false
+	}
+	return n.Zone[:len(n.Zone)-1], true
 }
 
 // Remote is what crossring knows of a cluster on machines of their own.

@@ -97,9 +97,13 @@ type Rule struct {
 
 // Cost is an estimate in US dollars.
 type Cost struct {
-	PerHourUSD float64 `json:"per_hour_usd"`
-	TTLUSD     float64 `json:"ttl_usd"`
-	PricesAsOf string  `json:"prices_as_of"`
+	// PerHourUSD and TTLUSD are nil where a price is missing: then it is only known what
+	// it costs at least.
+	PerHourUSD        *float64 `json:"per_hour_usd"`
+	TTLUSD            *float64 `json:"ttl_usd"`
+	AtLeastPerHourUSD float64  `json:"at_least_per_hour_usd"`
+	AtLeastTTLUSD     float64  `json:"at_least_ttl_usd"`
+	PricesAsOf        string   `json:"prices_as_of"`
 	// TransferUSD is of TTLUSD: one write of the test, between regions.
 	TransferUSD float64    `json:"transfer_usd"`
 	Items       []CostItem `json:"items"`

@@ -44,8 +44,11 @@ func (r *region) addresses(ctx context.Context) (map[string]address, error) {
 				return ids, err
 			}),
 			call: func(ctx context.Context) (string, error) {
-				out, err := r.api.AllocateAddress(ctx, &ec2.AllocateAddressInput{Domain: types.DomainTypeVpc,
-					TagSpecifications: specify(types.ResourceTypeElasticIp, r.tags(part))}, once)
+				in := &ec2.AllocateAddressInput{Domain: types.DomainTypeVpc, TagSpecifications: specify(types.ResourceTypeElasticIp, r.tags(part))}
+				if group, local := nodes[i].BorderGroup(); local {
+					in.NetworkBorderGroup = &group // the region's own addresses can't be used there
+				}
+				out, err := r.api.AllocateAddress(ctx, in, once)
 				if err != nil {
 					return "", err
 				}

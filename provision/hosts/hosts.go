@@ -80,10 +80,22 @@ func (p Provider) Make(ctx context.Context, plan topology.Plan) (topology.Invent
 // entries are the machines of a plan's inventory file.
 func (p Provider) entries(plan topology.Plan) ([]Entry, error) {
 	data, err := os.ReadFile(plan.Hosts)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, &Problem{File: plan.Hosts, Message: "there is no such inventory file"}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read inventory file: %w", err)
 	}
 	return Parse(plan.Hosts, data, p.Home)
+}
+
+// Fits says whether the inventory file of a plan can be read and has a machine for each node.
+func (p Provider) Fits(plan topology.Plan) error {
+	list, err := p.entries(plan)
+	if err == nil {
+		_, err = Place(plan, plan.Hosts, list)
+	}
+	return err
 }
 
 // check sees that a machine is reached and fits.

@@ -127,6 +127,23 @@ func TestPlace(t *testing.T) {
 	}
 }
 
+// A plan of machines depends on the file that names them.
+func TestFits(t *testing.T) {
+	p := plan()
+	p.Hosts = filepath.Join(t.TempDir(), "hosts.yaml")
+	var problem *Problem
+	if err := (Provider{}).Fits(p); !errors.As(err, &problem) || problem.ExitCode() != 2 || !strings.Contains(err.Error(), "there is no such inventory file") {
+		t.Errorf("%v", err)
+	}
+	text := "version: crossring/v1\nssh: {user: me}\nhosts: [{region: us-east-1, public: 1.0.0.1}]\n"
+	if err := os.WriteFile(p.Hosts, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := (Provider{}).Fits(p); err == nil || strings.Count(err.Error(), "there is no machine for") != 2 {
+		t.Errorf("%v", err)
+	}
+}
+
 // provider is one for two machines: sshds of the test's.
 func provider(t *testing.T) (Provider, topology.Plan, []*sshdtest.Server, []string) {
 	t.Helper()

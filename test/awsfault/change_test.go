@@ -188,7 +188,7 @@ func TestResizeTakesAnotherGroup(t *testing.T) {
 	for i := range 28 {
 		networks = append(networks, fmt.Sprintf("198.51.%d.0/24", i))
 	}
-	b := newBench(t, strings.Replace(twoRegions, "203.0.113.4/32", "["+strings.Join(networks, ", ")+"]", 1))
+	b := newBench(t, strings.Replace(twoRegions, "198.18.255.4/32", "["+strings.Join(networks, ", ")+"]", 1))
 	ctx := context.Background()
 	b.proxy.Arm(nil)
 	if _, err := b.provider.Make(ctx, b.plan); err != nil {

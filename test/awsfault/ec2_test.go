@@ -97,7 +97,7 @@ ec2:
   instance_type: m5.xlarge
   ami: {name: "al2023-ami-2023*", owner: "137112412989"}
   volumes: {data: {size_gb: 10}, commitlog: {size_gb: 10}}
-  operator_cidr: 203.0.113.4/32
+  operator_cidr: 198.18.255.4/32
 `
 
 func newBench(t *testing.T, text string) *bench {

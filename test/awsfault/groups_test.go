@@ -18,7 +18,7 @@ func TestSeveralGroups(t *testing.T) {
 	for i := range 32 {
 		networks = append(networks, fmt.Sprintf("198.51.%d.0/24", i))
 	}
-	b := newBench(t, strings.Replace(twoRegions, "203.0.113.4/32", "["+strings.Join(networks, ", ")+"]", 1))
+	b := newBench(t, strings.Replace(twoRegions, "198.18.255.4/32", "["+strings.Join(networks, ", ")+"]", 1))
 	b.proxy.Arm(nil)
 	ctx := context.Background()
 	inv, err := b.provider.Make(ctx, b.plan)

@@ -90,7 +90,7 @@ func TestLacking(t *testing.T) {
 			continue
 		}
 		is := "its instance is not in security group " + aws.ToString(group.GroupId) + " (us-east-1), which has tcp "
-		lacking(is+"7000 from the group itself", is+"9042 from the group itself", is+"7000 from "+peer, is+"9042 from 203.0.113.4/32", is+"22 from 203.0.113.4/32")
+		lacking(is+"7000 from the group itself", is+"9042 from the group itself", is+"7000 from "+peer, is+"9042 from 198.18.255.4/32", is+"22 from 198.18.255.4/32")
 	}
 	if _, err := api.DeleteSecurityGroup(ctx, &awsec2.DeleteSecurityGroupInput{GroupId: other.GroupId}); err != nil {
 		t.Fatal(err)

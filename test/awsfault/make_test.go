@@ -64,7 +64,7 @@ ec2:
   ami: {name: "al2023-ami-2023*", owner: "137112412989"}
   vpc: own
   public_ip: ephemeral
-  operator_cidr: [203.0.113.4/32, 198.51.100.0/24]
+  operator_cidr: [198.18.255.4/32, 198.18.100.0/24]
 `)
 	b.proxy.Arm(nil)
 	ctx := context.Background()

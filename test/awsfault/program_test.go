@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +19,7 @@ import (
 
 // typist types commands of the program, built from this source, against a bench.
 type typist struct {
+	asked bool // left to be asked before something is made
 	t     *testing.T
 	exe   string
 	state string
@@ -49,6 +51,9 @@ func (y typist) spec(text string) string {
 
 // command is a command that is not started yet; out takes both streams.
 func (y typist) command(ctx context.Context, stdout, stderr io.Writer, args ...string) *exec.Cmd {
+	if !y.asked && slices.Contains(args, "up") && !slices.Contains(args, "--replace") {
+		args = append(slices.Clone(args), "--yes")
+	}
 	cmd := exec.CommandContext(ctx, y.exe, append([]string{"--state", y.state}, args...)...)
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	return cmd
@@ -78,7 +83,7 @@ func (y typist) run(want int, args ...string) string {
 
 // withoutOperator is the spec of two regions that leaves to the command line who may
 // reach it.
-var withoutOperator = strings.ReplaceAll(twoRegions, "  operator_cidr: 203.0.113.4/32\n", "")
+var withoutOperator = strings.ReplaceAll(twoRegions, "  operator_cidr: 198.18.255.4/32\n", "")
 
 // The program itself, as somebody types it, up to provision and down again.
 func TestProgram(t *testing.T) {
@@ -89,15 +94,24 @@ func TestProgram(t *testing.T) {
 	if out := run(2, "up", "-f", file, "--until", "provision"); !strings.Contains(out, "--operator-cidr") {
 		t.Errorf("without a network: %s", out)
 	}
-	if out := run(2, "up", "-f", file, "--operator-cidr", "203.0.113.4/8"); !strings.Contains(out, "the network is 203.0.0.0/8") {
+	if out := run(2, "up", "-f", file, "--operator-cidr", "198.18.255.4/8"); !strings.Contains(out, "the network is 198.0.0.0/8") {
 		t.Errorf("a network that is none: %s", out)
 	}
-	run(0, "up", "-f", file, "--operator-cidr", "203.0.113.4/32", "--dry-run")
+	run(0, "up", "-f", file, "--operator-cidr", "198.18.255.4/32", "--dry-run")
 	b.none(t)
 	if out := run(0, "plan", "-f", file); !strings.Contains(out, "cost: ") || !strings.Contains(out, "call: us-west-2 RunInstances us-west-2-1") {
 		t.Errorf("plan: %s", out)
 	}
-	run(0, "up", "-f", file, "--operator-cidr", "203.0.113.4/32", "--until", "provision")
+	// What it costs is said before, and asked about.
+	asked := y
+	asked.asked = true
+	if out := asked.run(2, "up", "-f", file, "--operator-cidr", "198.18.255.4/32", "--until", "provision"); !strings.Contains(out, "USD an hour") || !strings.Contains(out, "--yes") {
+		t.Errorf("%s", out)
+	}
+	if out := run(2, "up", "-f", file, "--operator-cidr", "203.0.113.4/32"); !strings.Contains(out, "kept for documentation") {
+		t.Errorf("%s", out)
+	}
+	run(0, "up", "-f", file, "--operator-cidr", "198.18.255.4/32", "--until", "provision")
 	if got := b.made(t); got["us-east-1 instance"] != 1 || got["us-west-2 instance"] != 1 {
 		t.Errorf("made %v", got)
 	}
@@ -111,7 +125,7 @@ func TestProgram(t *testing.T) {
 	if calls := b.proxy.Mutations(); len(calls) > 0 {
 		t.Errorf("the third up called %v", calls)
 	}
-	if out := run(8, "up", "-f", file, "--operator-cidr", "198.51.100.0/24"); !strings.Contains(out, `ec2.operator_cidr[0]: "203.0.113.4/32" → "198.51.100.0/24"`) {
+	if out := run(8, "up", "-f", file, "--operator-cidr", "198.18.100.0/24"); !strings.Contains(out, `ec2.operator_cidr[0]: "198.18.255.4/32" → "198.18.100.0/24"`) {
 		t.Errorf("another network: %s", out)
 	}
 	var listing struct {
@@ -137,7 +151,7 @@ func TestProgram(t *testing.T) {
 
 	t.Setenv("AWS_ACCESS_KEY_ID", "")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "")
-	if out := run(7, "up", "-f", file, "--operator-cidr", "203.0.113.4/32", "--until", "provision"); !strings.Contains(out, "aws configure") {
+	if out := run(7, "up", "-f", file, "--operator-cidr", "198.18.255.4/32", "--until", "provision"); !strings.Contains(out, "aws configure") {
 		t.Errorf("without credentials: %s", out)
 	}
 	if left, err := os.ReadDir(filepath.Join(state, "clusters")); err != nil || len(left) > 0 {

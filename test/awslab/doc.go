@@ -8,9 +8,9 @@
 //
 // From the operator's namespace the program under test sees nothing else:
 //
-//	operator 192.0.2.4 ─┐              ┌─ host 10.11.0.10  (203.0.113.10)   us-east-1
+//	operator 198.18.255.4 ─┐              ┌─ host 10.11.0.10  (203.0.113.10)   us-east-1
 //	   API on 127.0.0.1 ├─ router, NAT ┤
-//	 mirror 192.0.2.80 ─┘              ├─ host 10.22.0.10  (198.51.100.10)  us-west-2
+//	 mirror 198.18.255.80 ─┘              ├─ host 10.22.0.10  (198.51.100.10)  us-west-2
 //	                                   └─ host 10.33.0.10  (198.18.0.10)    eu-west-1
 //
 // It needs root, network and mount namespaces, and podman, runc, debootstrap, nft and

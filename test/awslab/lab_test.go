@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -161,6 +162,9 @@ func (o operator) crossring(args ...string) result {
 	// Longer than any command's own limits.
 	ctx, cancel := context.WithTimeout(context.Background(), 12*time.Minute)
 	defer cancel()
+	if args[0] == "up" {
+		args = append(slices.Clone(args), "--yes") // nobody is there to be asked
+	}
 	cmd := world.lab.Command(ctx, world.program, args...)
 	cmd.Env = append(append(os.Environ(), "CROSSRING_STATE="+o.state), world.lab.Environment()...)
 	var stdout, stderr bytes.Buffer

@@ -26,9 +26,9 @@ const (
 
 // Addresses that are the same in every lab, all from ranges that are kept for examples.
 const (
-	operatorAddress = "192.0.2.4"
-	operatorGateway = "192.0.2.1"
-	mirrorAddress   = "192.0.2.80"
+	operatorAddress = "198.18.255.4"
+	operatorGateway = "198.18.255.1"
+	mirrorAddress   = "198.18.255.80"
 	metadataAddress = "169.254.169.254"
 )
 
