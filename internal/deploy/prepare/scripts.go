@@ -169,7 +169,12 @@ if [ -L "$link" ] && [ "$(cat "$link/.crossring" 2>/dev/null)" = "$id" ]; then r
 rm -rf "$home.new"
 if [ "$(cat "$home/.crossring" 2>/dev/null)" = "$id" ]; then rm -rf "$home"; [ ! -e "$home" ] || echo "$home"; fi
 for d in "$@"; do
-  if ours "$d"; then rm -rf "$d"; [ ! -e "$d" ] || echo "$d"; fi
+  if ours "$d"; then
+    # Nobody puts anything more into it.
+    if [ -n "$user" ] && [ ! -L "$d" ]; then chown root "$d"; chmod 700 "$d"; fi
+    rm -rf "$d"
+    [ ! -e "$d" ] || echo "$d"
+  fi
 done
 if [ -z "$root" ]; then
   f=/etc/security/limits.d/crossring.conf
