@@ -38,7 +38,7 @@ func (e *env) tunnelCommand() *cli.Command {
 			case len(more) > 0:
 				return answer{}, run.Usage("", fmt.Errorf("tunnel takes one NAME[:NODE], and its ports with -L"), plain.Command("crossring", "tunnel", first, "-L", "9042"))
 			case first == "ls":
-				res, err := w.ListTunnels()
+				res, err := w.LookAtTunnels(ctx)
 				return tunnelsAnswer(res), err
 			}
 			req := run.TunnelRequest{Ref: first, Forwards: c.StringSlice("forward")}

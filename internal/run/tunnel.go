@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -135,7 +136,7 @@ func (w World) tunnel(ctx context.Context, req TunnelRequest, l net.Listener, te
 	if l != nil {
 		stopListening := context.AfterFunc(serving, func() { l.Close() })
 		defer stopListening()
-		go tunnel.Accept(serving, l, func(near net.Conn) { carryFor(serving, near, m.Stream, w.Log) })
+		go tunnel.Accept(serving, l, func(near net.Conn) { carryFor(serving, near, m.Stream, m.Check, w.Log) })
 	}
 	err = w.keepUp(serving, m.Connect, info, tell)
 	stop()
@@ -171,9 +172,18 @@ func (w World) keepUp(ctx context.Context, connect func(context.Context) error, 
 
 // carryFor serves a connection of another command: a line that says where to, and then
 // its bytes.
-func carryFor(ctx context.Context, near net.Conn, dial tunnel.Dial, log *slog.Logger) {
+func carryFor(ctx context.Context, near net.Conn, dial tunnel.Dial, check func(context.Context) error, log *slog.Logger) {
 	addr, err := readLine(near)
 	if err != nil {
+		return
+	}
+	if addr == tunnelCheck {
+		answer := tunnelOK
+		if err := check(ctx); err != nil {
+			answer = tunnelDown + strings.ReplaceAll(err.Error(), "\n", "; ")
+		}
+		fmt.Fprintln(near, answer) // who asks may have gone
+		near.Close()
 		return
 	}
 	far, err := dial(ctx, addr)
@@ -189,8 +199,51 @@ func carryFor(ctx context.Context, near net.Conn, dial tunnel.Dial, log *slog.Lo
 	tunnel.Carry(ctx, near, far)
 }
 
-// tunnelOK answers a line that says where to.
-const tunnelOK = "ok"
+// tunnelOK answers a line that says where to. tunnelCheck, in the place of where to, asks
+// whether the way stands; tunnelDown begins the answer that it does not.
+const (
+	tunnelOK    = "ok"
+	tunnelCheck = "crossring-check"
+	tunnelDown  = "down: "
+)
+
+// LookAtTunnels is ListTunnels, and asks each tunnel whether its way stands at this moment:
+// what it has noted may be as old as the time-out that a silent way takes.
+func (w World) LookAtTunnels(ctx context.Context) (Tunnels, error) {
+	res, err := w.ListTunnels()
+	var all sync.WaitGroup
+	for i := range res.Tunnels {
+		if t := &res.Tunnels[i]; t.Up {
+			all.Go(func() {
+				if problem := checkTunnel(ctx, filepath.Join(w.tunnelsDir(), t.ID)); problem != "" {
+					t.Up, t.Problem = false, problem
+				}
+			})
+		}
+	}
+	all.Wait()
+	return res, err
+}
+
+// checkTunnel says what is wrong with a tunnel; "" is nothing. One of an older crossring
+// does not know the question, and is taken at its word.
+func checkTunnel(ctx context.Context, dir string) string {
+	const patience = 3 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	conn, err := dialTunnel(ctx, dir, tunnelCheck)
+	if err == nil {
+		conn.Close()
+		return ""
+	}
+	if ctx.Err() != nil {
+		return fmt.Sprintf("nothing came back within %s", patience)
+	}
+	if _, why, down := strings.Cut(err.Error(), tunnelDown); down {
+		return why
+	}
+	return ""
+}
 
 // readLine reads no byte more than the line.
 func readLine(c net.Conn) (string, error) {

@@ -125,6 +125,41 @@ func (c *Client) Connect(ctx context.Context) error {
 	return err
 }
 
+// Check asks the other end of the connection that stands for a sign of life, and makes
+// none: the error is why there is no connection, or ctx's end.
+func (c *Client) Check(ctx context.Context) error {
+	var conn *connection
+	select {
+	case <-c.turn:
+		conn = c.live
+		c.turn <- struct{}{}
+	default:
+		return fmt.Errorf("%s: it is being connected", c)
+	}
+	if conn == nil || conn.dead() {
+		return fmt.Errorf("%s: the connection was lost", c)
+	}
+	answered := make(chan error, 1)
+	go func() {
+		_, _, err := conn.SendRequest(aliveRequest, true, nil)
+		answered <- err
+	}()
+	select {
+	case err := <-answered:
+		if err != nil {
+			return fmt.Errorf("%s: the connection was lost: %w", c, err)
+		}
+		return nil
+	case <-conn.over:
+		return fmt.Errorf("%s: the connection was lost", c)
+	case <-ctx.Done():
+		return fmt.Errorf("%s: %w", c, context.Cause(ctx))
+	}
+}
+
+// aliveRequest is answered by every server, if with a refusal.
+const aliveRequest = "keepalive@openssh.com"
+
 // Close ends the connection. The client may be used again.
 func (c *Client) Close() error {
 	<-c.turn
@@ -297,7 +332,7 @@ func (c *Client) keepAlive(conn *connection) {
 		}
 		answered := make(chan error, 1)
 		go func() {
-			_, _, err := conn.SendRequest("keepalive@openssh.com", true, nil)
+			_, _, err := conn.SendRequest(aliveRequest, true, nil)
 			answered <- err
 		}()
 		select {

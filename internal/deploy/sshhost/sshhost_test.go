@@ -392,3 +392,31 @@ func TestHoldBeforeTheFirstConnection(t *testing.T) {
 		t.Errorf("one that is not held gave %v", err)
 	}
 }
+
+// Whether a connection stands is asked at the moment, and answered without making one.
+func TestCheck(t *testing.T) {
+	s := sshdtest.Start(t, "127.0.0.1")
+	link := newLink(t, s)
+	c := client(t, s, func(cfg *Config) { cfg.Address, cfg.Port, cfg.KeepAlive = link.host, link.port, time.Hour })
+	if err := c.Check(limited(t)); err == nil {
+		t.Error("a connection stands before there is one")
+	}
+	if err := c.Connect(limited(t)); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Check(limited(t)); err != nil {
+		t.Error(err)
+	}
+	close(link.hold) // silence: only a question finds out
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if err := c.Check(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("over a silent way: %v", err)
+	}
+	over := c.live.over
+	link.cut()
+	<-over
+	if err := c.Check(limited(t)); err == nil || !strings.Contains(err.Error(), "lost") {
+		t.Errorf("after a cut: %v", err)
+	}
+}
