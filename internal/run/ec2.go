@@ -92,7 +92,12 @@ func (w World) Collect(ctx context.Context, dryRun bool, regions ...string) (Col
 	all, err := places.EC2(w.deps()).List(ctx, regions...)
 	errs := []error{err}
 	for _, l := range all {
-		if !l.Expired(w.Now()) {
+		due, err := l.Due()
+		if err != nil {
+			// It is the same for all of a region: once is enough.
+			return res, errors.Join(append(errs, err)...)
+		}
+		if !due {
 			continue
 		}
 		if !dryRun {

@@ -46,6 +46,7 @@ func TestClassify(t *testing.T) {
 		// EC2 sends it with status 500, and knows very well that it did nothing.
 		{err: apiError(500, "InsufficientInstanceCapacity"), noCapcity: true},
 		{err: apiError(400, "Unsupported"), noCapcity: true},
+		{err: apiError(400, "InsufficientFreeAddressesInSubnet"), noCapcity: true},
 		{err: apiError(400, "InvalidGroup.NotFound"), notFound: true},
 		{err: apiError(400, "UnauthorizedOperation")},
 		{err: errors.New("connection reset by peer"), unknown: true},
@@ -364,5 +365,42 @@ func TestAwaitSaysWhatFor(t *testing.T) {
 	var wait *WaitError
 	if !errors.As(err, &wait) || wait.For != "a miracle" || !slices.Equal(said, []string{"waiting for a miracle"}) {
 		t.Errorf("%v; said %q", err, said)
+	}
+}
+
+// An account that may not make anything yet is told what helps.
+func TestUnready(t *testing.T) {
+	for _, c := range []string{"PendingVerification", "OptInRequired", "Blocked"} {
+		var unready *UnreadyError
+		if err := named("us-east-1", apiError(400, c)); !errors.As(err, &unready) || unready.ExitCode() != 7 || unready.Hint() == "" {
+			t.Errorf("%s: %v", c, err)
+		}
+	}
+	var quota *QuotaError
+	if err := named("us-east-1", apiError(400, "MaxSpotInstanceCountExceeded")); !errors.As(err, &quota) || quota.Quota != "spot-instances" {
+		t.Errorf("%v", err)
+	}
+}
+
+// What is removed is due by EC2's own clock, where this computer's agrees.
+func TestDue(t *testing.T) {
+	now := time.Now()
+	for name, c := range map[string]struct {
+		l        Listed
+		due, bad bool
+	}{
+		"over":          {Listed{Expires: now.Add(-time.Second), At: now}, true, false},
+		"not yet":       {Listed{Expires: now.Add(time.Second), At: now}, false, false},
+		"ahead":         {Listed{Expires: now.Add(-time.Second), At: now, Skew: 6 * time.Minute}, false, true},
+		"behind":        {Listed{Expires: now.Add(-time.Second), At: now, Skew: -6 * time.Minute}, false, true},
+		"a little":      {Listed{Expires: now.Add(-time.Second), At: now, Skew: -4 * time.Minute}, true, false},
+		"it says none":  {Listed{Expires: now.Add(-time.Second)}, false, true},
+		"never expires": {Listed{At: now}, false, false},
+	} {
+		due, err := c.l.Due()
+		var skew *SkewError
+		if due != c.due || errors.As(err, &skew) != c.bad {
+			t.Errorf("%s: %t, %v", name, due, err)
+		}
 	}
 }

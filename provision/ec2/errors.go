@@ -213,9 +213,10 @@ func duplicate(err error) bool {
 	return c == "InvalidKeyPair.Duplicate" || c == "InvalidGroup.Duplicate"
 }
 
-// capacity says that the zone has no room for the type, or does not have it.
+// capacity says that the zone has no room for the type, or does not have it, or that the
+// network in it is full: another zone may do.
 func capacity(c string) bool {
-	return c == "InsufficientInstanceCapacity" || c == "Unsupported" || c == "InsufficientHostCapacity"
+	return c == "InsufficientInstanceCapacity" || c == "InsufficientFreeAddressesInSubnet" || c == "Unsupported" || c == "InsufficientHostCapacity"
 }
 
 // busy are the codes of things that are still held by others, which are on their way
@@ -248,15 +249,43 @@ func asWhom(err error) error {
 
 // quotas are the codes of limits that are reached.
 var quotas = map[string]string{
-	"VcpuLimitExceeded": "vcpus", "InstanceLimitExceeded": "instances", "AddressLimitExceeded": "elastic-ips",
+	"VcpuLimitExceeded": "vcpus", "MaxSpotInstanceCountExceeded": "spot-instances", "InstanceLimitExceeded": "instances", "AddressLimitExceeded": "elastic-ips",
 	"VpcLimitExceeded": "vpcs", "SecurityGroupLimitExceeded": "security-groups", "RulesPerSecurityGroupLimitExceeded": "inbound-rules-per-group",
 	"SecurityGroupsPerInterfaceLimitExceeded": "groups-per-interface", "VolumeLimitExceeded": "volumes", "InternetGatewayLimitExceeded": "internet-gateways",
 }
 
-// named gives the error of a limit its type.
+// unready are the codes of an account that may not do this yet, and what helps.
+var unready = map[string]string{
+	"PendingVerification": "wait: AWS looks at a new account for up to four hours, and says so by mail; then do the same again",
+	"OptInRequired":       "finish the account's registration at https://portal.aws.amazon.com/billing/signup, or enable the region in its settings",
+	"Blocked":             "the account is blocked: write to AWS support",
+}
+
+// UnreadyError says that the account itself may not make anything in a region yet.
+type UnreadyError struct {
+	Region, Fix string
+	Err         error
+}
+
+func (e *UnreadyError) Error() string {
+	return fmt.Sprintf("the account can't be used in %s yet: %v", e.Region, e.Err)
+}
+
+func (e *UnreadyError) Unwrap() error { return e.Err }
+
+// ExitCode is that of a missing prerequisite.
+func (e *UnreadyError) ExitCode() int { return 7 }
+
+// Hint is what helps.
+func (e *UnreadyError) Hint() string { return e.Fix }
+
+// named gives the error of a limit, or of an account that is not ready, its type.
 func named(region string, err error) error {
 	if q, ok := quotas[code(err)]; ok {
 		return &QuotaError{Region: region, Quota: q, Err: err}
+	}
+	if hint, ok := unready[code(err)]; ok {
+		return &UnreadyError{Region: region, Fix: hint, Err: err}
 	}
 	return err
 }

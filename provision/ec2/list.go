@@ -12,8 +12,10 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/smithy-go/middleware"
 
 	"crossring/internal/journal"
 	"crossring/internal/topology"
@@ -29,6 +31,41 @@ type Listed struct {
 	Regions []string  `json:"regions"`
 	Nodes   int       `json:"nodes"` // instances that are not terminated
 	Things  []Thing   `json:"things"`
+	// At is the time of EC2's answer by its own clock, zero where it did not say; Skew is
+	// how far this computer's was ahead of it.
+	At   time.Time     `json:"-"`
+	Skew time.Duration `json:"-"`
+}
+
+// skewMost is how far two clocks may be apart that both are taken for right.
+const skewMost = 5 * time.Minute
+
+// SkewError says that this computer's clock and that of AWS disagree: by one of them
+// things are removed that by the other have not expired.
+type SkewError struct {
+	Skew  time.Duration // this computer's is ahead; 0 with Known false
+	Known bool
+}
+
+func (e *SkewError) Error() string {
+	if !e.Known {
+		return "EC2 does not say what time it is: nothing is removed by this computer's clock alone"
+	}
+	return fmt.Sprintf("the clock of this computer is %s off that of AWS: nothing is removed", e.Skew.Round(time.Second))
+}
+
+// Hint is the command that sets it right.
+func (e *SkewError) Hint() string {
+	return "sudo chronyc makestep   # with chrony; timedatectl shows the clock"
+}
+
+// Due says whether a cluster's time is over, by EC2's own clock. The error is a *SkewError
+// where this computer's says something else.
+func (l Listed) Due() (bool, error) {
+	if l.At.IsZero() || l.Skew.Abs() > skewMost {
+		return false, &SkewError{Skew: l.Skew, Known: !l.At.IsZero()}
+	}
+	return l.Expired(l.At), nil
 }
 
 type regionsAPI interface {
@@ -96,13 +133,24 @@ func (l *Listed) merge(other *Listed) {
 	if other.Expires.After(l.Expires) {
 		l.Expires = other.Expires
 	}
+	if other.At.Before(l.At) {
+		l.At = other.At // zero is not known
+	}
+	if other.Skew.Abs() > l.Skew.Abs() {
+		l.Skew = other.Skew
+	}
 }
 
 // listed lists a region's clusters by run.
 func (r *region) listed(ctx context.Context) (map[string]*Listed, error) {
-	tags, err := r.allTags(ctx)
+	tags, meta, err := r.allTags(ctx)
 	if err != nil {
 		return nil, err
+	}
+	at, _ := awsmiddleware.GetServerTime(meta)
+	var skew time.Duration
+	if got, ok := awsmiddleware.GetResponseAt(meta); ok && !at.IsZero() {
+		skew = got.Sub(at)
 	}
 	runs := map[string]*Listed{}
 	for _, t := range tags {
@@ -128,7 +176,7 @@ func (r *region) listed(ctx context.Context) (map[string]*Listed, error) {
 			runs[run] = nil // the tags of what has ended linger
 			continue
 		}
-		l := &Listed{Name: t[TagCluster], Run: run, Owner: t[TagOwner], Expires: expires, Regions: []string{r.name}, Things: things}
+		l := &Listed{Name: t[TagCluster], Run: run, Owner: t[TagOwner], Expires: expires, Regions: []string{r.name}, Things: things, At: at, Skew: skew}
 		instances, err := r.instances(ctx, filters)
 		if err != nil {
 			return nil, err
@@ -149,15 +197,16 @@ func (r *region) listed(ctx context.Context) (map[string]*Listed, error) {
 }
 
 // allTags reads the tags of everything that a crossring made in a region, by id, in
-// the order of the ids.
-func (r *region) allTags(ctx context.Context) ([]map[string]string, error) {
+// the order of the ids, with what is known of the last answer.
+func (r *region) allTags(ctx context.Context) (list []map[string]string, meta middleware.Metadata, err error) {
 	byID := map[string]map[string]string{}
 	filters := []types.Filter{filter("key", TagCluster, TagRun, TagOwner, TagExpires)}
 	for p := ec2.NewDescribeTagsPaginator(r.api, &ec2.DescribeTagsInput{Filters: filters}); p.HasMorePages(); {
 		out, err := p.NextPage(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("reading the tags of %s: %w", r.name, err)
+			return nil, meta, fmt.Errorf("reading the tags of %s: %w", r.name, err)
 		}
+		meta = out.ResultMetadata
 		for _, t := range out.Tags {
 			id := aws.ToString(t.ResourceId)
 			if byID[id] == nil {
@@ -166,11 +215,10 @@ func (r *region) allTags(ctx context.Context) ([]map[string]string, error) {
 			byID[id][aws.ToString(t.Key)] = aws.ToString(t.Value)
 		}
 	}
-	var list []map[string]string
 	for _, id := range slices.Sorted(maps.Keys(byID)) {
 		list = append(list, byID[id])
 	}
-	return list, nil
+	return list, meta, nil
 }
 
 // Extend sets the end of a cluster's time to live, in the tags of all that it has.

@@ -77,6 +77,8 @@ type Proxy struct {
 	ElasticIPs int
 	// VCPUs is the quota of a region for instances of any family.
 	VCPUs int
+	// Clock is how far the date of the answers is from this computer's clock.
+	Clock time.Duration
 	// Hide is how many looks miss what was made, under NotFoundYet.
 	Hide int
 	// Console is what an instance has printed on its console; nil leaves it to moto.
@@ -173,6 +175,9 @@ type reply struct {
 }
 
 func (p *Proxy) handle(w http.ResponseWriter, req *http.Request) {
+	if p.Clock != 0 {
+		w.Header().Set("Date", time.Now().Add(p.Clock).UTC().Format(http.TimeFormat))
+	}
 	body, err := io.ReadAll(io.LimitReader(req.Body, 1<<20))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)

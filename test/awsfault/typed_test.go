@@ -87,6 +87,14 @@ func TestProgramElsewhere(t *testing.T) {
 			t.Fatal("it does not expire")
 		}
 	}
+	// One of two clocks is wrong: by that of this computer alone nothing is removed.
+	for _, off := range []time.Duration{-time.Hour, time.Hour} {
+		b.proxy.Clock = off
+		if out := other.run(1, append([]string{"gc"}, regions...)...); !strings.Contains(out, "off that of AWS") || !strings.Contains(out, "chronyc") {
+			t.Errorf("%s", out)
+		}
+	}
+	b.proxy.Clock = 0
 	other.waitsItsTurn("fault", append([]string{"gc"}, regions...)...)
 	if calls := b.proxy.Mutations(); len(calls) > 0 {
 		t.Errorf("waited, and called %v", calls)

@@ -51,13 +51,24 @@ func (p *server) doListen(r request) response {
 	return res
 }
 
+// strangers bounds the connections to one port at a time: whoever can reach it may open them.
+const strangers = 256
+
 func accept(l net.Listener, token string, cert tls.Certificate) {
+	free := make(chan struct{}, strangers)
 	for {
 		c, err := l.Accept()
 		if err != nil {
 			return // closed, with the probe
 		}
+		select {
+		case free <- struct{}{}:
+		default:
+			c.Close()
+			continue
+		}
 		go func() {
+			defer func() { <-free }()
 			defer c.Close()
 			_ = c.SetDeadline(time.Now().Add(talkTime)) // a TCP connection has deadlines
 			talk(c, token, cert)
@@ -81,11 +92,12 @@ func talk(c net.Conn, token string, cert tls.Certificate) {
 		}
 		return
 	}
-	line, err := in.ReadString('\n')
+	// No longer than the reader's buffer: a stranger's line may have no end.
+	line, err := in.ReadSlice('\n')
 	if err != nil {
 		return
 	}
-	f := strings.Fields(line)
+	f := strings.Fields(string(line))
 	if len(f) != 3 || f[0] != greeting || f[1] != token {
 		return
 	}
@@ -95,7 +107,7 @@ func talk(c net.Conn, token string, cert tls.Certificate) {
 			if _, err := fmt.Fprintf(c, "%s %s\n", token, c.RemoteAddr()); err != nil {
 				return
 			}
-			if _, err := in.ReadString('\n'); err != nil {
+			if _, err := in.ReadSlice('\n'); err != nil {
 				return
 			}
 		}

@@ -1,7 +1,9 @@
 package probe
 
 import (
+	"bytes"
 	"context"
+	"crypto/tls"
 	"net"
 	"net/netip"
 	"testing"
@@ -134,5 +136,27 @@ func TestWitnesses(t *testing.T) {
 	}
 	if w := Got(receiver, at("192.168.1.5:50000"), 9042, addrs); w.In != 0 {
 		t.Errorf("%+v", w)
+	}
+}
+
+// A line without an end, from whoever finds the port, is read no further than a buffer.
+func TestAStrangersLineIsBounded(t *testing.T) {
+	near, far := net.Pipe()
+	defer near.Close()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		talk(far, "a token", tls.Certificate{})
+		far.Close()
+	}()
+	written := 0
+	for chunk := bytes.Repeat([]byte("x"), 1024); written < 1<<20; written += len(chunk) {
+		if _, err := near.Write(chunk); err != nil {
+			break
+		}
+	}
+	<-ended
+	if written > 64<<10 {
+		t.Errorf("%d bytes of a stranger's line were taken", written)
 	}
 }

@@ -71,6 +71,7 @@ const (
 	ttlHeader   = "X-Aws-Ec2-Metadata-Token-Ttl-Seconds"
 	tokenHeader = "X-Aws-Ec2-Metadata-Token"
 	maxTTL      = 21600 // seconds, as on EC2
+	maxTokens   = 1024  // a snitch asks for one at a time
 )
 
 func (h *Metadata) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -117,6 +118,15 @@ func (h *Metadata) token(w http.ResponseWriter, r *http.Request) {
 		if time.Now().After(end) {
 			delete(h.tokens, old)
 		}
+	}
+	for len(h.tokens) >= maxTokens { // the one that would end first
+		first := ""
+		for old, end := range h.tokens {
+			if first == "" || end.Before(h.tokens[first]) {
+				first = old
+			}
+		}
+		delete(h.tokens, first)
 	}
 	h.tokens[t] = time.Now().Add(time.Duration(ttl) * time.Second)
 	h.mu.Unlock()

@@ -176,3 +176,16 @@ func TestTokenRequired(t *testing.T) {
 		t.Errorf("an address that came later, asked for with the token from before: %s", r.Status)
 	}
 }
+
+// Whoever asks for tokens without end gets them, and only so many are kept.
+func TestTokensAreBounded(t *testing.T) {
+	h := Handler(node)
+	first := newToken(t, h, 60)
+	for range maxTokens {
+		newToken(t, h, 120)
+	}
+	last := newToken(t, h, 120)
+	if len(h.tokens) != maxTokens || h.valid(first) || !h.valid(last) {
+		t.Errorf("%d tokens, the first is good: %t, the last: %t", len(h.tokens), h.valid(first), h.valid(last))
+	}
+}
