@@ -77,7 +77,7 @@ func lineIs(t *testing.T, name string, data []byte, want *regexp.Regexp) {
 // A string of the plan reaches a file only through a function that quotes it.
 func TestStringsAreQuoted(t *testing.T) {
 	// What is printed bare is a number or a boolean, and never text.
-	bare := regexp.MustCompile(`^(\.(NumTokens|Bootstrap|StartRPC|ClientTLS|StoragePort|SSLStoragePort|NativePort|RPCPort|JolokiaPort)|or \.[A-Za-z]+MS [0-9]+)$`)
+	bare := regexp.MustCompile(`^(\.(NumTokens|Bootstrap|ListenBoth|StartRPC|ClientTLS|StoragePort|SSLStoragePort|NativePort|RPCPort|JolokiaPort)|or \.[A-Za-z]+MS [0-9]+)$`)
 	quoted := regexp.MustCompile(`^(yq|aq|pq|uq|ux|up|xq) `)
 	control := regexp.MustCompile(`^(if|else if|range) \.[A-Za-z0-9]+$|^(else|end)$`)
 	action := regexp.MustCompile(regexp.QuoteMeta(Left) + `(.*?)` + regexp.QuoteMeta(Right))

@@ -314,3 +314,15 @@ func golden(t *testing.T, name string, got []byte) {
 		t.Errorf("%s differs from what is rendered; look at it with go test ./yamlgen -update and git diff\ngot:\n%s", name, got)
 	}
 }
+
+// Without a NAT before the machine the server listens at its public address, too.
+func TestListensAtBoth(t *testing.T) {
+	for _, both := range []bool{false, true} {
+		inv := gk("5.0.5")
+		inv.Nodes[0].Host = &topology.Host{PublicHere: both}
+		text := render(t, inv, inv.Nodes[0], gkEnv())[CassandraYAML]
+		if doc := parse(t, text); doc["listen_on_broadcast_address"] != both {
+			t.Errorf("want %t: %v", both, doc["listen_on_broadcast_address"])
+		}
+	}
+}

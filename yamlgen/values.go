@@ -22,6 +22,7 @@ type values struct {
 
 	DataDir, CommitlogDir, SavedCachesDir, HintsDir, CDCDir string
 	PrivateAddress, PublicAddress                           string
+	ListenBoth                                              bool
 	StoragePort, SSLStoragePort, NativePort, RPCPort        int
 	StartRPC                                                bool
 
@@ -102,6 +103,7 @@ func newValues(inv topology.Inventory, node topology.Node, env Env, rel release.
 		Seeds:     strings.Join(seeds, ","),
 		DataDir:   l.Data, CommitlogDir: l.Commitlog, SavedCachesDir: l.SavedCaches, HintsDir: l.Hints, CDCDir: l.CDC,
 		PrivateAddress: node.PrivateAddress, PublicAddress: node.PublicAddress,
+		ListenBoth:  node.Host != nil && node.Host.PublicHere,
 		StoragePort: node.Ports.Storage, NativePort: node.Ports.Native,
 		// The keys stand even where the listener is off.
 		SSLStoragePort: or(node.Ports.SSLStorage, 7001), RPCPort: or(node.Ports.Thrift, 9160),

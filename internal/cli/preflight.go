@@ -88,17 +88,24 @@ func writePreflight(out io.Writer, res run.PreflightResult) error {
 		if p.PathMTU != nil {
 			mtu = fmt.Sprint(*p.PathMTU)
 		}
+		state := string(p.State)
+		if p.State == preflight.Open && p.Listener == preflight.ByProbe {
+			state += ", by the probe"
+		}
 		kind := string(p.Diagnosis)
 		if !p.Needed {
 			kind += ", not needed"
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.From, p.To, p.Address, p.Port, p.Purpose, p.State, p.TLS, rtt, mbit, mtu, kind)
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.From, p.To, p.Address, p.Port, p.Purpose, state, p.TLS, rtt, mbit, mtu, kind)
 	}
 	if err := tw.Flush(); err != nil {
 		return err
 	}
 	for _, p := range res.Paths {
 		if p.Diagnosis == preflight.OK {
+			if p.Purpose == preflight.Extra && p.Means != "" {
+				fmt.Fprintf(out, "\n%s -> %s port %d: %s\n", p.From, p.To, p.Port, p.Means)
+			}
 			continue
 		}
 		likely := ""

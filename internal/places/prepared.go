@@ -47,6 +47,7 @@ func WithPrepared(inv topology.Inventory, all map[string]prepare.Result) topolog
 		if r, ok := all[n.Name]; ok && n.Host != nil {
 			h := *n.Host
 			h.Java, h.Systemd = r.Java, r.Facts.Systemd && h.Root == ""
+			h.PublicHere = r.Facts.PublicHere(n)
 			nodes[i].Host = &h
 		}
 	}

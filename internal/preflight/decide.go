@@ -51,7 +51,11 @@ func Decide(o Observation) Diagnosis {
 			return Diagnosis{CutOff, "plain bytes pass, and a TLS handshake is not answered: something on the way swallows TLS",
 				"take the inspection of TLS off the way to " + o.target(), true}
 		}
-		return Diagnosis{Kind: OK, Sure: true}
+		d := Diagnosis{Kind: OK, Sure: true}
+		if o.Listener == ByProbe && o.Need.Purpose == Extra {
+			d.Means = "the way is open; crossring's own probe answered, since nothing listens at " + o.target() + " now"
+		}
+		return d
 	case Untried:
 		return Diagnosis{NotTried, o.Need.From + " could not be used to try it: " + o.Tried.Error, "see that " + o.Need.From + " can be logged in to", true}
 	}
@@ -119,6 +123,10 @@ func (o Observation) afterConnecting() Diagnosis {
 
 // refused: somebody answered no, at once.
 func (o Observation) refused() Diagnosis {
+	if o.Elsewhere && o.HostRule.Verdict != Rejects && (!o.Receiver.Asked || o.Receiver.In > 0) {
+		return Diagnosis{NobodyListens, fmt.Sprintf("nobody listens at %s, which is an address of %s itself: what listens there listens at its private address", o.Need.Address, o.Need.To),
+			"crossring up has Cassandra 3.11 and newer listen at both for the other nodes; for all else, and older ones, give the machine one address in the inventory file: private: " + o.Need.Address, true}
+	}
 	heard := o.Listener == ByProbe || o.Listener == ByServer
 	arrived := o.Receiver.In > 0
 	switch {

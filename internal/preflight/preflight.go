@@ -190,8 +190,11 @@ type Observation struct {
 	Need     Need
 	Tried    Tried
 	Listener Listener
-	Sender   Witness // at Need.From
-	Receiver Witness // at Need.To
+	// Elsewhere says that the address is the machine's own, and that what listens does so
+	// at another one of it.
+	Elsewhere bool
+	Sender    Witness // at Need.From
+	Receiver  Witness // at Need.To
 	// HostRule is what the receiver's own firewall does with the connection, as its
 	// rules read; SenderRule what the sender's does.
 	HostRule, SenderRule Ruling

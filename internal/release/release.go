@@ -40,6 +40,7 @@ type Release struct {
 	BroadcastRPC        bool   // has broadcast_rpc_address
 	NamingSchemeKey     bool   // cassandra-rackdc.properties takes ec2_naming_scheme
 	MetadataTypeKey     bool   // cassandra-rackdc.properties takes ec2_metadata_type
+	BothAddresses       bool   // listen_on_broadcast_address: it can listen at its public address, too
 	RackdcOnClassPath   bool   // cassandra-rackdc.properties is found on the class path only
 	JMXByJVM            bool   // has no cassandra.jmx.local.port: only the JVM's own agent opens RMI
 	YAMLBasicPlane      bool   // its YAML parser cuts characters to 16 bits

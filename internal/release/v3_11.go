@@ -12,7 +12,7 @@ var v3_11 = Release{
 	Log:            "logback",
 	Template:       "cassandra-3.11.yaml",
 	NativeStartKey: true, ThriftServer: true, BroadcastRPC: true,
-	NamingSchemeKey: false, MetadataTypeKey: true, BindsOutgoing: false, SeparateTLSPort: true,
+	NamingSchemeKey: false, MetadataTypeKey: true, BindsOutgoing: false, BothAddresses: true, SeparateTLSPort: true,
 	HintsDirectory: true, CDCDirectory: true, VirtualTables: false, PeersV2: false,
 	AcceptsUnknownDC: true, IfNotExistsKeyspace: true,
 	TLSKey: "ecdsa-p256", PEMStores: false, RowOverhead: true, EndpointVerification: true, EachQuorumReads: true,

@@ -10,7 +10,7 @@ var v4_0 = Release{
 	Log:            "logback",
 	Template:       "cassandra-4.0.yaml",
 	NativeStartKey: false, ThriftServer: false, BroadcastRPC: true,
-	NamingSchemeKey: true, MetadataTypeKey: true, BindsOutgoing: false, SeparateTLSPort: false,
+	NamingSchemeKey: true, MetadataTypeKey: true, BindsOutgoing: false, BothAddresses: true, SeparateTLSPort: false,
 	HintsDirectory: true, CDCDirectory: true, VirtualTables: false, PeersV2: true,
 	AcceptsUnknownDC: false, IfNotExistsKeyspace: true,
 	TLSKey: "ecdsa-p256", PEMStores: false, HotReload: true, QuarantineDelay: true, RowOverhead: true, EndpointVerification: true, EachQuorumReads: true,

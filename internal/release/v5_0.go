@@ -10,7 +10,7 @@ var v5_0 = Release{
 	Log:            "logback",
 	Template:       "cassandra-5.0.yaml",
 	NativeStartKey: false, ThriftServer: false, BroadcastRPC: true,
-	NamingSchemeKey: true, MetadataTypeKey: true, BindsOutgoing: false, SeparateTLSPort: false,
+	NamingSchemeKey: true, MetadataTypeKey: true, BindsOutgoing: false, BothAddresses: true, SeparateTLSPort: false,
 	HintsDirectory: true, CDCDirectory: true, VirtualTables: true, PeersV2: true,
 	AcceptsUnknownDC: false, IfNotExistsKeyspace: true,
 	TLSKey: "ecdsa-p256", PEMStores: true, HotReload: true, QuarantineDelay: true, RowOverhead: true, EndpointVerification: true, EachQuorumReads: true,

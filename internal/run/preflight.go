@@ -133,6 +133,10 @@ type end struct {
 	close  func()
 	ports  []int                      // that it listens at
 	listen map[int]preflight.Listener // by port
+	// own says that the public address is the machine's itself; listenPublic is who listens
+	// there, by port.
+	own          bool
+	listenPublic map[int]preflight.Listener
 	// client is this computer's address as the machine sees it; "" is not known.
 	client   string
 	firewall preflight.Firewall
@@ -193,10 +197,24 @@ func (f *flight) listener(n preflight.Need) preflight.Listener {
 	if n.Purpose == preflight.SSH && f.ends[n.To].probe != nil {
 		return preflight.ByServer
 	}
+	if f.elsewhere(n) && n.Purpose != preflight.SSH {
+		return preflight.ByNobody
+	}
 	if who, ok := f.ends[n.To].listen[n.Port]; ok {
 		return who
 	}
 	return preflight.Unknown
+}
+
+// elsewhere says that nobody listens at the address of a connection, which is the
+// machine's own: what listens there does so at the private one.
+func (f *flight) elsewhere(n preflight.Need) bool {
+	to := f.ends[n.To]
+	if !to.own || n.Address != to.host.Address {
+		return false
+	}
+	who, ok := to.listenPublic[n.Port]
+	return !ok || who == preflight.ByNobody
 }
 
 // measure sends many bytes over each open way between two nodes, one after another,

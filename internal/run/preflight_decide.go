@@ -79,6 +79,7 @@ func (f *flight) observe(i int) preflight.Observation {
 	n := f.needs[i]
 	from, to := f.ends[n.From], f.ends[n.To]
 	o := preflight.Observation{Need: n, Tried: f.tried[i], Listener: f.listener(n)}
+	o.Elsewhere = f.elsewhere(n) && n.Purpose != preflight.SSH
 	senders := f.addresses(n)
 	if !o.Tried.SeenAs.IsValid() && len(senders) > 0 {
 		o.Tried.SeenAs = netip.AddrPortFrom(senders[0], 0)

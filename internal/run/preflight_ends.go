@@ -117,6 +117,11 @@ func (f *flight) listen(ctx context.Context, n topology.Node, e *end) error {
 	for port, l := range who {
 		e.host.Listens[strconv.Itoa(port)] = l
 	}
+	if f.cluster.remote() && n.PublicAddress != n.PrivateAddress {
+		if err := f.listenPublic(ctx, n, e); err != nil {
+			return err
+		}
+	}
 	var bad []string
 	for _, port := range e.ports {
 		if why := problems[port]; why != "" {
@@ -127,6 +132,20 @@ func (f *flight) listen(ctx context.Context, n topology.Node, e *end) error {
 		return fmt.Errorf("no probe can listen: %s", strings.Join(slices.Compact(bad), "; "))
 	}
 	return nil
+}
+
+// listenPublic has an end listen at its public address, too, where that is the machine's
+// own and the server would: without a 1:1 NAT nobody else does.
+func (f *flight) listenPublic(ctx context.Context, n topology.Node, e *end) (err error) {
+	if e.own, err = e.probe.Own(ctx, n.PublicAddress); err != nil || !e.own {
+		return err
+	}
+	ports := slices.Clone(f.req.Ports)
+	if f.cluster.rel.BothAddresses {
+		ports = append(ports, f.cluster.inv.Plan.InternodePort(n))
+	}
+	e.listenPublic, _, err = e.probe.Listen(ctx, n.PublicAddress, ports, f.token)
+	return err
 }
 
 // watch has an end watch its devices and read its firewall, as far as it may.

@@ -32,6 +32,9 @@ type Host struct {
 	AnyDevice bool     `json:"any_device,omitempty"`
 	// Java is the java command that was found or installed; "" until then.
 	Java string `json:"java,omitempty"`
+	// PublicHere says that the node's public address is the machine's own, and that there is
+	// no 1:1 NAT; false until the machine was made ready.
+	PublicHere bool `json:"public_here,omitempty"`
 	// Systemd says that the server runs as a unit; false until the machine was made ready.
 	Systemd bool `json:"systemd,omitempty"`
 }

@@ -35,6 +35,8 @@ type Facts struct {
 	// Synced says what keeps its clock: "yes", "no" or "unknown".
 	Synced    string           `json:"clock_synced"`
 	Listening []netip.AddrPort `json:"listening"` // TCP
+	// Addresses are the machine's own, of IPv4.
+	Addresses []netip.Addr `json:"addresses"`
 	// Running says that the node's own server runs.
 	Running bool `json:"running"`
 }
@@ -54,6 +56,11 @@ echo "files $(ulimit -Hn)"
 s=unknown
 if command -v timedatectl >/dev/null 2>&1; then s=$(timedatectl show -p NTPSynchronized --value 2>/dev/null) || s=unknown; fi
 echo "synced ${s:-unknown}"
+if [ -r /proc/net/fib_trie ]; then
+  while read -r x y z _; do
+    case $x in '|--') a=$y ;; /32) [ "$y $z" != "host LOCAL" ] || echo "address $a" ;; esac
+  done </proc/net/fib_trie | sort -u
+fi
 for f in /proc/net/tcp /proc/net/tcp6; do
   [ -r $f ] || continue
   while read -r _ l _ st _; do [ "$st" = 0A ] && echo "listen $l"; done <$f
@@ -117,6 +124,13 @@ func parseFacts(out string) (f Facts, clock time.Time, err error) {
 			}
 		case "synced":
 			f.Synced = value
+		case "address":
+			addr, err := netip.ParseAddr(value)
+			if err != nil {
+				problems = append(problems, err)
+				continue
+			}
+			f.Addresses = append(f.Addresses, addr)
 		case "listen":
 			addr, err := parseListen(value)
 			if err != nil {
@@ -203,6 +217,30 @@ func (f Facts) Check(n topology.Node, note func(string)) error {
 		all.ErrorFormat = oneLineEach
 	}
 	return all.ErrorOrNil()
+}
+
+// PublicHere says that a node's public address is the machine's own and not a NAT's
+// before it: a server that listens at the private one alone is not reached there.
+func (f Facts) PublicHere(n topology.Node) bool {
+	public, err := netip.ParseAddr(n.PublicAddress)
+	return err == nil && n.PublicAddress != n.PrivateAddress && slices.Contains(f.Addresses, public)
+}
+
+// TwoAddressesError says that a machine has both of its addresses itself, and that the
+// version can't listen at both.
+type TwoAddressesError struct{ Node, Private, Public, Version string }
+
+func (e *TwoAddressesError) Error() string {
+	return fmt.Sprintf("%s: its machine has both %s and %s itself, without a NAT between, and Cassandra %s listens at one of them only: the other nodes would not reach it",
+		e.Node, e.Private, e.Public, e.Version)
+}
+
+// ExitCode is that of a bad spec.
+func (e *TwoAddressesError) ExitCode() int { return 2 }
+
+// Hint is what to write.
+func (e *TwoAddressesError) Hint() string {
+	return "write private: " + e.Public + " for it in the inventory file"
 }
 
 // taken lists the addresses that the node would listen on and others do.

@@ -79,6 +79,9 @@ func Prepare(ctx context.Context, m Machine, req Request) (Result, error) {
 	if err := res.Facts.Check(req.Node, req.Note); err != nil {
 		return res, err
 	}
+	if n := req.Node; res.Facts.PublicHere(n) && !req.Release.BothAddresses {
+		return res, &TwoAddressesError{Node: n.Name, Private: n.PrivateAddress, Public: n.PublicAddress, Version: req.Release.Version}
+	}
 	if err := claim(ctx, m, req); err != nil {
 		return res, err
 	}

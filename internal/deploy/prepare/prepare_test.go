@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -295,5 +297,32 @@ func TestParseListen(t *testing.T) {
 	}
 	if _, err := parseListen("local_address"); err == nil {
 		t.Error("a heading was taken for an address")
+	}
+}
+
+// A machine that has both addresses itself listens at both, where the version can.
+func TestBothAddresses(t *testing.T) {
+	req := request(t)
+	res, err := Prepare(t.Context(), here{}, req)
+	if err != nil || !slices.Contains(res.Facts.Addresses, netip.MustParseAddr("127.0.0.1")) {
+		t.Fatalf("%v, %v", res.Facts.Addresses, err)
+	}
+	n := req.Node
+	for public, want := range map[string]bool{"127.0.0.1": false, "203.0.113.9": false, "": false} {
+		if n.PublicAddress = public; res.Facts.PublicHere(n) != want {
+			t.Errorf("%q: %t", public, !want)
+		}
+	}
+	n.PrivateAddress, n.PublicAddress = "10.99.0.9", "127.0.0.1"
+	if !res.Facts.PublicHere(n) {
+		t.Error("its own address is not known")
+	}
+	req.Node = n
+	if req.Release, err = release.Find("1.2"); err != nil {
+		t.Fatal(err)
+	}
+	var two *TwoAddressesError
+	if _, err := Prepare(t.Context(), here{}, req); !errors.As(err, &two) || !strings.Contains(two.Hint(), "private: 127.0.0.1") {
+		t.Errorf("%v", err)
 	}
 }

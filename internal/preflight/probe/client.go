@@ -125,6 +125,12 @@ func (p *Probe) Listen(ctx context.Context, address string, ports []int, token s
 	return who, r.Listen, nil
 }
 
+// Own says whether an address is the machine's itself, and not that of a NAT before it.
+func (p *Probe) Own(ctx context.Context, address string) (bool, error) {
+	r, err := p.ask(ctx, request{Op: "own", Address: address})
+	return r.Own, err
+}
+
 // Dial connects from source, "" being any address, and says what became of it. token
 // is that of the probe at the other end; "" is a server that is there already. With
 // tls a handshake is tried, too.

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"sync"
 	"time"
@@ -25,7 +26,7 @@ const Command = "probe"
 // request asks a probe for one thing. Several may be under way.
 type request struct {
 	ID      int     `json:"id"`
-	Op      string  `json:"op"` // listen, dial, bulk, trace, watch, seen, firewall
+	Op      string  `json:"op"` // listen, own, dial, bulk, trace, watch, seen, firewall
 	Address string  `json:"address,omitempty"`
 	Port    int     `json:"port,omitempty"`
 	Ports   []int   `json:"ports,omitempty"`
@@ -42,6 +43,7 @@ type response struct {
 	Error    string              `json:"error,omitempty"`
 	Listen   map[int]string      `json:"listen,omitempty"` // by port: "" or why not
 	Taken    []int               `json:"taken,omitempty"`  // ports at which something listens already
+	Own      bool                `json:"own,omitempty"`    // the address is the machine's
 	Tried    *preflight.Tried    `json:"tried,omitempty"`
 	Bulk     *preflight.Bulk     `json:"bulk,omitempty"`
 	Hops     []preflight.Hop     `json:"hops,omitempty"`
@@ -141,6 +143,13 @@ func (p *server) do(ctx context.Context, r request) response {
 	switch r.Op {
 	case "listen":
 		return p.doListen(r)
+	case "own":
+		l, err := net.Listen("tcp", net.JoinHostPort(r.Address, "0"))
+		if err != nil {
+			return response{}
+		}
+		l.Close()
+		return response{Own: true}
 	case "dial":
 		t := dial(ctx, r)
 		return response{Tried: &t}
