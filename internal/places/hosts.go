@@ -2,13 +2,13 @@ package places
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"path"
 	"strconv"
 
 	"crossring/internal/deploy"
 	"crossring/internal/deploy/prepare"
+	"crossring/internal/plain"
 	"crossring/internal/release"
 	"crossring/internal/topology"
 	"crossring/provision"
@@ -25,7 +25,7 @@ func hostsPlace(d Deps) Place {
 		Maker:  func(release.Release, Software) provision.Provider { return p },
 		Grower: p, Record: p, Depends: p.Fits,
 		Holds: func(inv topology.Inventory) string {
-			return fmt.Sprintf("Cassandra on %d machines, which stay,", len(inv.Nodes))
+			return "Cassandra on " + plain.Count(len(inv.Nodes), "machine") + ", which stay,"
 		},
 	})
 }

@@ -125,7 +125,7 @@ func (o Observation) afterConnecting() Diagnosis {
 func (o Observation) refused() Diagnosis {
 	if o.Elsewhere && o.HostRule.Verdict != Rejects && (!o.Receiver.Asked || o.Receiver.In > 0) {
 		return Diagnosis{NobodyListens, fmt.Sprintf("nobody listens at %s, which is an address of %s itself: what listens there listens at its private address", o.Need.Address, o.Need.To),
-			"crossring up has Cassandra 3.11 and newer listen at both for the other nodes; for all else, and older ones, give the machine one address in the inventory file: private: " + o.Need.Address, true}
+			fmt.Sprintf("write private: %s for the machine in the inventory file; for the other nodes alone Cassandra 3.11 and newer listen at both addresses after the next up", o.Need.Address), true}
 	}
 	heard := o.Listener == ByProbe || o.Listener == ByServer
 	arrived := o.Receiver.In > 0

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"crossring/internal/places"
+	"crossring/internal/plain"
 	"crossring/internal/plan"
 	"crossring/internal/spec"
 	"crossring/internal/topology"
@@ -228,7 +229,7 @@ func (w World) confirmCost(place places.Place, p topology.Plan, more int, req Up
 	if req.Confirm == nil || more == 0 {
 		return nil
 	}
-	yes, err := req.Confirm(fmt.Sprintf("make %d instances of %s on EC2?", more, p.EC2.InstanceType))
+	yes, err := req.Confirm(fmt.Sprintf("make %s of %s on EC2?", plain.Count(more, "instance"), p.EC2.InstanceType))
 	if err == nil && !yes {
 		err = errors.New("not confirmed")
 	}

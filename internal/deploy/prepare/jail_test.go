@@ -38,6 +38,9 @@ const jailed = "cassandra" // the user
 
 func newJail(t *testing.T, trace bool) *jail {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("runs without -short: it takes half a minute")
+	}
 	if os.Getuid() != 0 {
 		t.Skip("not possible here: what root does on a machine takes root to be tried")
 	}
