@@ -148,6 +148,7 @@ func wholeWayOnHosts(t *testing.T, version string) {
 		throughTunnels(t, h, version, list)
 	}
 	checkRemoteNodetool(t, h, list)
+	h.want(t, 2, "extend", "machines", "--ttl", "8h") // no time to live
 	// Nobody is there to be asked, so nothing is taken down.
 	down := []string{"down", "machines"}
 	if r := h.finish(h.command(t.Context(), down...), down); r.code != 2 || !strings.Contains(r.stderr, "crossring down machines --yes") || !strings.Contains(r.stderr, "there is no terminal") {

@@ -71,7 +71,7 @@ func (w World) Extend(ctx context.Context, name string, ttl time.Duration) (Exte
 	if err != nil {
 		return res, err
 	}
-	if c.place.Machines == nil {
+	if c.place.Cloud == nil {
 		return res, c.place.NotHere(name, "time to live", "crossring ls")
 	}
 	res.ExpiresAt = w.Now().Add(ttl).UTC().Truncate(time.Second)
@@ -186,7 +186,7 @@ func (w World) ConfirmDown(name string, confirm func(question string) (bool, err
 		return nil // Down itself says what is wrong
 	}
 	c := cluster{inv: inv}
-	if c.place, err = places.For(inv.Plan.Provider, w.deps()); err != nil || c.place.Cloud == nil {
+	if c.place, err = places.For(inv.Plan.Provider, w.deps()); err != nil || c.place.Machines == nil {
 		return nil // as above
 	}
 	yes, err := confirm(fmt.Sprintf("take down %s: %s?", name, describe(c)))
