@@ -116,6 +116,8 @@ func TestSetup(t *testing.T) {
 		{name: "tests, not root", args: []string{"--race", "--tests", "5.0.5"}, change: fakes{"podman": ""}, says: "will be skipped: ", not: "apt-get"},
 		{name: "tests, root", args: []string{"--tests", "5.0.5"}, change: fakes{"id": root, "shellcheck": "-"}, does: "install -y --no-install-recommends", says: "setup: installing for the tests: ", not: "podman runc podman"},
 		{name: "tests, no venv", args: []string{"--tests", "5.0.5"}, change: fakes{"id": root, "python3": "exit 1"}, does: " python3-venv"},
+		{name: "tests, remembered skips", args: []string{"--tests", "5.0.5"}, change: fakes{"id": root}, does: "go clean -testcache"},
+		{name: "tests, not root, remembered", args: []string{"--tests", "5.0.5"}, not: "go clean"},
 		{name: "tests, a venv", args: []string{"--tests", "5.0.5"}, change: fakes{"id": root, "python3": ""}, not: "python3-venv"},
 		{name: "tests, apt fails", args: []string{"--tests", "5.0.5"}, change: fakes{"id": root, "apt-get": "echo no mirror; exit 100"}, says: "no mirror\nsetup: tests that need one of these will be skipped: "},
 		{name: "unknown version", args: []string{"9.9.9"}, status: 2, says: "no pom for cassandra 9.9.9", not: "make"},

@@ -134,6 +134,8 @@ tools() {
         return
     fi
     say "installing for the tests:$missing"
+    # What go remembers of tests is of a computer without them: that they were skipped.
+    go clean -testcache
     policy=${POLICY_RC_D:-/usr/sbin/policy-rc.d}
     if [ ! -e "$policy" ] && printf '#!/bin/sh\nexit 101\n' 2>/dev/null >"$policy"; then
         chmod 755 "$policy"
