@@ -17,6 +17,7 @@ require (
 	github.com/go-analyze/charts v0.6.4
 	github.com/gocql/gocql v1.7.0
 	github.com/hashicorp/go-multierror v1.1.1
+	github.com/miekg/pkcs11 v1.1.1
 	github.com/moby/moby/api v1.56.1
 	github.com/moby/moby/client v0.6.2
 	github.com/pavlo-v-chernykh/keystore-go/v4 v4.5.0
@@ -74,7 +75,6 @@ require (
 	github.com/magiconair/properties v1.18.12 // indirect
 	github.com/mattn/go-colorable v0.1.13 // indirect
 	github.com/mattn/go-isatty v0.0.22 // indirect
-	github.com/miekg/pkcs11 v1.1.1 // indirect
 	github.com/mitchellh/colorstring v0.0.0-20190213212951-d06e56a500db // indirect
 	github.com/moby/docker-image-spec v1.3.1 // indirect
 	github.com/moby/go-archive v0.3.3 // indirect

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -11,6 +12,7 @@ import (
 
 	"crossring/internal/pki"
 	"crossring/internal/pki/hsm"
+	"crossring/internal/pki/names"
 	"crossring/internal/pki/store"
 	"crossring/internal/run"
 
@@ -22,7 +24,7 @@ func (e *env) pkiCommand() *cli.Command {
 		Name:  "pki",
 		Usage: "keys and certificates: a CA of one's own, and a look at any chain",
 		Subcommands: []*cli.Command{
-			e.pkiInitCommand(), e.pkiIssueCommand(), e.pkiRenewCommand(), e.pkiRotateCommand(), e.pkiRevokeCommand(), e.pkiShowCommand(), e.pkiVerifyCommand(),
+			e.pkiInitCommand(), e.pkiIssueCommand(), e.pkiRenewCommand(), e.pkiRotateCommand(), e.pkiRevokeCommand(), e.pkiListCommand(), e.pkiShowCommand(), e.pkiVerifyCommand(),
 		},
 	}
 }
@@ -47,7 +49,21 @@ func (e *env) authority(c *cli.Context) (dir, passphrase string, err error) {
 	return dir, passphrase, err
 }
 
-func days(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }
+const day = 24 * time.Hour
+
+// life is what a flag of days says, as long as at most most.
+func life(c *cli.Context, flag string, most time.Duration) (time.Duration, error) {
+	n := c.Int64(flag)
+	if n < 1 || n > int64(most/day) {
+		return 0, run.Usage("", fmt.Errorf("--%s is 1 to %d, not %d", flag, most/day, n), helpFor(c))
+	}
+	return time.Duration(n) * day, nil
+}
+
+// listFlag says how long a revocation list counts.
+func listFlag(name string) cli.Flag {
+	return &cli.Int64Flag{Name: name, Usage: "the list counts for `N` days: make it anew before", Value: int64(pki.ListLife / day)}
+}
 
 func (e *env) pkiInitCommand() *cli.Command {
 	return &cli.Command{
@@ -55,14 +71,16 @@ func (e *env) pkiInitCommand() *cli.Command {
 		Usage: "make a CA: a root and, where wanted, an intermediate for each region",
 		Flags: caFlags(
 			&cli.StringFlag{Name: "cluster", Usage: "it is the CA of `NAME`, which {cluster} stands for", Value: "crossring"},
-			&cli.StringFlag{Name: "dn", Usage: "name the root by `TEMPLATE`", Value: pki.DefaultRootDN},
-			&cli.StringFlag{Name: "node-dn", Usage: "name what is issued by `TEMPLATE`, of {node}, {region}, {cluster}", Value: pki.DefaultNodeDN},
+			&cli.StringFlag{Name: "dn", Usage: "name the root by `TEMPLATE`", Value: names.DefaultRootDN},
+			&cli.StringFlag{Name: "node-dn", Usage: "name what is issued by `TEMPLATE`, of {node}, {region}, {cluster}", Value: names.DefaultNodeDN},
 			&cli.StringFlag{Name: "key", Usage: "make keys of `KIND`: " + strings.Join(pki.KeyKinds(), ", "), Value: pki.ECDSAP256},
 			&cli.StringSliceFlag{Name: "region", Usage: "give `REGION` an intermediate of its own (repeat)"},
 			&cli.StringFlag{Name: "pkcs11-module", Usage: "make the root's key in a token, by the library `FILE`; --passphrase-file has the PIN"},
 			&cli.StringFlag{Name: "pkcs11-token", Usage: "the token is called `LABEL`"},
 			&cli.StringFlag{Name: "pkcs11-key", Usage: "call the key `LABEL`", Value: "crossring-ca"},
-			&cli.IntFlag{Name: "days", Usage: "the root lives `N` days", Value: int(pki.RootLife / days(1))},
+			&cli.StringSliceFlag{Name: "permit-ip", Usage: "sign for addresses of `CIDR` alone (repeat)"},
+			&cli.StringSliceFlag{Name: "permit-dns", Usage: "sign for names of `DOMAIN` alone, and below it (repeat)"},
+			&cli.Int64Flag{Name: "days", Usage: "the root lives `N` days", Value: int64(pki.RootLife / day)},
 		),
 		Action: e.action(pkiInit),
 	}
@@ -73,21 +91,33 @@ func pkiInit(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if c.Int("days") < 1 {
-		return answer{}, run.Usage("", fmt.Errorf("--days is at least 1, not %d", c.Int("days")), helpFor(c))
+	rootLife, err := life(c, "days", pki.MaxRootLife)
+	if err != nil {
+		return answer{}, err
+	}
+	limits := pki.Limits{DNS: c.StringSlice("permit-dns")}
+	for _, text := range c.StringSlice("permit-ip") {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			return answer{}, run.Usage("", fmt.Errorf("--permit-ip: %w", err), helpFor(c))
+		}
+		limits.IPs = append(limits.IPs, p)
+	}
+	if c.String("cluster") == "" {
+		return answer{}, run.Usage("", errors.New("--cluster is empty: it is the name that the CA is called by"), helpFor(c))
 	}
 	dir, passphrase, err := e.authority(c)
 	if err != nil {
 		return answer{}, err
 	}
 	var token *hsm.Ref
-	if module := c.String("pkcs11-module"); module != "" {
-		token = &hsm.Ref{Module: module, Token: c.String("pkcs11-token"), Label: c.String("pkcs11-key")}
+	if c.IsSet("pkcs11-module") || c.IsSet("pkcs11-token") || c.IsSet("pkcs11-key") {
+		token = &hsm.Ref{Module: c.String("pkcs11-module"), Token: c.String("pkcs11-token"), Label: c.String("pkcs11-key")}
 	}
 	res, err := w.NewAuthority(ctx, dir, passphrase, pki.Setup{
 		HSM:     token,
 		Cluster: c.String("cluster"), RootDN: c.String("dn"), NodeDN: c.String("node-dn"), Key: c.String("key"),
-		Regions: c.StringSlice("region"), Life: days(c.Int("days")),
+		Regions: c.StringSlice("region"), Life: rootLife, Limits: limits,
 	})
 	if err != nil {
 		return answer{}, err
@@ -102,8 +132,9 @@ func issueFlags() []cli.Flag {
 	return caFlags(
 		&cli.StringFlag{Name: "csr", Usage: "sign the request in `FILE`; without, a key is made in --out, for a node on this machine"},
 		&cli.StringFlag{Name: "key", Usage: "make a key of `KIND`: " + strings.Join(pki.KeyKinds(), ", ") + " (default: that of the CA, or of what is renewed)"},
-		&cli.IntFlag{Name: "days", Usage: "the certificate lives `N` days; 0 is as long as the last one, or 397"},
+		&cli.Int64Flag{Name: "days", Usage: "the certificate lives `N` days, at most as long as the CA (default: as long as the last one, or 397)"},
 		&cli.StringFlag{Name: "out", Usage: "write the files to `DIR` (default: NAME in the current directory)"},
+		&cli.BoolFlag{Name: "force", Usage: "write over files of others in --out"},
 		&cli.StringSliceFlag{Name: "format", Usage: "write stores of `KIND`: pem, pkcs12, pkcs12-legacy (for Java 7 and 8), jks (repeat)", Value: cli.NewStringSlice(store.PEM)},
 		&cli.StringFlag{Name: "password-file", Usage: "encrypt stores with the first line of `FILE`; without, a password is made and written beside them"},
 	)
@@ -117,7 +148,7 @@ func (e *env) pkiIssueCommand() *cli.Command {
 		Flags: append(issueFlags(),
 			&cli.StringSliceFlag{Name: "ip", Usage: "the node has the `ADDRESS` (repeat: public and private)"},
 			&cli.StringSliceFlag{Name: "dns", Usage: "the node has the `NAME` (repeat)"},
-			&cli.StringFlag{Name: "region", Usage: "issue by the intermediate of `REGION`, if it has one"},
+			&cli.StringFlag{Name: "region", Usage: "the node is in `REGION`, whose intermediate signs where the CA has any"},
 			&cli.BoolFlag{Name: "client", Usage: "for a client: it cannot be a server's, and needs no address"},
 		),
 		Action: e.action(pkiIssue),
@@ -144,17 +175,27 @@ func pkiIssue(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 		return answer{}, run.Usage("", fmt.Errorf("one name is needed, not %d", c.Args().Len()), helpFor(c))
 	}
 	r := run.IssueRequest{
-		Name: c.Args().First(), Region: c.String("region"), DNS: c.StringSlice("dns"), Life: days(c.Int("days")), Client: c.Bool("client"),
+		Name: c.Args().First(), Region: c.String("region"), DNS: c.StringSlice("dns"), Client: c.Bool("client"), Force: c.Bool("force"),
 		CSR: c.String("csr"), KeyKind: c.String("key"), Out: c.String("out"), Formats: c.StringSlice("format"),
 	}
-	if c.Int("days") < 0 {
-		return answer{}, run.Usage("", fmt.Errorf("--days is at least 1, not %d", c.Int("days")), helpFor(c))
+	if c.IsSet("days") {
+		if r.Life, err = life(c, "days", pki.MaxNodeLife); err != nil {
+			return answer{}, err
+		}
 	}
 	if r.Out == "" {
 		r.Out = r.Name
 	}
+	for _, name := range r.DNS {
+		if err := names.CheckDNS(name); err != nil {
+			return answer{}, run.Usage("--dns", err, helpFor(c))
+		}
+	}
 	for _, text := range c.StringSlice("ip") {
 		ip, err := netip.ParseAddr(text)
+		if err == nil {
+			err = names.CheckIP(ip)
+		}
 		if err != nil {
 			return answer{}, run.Usage("", fmt.Errorf("--ip: %w", err), helpFor(c))
 		}
@@ -189,12 +230,23 @@ func (e *env) pkiRevokeCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "revoke",
 		Usage:     "put certificates on the CA's revocation list",
-		ArgsUsage: "NAME|SERIAL...",
-		Description: "Cassandra reads no revocation list, in no version: a node whose certificate is revoked goes on\n" +
+		ArgsUsage: "[NAME|SERIAL...]",
+		Description: "SERIAL is hexadecimal, as pki show has it, or decimal. All that is named is revoked, or nothing is.\n\n" +
+			"Cassandra reads no revocation list, in no version: a node whose certificate is revoked goes on\n" +
 			"talking to the others. The list is for clients that read one. To shut a node out, close its\n" +
 			"address in the firewall at once, then rotate the CA; see docs/tls.md.",
-		Flags:  caFlags(),
+		Flags:  caFlags(listFlag("list-days")),
 		Action: e.action(pkiRevoke),
+	}
+}
+
+func (e *env) pkiListCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "crl",
+		Usage:       "sign the CA's revocation list anew, and revoke nothing",
+		Description: "A list counts for a while, and those who read it refuse everything once that is over.",
+		Flags:       caFlags(listFlag("days")),
+		Action:      e.action(pkiList),
 	}
 }
 
@@ -203,25 +255,54 @@ func pkiRevoke(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	dir, passphrase, err := e.authority(c)
+	if err != nil {
+		return answer{}, err
+	}
 	if c.Args().Len() == 0 {
-		return answer{}, run.Usage("", fmt.Errorf("name what to revoke"), helpFor(c))
+		return answer{}, run.Usage("", errors.New("name what to revoke; to make the list anew there is pki crl"), "crossring pki crl --dir "+dir)
+	}
+	counts, err := life(c, "list-days", pki.MaxListLife)
+	if err != nil {
+		return answer{}, err
+	}
+	res, err := w.Revoke(ctx, dir, passphrase, counts, c.Args().Slice())
+	if err != nil {
+		return answer{}, err
+	}
+	note(e.stderr, "warning: Cassandra reads no revocation list: close the node's address in the firewall, then rotate the CA")
+	return listed(res, counts), nil
+}
+
+func pkiList(ctx context.Context, e *env, c *cli.Context) (answer, error) {
+	w, err := e.world(c)
+	if err != nil {
+		return answer{}, err
+	}
+	counts, err := life(c, "days", pki.MaxListLife)
+	if err != nil {
+		return answer{}, err
 	}
 	dir, passphrase, err := e.authority(c)
 	if err != nil {
 		return answer{}, err
 	}
-	res, err := w.Revoke(ctx, dir, passphrase, c.Args().Slice())
+	res, err := w.SignLists(ctx, dir, passphrase, counts)
 	if err != nil {
 		return answer{}, err
 	}
-	note(e.stderr, "warning: Cassandra reads no revocation list: close the node's address in the firewall, then rotate the CA")
+	return listed(res, counts), nil
+}
+
+// listed says what was revoked, and where the list is.
+func listed(res run.AuthorityResult, counts time.Duration) answer {
 	return answer{doc: res, text: func(out io.Writer) error {
 		for _, g := range res.Revoked {
-			if _, err := fmt.Fprintf(out, "revoked %s, serial %s\n", g.Name, g.Serial); err != nil {
+			if _, err := fmt.Fprintf(out, "revoked %s, serial %s\n", g.Name, g.Hex()); err != nil {
 				return err
 			}
 		}
-		_, err := fmt.Fprintf(out, "list    %s\n", res.CRL)
+		_, err := fmt.Fprintf(out, "list    %s, for %d days\n", res.CRL, counts/day)
 		return err
-	}}, nil
+	}}
 }

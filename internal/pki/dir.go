@@ -20,6 +20,7 @@ import (
 
 	"crossring/internal/fail"
 	"crossring/internal/pki/hsm"
+	"crossring/internal/pki/names"
 	"crossring/internal/pki/store"
 	"crossring/internal/plain"
 )
@@ -45,6 +46,9 @@ type Entry struct {
 	RevokedAt *time.Time `json:"revoked_at"` // null while it counts
 	File      string     `json:"file"`       // in the directory of the authority
 }
+
+// Hex is the serial number as certificates are shown.
+func (e Entry) Hex() string { return serialOf(e).Text(16) }
 
 // index is the authority's memory.
 type index struct {
@@ -83,6 +87,19 @@ func (e *NoneError) Error() string { return "there is no CA in " + e.Path }
 // Hint makes one.
 func (e *NoneError) Hint() string { return plain.Command("crossring", "pki", "init", "--dir", e.Path) }
 
+// NoPassphraseError says that the keys of an authority are encrypted, and that no
+// passphrase was given.
+type NoPassphraseError struct{ Path string }
+
+func (e *NoPassphraseError) Error() string {
+	return e.Path + " is encrypted, and no passphrase was given for the CA's keys"
+}
+
+// Hint gives it.
+func (e *NoPassphraseError) Hint() string {
+	return "add --passphrase-file FILE, with the passphrase in the first line of FILE"
+}
+
 // UnknownError says that nothing was issued under a name.
 type UnknownError struct {
 	Name  string
@@ -90,8 +107,24 @@ type UnknownError struct {
 }
 
 func (e *UnknownError) Error() string {
-	return fmt.Sprintf("no certificate that counts was issued for %q; there are %q", e.Name, e.Known)
+	if len(e.Known) == 0 {
+		return fmt.Sprintf("no certificate that counts was issued for %q, nor for anybody else", e.Name)
+	}
+	return fmt.Sprintf("no certificate that counts was issued for %q; there are those of %q", e.Name, e.Known)
 }
+
+// RevokedError says that what is to be revoked is revoked already.
+type RevokedError struct {
+	Name string
+	At   time.Time
+}
+
+func (e *RevokedError) Error() string {
+	return fmt.Sprintf("%s is already revoked, since %s", e.Name, e.At.UTC().Format(time.DateTime))
+}
+
+// Hint signs the list again, which is what may be wanted.
+func (e *RevokedError) Hint() string { return "crossring pki crl   # signs the list anew" }
 
 // Setup says what a new authority is like.
 type Setup struct {
@@ -104,6 +137,8 @@ type Setup struct {
 	Now     time.Time
 	// HSM makes the root's key in a token; nil makes it here.
 	HSM *hsm.Ref
+	// Limits are the names that it is to sign for alone.
+	Limits Limits
 }
 
 // SetupError says that an authority can't be made as it is asked for.
@@ -119,105 +154,184 @@ func (e *SetupError) ExitCode() int { return fail.ExitUsage }
 // Hint is what can be asked for.
 func (e *SetupError) Hint() string { return "crossring help pki init" }
 
-// Check says what can't be made as it is asked for, as a *SetupError.
+// Check says all that can't be made as it is asked for, as a *SetupError.
 func (s Setup) Check() error {
+	var errs []error
 	if s.Key != "" && !slices.Contains(KeyKinds(), s.Key) {
-		return &SetupError{unknownKind(s.Key)}
+		errs = append(errs, unknownKind(s.Key))
 	}
-	if _, err := s.rootName(); err != nil {
-		return &SetupError{err}
+	if s.Life != 0 {
+		errs = append(errs, CheckLife(s.Life, MaxRootLife))
 	}
-	if _, err := ParseDN(or(s.NodeDN, DefaultNodeDN), map[string]string{"node": "x", "region": "x", "cluster": s.Cluster}); err != nil {
+	if s.HSM != nil {
+		errs = append(errs, s.HSM.Check())
+	}
+	name, err := s.rootName()
+	errs = append(errs, err)
+	if _, err := names.ParseDN(or(s.NodeDN, names.DefaultNodeDN), map[string]string{"node": "x", "region": "x", "cluster": s.Cluster}); err != nil {
+		errs = append(errs, err)
+	}
+	for i, region := range s.Regions {
+		_, err := names.Below(name, " "+region)
+		switch {
+		case !fileName.MatchString(region):
+			err = fmt.Errorf("%q is no name for a region", region)
+		case slices.Contains(s.Regions[:i], region):
+			err = fmt.Errorf("region %s is named twice", region)
+		}
+		errs = append(errs, err)
+	}
+	for _, d := range s.Limits.DNS {
+		errs = append(errs, names.CheckDNS(d))
+	}
+	if err := errors.Join(errs...); err != nil {
 		return &SetupError{err}
 	}
 	return nil
 }
 
 func (s Setup) rootName() (pkix.Name, error) {
-	return ParseDN(or(s.RootDN, DefaultRootDN), map[string]string{"cluster": s.Cluster, "region": "", "node": ""})
+	return names.ParseDN(or(s.RootDN, names.DefaultRootDN), map[string]string{"cluster": s.Cluster, "region": "", "node": ""})
 }
 
 var fileName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$`)
 
-// Init makes an authority in a directory that has none.
-func (d *Dir) Init(ctx context.Context, s Setup) error {
+// Init makes an authority in a directory that has none. One that can't be made leaves
+// nothing behind.
+func (d *Dir) Init(ctx context.Context, s Setup) (err error) {
 	if err := s.Check(); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(d.Path, 0o700); err != nil {
-		return fmt.Errorf("make directory of the CA: %w", err)
+	undo, err := d.begin()
+	if err != nil {
+		return err
 	}
 	unlock, err := d.lock(ctx)
 	if err != nil {
 		return err
 	}
 	defer unlock()
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, undo())
+		}
+	}()
 	if _, err := os.Lstat(filepath.Join(d.Path, rootCert)); err == nil {
 		return &ExistsError{d.Path}
 	}
-	d.index = index{Schema: "crossring/v1", NodeDN: or(s.NodeDN, DefaultNodeDN), Cluster: s.Cluster, Regions: s.Regions, Issued: []Entry{}}
-	name, err := s.rootName()
+	d.index = index{Schema: "crossring/v1", NodeDN: or(s.NodeDN, names.DefaultNodeDN), Cluster: s.Cluster, Regions: s.Regions, Issued: []Entry{}}
+	key, done, err := d.rootKey(s)
 	if err != nil {
 		return err
+	}
+	root, err := d.fill(s, key)
+	return errors.Join(err, done(err), d.announce(root, err))
+}
+
+// announce writes the root's certificate. It is the last: its presence says that the
+// rest is there.
+func (d *Dir) announce(root Authority, failed error) error {
+	if failed != nil {
+		return nil
+	}
+	return WriteFile(filepath.Join(d.Path, rootCert), store.EncodeCertificates(root.Chain), 0o644)
+}
+
+// fill makes all of an authority but the root's certificate.
+func (d *Dir) fill(s Setup, key crypto.Signer) (Authority, error) {
+	none := Authority{}
+	name, err := s.rootName()
+	if err != nil {
+		return none, err
 	}
 	life := s.Life
 	if life == 0 {
 		life = RootLife
 	}
-	key, done, err := d.rootKey(s)
+	root, err := NewRoot(key, name, s.Now, life, s.Limits)
 	if err != nil {
-		return err
-	}
-	defer done()
-	root, err := NewRoot(key, name, s.Now, life)
-	if err != nil {
-		return err
+		return none, err
 	}
 	if s.HSM == nil {
 		if err := d.writeKey("ca", root); err != nil {
-			return err
+			return none, err
 		}
 	}
 	for _, region := range s.Regions {
-		if !fileName.MatchString(region) {
-			return fmt.Errorf("%q is no name for a region", region)
-		}
 		k, err := NewKey(s.Key)
 		if err != nil {
-			return err
+			return none, err
 		}
-		sub := name
-		sub.CommonName += " " + region
+		sub, err := names.Below(name, " "+region)
+		if err != nil {
+			return none, err
+		}
 		a, err := root.Intermediate(k, sub, s.Now, min(life, IntermediateLife))
 		if err != nil {
-			return err
+			return none, err
 		}
 		if err := d.writeKey("ca-"+region, a); err != nil {
-			return err
+			return none, err
 		}
-		if err := writeFile(filepath.Join(d.Path, "ca-"+region+".pem"), store.EncodeCertificates(a.Chain[:1]), 0o644); err != nil {
-			return err
+		if err := WriteFile(filepath.Join(d.Path, "ca-"+region+".pem"), store.EncodeCertificates(a.Chain[:1]), 0o644); err != nil {
+			return none, err
 		}
 	}
-	if err := d.writeIndex(); err != nil {
-		return err
-	}
-	// Last: its presence says that the rest is there.
-	return writeFile(filepath.Join(d.Path, rootCert), store.EncodeCertificates(root.Chain), 0o644)
+	return root, d.writeIndex()
 }
 
-// rootKey makes the root's key, here or in a token. done ends what it needs.
-func (d *Dir) rootKey(s Setup) (key crypto.Signer, done func(), err error) {
+// begin makes the directory, and returns what takes away all that was not there
+// before.
+func (d *Dir) begin() (undo func() error, err error) {
+	top := "" // the highest directory that is not there yet
+	for p := filepath.Clean(d.Path); ; p = filepath.Dir(p) {
+		if _, err := os.Lstat(p); err == nil || p == filepath.Dir(p) {
+			break
+		}
+		top = p
+	}
+	if err := os.MkdirAll(d.Path, 0o700); err != nil {
+		return nil, fmt.Errorf("make directory of the CA: %w", err)
+	}
+	had, err := os.ReadDir(d.Path)
+	if err != nil {
+		return nil, fmt.Errorf("read directory of the CA: %w", err)
+	}
+	return func() error {
+		has, err := os.ReadDir(d.Path)
+		errs := []error{err}
+		for _, e := range has {
+			if !slices.ContainsFunc(had, func(h fs.DirEntry) bool { return h.Name() == e.Name() }) {
+				errs = append(errs, os.Remove(filepath.Join(d.Path, e.Name())))
+			}
+		}
+		for p := filepath.Clean(d.Path); top != ""; p = filepath.Dir(p) {
+			if os.Remove(p) != nil || p == top {
+				break // somebody else put something there
+			}
+		}
+		return errors.Join(errs...)
+	}, nil
+}
+
+// rootKey makes the root's key, here or in a token. done ends what it needs, and takes
+// the key out of the token again where it is told of a failure.
+func (d *Dir) rootKey(s Setup) (key crypto.Signer, done func(failed error) error, err error) {
 	if s.HSM == nil {
 		key, err = NewKey(s.Key)
-		return key, func() {}, err
+		return key, func(error) error { return nil }, err
 	}
 	d.index.HSM = s.HSM
 	k, err := hsm.Create(*s.HSM, d.Passphrase, s.Key)
 	if err != nil {
 		return nil, nil, err
 	}
-	return k, func() { k.Close() }, nil
+	return k, func(failed error) error {
+		if failed != nil {
+			return errors.Join(k.Delete(), k.Close())
+		}
+		return k.Close()
+	}, nil
 }
 
 // Open reads an authority.
@@ -292,13 +406,13 @@ func (d *Dir) writeKey(base string, a Authority) error {
 		if err != nil {
 			return err
 		}
-		return writeFile(path+".key", data, 0o600)
+		return WriteFile(path+".key", data, 0o600)
 	}
-	data, err := store.Encode(store.PKCS12, a.Key, a.Chain[:1], d.Passphrase, time.Time{})
+	data, err := store.EncodeGuarded(a.Key, a.Chain[:1], d.Passphrase)
 	if err != nil {
 		return err
 	}
-	return writeFile(path+".p12", data, 0o600)
+	return WriteFile(path+".p12", data, 0o600)
 }
 
 func (d *Dir) readKey(base string, cert *x509.Certificate) (crypto.Signer, error) {
@@ -314,6 +428,9 @@ func (d *Dir) readKey(base string, cert *x509.Certificate) (crypto.Signer, error
 	if err := store.Private(path); err != nil {
 		return nil, err
 	}
+	if d.Passphrase == "" && filepath.Ext(path) == ".p12" {
+		return nil, &NoPassphraseError{path}
+	}
 	c, err := store.Read(data, d.Passphrase)
 	if err != nil {
 		return nil, fmt.Errorf("read key of the CA, %s: %w", path, err)
@@ -326,27 +443,38 @@ func (d *Dir) readKey(base string, cert *x509.Certificate) (crypto.Signer, error
 
 // lock holds the directory for one command at a time, and waits for its turn.
 func (d *Dir) lock(ctx context.Context) (func(), error) {
-	f, err := os.OpenFile(filepath.Join(d.Path, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("lock CA: %w", err)
-	}
+	path := filepath.Join(d.Path, lockFile)
 	deadline := time.Now().Add(30 * time.Second)
 	for {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil {
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return nil, fmt.Errorf("lock CA: %w", err)
+		}
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil && isAt(f, path) {
 			return func() { f.Close() }, nil
 		}
+		f.Close()
 		if time.Now().After(deadline) {
-			f.Close()
 			return nil, fmt.Errorf("waiting for the lock of the CA in %s: %w", d.Path, err)
 		}
 		select {
 		case <-ctx.Done():
-			f.Close()
 			return nil, fmt.Errorf("waiting for the lock of the CA in %s: %w", d.Path, ctx.Err())
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+// isAt says that a file is still the one at its path: an Init that failed takes its
+// lock away while others may wait for it.
+func isAt(f *os.File, path string) bool {
+	have, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Stat(path)
+	return err == nil && os.SameFile(have, there)
 }
 
 func (d *Dir) writeIndex() error {
@@ -354,24 +482,42 @@ func (d *Dir) writeIndex() error {
 	if err != nil {
 		return fmt.Errorf("encode index of the CA: %w", err)
 	}
-	return writeFile(filepath.Join(d.Path, indexFile), append(data, '\n'), 0o600)
+	return WriteFile(filepath.Join(d.Path, indexFile), append(data, '\n'), 0o600)
 }
 
-// writeFile writes all of a file or none, synced.
-func writeFile(path string, data []byte, mode fs.FileMode) error {
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(path+".new", path)
-	}
-	if err != nil {
+// WriteFile writes all of a file or none, synced, and the directory too: after a crash
+// it is there under its name.
+func WriteFile(path string, data []byte, mode fs.FileMode) error {
+	if err := replaceFile(path, data, mode); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return nil
+}
+
+func replaceFile(path string, data []byte, mode fs.FileMode) (err error) {
+	// Of its own, so that it has no mode of before, and is nobody's link.
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err = os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return nil // written all the same
+	}
+	defer dir.Close()
+	return dir.Sync()
 }
 
 func or(s, otherwise string) string {

@@ -14,14 +14,14 @@ import (
 	"crossring/internal/pki/hsm"
 )
 
-// TestToken issues, renews and revokes with a key that stays in a SoftHSM2 token.
-func TestToken(t *testing.T) {
+// softhsm makes tokens with the PIN 1234, and returns the library that has them.
+func softhsm(t *testing.T, dir string, labels ...string) string {
+	t.Helper()
 	const module = "/usr/lib/softhsm/libsofthsm2.so"
 	util, err := exec.LookPath("softhsm2-util")
 	if _, statErr := os.Stat(module); err != nil || statErr != nil {
 		t.Skipf("there is no SoftHSM2 here: apt-get install softhsm2 (%v, %v)", err, statErr)
 	}
-	dir := t.TempDir()
 	tokens := filepath.Join(dir, "tokens")
 	if err := os.Mkdir(tokens, 0o700); err != nil {
 		t.Fatal(err)
@@ -31,9 +31,18 @@ func TestToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("SOFTHSM2_CONF", conf)
-	if out, err := exec.Command(util, "--init-token", "--free", "--label", "lab", "--pin", "1234", "--so-pin", "5678").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	for _, label := range labels {
+		if out, err := exec.Command(util, "--init-token", "--free", "--label", label, "--pin", "1234", "--so-pin", "5678").CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
 	}
+	return module
+}
+
+// TestToken issues, renews and revokes with a key that stays in a SoftHSM2 token.
+func TestToken(t *testing.T) {
+	dir := t.TempDir()
+	module := softhsm(t, dir, "lab")
 	for _, kind := range []string{ECDSAP256, RSA2048} {
 		path := filepath.Join(dir, kind)
 		d := &Dir{Path: path, Passphrase: "1234"}
@@ -63,7 +72,7 @@ func TestToken(t *testing.T) {
 		if _, err := chain[0].Verify(x509.VerifyOptions{Roots: roots}); err != nil {
 			t.Errorf("%s: %v", kind, err)
 		}
-		if _, _, err := d.Revoke(t.Context(), "n", time.Now()); err != nil {
+		if _, _, err := d.Revoke(t.Context(), time.Now(), ListLife, "n"); err != nil {
 			t.Errorf("%s: %v", kind, err)
 		}
 		// A key of that label is there now, the PIN counts, and the key is not to be had.

@@ -5,11 +5,15 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"math/big"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
+	"crossring/internal/pki/names"
 	"crossring/internal/pki/store"
 )
 
@@ -41,7 +45,7 @@ func (d *Dir) Issue(ctx context.Context, r NodeRequest) ([]*x509.Certificate, er
 		return nil, err
 	}
 	defer a.Close()
-	subject, err := ParseDN(d.index.NodeDN, map[string]string{"node": r.Name, "region": r.Region, "cluster": d.index.Cluster})
+	subject, err := names.ParseDN(d.index.NodeDN, map[string]string{"node": r.Name, "region": r.Region, "cluster": d.index.Cluster})
 	if err != nil {
 		return nil, err
 	}
@@ -54,14 +58,14 @@ func (d *Dir) Issue(ctx context.Context, r NodeRequest) ([]*x509.Certificate, er
 		Name: r.Name, Serial: leaf.SerialNumber.String(), Subject: leaf.Subject.String(), Region: r.Region, Issuer: issuer, SANs: []string{},
 		NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter, File: filepath.Join("issued", leaf.SerialNumber.String()+".pem"),
 	}
-	for _, ip := range r.IPs {
+	for _, ip := range leaf.IPAddresses {
 		e.SANs = append(e.SANs, ip.String())
 	}
-	e.SANs = append(e.SANs, r.DNS...)
+	e.SANs = append(e.SANs, leaf.DNSNames...)
 	if err := os.MkdirAll(filepath.Join(d.Path, "issued"), 0o700); err != nil {
 		return nil, fmt.Errorf("keep certificate of %s: %w", r.Name, err)
 	}
-	if err := writeFile(filepath.Join(d.Path, e.File), store.EncodeCertificates(chain), 0o644); err != nil {
+	if err := WriteFile(filepath.Join(d.Path, e.File), store.EncodeCertificates(chain), 0o644); err != nil {
 		return nil, err
 	}
 	d.index.Issued = append(d.index.Issued, e)
@@ -70,50 +74,120 @@ func (d *Dir) Issue(ctx context.Context, r NodeRequest) ([]*x509.Certificate, er
 
 // Latest is the newest certificate of a name that is not revoked, with its entry.
 func (d *Dir) Latest(name string) (Entry, *x509.Certificate, error) {
-	var known []string
 	for i := len(d.index.Issued) - 1; i >= 0; i-- {
 		e := d.index.Issued[i]
 		if e.Name == name && e.RevokedAt == nil {
 			c, err := d.cert(e.File)
 			return e, c, err
 		}
-		known = append(known, e.Name)
 	}
-	return Entry{}, nil, &UnknownError{name, known}
+	return Entry{}, nil, &UnknownError{name, d.counting()}
 }
 
-// Revoke notes that the certificates of a name, or the one of a serial number,
-// count no more, and signs a new list for each authority. It returns what was
-// revoked and the path of the lists.
-func (d *Dir) Revoke(ctx context.Context, ref string, now time.Time) ([]Entry, string, error) {
+// counting are the names of which a certificate counts, in the order of their first.
+func (d *Dir) counting() []string {
+	var known []string
+	for _, e := range d.index.Issued {
+		if e.RevokedAt == nil {
+			known = append(known, e.Name)
+		}
+	}
+	return once(known)
+}
+
+// Revoke notes that certificates count no more, and signs a new list for each
+// authority. Each of refs is a name, whose certificates are meant that count, or a
+// serial number, decimal or hexadecimal. If one of them is unknown, or revoked
+// already, nothing is revoked. It returns what was, and the path of the lists.
+func (d *Dir) Revoke(ctx context.Context, now time.Time, life time.Duration, refs ...string) ([]Entry, string, error) {
+	if err := CheckLife(life, MaxListLife); err != nil {
+		return nil, "", err
+	}
 	unlock, err := d.turn(ctx)
 	if err != nil {
 		return nil, "", err
 	}
 	defer unlock()
+	var all []int
+	var errs []error
+	for _, ref := range refs {
+		found, err := d.find(ref)
+		all, errs = append(all, found...), append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, "", err
+	}
 	var gone []Entry
-	var known []string
-	for i := range d.index.Issued {
-		e := &d.index.Issued[i]
-		if (e.Name == ref || e.Serial == ref) && e.RevokedAt == nil {
-			at := now.UTC()
-			e.RevokedAt = &at
-			gone = append(gone, *e)
-		}
-		known = append(known, e.Name)
+	at := now.UTC()
+	for _, i := range once(all) {
+		d.index.Issued[i].RevokedAt = &at
+		gone = append(gone, d.index.Issued[i])
 	}
-	if len(gone) == 0 {
-		return nil, "", &UnknownError{ref, known}
-	}
-	path, err := d.lists(now)
+	path, err := d.lists(now, life)
 	if err != nil {
 		return nil, "", err
 	}
-	return gone, path, d.writeIndex()
+	return gone, path, nil
 }
 
-// lists signs the revocation lists of all authorities, into one file.
-func (d *Dir) lists(now time.Time) (string, error) {
+// find is where the certificates are that a name or a serial number stands for, and
+// that count.
+func (d *Dir) find(ref string) ([]int, error) {
+	var found []int
+	var revoked *RevokedError
+	serials := serialsOf(ref)
+	for i, e := range d.index.Issued {
+		if e.Name != ref && !slices.Contains(serials, e.Serial) {
+			continue
+		}
+		if e.RevokedAt == nil {
+			found = append(found, i)
+		} else {
+			revoked = &RevokedError{ref, *e.RevokedAt}
+		}
+	}
+	switch {
+	case len(found) > 0:
+		return found, nil
+	case revoked != nil:
+		return nil, revoked
+	}
+	return nil, &UnknownError{ref, d.counting()}
+}
+
+// serialsOf are the serial numbers, decimal, that a text may stand for: it may be
+// decimal, as the index has it, or hexadecimal, as certificates are shown by crossring,
+// openssl and browsers.
+func serialsOf(ref string) []string {
+	var all []string
+	if n, ok := new(big.Int).SetString(ref, 10); ok {
+		all = append(all, n.String())
+	}
+	plain := strings.ToLower(strings.NewReplacer(":", "", " ", "").Replace(ref))
+	plain = strings.TrimPrefix(strings.TrimPrefix(plain, "serial="), "0x")
+	if n, ok := new(big.Int).SetString(plain, 16); ok {
+		all = append(all, n.String())
+	}
+	return all
+}
+
+// List signs the revocation lists anew, to count for life, and returns their path.
+func (d *Dir) List(ctx context.Context, now time.Time, life time.Duration) (string, error) {
+	if err := CheckLife(life, MaxListLife); err != nil {
+		return "", err
+	}
+	unlock, err := d.turn(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	return d.lists(now, life)
+}
+
+// lists signs the revocation lists of all authorities, into one file. The index is
+// written before the file: what is revoked is known then, whatever happens, and a
+// number is never given twice.
+func (d *Dir) lists(now time.Time, life time.Duration) (string, error) {
 	d.index.Lists++
 	var out []byte
 	for _, region := range append([]string{""}, d.index.Regions...) {
@@ -127,15 +201,21 @@ func (d *Dir) lists(now time.Time) (string, error) {
 				revoked = append(revoked, Revoked{serialOf(e), *e.RevokedAt})
 			}
 		}
-		l, err := a.List(revoked, d.index.Lists, now)
+		l, err := a.List(revoked, d.index.Lists, now, life)
 		if err = errors.Join(err, a.Close()); err != nil {
 			return "", err
 		}
 		out = append(out, pemList(l)...)
 	}
 	path := filepath.Join(d.Path, crlFile)
-	return path, writeFile(path, out, 0o644)
+	if err := d.writeIndex(); err != nil {
+		return "", err
+	}
+	return path, WriteFile(path, out, 0o644)
 }
+
+// Regions are those that have an authority of their own.
+func (d *Dir) Regions() []string { return d.index.Regions }
 
 // turn takes the lock, and reads again what another command may have changed.
 func (d *Dir) turn(ctx context.Context) (func(), error) {

@@ -47,6 +47,13 @@ const (
 	ListLife         = 7 * 24 * time.Hour
 )
 
+// The longest lives that are signed for. Those of nodes are as long as the default of a CA.
+const (
+	MaxRootLife = 100 * 365 * 24 * time.Hour
+	MaxNodeLife = 10 * 365 * 24 * time.Hour
+	MaxListLife = 10 * 365 * 24 * time.Hour
+)
+
 // NewKey makes a private key.
 func NewKey(kind string) (crypto.Signer, error) {
 	switch kind {
@@ -119,11 +126,12 @@ func (a Authority) Cert() *x509.Certificate { return a.Chain[0] }
 func (a Authority) Root() *x509.Certificate { return a.Chain[len(a.Chain)-1] }
 
 // NewRoot makes a root over a key.
-func NewRoot(key crypto.Signer, name pkix.Name, now time.Time, life time.Duration) (Authority, error) {
+func NewRoot(key crypto.Signer, name pkix.Name, now time.Time, life time.Duration, limits Limits) (Authority, error) {
 	t, err := caTemplate(key, name, now, life)
 	if err != nil {
 		return Authority{}, err
 	}
+	limits.apply(t)
 	t.MaxPathLen, t.MaxPathLenZero = 1, false
 	cert, err := sign(t, t, key.Public(), key)
 	if err != nil {
@@ -140,6 +148,9 @@ func (a Authority) Intermediate(key crypto.Signer, name pkix.Name, now time.Time
 	}
 	t.MaxPathLen, t.MaxPathLenZero = 0, true
 	t.NotAfter = earlier(t.NotAfter, a.Cert().NotAfter)
+	// Again: Java passes over what is written in the root.
+	r := a.Cert()
+	t.PermittedDNSDomains, t.PermittedIPRanges, t.PermittedDNSDomainsCritical = r.PermittedDNSDomains, r.PermittedIPRanges, r.PermittedDNSDomainsCritical
 	cert, err := sign(t, a.Cert(), key.Public(), a.Key)
 	if err != nil {
 		return Authority{}, fmt.Errorf("sign intermediate %s: %w", name, err)
@@ -148,6 +159,9 @@ func (a Authority) Intermediate(key crypto.Signer, name pkix.Name, now time.Time
 }
 
 func caTemplate(key crypto.Signer, name pkix.Name, now time.Time, life time.Duration) (*x509.Certificate, error) {
+	if err := CheckLife(life, MaxRootLife); err != nil {
+		return nil, err
+	}
 	serial, err := newSerial(rand.Reader)
 	if err != nil {
 		return nil, err
@@ -160,6 +174,28 @@ func caTemplate(key crypto.Signer, name pkix.Name, now time.Time, life time.Dura
 		SerialNumber: serial, Subject: name, NotBefore: now.Add(-BackDate), NotAfter: now.Add(life),
 		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign, BasicConstraintsValid: true, IsCA: true, SubjectKeyId: id,
 	}, nil
+}
+
+// Limits are the names that an authority signs for, for others to hold it to; where a
+// list is empty it signs for any.
+type Limits struct {
+	IPs []netip.Prefix
+	DNS []string // domains, with all below them
+}
+
+func (l Limits) none() bool { return len(l.IPs) == 0 && len(l.DNS) == 0 }
+
+// apply writes the limits into a CA's certificate, critically.
+func (l Limits) apply(t *x509.Certificate) {
+	if l.none() {
+		return
+	}
+	t.PermittedDNSDomainsCritical = true
+	t.PermittedDNSDomains = l.DNS
+	for _, p := range l.IPs {
+		p = p.Masked()
+		t.PermittedIPRanges = append(t.PermittedIPRanges, &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())})
+	}
 }
 
 // Request asks for a node's certificate.
@@ -179,11 +215,15 @@ type Request struct {
 // intermediates, without the root. It is good for both ends of a connection, since
 // a node dials and is dialled.
 func (a Authority) Issue(r Request) ([]*x509.Certificate, error) {
-	if err := r.CSR.CheckSignature(); err != nil {
-		return nil, fmt.Errorf("signing request of %s is not signed by its own key: %w", r.Subject, err)
-	}
 	if len(r.IPs) == 0 && len(r.DNS) == 0 && !r.ClientOnly {
 		return nil, &NoAddressError{Name: r.Subject.CommonName}
+	}
+	life := r.Life
+	if life == 0 {
+		life = NodeLife
+	}
+	if err := a.check(r, life); err != nil {
+		return nil, err
 	}
 	serial, err := newSerial(rand.Reader)
 	if err != nil {
@@ -193,16 +233,15 @@ func (a Authority) Issue(r Request) ([]*x509.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	life := r.Life
-	if life == 0 {
-		life = NodeLife
-	}
 	t := &x509.Certificate{
-		SerialNumber: serial, Subject: r.Subject, DNSNames: r.DNS, SubjectKeyId: id,
-		NotBefore: r.Now.Add(-BackDate), NotAfter: earlier(r.Now.Add(life), a.Cert().NotAfter),
+		SerialNumber: serial, Subject: r.Subject, DNSNames: once(r.DNS), SubjectKeyId: id,
+		NotBefore: r.Now.Add(-BackDate), NotAfter: r.Now.Add(life),
 		KeyUsage:              x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 		BasicConstraintsValid: true,
+	}
+	for _, above := range a.Chain {
+		t.NotAfter = earlier(t.NotAfter, above.NotAfter)
 	}
 	if _, ok := r.CSR.PublicKey.(*rsa.PublicKey); ok {
 		t.KeyUsage |= x509.KeyUsageKeyEncipherment // for the TLS_RSA_* suites of 1.2
@@ -210,7 +249,11 @@ func (a Authority) Issue(r Request) ([]*x509.Certificate, error) {
 	if r.ClientOnly {
 		t.ExtKeyUsage = t.ExtKeyUsage[1:]
 	}
+	var ips []netip.Addr
 	for _, ip := range r.IPs {
+		ips = append(ips, ip.Unmap())
+	}
+	for _, ip := range once(ips) {
 		t.IPAddresses = append(t.IPAddresses, net.IP(ip.AsSlice()))
 	}
 	cert, err := sign(t, a.Cert(), r.CSR.PublicKey, a.Key)
@@ -235,9 +278,12 @@ type Revoked struct {
 	At     time.Time
 }
 
-// List signs a revocation list, PEM's content being its Raw bytes.
-func (a Authority) List(revoked []Revoked, number int64, now time.Time) (*x509.RevocationList, error) {
-	t := &x509.RevocationList{Number: big.NewInt(number), ThisUpdate: now.Add(-BackDate), NextUpdate: now.Add(ListLife)}
+// List signs a revocation list that counts for life, PEM's content being its Raw bytes.
+func (a Authority) List(revoked []Revoked, number int64, now time.Time, life time.Duration) (*x509.RevocationList, error) {
+	if err := CheckLife(life, MaxListLife); err != nil {
+		return nil, err
+	}
+	t := &x509.RevocationList{Number: big.NewInt(number), ThisUpdate: now.Add(-BackDate), NextUpdate: now.Add(life)}
 	for _, r := range revoked {
 		t.RevokedCertificateEntries = append(t.RevokedCertificateEntries, x509.RevocationListEntry{SerialNumber: r.Serial, RevocationTime: r.At})
 	}

@@ -8,6 +8,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -37,6 +38,10 @@ type IssueRequest struct {
 	Formats []string // kinds of package store
 	// Password of the stores; "" makes one and writes it beside them.
 	Password string
+	// Force writes over files that are there.
+	Force bool
+
+	renews bool // it replaces what was issued under the name
 }
 
 // IssueResult says what was issued and where it is.
@@ -51,11 +56,21 @@ type IssueResult struct {
 
 // Issue has a certificate issued and writes its files.
 func (w World) Issue(ctx context.Context, r IssueRequest) (IssueResult, error) {
-	res := IssueResult{Schema: topology.Schema, Name: r.Name, Files: []string{}}
 	d, err := pki.Open(r.Dir, r.Passphrase)
 	if err != nil {
-		return res, err
+		return IssueResult{Schema: topology.Schema, Name: r.Name, Files: []string{}}, err
 	}
+	if regions := d.Regions(); r.Region != "" && len(regions) > 0 && !slices.Contains(regions, r.Region) {
+		return IssueResult{Schema: topology.Schema, Name: r.Name, Files: []string{}}, Usage("",
+			fmt.Errorf("--region: the CA has no intermediate for %q; it has them for %s", r.Region, strings.Join(regions, ", ")),
+			"leave --region out to have the root sign, or: crossring pki init --dir ANOTHER --region "+r.Region)
+	}
+	return w.issue(ctx, d, r)
+}
+
+// issue is what Issue and Renew have in common.
+func (w World) issue(ctx context.Context, d *pki.Dir, r IssueRequest) (IssueResult, error) {
+	res := IssueResult{Schema: topology.Schema, Name: r.Name, Files: []string{}}
 	root, err := d.Root()
 	if err != nil {
 		return res, err
@@ -63,7 +78,7 @@ func (w World) Issue(ctx context.Context, r IssueRequest) (IssueResult, error) {
 	if r.KeyKind == "" {
 		r.KeyKind = pki.KindOf(root.PublicKey)
 	}
-	if err := r.check(); err != nil {
+	if err := errors.Join(r.check(), r.overwrites(d, root)); err != nil {
 		return res, err
 	}
 	csr, key, err := request(r)
@@ -71,15 +86,95 @@ func (w World) Issue(ctx context.Context, r IssueRequest) (IssueResult, error) {
 		return res, err
 	}
 	res.KeyMadeHere = key != nil
+	now := w.Now()
 	issued, err := d.Issue(ctx, pki.NodeRequest{
-		Name: r.Name, Region: r.Region, CSR: csr, IPs: r.IPs, DNS: r.DNS, Life: r.Life, Now: w.Now(), ClientOnly: r.Client,
+		Name: r.Name, Region: r.Region, CSR: csr, IPs: r.IPs, DNS: r.DNS, Life: r.Life, Now: now, ClientOnly: r.Client,
 	})
 	if err != nil {
 		return res, err
 	}
-	res.Certificate = describeCertificate(0, issued[0], w.Now())
-	res.Files, err = writeStores(r, key, issued, root, w.Now())
+	if end := issued[0].NotAfter; end.Before(now.Add(cmp.Or(r.Life, pki.NodeLife)).Truncate(time.Second)) {
+		w.Say("warning: the CA ends on %s, and the certificate of %s ends with it", end.UTC().Format(time.DateOnly), r.Name)
+	}
+	res.Certificate = describeCertificate(0, issued[0], now)
+	res.Files, err = writeStores(r, key, issued, root, now)
 	return res, err
+}
+
+// OverwriteError says that files are there already which would be written over.
+type OverwriteError struct {
+	Name, Out string
+	Files     []string
+}
+
+func (e *OverwriteError) Error() string {
+	return fmt.Sprintf("%s holds %s already, and nothing says that they are those of %s", e.Out, strings.Join(e.Files, ", "), e.Name)
+}
+
+// Hint goes elsewhere, or insists.
+func (e *OverwriteError) Hint() string { return "--out ANOTHER, or --force to write over them" }
+
+// overwrites says which files of others, or of an earlier certificate, would be lost.
+// To renew is to replace the files of the same name.
+func (r IssueRequest) overwrites(d *pki.Dir, root *x509.Certificate) error {
+	if r.Force {
+		return nil
+	}
+	var there []string
+	for _, name := range r.files() {
+		data, err := os.ReadFile(filepath.Join(r.Out, name))
+		switch {
+		case errors.Is(err, fs.ErrNotExist), err == nil && bytes.Equal(data, store.EncodeCertificates([]*x509.Certificate{root})):
+		default:
+			there = append(there, name)
+		}
+	}
+	if len(there) == 0 || r.renews && r.holds(d, there) {
+		return nil
+	}
+	return &OverwriteError{r.Name, r.Out, there}
+}
+
+// holds says whether files are those of a certificate of the name.
+func (r IssueRequest) holds(d *pki.Dir, files []string) bool {
+	password := r.Password
+	if own, err := ReadPassword(filepath.Join(r.Out, "password")); err == nil {
+		password = own
+	}
+	for _, name := range files {
+		data, err := os.ReadFile(filepath.Join(r.Out, name))
+		if err != nil {
+			return false
+		}
+		c, err := store.Read(data, password)
+		if err != nil || len(c.Chain) == 0 {
+			continue // the password, or a store under another one
+		}
+		for _, e := range d.Entries() {
+			if e.Name == r.Name && e.Serial == c.Chain[0].SerialNumber.String() {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// files are the names of what is written to Out.
+func (r IssueRequest) files() []string {
+	var all []string
+	for _, kind := range r.Formats {
+		switch {
+		case r.CSR != "":
+			all = append(all, "chain.pem")
+		case kind != store.PEM && r.Password == "" && !slices.Contains(all, "password"):
+			all = append(all, "password")
+			fallthrough
+		default:
+			all = append(all, "node"+ending(kind, r.Formats))
+		}
+		all = append(all, "ca"+ending(kind, r.Formats))
+	}
+	return all
 }
 
 // check says what is wrong with a request, before anything is issued.
@@ -119,7 +214,8 @@ func (w World) Renew(ctx context.Context, r IssueRequest) (IssueResult, error) {
 	if r.Life == 0 {
 		r.Life = old.NotAfter.Sub(old.NotBefore) - pki.BackDate
 	}
-	return w.Issue(ctx, r)
+	r.renews = true
+	return w.issue(ctx, d, r)
 }
 
 func request(r IssueRequest) (*x509.CertificateRequest, crypto.Signer, error) {
@@ -184,11 +280,8 @@ func writeStores(r IssueRequest, key crypto.Signer, chain []*x509.Certificate, r
 	}
 	write := func(name string, data []byte, mode os.FileMode) error {
 		path := filepath.Join(r.Out, name)
-		if err := os.WriteFile(path+".new", data, mode); err != nil {
-			return fmt.Errorf("write %s: %w", path, err)
-		}
-		if err := os.Rename(path+".new", path); err != nil {
-			return fmt.Errorf("write %s: %w", path, err)
+		if err := pki.WriteFile(path, data, mode); err != nil {
+			return err
 		}
 		files = append(files, path)
 		return nil
@@ -255,21 +348,32 @@ func (w World) NewAuthority(ctx context.Context, dir, passphrase string, s pki.S
 	return w.authorityResult(d)
 }
 
-// Revoke revokes certificates of a CA, by name or serial number.
-func (w World) Revoke(ctx context.Context, dir, passphrase string, refs []string) (AuthorityResult, error) {
+// Revoke revokes certificates of a CA, by name or serial number: all of them or none.
+// The list that it signs counts for life.
+func (w World) Revoke(ctx context.Context, dir, passphrase string, life time.Duration, refs []string) (AuthorityResult, error) {
+	return w.signLists(dir, passphrase, func(d *pki.Dir) ([]pki.Entry, string, error) {
+		return d.Revoke(ctx, w.Now(), life, refs...)
+	})
+}
+
+// SignLists signs a CA's revocation lists anew, to count for life, and revokes
+// nothing.
+func (w World) SignLists(ctx context.Context, dir, passphrase string, life time.Duration) (AuthorityResult, error) {
+	return w.signLists(dir, passphrase, func(d *pki.Dir) ([]pki.Entry, string, error) {
+		path, err := d.List(ctx, w.Now(), life)
+		return []pki.Entry{}, path, err
+	})
+}
+
+func (w World) signLists(dir, passphrase string, sign func(*pki.Dir) ([]pki.Entry, string, error)) (AuthorityResult, error) {
 	res := AuthorityResult{Schema: topology.Schema, Dir: dir, Issued: []pki.Entry{}, Revoked: []pki.Entry{}}
 	d, err := pki.Open(dir, passphrase)
 	if err != nil {
 		return res, err
 	}
-	var gone []pki.Entry
-	var path string
-	for _, ref := range refs {
-		some, p, err := d.Revoke(ctx, ref, w.Now())
-		if err != nil {
-			return res, err
-		}
-		gone, path = append(gone, some...), p
+	gone, path, err := sign(d)
+	if err != nil {
+		return res, err
 	}
 	res, err = w.authorityResult(d)
 	res.Revoked, res.CRL = gone, path

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -90,7 +91,7 @@ func (w World) clientIdentity(ctx context.Context, c cluster, d *pki.Dir) error 
 	}
 	_, err := w.Issue(ctx, IssueRequest{
 		Dir: d.Path, Name: clientName, Client: true, KeyKind: c.inv.Plan.TLS.Key, Out: filepath.Join(c.dir, tlsDir), Formats: []string{store.PEM},
-		Life: time.Duration(c.inv.Plan.TLS.Days) * 24 * time.Hour,
+		Life: time.Duration(c.inv.Plan.TLS.Days) * 24 * time.Hour, Force: true,
 	})
 	if err != nil {
 		return fmt.Errorf("certificate of the client: %w", err)
@@ -173,11 +174,7 @@ func (w World) localIdentity(ctx context.Context, c cluster, d *pki.Dir, n topol
 	if err != nil {
 		return err
 	}
-	subject, err := pki.ParseDN("CN="+n.Name, nil)
-	if err != nil {
-		return err
-	}
-	if r.CSR, err = pki.NewCSR(key, subject); err != nil {
+	if r.CSR, err = pki.NewCSR(key, pkix.Name{CommonName: n.Name}); err != nil {
 		return err
 	}
 	issued, trust, err := w.issueTo(ctx, c, d, r, password)

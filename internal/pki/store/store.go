@@ -366,6 +366,19 @@ func Encode(kind string, key crypto.Signer, chain []*x509.Certificate, password 
 	return nil, fmt.Errorf("%q is no kind of store; there are pem, pkcs12, pkcs12-legacy and jks", kind)
 }
 
+// GuardRounds is how often PBKDF2-HMAC-SHA-256 is gone through for a key that lies
+// under a passphrase of people: what OWASP's cheat sheet on password storage asks for.
+const GuardRounds = 600_000
+
+// EncodeGuarded writes the key of a CA as PKCS#12 under a passphrase, which it makes
+// slow to guess. Read opens it as any other.
+func EncodeGuarded(key crypto.Signer, chain []*x509.Certificate, passphrase string) ([]byte, error) {
+	if len(chain) == 0 {
+		return nil, errors.New("a key store without a certificate")
+	}
+	return pkcs12.Modern.WithIterations(GuardRounds).Encode(key, chain[0], chain[1:], passphrase)
+}
+
 // EncodeTrust writes certificates to be trusted as a file of a kind.
 func EncodeTrust(kind string, roots []*x509.Certificate, password string, now time.Time) ([]byte, error) {
 	switch kind {
