@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -24,6 +26,7 @@ func (e *env) handshakeCommand() *cli.Command {
 			"then ones that resume a session, and counts those that really were resumed. Processor time is this\n" +
 			"program's own. Use it on servers of your own: it is load.",
 		Flags: append(tlsFlags(),
+			&cli.StringFlag{Name: "password-file", Usage: "open --client-cert with the first line of `FILE`"},
 			&cli.BoolFlag{Name: "new", Usage: "new sessions alone"},
 			&cli.BoolFlag{Name: "reuse", Usage: "resumed sessions alone"},
 			&cli.DurationFlag{Name: "time", Usage: "make connections for `TIME`, for each of the two", Value: 5 * time.Second},
@@ -47,26 +50,37 @@ func handshake(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	case c.Int("concurrency") < 1 || c.Int("concurrency") > 1000:
 		return answer{}, run.Usage("", errors.New("--concurrency is 1 to 1000"), helpFor(c))
 	}
-	doc := run.HandshakeResult{Servers: []run.HandshakeServer{}}
+	var loads []wire.Load
 	for _, address := range c.Args().Slice() {
-		if _, _, err := net.SplitHostPort(address); err != nil {
+		if err := checkAddress(address); err != nil {
 			return answer{}, run.Usage("", err, helpFor(c))
 		}
 		cfg, err := tlsConfig(c, address)
 		if err != nil {
 			return answer{}, err
 		}
-		s, err := w.Handshakes(ctx, wire.Load{Address: address, Config: cfg, Time: c.Duration("time"), Concurrency: c.Int("concurrency")},
-			both || c.Bool("new"), both || c.Bool("reuse"))
-		doc.Add(s)
-		if err != nil {
-			return answer{doc: doc, text: func(out io.Writer) error { return writeHandshakes(out, doc) }}, err
-		}
+		loads = append(loads, wire.Load{Address: address, Config: cfg, Time: c.Duration("time"), Concurrency: c.Int("concurrency")})
 	}
-	return answer{doc: doc, text: func(out io.Writer) error { return writeHandshakes(out, doc) }}, nil
+	doc, err := w.Handshakes(ctx, loads, both || c.Bool("new"), both || c.Bool("reuse"))
+	return answer{doc: doc, text: func(out io.Writer) error { return writeHandshakes(out, doc) }}, err
+}
+
+// checkAddress says what is wrong with a server's HOST:PORT.
+func checkAddress(address string) error {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return err
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); host == "" || err != nil || n == 0 {
+		return fmt.Errorf("%q is no server: it is written HOST:PORT, as in 203.0.113.10:9042", address)
+	}
+	return nil
 }
 
 func writeHandshakes(out io.Writer, doc run.HandshakeResult) error {
+	if !slices.ContainsFunc(doc.Servers, func(s run.HandshakeServer) bool { return s.New != nil || s.Reused != nil }) {
+		return nil
+	}
 	tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(tw, "SERVER\tSESSION\tVERSION\tSUITE\tCURVE\tCONNECTIONS\tRESUMED\tREAL s\tCPU s\tUSER s\tPER s\tPER CPU s\t")
 	for _, s := range doc.Servers {

@@ -26,7 +26,7 @@ func (e *env) pkiShowCommand() *cli.Command {
 		ArgsUsage: "[FILE...]",
 		Flags: append(tlsFlags(),
 			&cli.StringFlag{Name: "connect", Usage: "look at the server at `HOST:PORT`"},
-			&cli.StringFlag{Name: "password-file", Usage: "open stores with the first line of `FILE`"},
+			&cli.StringFlag{Name: "password-file", Usage: "open stores, or --client-cert, with the first line of `FILE`"},
 			&cli.DurationFlag{Name: "timeout", Usage: "give the server `TIME` to answer", Value: 15 * time.Second},
 		),
 		Action: e.action(pkiShow),
@@ -42,7 +42,7 @@ func pkiShow(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 		return answer{}, run.Usage("", errors.New("name files, or a server with --connect"), helpFor(c))
 	}
 	if address := c.String("connect"); address != "" {
-		if _, _, err := net.SplitHostPort(address); err != nil {
+		if err := checkAddress(address); err != nil {
 			return answer{}, run.Usage("", fmt.Errorf("--connect: %w", err), helpFor(c))
 		}
 		cfg, err := tlsConfig(c, address)
@@ -61,24 +61,21 @@ func pkiShow(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	var all []run.ShowResult
-	var errs []error
-	for _, path := range c.Args().Slice() {
-		res, err := w.ShowFile(path, password)
-		all, errs = append(all, res), append(errs, err)
-	}
-	doc := all[0] // of several files the first has the keys of the document, the others follow
-	for _, more := range all[1:] {
-		doc.Certificates = append(doc.Certificates, more.Certificates...)
-	}
+	doc, err := w.ShowFiles(c.Args().Slice(), password)
 	return answer{doc: doc, text: func(out io.Writer) error {
-		for _, res := range all {
-			if err := writeShown(out, res); err != nil {
+		for i, f := range doc.Files {
+			if len(doc.Files) > 1 {
+				heading := map[bool]string{true: "", false: "\n"}[i == 0] + f.File + ":\n"
+				if _, err := io.WriteString(out, heading); err != nil {
+					return err
+				}
+			}
+			if err := writeShown(out, run.ShowResult{Shown: f.Shown}); err != nil {
 				return err
 			}
 		}
 		return nil
-	}}, errors.Join(errs...)
+	}}, err
 }
 
 func writeShown(out io.Writer, r run.ShowResult) error {
@@ -260,7 +257,7 @@ func tlsFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "tls", Usage: "speak TLS `VERSION` alone: 1.0, 1.1, 1.2 or 1.3"},
 		&cli.StringSliceFlag{Name: "cipher", Usage: "offer the suite `NAME` alone, in IANA's or OpenSSL's words; up to TLS 1.2 (repeat)"},
-		&cli.StringFlag{Name: "client-cert", Usage: "show the certificate and key in the PEM `FILE`, if asked"},
+		&cli.StringFlag{Name: "client-cert", Usage: "show the certificate and key in `FILE`, if asked: PEM, PKCS#12 or JKS"},
 		&cli.StringFlag{Name: "server-name", Usage: "ask for the server `NAME` (default: the host)"},
 	}
 }
@@ -268,11 +265,15 @@ func tlsFlags() []cli.Flag {
 // tlsConfig is what the flags say, for looking at a server: what it trusts is no
 // matter.
 func tlsConfig(c *cli.Context, address string) (*tls.Config, error) {
+	password, err := run.ReadPassword(c.String("password-file"))
+	if err != nil {
+		return nil, err
+	}
 	cfg, err := run.TLSOptions{
-		Version: c.String("tls"), Suites: c.StringSlice("cipher"), ClientCert: c.String("client-cert"),
+		Version: c.String("tls"), Suites: c.StringSlice("cipher"), ClientCert: c.String("client-cert"), Password: password,
 	}.Config()
 	if err != nil {
-		return nil, run.Usage("", err, helpFor(c))
+		return nil, err
 	}
 	cfg.ServerName, _, _ = net.SplitHostPort(address)
 	if name := c.String("server-name"); name != "" {

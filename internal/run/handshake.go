@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"crossring/internal/pki/wire"
+
+	"github.com/hashicorp/go-multierror"
 )
 
 // HandshakeServer is what one server did.
@@ -13,6 +15,8 @@ type HandshakeServer struct {
 	Address string     `json:"address"`
 	New     *wire.Rate `json:"new"` // null when it was not asked for, here and below
 	Reused  *wire.Rate `json:"reused"`
+	// Error is what went wrong with it; null when nothing did.
+	Error *string `json:"error"`
 }
 
 // HandshakeResult is the answer of handshake: the first server's figures at the
@@ -23,16 +27,43 @@ type HandshakeResult struct {
 	Servers []HandshakeServer `json:"servers"`
 }
 
-// Add takes a server's figures in.
-func (r *HandshakeResult) Add(s HandshakeServer) {
-	if len(r.Servers) == 0 {
-		r.New, r.Reused = s.New, s.Reused
+// Handshakes has each server make handshakes, one server after the other. One that
+// fails does not keep the others from their turn.
+func (w World) Handshakes(ctx context.Context, loads []wire.Load, fresh, reuse bool) (HandshakeResult, error) {
+	res := HandshakeResult{Servers: []HandshakeServer{}}
+	var errs *multierror.Error
+	for _, l := range loads {
+		s, err := w.handshakes(ctx, l, fresh, reuse)
+		if err != nil {
+			text := err.Error()
+			s.Error = &text
+			errs = multierror.Append(errs, err)
+		}
+		if res.Servers = append(res.Servers, s); len(res.Servers) == 1 {
+			res.New, res.Reused = s.New, s.Reused
+		}
+		if ctx.Err() != nil {
+			break
+		}
 	}
-	r.Servers = append(r.Servers, s)
+	err := errs.ErrorOrNil()
+	if err != nil && ctx.Err() == nil && len(errs.Errors) < len(loads) {
+		return res, Partial("", err, hintOf(err))
+	}
+	return res, err
 }
 
-// Handshakes counts new and resumed handshakes, one after the other.
-func (w World) Handshakes(ctx context.Context, l wire.Load, fresh, reuse bool) (HandshakeServer, error) {
+// hintOf is the first hint of an error's chain; "" when there is none.
+func hintOf(err error) string {
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		return h.Hint()
+	}
+	return ""
+}
+
+// handshakes counts new and resumed handshakes, one after the other.
+func (w World) handshakes(ctx context.Context, l wire.Load, fresh, reuse bool) (HandshakeServer, error) {
 	s := HandshakeServer{Address: l.Address}
 	for _, k := range []struct {
 		reuse, wanted bool
@@ -51,7 +82,9 @@ func (w World) Handshakes(ctx context.Context, l wire.Load, fresh, reuse bool) (
 				w.Say("warning: %s", none)
 				return nil
 			}
-			*k.to = &rate
+			if err == nil || rate.Connections > 0 {
+				*k.to = &rate
+			}
 			return err
 		})
 		if err != nil {

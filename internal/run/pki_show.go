@@ -14,18 +14,35 @@ import (
 	"crossring/internal/pki/store"
 	"crossring/internal/pki/wire"
 	"crossring/internal/topology"
+
+	"github.com/hashicorp/go-multierror"
 )
 
-// ShowResult is what a file holds, or what a server showed.
+// ShowResult is what files hold, or what a server showed. Of several files the first
+// has the keys of the document, and the certificates of all follow its own; each for
+// itself is in Files.
 type ShowResult struct {
-	Schema       string        `json:"schema"`
+	Schema string `json:"schema"`
+	Shown
+	Wire  *wire.Seen  `json:"connection"` // null for a file
+	Files []ShownFile `json:"files"`      // [] for a server
+}
+
+// Shown is what was found in one place.
+type Shown struct {
 	Kind         string        `json:"kind"` // pem, pkcs12, jks, pkcs7, der, or wire
 	Key          string        `json:"key"`  // kind of the private key in it; "" when there is none
 	Certificates []Certificate `json:"certificates"`
 	// Order is what is wrong with the order of the chain, and what is missing; []
 	// when nothing is.
-	Order []string   `json:"order"`
-	Wire  *wire.Seen `json:"connection"` // null for a file
+	Order []string `json:"order"`
+}
+
+// ShownFile is one of several files.
+type ShownFile struct {
+	File string `json:"file"`
+	Shown
+	Error *string `json:"error"` // null when it could be read
 }
 
 // Certificate is one in words.
@@ -42,22 +59,36 @@ type Certificate struct {
 	ExpiresInDays int      `json:"expires_in_days"` // negative once it has
 }
 
-// ShowFile says what is in a file.
-func (w World) ShowFile(path, password string) (ShowResult, error) {
-	res := ShowResult{Schema: topology.Schema, Certificates: []Certificate{}, Order: []string{}}
-	c, err := readStore(path, password)
-	res.Kind = c.Kind
-	if c.Key != nil {
-		res.Key = keyKind(c)
+// ShowFiles says what is in files. One that can't be read does not keep the others
+// from being shown.
+func (w World) ShowFiles(paths []string, password string) (ShowResult, error) {
+	res := ShowResult{Schema: topology.Schema, Shown: Shown{Certificates: []Certificate{}, Order: []string{}}, Files: []ShownFile{}}
+	var errs *multierror.Error
+	for i, path := range paths {
+		f := ShownFile{File: path, Shown: Shown{Certificates: []Certificate{}, Order: []string{}}}
+		c, err := readStore(path, password)
+		if err != nil {
+			text := err.Error()
+			f.Error = &text
+			errs = multierror.Append(errs, err)
+		}
+		f.Kind = c.Kind
+		if c.Key != nil {
+			f.Key = keyKind(c)
+		}
+		w.show(&f.Shown, c.All(), false)
+		// What a PEM file holds is sent as it is; a store's entries have no order. A file
+		// of CAs alone is one to trust, and no chain.
+		leaf := slices.ContainsFunc(c.Chain, func(c *x509.Certificate) bool { return !c.IsCA })
+		if c.Kind == store.PEM && len(c.Chain) > 0 && (leaf || c.Key != nil) {
+			f.Order = append(f.Order, chain.Order(c.Chain)...)
+		}
+		if res.Files = append(res.Files, f); i == 0 {
+			res.Kind, res.Key, res.Order = f.Kind, f.Key, f.Order
+		}
+		res.Certificates = append(res.Certificates, f.Certificates...)
 	}
-	w.show(&res, c.All(), false)
-	// What a PEM file holds is sent as it is; a store's entries have no order. A file
-	// of CAs alone is one to trust, and no chain.
-	leaf := slices.ContainsFunc(c.Chain, func(c *x509.Certificate) bool { return !c.IsCA })
-	if c.Kind == store.PEM && len(c.Chain) > 0 && (leaf || c.Key != nil) {
-		res.Order = append(res.Order, chain.Order(c.Chain)...)
-	}
-	return res, err
+	return res, errs.ErrorOrNil()
 }
 
 func keyKind(c store.Contents) string {
@@ -70,21 +101,22 @@ func keyKind(c store.Contents) string {
 	return text
 }
 
-// ShowServer says what a server shows.
+// ShowServer says what a server shows. Where none was reached, or none that speaks
+// TLS, nothing is said of a chain.
 func (w World) ShowServer(ctx context.Context, address string, config *tls.Config) (ShowResult, error) {
-	res := ShowResult{Schema: topology.Schema, Kind: "wire", Certificates: []Certificate{}, Order: []string{}}
+	res := ShowResult{Schema: topology.Schema, Shown: Shown{Kind: "wire", Certificates: []Certificate{}, Order: []string{}}, Files: []ShownFile{}}
 	seen, err := wire.Show(ctx, address, config)
 	res.Wire = &seen
-	w.show(&res, seen.Chain, true)
+	w.show(&res.Shown, seen.Chain, len(seen.Chain) > 0)
 	return res, err
 }
 
-func (w World) show(res *ShowResult, certs []*x509.Certificate, asChain bool) {
+func (w World) show(s *Shown, certs []*x509.Certificate, asChain bool) {
 	for i, c := range certs {
-		res.Certificates = append(res.Certificates, describeCertificate(i, c, w.Now()))
+		s.Certificates = append(s.Certificates, describeCertificate(i, c, w.Now()))
 	}
 	if asChain {
-		res.Order = append(res.Order, chain.Order(certs)...)
+		s.Order = append(s.Order, chain.Order(certs)...)
 	}
 }
 
@@ -97,6 +129,10 @@ func describeCertificate(i int, c *x509.Certificate, now time.Time) Certificate 
 	}
 	for _, ip := range c.IPAddresses {
 		d.SANs = append(d.SANs, ip.String())
+	}
+	d.SANs = append(d.SANs, c.EmailAddresses...)
+	for _, u := range c.URIs {
+		d.SANs = append(d.SANs, u.String())
 	}
 	return d
 }

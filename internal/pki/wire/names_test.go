@@ -43,17 +43,19 @@ func TestSuites(t *testing.T) {
 	}
 }
 
-func TestParseHello(t *testing.T) {
-	hello := make([]byte, 60)
+func TestSessionID(t *testing.T) {
+	hello := make([]byte, 80)
 	hello[0], hello[5] = 22, 2
-	if parseHello(hello).sessionID {
+	if sessionID(hello) != nil {
 		t.Error("an empty session id is one")
 	}
-	hello[43] = 32
-	if !parseHello(hello).sessionID {
-		t.Error("the session id is not seen")
+	hello[43], hello[44], hello[75] = 32, 7, 8
+	if id := sessionID(hello); len(id) != 32 || id[0] != 7 || id[31] != 8 {
+		t.Errorf("got %x", id)
 	}
-	for n := range 44 {
-		parseHello(hello[:n]) // cut anywhere
+	for n := range 76 {
+		if sessionID(hello[:n]) != nil {
+			t.Errorf("a name in a hello that is cut after %d bytes", n)
+		}
 	}
 }

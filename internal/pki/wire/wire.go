@@ -1,7 +1,9 @@
 // Package wire speaks TLS to a server to see what it does: the chain as it comes
 // over the wire, what was negotiated, whether a session is resumed, and how many
-// handshakes a second there are to be had. It trusts nobody and sends no data:
-// what it hears is for people to judge, with package chain.
+// handshakes a second there are to be had. It trusts nobody: what it hears is for
+// people to judge, with package chain. It sends no data but, to servers that say
+// nothing by themselves after a handshake of TLS 1.3, one request of Cassandra's that
+// needs no login.
 package wire
 
 import (
@@ -12,9 +14,7 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"sync"
-	"time"
 )
 
 // Seen is what a server showed of itself.
@@ -25,35 +25,71 @@ type Seen struct {
 	Curve       string              `json:"curve"` // "" where no key was agreed on by one
 	Chain       []*x509.Certificate `json:"-"`     // as it came, leaf first if the server does it right
 	// Resumption is how a second connection goes on from the first: "psk" in TLS
-	// 1.3, "ticket" in 1.2, "session-id" where the server offers that alone, "none",
-	// or "unknown" where the server let nobody in.
+	// 1.3, "ticket" in 1.2, "session-id" where the server names its sessions and gives
+	// no ticket, "none" where it gave nothing to go on from, or "unknown" where the
+	// server let nobody in.
 	Resumption string `json:"resumption"`
-	Resumed    bool   `json:"resumed"` // a second connection really did
-	// ClientCertificate says that the server asks for one: "no", "asked", "required".
+	Resumed    bool   `json:"resumed"` // a second connection, which was made and asked for it, really did
+	// ClientCertificate says that the server asks for one: "no", "asked", "required",
+	// "refused" where it did not take the one that it was shown, or "unknown".
 	ClientCertificate string `json:"client_certificate"`
 	// CAs are the names that it would take one from, as DER.
 	CAs [][]byte `json:"-"`
+}
+
+// RefusedError says that a server ended a connection after it had asked for a
+// client's certificate. In TLS 1.3 it says so when the handshake is over on this
+// side.
+type RefusedError struct {
+	Address string
+	Shown   bool // it was shown one
+	Err     error
+}
+
+func (e *RefusedError) Error() string {
+	if e.Shown {
+		return fmt.Sprintf("%s does not take the client's certificate: %v", e.Address, e.Err)
+	}
+	return fmt.Sprintf("%s takes nobody without a client's certificate: %v", e.Address, e.Err)
+}
+
+func (e *RefusedError) Unwrap() error { return e.Err }
+
+// Hint is the way in.
+func (e *RefusedError) Hint() string {
+	if e.Shown {
+		return "crossring pki verify --purpose client --ca CA.pem CERT.pem   # CA.pem: what the server trusts"
+	}
+	return "add --client-cert FILE, with a certificate and its key"
+}
+
+// PlainError says that a server does not speak TLS, as far as can be seen.
+type PlainError struct {
+	Address string
+	Silent  bool // it closed the connection without a word, instead of answering otherwise
+	Err     error
+}
+
+func (e *PlainError) Error() string {
+	if e.Silent {
+		return fmt.Sprintf("%s closed the connection without an answer: it may not speak TLS: %v", e.Address, e.Err)
+	}
+	return fmt.Sprintf("%s answers, and not in TLS: %v", e.Address, e.Err)
+}
+
+func (e *PlainError) Unwrap() error { return e.Err }
+
+// Hint is where a node is told to.
+func (*PlainError) Hint() string {
+	return "crossring help pki show   # a node speaks TLS with its clients where cassandra.yaml has client_encryption_options enabled"
 }
 
 // Show connects twice, the second time to see whether the session is resumed.
 // config may name versions, suites and a client certificate; its trust is not
 // used.
 func Show(ctx context.Context, address string, config *tls.Config) (Seen, error) {
-	seen := Seen{Address: address, Resumption: "none", ClientCertificate: "no"}
+	seen := Seen{Address: address, Resumption: "unknown", ClientCertificate: "unknown"}
 	cfg := open(config)
-	tickets := &tickets{}
-	cfg.ClientSessionCache = tickets
-	own := cfg.GetClientCertificate
-	cfg.GetClientCertificate = func(r *tls.CertificateRequestInfo) (*tls.Certificate, error) {
-		seen.ClientCertificate, seen.CAs = "asked", r.AcceptableCAs
-		if own != nil {
-			return own(r)
-		}
-		if len(config.Certificates) > 0 {
-			return &config.Certificates[0], nil
-		}
-		return &tls.Certificate{}, nil
-	}
 	cfg.VerifyPeerCertificate = func(raw [][]byte, _ [][]*x509.Certificate) error {
 		seen.Chain = nil
 		for _, der := range raw {
@@ -65,33 +101,36 @@ func Show(ctx context.Context, address string, config *tls.Config) (Seen, error)
 		}
 		return nil
 	}
-	state, hello, err := connect(ctx, address, cfg)
-	if state.Version != 0 {
-		seen.Version, seen.CipherSuite = tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite)
-		if state.CurveID != 0 {
-			seen.Curve = state.CurveID.String()
+	v, err := look(ctx, address, cfg)
+	if v.state.Version != 0 {
+		seen.Version, seen.CipherSuite = tls.VersionName(v.state.Version), tls.CipherSuiteName(v.state.CipherSuite)
+		if v.state.CurveID != 0 {
+			seen.Curve = v.state.CurveID.String()
 		}
 	}
-	if err != nil {
-		// A server that wants a certificate ends the connection; the chain came before.
-		if seen.ClientCertificate == "asked" && len(seen.Chain) > 0 && wantsCertificate(err) {
-			seen.ClientCertificate, seen.Resumption = "required", "unknown"
-			return seen, nil
-		}
+	if v.asked {
+		seen.ClientCertificate, seen.CAs = "asked", v.cas
+	}
+	var refused *RefusedError
+	switch {
+	case errors.As(err, &refused) && !refused.Shown:
+		// It has shown all that it shows to strangers.
+		seen.ClientCertificate = "required"
+		return seen, nil
+	case errors.As(err, &refused):
+		seen.ClientCertificate = "refused"
 		return seen, err
+	case err != nil:
+		return seen, err
+	case !v.asked:
+		seen.ClientCertificate = "no"
 	}
-	if !tickets.got() {
-		if state.Version <= tls.VersionTLS12 && hello.sessionID {
-			seen.Resumption = "session-id"
-		}
+	s, way := v.session()
+	if seen.Resumption = way; s == nil {
 		return seen, nil
 	}
-	seen.Resumption = "ticket"
-	if state.Version >= tls.VersionTLS13 {
-		seen.Resumption = "psk"
-	}
-	cfg.VerifyPeerCertificate, cfg.GetClientCertificate = nil, own
-	again, _, err := connect(ctx, address, cfg)
+	cfg.VerifyPeerCertificate = nil
+	again, err := s.connect(ctx, address, cfg)
 	if err != nil {
 		return seen, fmt.Errorf("second connection: %w", err)
 	}
@@ -121,71 +160,32 @@ func wantsCertificate(err error) bool {
 	return errors.As(err, &alert) || errors.As(err, &op) || errors.Is(err, io.EOF)
 }
 
-// ticketWait is how long a connection is read from, at least, for the server to
-// send its ticket. In TLS 1.3 it follows the handshake, and may never come.
-const ticketWait = 300 * time.Millisecond
-
-// connect makes one connection, waits for the ticket, and closes it.
-func connect(ctx context.Context, address string, cfg *tls.Config) (tls.ConnectionState, serverHello, error) {
-	var hello serverHello
-	raw, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
-	if err != nil {
-		return tls.ConnectionState{}, hello, err
-	}
-	defer raw.Close()
-	defer context.AfterFunc(ctx, func() { raw.Close() })()
-	tap := &tap{Conn: raw}
-	conn := tls.Client(tap, cfg)
-	start := time.Now()
-	err = conn.HandshakeContext(ctx)
-	wait := max(ticketWait, 3*time.Since(start)) // for servers that are far away
-	state := conn.ConnectionState()
-	hello = parseHello(tap.head)
-	if err != nil {
-		return state, hello, fmt.Errorf("tls handshake with %s: %w", address, err)
-	}
-	if state.Version >= tls.VersionTLS13 {
-		if err := readTicket(conn, wait); err != nil {
-			return state, hello, fmt.Errorf("after the tls handshake with %s: %w", address, err)
-		}
-	}
-	return state, hello, nil
-}
-
-// readTicket reads until the server has nothing more to say. Tickets come with
-// that; that no byte came in time is fine.
-func readTicket(conn *tls.Conn, wait time.Duration) error {
-	if err := conn.SetReadDeadline(time.Now().Add(wait)); err != nil {
-		return err
-	}
-	_, err := conn.Read(make([]byte, 1))
-	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, io.EOF) {
-		return nil
-	}
-	return err
-}
-
-// tickets keeps the newest session, and forgets none.
+// tickets keeps the newest session of a connection, and calls got for each.
 type tickets struct {
 	mu   sync.Mutex
 	last *tls.ClientSessionState
+	got  func()
 }
 
-func (t *tickets) Get(string) (*tls.ClientSessionState, bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.last, t.last != nil
-}
+func (t *tickets) Get(string) (*tls.ClientSessionState, bool) { return nil, false }
 
 func (t *tickets) Put(_ string, s *tls.ClientSessionState) {
+	if s == nil {
+		return
+	}
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if s != nil {
-		t.last = s
+	t.last = s
+	t.mu.Unlock()
+	if t.got != nil {
+		t.got()
 	}
 }
 
-func (t *tickets) got() bool { _, ok := t.Get(""); return ok }
+func (t *tickets) session() *tls.ClientSessionState {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.last
+}
 
 // tap keeps the first bytes that a server sends.
 type tap struct {
@@ -201,17 +201,16 @@ func (t *tap) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// serverHello is what the ServerHello says of TLS 1.2's ways to resume.
-type serverHello struct {
-	sessionID bool // it gave the session a name
-}
-
-// parseHello reads the session id of a ServerHello: record header of 5 bytes,
-// message header of 4, version 2, random 32, then the length.
-func parseHello(head []byte) serverHello {
+// sessionID reads the name that a ServerHello gives to the session: record header of
+// 5 bytes, message header of 4, version 2, random 32, then length and name. nil is
+// none.
+func sessionID(head []byte) []byte {
 	const at = 5 + 4 + 2 + 32
 	if len(head) <= at || head[0] != 22 || head[5] != 2 {
-		return serverHello{}
+		return nil
 	}
-	return serverHello{sessionID: head[at] > 0}
+	if n := int(head[at]); n > 0 && len(head) > at+n {
+		return head[at+1 : at+1+n]
+	}
+	return nil
 }
