@@ -3,8 +3,6 @@ package spec
 import (
 	"strconv"
 
-	"crossring/internal/pki/names"
-
 	"go.yaml.in/yaml/v4"
 )
 
@@ -72,11 +70,6 @@ func checkTLS(s Spec, c checker) {
 		c.oneOf("tls.key", t.Key, tlsKeys)
 	}
 	c.between("tls.days", int64(t.Days), 1, maxTLSDays)
-	if s.ClusterName != "" { // without it that is what is said
-		if _, err := names.ParseDN(t.Name, map[string]string{"node": "node", "region": "region", "cluster": s.ClusterName}); err != nil {
-			c.bad("tls.name", "%v", err)
-		}
-	}
 	for _, key := range []string{"server_encryption_options", "client_encryption_options"} {
 		if _, ok := s.Settings[key]; ok {
 			c.bad("settings."+key, "belongs in tls")
