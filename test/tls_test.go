@@ -51,6 +51,7 @@ func TestTLS(t *testing.T) {
 			}
 			refusals(t, c.home, inv, inv.Nodes[0].PrivateAddress, "127.0.0.1")
 			strangers(t, c)
+			looks(t, c, inv, version)
 			if rel, err := release.Find(version); err == nil && rel.HotReload {
 				rotatesInPlace(t, c, inv)
 			}
@@ -175,6 +176,47 @@ func refusals(t *testing.T, c home, inv topology.Inventory, at, source string) {
 		silent := errors.Is(readErr, os.ErrDeadlineExceeded) && !(address == client && strings.HasPrefix(version, "1."))
 		if err != nil || silent || len(got) > 0 && got[0] != 0x15 {
 			t.Errorf("plain text to %s: %v, %v, answer %x", address, err, readErr, got)
+		}
+	}
+}
+
+// looks has pki show and handshake look at a real server's port for clients, in TLS 1.2
+// and, where it has it, 1.3: sessions are resumed as the load's are, and clients whom it
+// does not take are no connections that were made.
+func looks(t *testing.T, c cluster, inv topology.Inventory, version string) {
+	t.Helper()
+	node := inv.Nodes[0]
+	address := net.JoinHostPort(node.PrivateAddress, strconv.Itoa(node.Ports.Native))
+	own := filepath.Join(c.state, "clusters", inv.Plan.Name, "tls", "client.pem")
+	dir := t.TempDir()
+	c.must(t, "pki", "init", "--dir", filepath.Join(dir, "ca"), "--key", "rsa-2048")
+	c.must(t, "pki", "issue", "stranger", "--client", "--dir", filepath.Join(dir, "ca"), "--out", dir)
+	stranger := filepath.Join(dir, "node.pem")
+	versions := []string{"1.2"}
+	if !strings.HasPrefix(version, "1.") && !strings.HasPrefix(version, "2.") && !strings.HasPrefix(version, "3.") {
+		versions = append(versions, "1.3")
+	}
+	for _, v := range versions {
+		seen := decode[run.ShowResult](t, c.must(t, "pki", "show", "--connect", address, "--tls", v, "--client-cert", own, "-o", "json"))
+		if seen.Wire.ClientCertificate != "asked" || !seen.Wire.Resumed || seen.Wire.Version != "TLS "+v {
+			t.Errorf("TLS %s, its own client: %+v", v, *seen.Wire)
+		}
+		rates := decode[run.HandshakeResult](t, c.must(t, "handshake", address, "--tls", v, "--client-cert", own, "--time", "300ms", "-o", "json"))
+		if rates.New == nil || rates.New.Connections == 0 || rates.Reused == nil || rates.Reused.Connections == 0 || rates.Reused.Resumed != rates.Reused.Connections {
+			t.Errorf("TLS %s, its own client: %+v, %+v", v, rates.New, rates.Reused)
+		}
+		r := c.want(t, 1, "pki", "show", "--connect", address, "--tls", v, "--client-cert", stranger, "-o", "json")
+		if got := decode[run.ShowResult](t, r); got.Wire.ClientCertificate != "refused" || len(got.Certificates) == 0 {
+			t.Errorf("TLS %s, a stranger: %s", v, r)
+		}
+		if got := decode[run.ShowResult](t, c.must(t, "pki", "show", "--connect", address, "--tls", v, "-o", "json")); got.Wire.ClientCertificate != "required" {
+			t.Errorf("TLS %s, nobody: %+v", v, *got.Wire)
+		}
+		for _, args := range [][]string{nil, {"--client-cert", stranger}} {
+			r := c.want(t, 1, append([]string{"handshake", address, "--tls", v, "--time", "300ms", "-o", "json"}, args...)...)
+			if got := decode[run.HandshakeResult](t, r); got.New != nil || got.Reused != nil || !strings.Contains(r.stderr, "client's certificate") {
+				t.Errorf("TLS %s, %q: %s", v, args, r)
+			}
 		}
 	}
 }

@@ -119,6 +119,12 @@ func up(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	}}, err
 }
 
+// cqlshNote is what was seen of cqlsh 6.2.2 with cassandra-driver 3.30.1, both newest on
+// PyPI: they finish the handshake with a server of a foreign CA, although their settings
+// say validate = true. The driver puts that into a field of Python's that means
+// something else.
+const cqlshNote = "note: cqlsh from PyPI encrypts, and does not check the node's certificate, whatever validate says in its settings;\n      crossring cql checks it"
+
 // writeUp prints the ring and, for each node, what to copy.
 func writeUp(out io.Writer, res run.UpResult, command func(words ...string) string) error {
 	if err := ringcheck.WriteStatus(out, *res.Ring); err != nil {
@@ -138,6 +144,9 @@ func writeUp(out io.Writer, res run.UpResult, command func(words ...string) stri
 			fmt.Fprintf(out, "%s\n    %s %s %d\n    %s\n", n.Name, cqlsh, address, n.Ports.Native, command("cql", fmt.Sprintf("%s:%d", name, n.Index)))
 		}
 		fmt.Fprintf(out, "datacenter %s: contact points %s\n", dc, strings.Join(points, ","))
+	}
+	if res.Inventory.Plan.ClientTLS() {
+		fmt.Fprintln(out, cqlshNote)
 	}
 	_, err := fmt.Fprintf(out, "\nnext: %s\nto remove it: %s\n", command("repro", name), command("down", name))
 	return err

@@ -1,12 +1,14 @@
 package run
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/netip"

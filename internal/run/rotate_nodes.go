@@ -36,7 +36,7 @@ func (r *rotator) makeAuthority(ctx context.Context) error {
 	t := r.inv.Plan.TLS
 	d := &pki.Dir{Path: filepath.Join(r.dir, nextAuthorityDir)}
 	err = d.Init(ctx, pki.Setup{
-		Cluster: r.inv.Plan.ClusterName, RootDN: fmt.Sprintf("CN={cluster} CA %d,O=crossring", number+1), NodeDN: t.Name, Key: t.Key, Now: r.Now(),
+		Cluster: r.inv.Plan.ClusterName, RootDN: fmt.Sprintf("CN={cluster} CA %d,O=crossring", number+1), NodeDN: t.Name, Key: t.Key, Limits: r.limits(), Now: r.Now(),
 	})
 	var exists *pki.ExistsError
 	if errors.As(err, &exists) {
@@ -78,7 +78,7 @@ func (r *rotator) clientCertificate(ctx context.Context) error {
 	out := r.tlsPath("next")
 	_, err = r.Issue(ctx, IssueRequest{
 		Dir: d.Path, Name: clientName, Client: true, KeyKind: t.Key, Out: out, Formats: []string{store.PEM},
-		Life: time.Duration(t.Days) * 24 * time.Hour,
+		Life: time.Duration(t.Days) * 24 * time.Hour, Force: true, // over what a command left that was killed
 	})
 	if err != nil {
 		return fmt.Errorf("certificate of the client: %w", err)

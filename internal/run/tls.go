@@ -12,10 +12,12 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"crossring/internal/deploy/prepare"
 	"crossring/internal/pki"
+	pkinames "crossring/internal/pki/names"
 	"crossring/internal/pki/store"
 	"crossring/internal/state"
 	"crossring/internal/topology"
@@ -73,12 +75,34 @@ func (w World) clusterAuthority(ctx context.Context, c cluster) (*pki.Dir, error
 	dir := filepath.Join(c.dir, authorityDir)
 	d := &pki.Dir{Path: dir}
 	t := c.inv.Plan.TLS
-	err := d.Init(ctx, pki.Setup{Cluster: c.inv.Plan.ClusterName, NodeDN: t.Name, Key: t.Key, Now: w.Now()})
+	err := d.Init(ctx, pki.Setup{Cluster: c.inv.Plan.ClusterName, NodeDN: t.Name, Key: t.Key, Limits: c.limits(), Now: w.Now()})
 	var exists *pki.ExistsError
 	if err != nil && !errors.As(err, &exists) {
 		return nil, err
 	}
 	return pki.Open(dir, "")
+}
+
+// limits are the names that a CA is to sign for: those of this computer where all nodes
+// are on it, as they are when the ring has grown, too. Elsewhere addresses are not known
+// before machines are, and a CA that is limited to those of today could not sign for the
+// next. No node's certificate has a host name; but where common names look like one, who
+// checks takes them for host names, and so no limit is set on those.
+func (c cluster) limits() pki.Limits {
+	here := netip.MustParsePrefix("127.0.0.0/8")
+	l := pki.Limits{IPs: []netip.Prefix{here}, DNS: []string{"crossring.invalid"}}
+	for _, n := range c.inv.Nodes {
+		for _, text := range []string{n.PublicAddress, n.PrivateAddress} {
+			if ip, err := netip.ParseAddr(text); err != nil || !here.Contains(ip) {
+				return pki.Limits{}
+			}
+		}
+		name, err := pkinames.ParseDN(c.inv.Plan.TLS.Name, map[string]string{"node": n.Name, "region": n.Region, "cluster": c.inv.Plan.ClusterName})
+		if err != nil || strings.Contains(name.CommonName, ".") {
+			l.DNS = nil
+		}
+	}
+	return l
 }
 
 // clientIdentity makes the certificate that crossring itself shows to nodes, unless

@@ -184,3 +184,23 @@ func TestRemoteIdentities(t *testing.T) {
 		cancel()
 	}
 }
+
+// A CA is limited to what its nodes can ever be, and no further.
+func TestLimitsOfAClusterCA(t *testing.T) {
+	for _, tt := range []struct {
+		public, private, name string
+		ips, dns              int
+	}{
+		{"127.62.1.1", "127.62.129.1", "CN={node},O={cluster}", 1, 1},
+		{"127.62.1.1", "127.62.129.1", "CN={node}.example.com,O={cluster}", 1, 0},
+		{"203.0.113.1", "10.0.0.1", "CN={node}", 0, 0},
+		{"203.0.113.1", "127.0.0.1", "CN={node}", 0, 0},
+		{"", "", "CN={node}", 0, 0},
+	} {
+		c := cluster{inv: topology.Inventory{Plan: topology.Plan{ClusterName: "a", TLS: &topology.TLSPlan{Name: tt.name}},
+			Nodes: []topology.Node{{Name: "us-east-1-1", Region: "us-east-1", PublicAddress: tt.public, PrivateAddress: tt.private}}}}
+		if l := c.limits(); len(l.IPs) != tt.ips || len(l.DNS) != tt.dns {
+			t.Errorf("%+v: %+v", tt, l)
+		}
+	}
+}
