@@ -303,7 +303,7 @@ func TestOrderOfFiles(t *testing.T) {
 		dir := t.TempDir()
 		writeCase(t, dir, "sent", tt.certs)
 		writeCase(t, dir, "roots", []*issued{root})
-		shown, err := quietWorld().ShowFile(filepath.Join(dir, "sent.pem"), "")
+		shown, err := quietWorld().ShowFiles([]string{filepath.Join(dir, "sent.pem")}, "")
 		ok := err == nil && len(shown.Order) == len(tt.order)
 		for i := range min(len(shown.Order), len(tt.order)) {
 			ok = ok && strings.Contains(shown.Order[i], tt.order[i])
