@@ -188,7 +188,7 @@ func (d dialling) handshake(ctx context.Context) (tls.ConnectionState, error) {
 	cfg := d.cfg.Clone()
 	if d.session != nil {
 		cfg = d.session.use(cfg)
-	} else if d.way == speaks {
+	} else if d.way != silent {
 		cfg.ClientSessionCache = t
 	}
 	asked, shown := false, false
