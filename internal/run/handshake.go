@@ -46,11 +46,19 @@ func (w World) Handshakes(ctx context.Context, loads []wire.Load, fresh, reuse b
 			break
 		}
 	}
-	err := errs.ErrorOrNil()
+	err := alone(errs)
 	if err != nil && ctx.Err() == nil && len(errs.Errors) < len(loads) {
 		return res, Partial("", err, hintOf(err))
 	}
 	return res, err
+}
+
+// alone is a list of errors, or the one that there is.
+func alone(errs *multierror.Error) error {
+	if errs != nil && len(errs.Errors) == 1 {
+		return errs.Errors[0]
+	}
+	return errs.ErrorOrNil()
 }
 
 // hintOf is the first hint of an error's chain; "" when there is none.

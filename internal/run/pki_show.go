@@ -88,7 +88,7 @@ func (w World) ShowFiles(paths []string, password string) (ShowResult, error) {
 		}
 		res.Certificates = append(res.Certificates, f.Certificates...)
 	}
-	return res, errs.ErrorOrNil()
+	return res, alone(errs)
 }
 
 func keyKind(c store.Contents) string {
