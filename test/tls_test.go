@@ -114,7 +114,7 @@ func refusals(t *testing.T, c home, inv topology.Inventory, at, source string) {
 	}
 	ca := filepath.Join(own, "ca")
 	right := issue("right", ca, "--ip", source)
-	wrong := issue("wrong", ca, "--ip", "10.9.9.9")
+	wrong := issue("wrong", ca, "--ip", "127.9.9.9") // what the CA of this computer is limited to
 	foreign := issue("foreign", filepath.Join(dir, "foreign"), "--ip", source)
 	node := inv.Nodes[0]
 	internode := net.JoinHostPort(at, strconv.Itoa(inv.Plan.InternodePort(node)))
