@@ -60,8 +60,9 @@ func freePorts(t *testing.T, n int) []string {
 }
 
 // web is an nginx with an RSA and an ECDSA certificate, which resumes sessions, and
-// a port with TLS 1.2 where it does not.
-type web struct{ rsa, ec, forgetful, ca string }
+// ports with TLS 1.2: one where it does not, one where it does without tickets, by the
+// name of the session, and one where it gives names and keeps none.
+type web struct{ rsa, ec, forgetful, named, pretends, ca string }
 
 func startNginx(t *testing.T, h home) web {
 	t.Helper()
@@ -72,8 +73,9 @@ func startNginx(t *testing.T, h home) web {
 	for _, key := range []string{"rsa-2048", "ecdsa-p256"} {
 		h.must(t, "pki", "issue", key, "--dir", ca, "--region", "us-east-1", "--key", key, "--ip", "127.0.0.1", "--out", filepath.Join(dir, key))
 	}
-	ports := freePorts(t, 3)
-	w := web{rsa: "127.0.0.1:" + ports[0], ec: "127.0.0.1:" + ports[1], forgetful: "127.0.0.1:" + ports[2], ca: filepath.Join(ca, "ca.pem")}
+	ports := freePorts(t, 5)
+	w := web{rsa: "127.0.0.1:" + ports[0], ec: "127.0.0.1:" + ports[1], forgetful: "127.0.0.1:" + ports[2],
+		named: "127.0.0.1:" + ports[3], pretends: "127.0.0.1:" + ports[4], ca: filepath.Join(ca, "ca.pem")}
 	server := func(address, key, more string) string {
 		file := filepath.Join(dir, key, "node.pem")
 		return fmt.Sprintf("server { listen %s ssl; ssl_certificate %s; ssl_certificate_key %s; %s }\n", address, file, file, more)
@@ -85,7 +87,9 @@ access_log off; client_body_temp_path %[1]s; proxy_temp_path %[1]s; fastcgi_temp
 ssl_protocols TLSv1.2 TLSv1.3; ssl_session_tickets on;
 %[2]s}
 `, dir, server(w.rsa, "rsa-2048", "ssl_session_cache shared:a:1m;")+server(w.ec, "ecdsa-p256", "ssl_session_cache shared:b:1m;")+
-		server(w.forgetful, "ecdsa-p256", "ssl_session_cache off; ssl_session_tickets off; ssl_protocols TLSv1.2;"))
+		server(w.forgetful, "ecdsa-p256", "ssl_session_cache off; ssl_session_tickets off; ssl_protocols TLSv1.2;")+
+		server(w.named, "ecdsa-p256", "ssl_session_cache shared:c:1m; ssl_session_tickets off; ssl_protocols TLSv1.2;")+
+		server(w.pretends, "ecdsa-p256", "ssl_session_cache none; ssl_session_tickets off; ssl_protocols TLSv1.2;"))
 	file := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
@@ -100,7 +104,7 @@ ssl_protocols TLSv1.2 TLSv1.3; ssl_session_tickets on;
 		_ = cmd.Process.Signal(os.Interrupt)
 		_ = cmd.Wait()
 	})
-	for _, a := range []string{w.rsa, w.ec, w.forgetful} {
+	for _, a := range []string{w.rsa, w.ec, w.forgetful, w.named, w.pretends} {
 		eventually(t, 30*time.Second, "nginx listens on "+a, func() bool {
 			c, err := net.Dial("tcp", a)
 			if err == nil {
@@ -157,6 +161,8 @@ func TestHandshakes(t *testing.T) {
 		{2, []string{w.ec, "--tls", "1.4"}, "no TLS version that this program has"},
 		{2, []string{"localhost"}, "missing port"},
 		{1, []string{w.forgetful, "--reuse"}, "nothing can be resumed"},
+		{1, []string{w.pretends, "--reuse"}, "did not resume one by its name when it was asked to"},
+		{3, []string{w.ec, "127.0.0.1:1", "--new"}, "127.0.0.1:1"},
 		{1, []string{"127.0.0.1:1"}, "refused"},
 	} {
 		r := h.want(t, tt.code, append([]string{"handshake", "--time", "100ms"}, tt.args...)...)
@@ -169,13 +175,21 @@ func TestHandshakes(t *testing.T) {
 	if got := decode[run.HandshakeResult](t, r); got.New == nil || got.New.Connections == 0 || got.Reused != nil || !strings.Contains(r.stderr, "nothing can be resumed") {
 		t.Errorf("%s", r)
 	}
+	// By name sessions are resumed, too, and counted.
+	r = h.must(t, "handshake", w.named, "--reuse", "--time", "200ms", "--concurrency", "2", "-o", "json")
+	if got := decode[run.HandshakeResult](t, r).Reused; got == nil || got.Connections == 0 || got.Resumed != got.Connections {
+		t.Errorf("%s", r)
+	}
+	if got := decode[run.ShowResult](t, h.must(t, "pki", "show", "--connect", w.pretends, "-o", "json")).Wire; got.Resumption != "session-id" || got.Resumed {
+		t.Errorf("a server that keeps no session: %+v", got)
+	}
 	shown(t, h, w, shapes)
 }
 
 // shown is what pki show sees of the same servers.
 func shown(t *testing.T, h home, w web, shapes shapes) {
 	for _, tt := range []struct{ address, version, resumption string }{
-		{w.ec, "1.2", "ticket"}, {w.ec, "1.3", "psk"}, {w.forgetful, "1.2", "none"}, {w.rsa, "", "psk"},
+		{w.ec, "1.2", "ticket"}, {w.ec, "1.3", "psk"}, {w.forgetful, "1.2", "none"}, {w.named, "1.2", "session-id"}, {w.rsa, "", "psk"},
 	} {
 		args := []string{"pki", "show", "--connect", tt.address, "-o", "json"}
 		if tt.version != "" {
