@@ -14,6 +14,7 @@ import (
 	"crossring/internal/pki/hsm"
 	"crossring/internal/pki/names"
 	"crossring/internal/pki/store"
+	"crossring/internal/plain"
 	"crossring/internal/run"
 
 	"github.com/urfave/cli/v2"
@@ -260,7 +261,7 @@ func pkiRevoke(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 		return answer{}, err
 	}
 	if c.Args().Len() == 0 {
-		return answer{}, run.Usage("", errors.New("name what to revoke; to make the list anew there is pki crl"), "crossring pki crl --dir "+dir)
+		return answer{}, run.Usage("", errors.New("name what to revoke; to make the list anew there is pki crl"), plain.Command("crossring", "pki", "crl", "--dir", dir))
 	}
 	counts, err := life(c, "list-days", pki.MaxListLife)
 	if err != nil {
@@ -302,7 +303,7 @@ func listed(res run.AuthorityResult, counts time.Duration) answer {
 				return err
 			}
 		}
-		_, err := fmt.Fprintf(out, "list    %s, for %d days\n", res.CRL, counts/day)
+		_, err := fmt.Fprintf(out, "list    %s, for %s\n", res.CRL, plain.Count(int(counts/day), "day"))
 		return err
 	}}
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"crossring/internal/pki/names"
+	"crossring/internal/plain"
 )
 
 // LifeError says that something can't live as long, or as short, as it was asked to.
@@ -31,7 +32,7 @@ func (e *LifeError) ExitCode() int { return 2 }
 
 func inDays(d time.Duration) string {
 	if d%(24*time.Hour) == 0 {
-		return fmt.Sprintf("%d days", d/(24*time.Hour))
+		return plain.Count(int64(d/(24*time.Hour)), "day")
 	}
 	return d.String()
 }

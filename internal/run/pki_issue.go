@@ -20,6 +20,7 @@ import (
 
 	"crossring/internal/pki"
 	"crossring/internal/pki/store"
+	"crossring/internal/plain"
 	"crossring/internal/state"
 	"crossring/internal/topology"
 )
@@ -65,7 +66,7 @@ func (w World) Issue(ctx context.Context, r IssueRequest) (IssueResult, error) {
 	if regions := d.Regions(); r.Region != "" && len(regions) > 0 && !slices.Contains(regions, r.Region) {
 		return IssueResult{Schema: topology.Schema, Name: r.Name, Files: []string{}}, Usage("",
 			fmt.Errorf("--region: the CA has no intermediate for %q; it has them for %s", r.Region, strings.Join(regions, ", ")),
-			"leave --region out to have the root sign, or: crossring pki init --dir ANOTHER --region "+r.Region)
+			"leave --region out to have the root sign, or: "+plain.Command("crossring", "pki", "init", "--dir", "ANOTHER", "--region", r.Region))
 	}
 	return w.issue(ctx, d, r)
 }
