@@ -41,7 +41,7 @@ func TestKillDuringUp(t *testing.T) {
 		t.Run(version, func(t *testing.T) {
 			r := dice(t)
 			// An undisturbed up says how long there is to be killed in.
-			h := newHome(t)
+			h := processHome(t)
 			start := time.Now()
 			h.up(t, "calm", oneByOne("calm", version))
 			whole := time.Since(start)
@@ -68,7 +68,7 @@ func TestKillDuringUp(t *testing.T) {
 // killDuringUp kills the victim at a moment of up, and has the next command put
 // it right.
 func killDuringUp(t *testing.T, version, victim string, moment time.Duration, next string) {
-	h, name := newHome(t), "killed"
+	h, name := processHome(t), "killed"
 	text := oneByOne(name, version)
 	file := h.spec(t, text)
 	t.Cleanup(func() { h.clear(name) })
@@ -243,7 +243,7 @@ func (c cluster) awaitNamed(t *testing.T) {
 func TestDownWithoutKeeper(t *testing.T) {
 	for _, stopped := range []bool{false, true} {
 		t.Run(fmt.Sprintf("stopped=%t", stopped), func(t *testing.T) {
-			h := newHome(t)
+			h := processHome(t)
 			h.up(t, "orphan", oneByOne("orphan", "1.2.19"))
 			if stopped {
 				h.must(t, "stop", "orphan")
@@ -258,7 +258,7 @@ func TestDownWithoutKeeper(t *testing.T) {
 }
 
 func TestKeeperAndServersDie(t *testing.T) {
-	h := newHome(t)
+	h := processHome(t)
 	c := h.up(t, "crashed", oneByOne("crashed", "1.2.19"))
 	before := c.servers(t)
 	for _, p := range c.processes(t) {
@@ -285,8 +285,7 @@ func TestKeeperAndServersDie(t *testing.T) {
 
 // A hung keeper can't be asked to go, nor be waited for.
 func TestDownWithAHungKeeper(t *testing.T) {
-	needLong(t)
-	h := newHome(t)
+	h := processHome(t)
 	h.up(t, "hung", oneByOne("hung", "1.2.19"))
 	inv, _ := h.inventory(t, "hung")
 	stopProcess(t, h.keeper(t))

@@ -66,7 +66,7 @@ func TestUpThatFailsCollects(t *testing.T) {
 		t.Fatal(err)
 	}
 	writeFile(t, spec, string(text)+"settings:\n  commitlog_sync: sometimes\n  request_scheduler_options: {keystore_password: verysecret}\n")
-	h := newHome(t)
+	h := processHome(t)
 	t.Cleanup(func() { h.run(context.Background(), "down", "machines", "--no-collect") })
 	r := h.run(t.Context(), "up", "-f", spec, "-o", "json")
 	if r.code != 1 && r.code != 3 {
@@ -93,7 +93,7 @@ func TestUpThatFailsCollects(t *testing.T) {
 
 // Of a cluster on this computer, logs are kept only where that is asked for.
 func TestDownOnThisComputerCollectsWhenAsked(t *testing.T) {
-	h := newHome(t)
+	h := processHome(t)
 	for _, c := range []struct {
 		flags []string
 		want  bool
@@ -117,7 +117,7 @@ func TestDownOnThisComputerCollectsWhenAsked(t *testing.T) {
 // A spec that differs is shown as a diff, and refused until --replace asks for it to
 // be made anew.
 func TestReplace(t *testing.T) {
-	h := newHome(t)
+	h := processHome(t)
 	first := h.spec(t, oneByOne("swap", "1.2.19"))
 	t.Cleanup(func() { h.clear("swap") })
 	h.must(t, "up", "-f", first, "--until", "provision")
@@ -161,14 +161,14 @@ func TestReplaceAsks(t *testing.T) {
 
 // A directory that was copied or renamed is not taken for the cluster it tells of.
 func TestStateOfAnotherCluster(t *testing.T) {
-	h := newHome(t)
+	h := processHome(t)
 	c := h.keeperOnly(t, "mine")
 	keeper := h.keeper(t)
 	dir := filepath.Join(h.state, "clusters")
 	if err := os.CopyFS(filepath.Join(dir, "yours"), os.DirFS(filepath.Join(dir, "mine"))); err != nil {
 		t.Logf("copying: %v", err) // of the keeper's socket there is no copy
 	}
-	other := newHome(t)
+	other := processHome(t)
 	if err := os.MkdirAll(filepath.Join(other.state, "clusters", "mine"), 0o755); err != nil {
 		t.Fatal(err)
 	}

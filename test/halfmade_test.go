@@ -13,7 +13,7 @@ import (
 )
 
 func TestNameThatIsTaken(t *testing.T) {
-	h := newHome(t)
+	h := processHome(t)
 	h.must(t, "up", "-f", h.spec(t, oneByOne("taken", "1.2.19")), "--until", "provision")
 	keeper := h.keeper(t)
 	t.Cleanup(func() { h.clear("taken") })
@@ -52,7 +52,7 @@ func TestNameThatIsTaken(t *testing.T) {
 func TestDownOfHalfMadeClusters(t *testing.T) {
 	for _, until := range []string{"plan", "provision", "render", "deploy", "start"} {
 		t.Run(until, func(t *testing.T) {
-			h := newHome(t)
+			h := processHome(t)
 			h.must(t, "up", "-f", h.spec(t, oneByOne("half", "1.2.19")), "--until", until)
 			inv, made := h.inventory(t, "half")
 			if made == (until == "plan") {
@@ -70,7 +70,7 @@ func TestDownOfHalfMadeClusters(t *testing.T) {
 		})
 	}
 	t.Run("without inventory", func(t *testing.T) {
-		h := newHome(t)
+		h := processHome(t)
 		if err := os.MkdirAll(filepath.Join(h.state, "clusters", "half", "nodes"), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -82,7 +82,7 @@ func TestDownOfHalfMadeClusters(t *testing.T) {
 		h.checkGone(t, topology.Inventory{})
 	})
 	t.Run("to the end in steps", func(t *testing.T) {
-		h := newHome(t)
+		h := processHome(t)
 		c := cluster{h, "steps"}
 		t.Cleanup(func() { h.clear("steps") })
 		for _, until := range []string{"provision", "render", "deploy", "start", "ready"} {
@@ -93,7 +93,7 @@ func TestDownOfHalfMadeClusters(t *testing.T) {
 }
 
 func TestServerKilledDuringStart(t *testing.T) {
-	h := newHome(t)
+	h := processHome(t)
 	file := h.spec(t, oneByOne("short", "1.2.19"))
 	t.Cleanup(func() { h.clear("short") })
 	up := h.start(t, "up", "-f", file)

@@ -4,6 +4,7 @@ package test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -44,6 +45,11 @@ func build(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	defer func() {
+		if own.dir != "" {
+			os.RemoveAll(own.dir)
+		}
+	}()
 	code := m.Run()
 	shared.Lock()
 	defer shared.Unlock()
@@ -75,6 +81,8 @@ type home struct {
 	state string
 	env   []string // over the test's own environment
 	dir   string   // working directory; "" is the test's
+	// program is run instead of the one that all tests share; "" is that one.
+	program string
 	// via makes the commands where they can't be this process's own children; nil can.
 	via func(ctx context.Context, name string, args ...string) *exec.Cmd
 }
@@ -102,7 +110,7 @@ func (h home) command(ctx context.Context, args ...string) *exec.Cmd {
 	if via == nil {
 		via = exec.CommandContext
 	}
-	cmd := via(ctx, program, args...)
+	cmd := via(ctx, cmp.Or(h.program, program), args...)
 	cmd.Env = append(os.Environ(), "CROSSRING_STATE="+h.state)
 	cmd.Env = append(cmd.Env, h.env...)
 	cmd.Dir = h.dir

@@ -123,7 +123,7 @@ func TestInterruptRepro(t *testing.T) {
 }
 
 func TestInterruptDemo(t *testing.T) {
-	h := newHome(t)
+	h := processHome(t)
 	s := h.start(t, "demo", "--name", "show", "--cassandra", "1.2.19", "--rows", manyRows, "-o", "json")
 	t.Cleanup(func() { h.clear("show") })
 	h.written(t, nil)
@@ -137,7 +137,7 @@ func TestInterruptDemo(t *testing.T) {
 }
 
 func TestInterruptDemoDuringUp(t *testing.T) {
-	h := newHome(t)
+	h := processHome(t)
 	s := h.start(t, "demo", "--name", "show", "--cassandra", "1.2.19")
 	t.Cleanup(func() { h.clear("show") })
 	s.says(t, "every node sees every node")
@@ -150,7 +150,7 @@ func TestInterruptDemoDuringUp(t *testing.T) {
 }
 
 func TestInterruptTwice(t *testing.T) {
-	h := newHome(t)
+	h := processHome(t)
 	c := h.up(t, "twice", oneByOne("twice", "1.2.19"))
 	s := c.start(t, "stress", "write", c.name, "--rows", manyRows)
 	c.written(t, nil)
@@ -169,7 +169,7 @@ func TestInterruptTwice(t *testing.T) {
 }
 
 func TestInterruptDemoTwice(t *testing.T) {
-	h := newHome(t)
+	h := processHome(t)
 	s := h.start(t, "demo", "--name", "show", "--cassandra", "1.2.19", "--rows", manyRows)
 	t.Cleanup(func() { h.clear("show") })
 	h.written(t, nil)
@@ -190,7 +190,7 @@ func TestInterruptDemoTwice(t *testing.T) {
 func TestInterruptUp(t *testing.T) {
 	for _, next := range []string{"up", "down"} {
 		t.Run("then "+next, func(t *testing.T) {
-			h := newHome(t)
+			h := processHome(t)
 			file := h.spec(t, oneByOne("again", "1.2.19"))
 			t.Cleanup(func() { h.clear("again") })
 			s := h.start(t, "up", "-f", file, "-o", "json")

@@ -30,3 +30,34 @@ func Program(dir string) (string, error) {
 	}
 	return path, nil
 }
+
+// RaceVariable and StandInVariable name what Race and StandIn find, where make test has
+// built it already.
+const (
+	RaceVariable    = "CROSSRING_RACE_PROGRAM"
+	StandInVariable = "CROSSRING_STANDIN"
+)
+
+// Race returns the path of the program as Program does, built with the race detector.
+func Race(dir string) (string, error) {
+	return extra(RaceVariable, filepath.Join(dir, "crossring-race"), "-race", "crossring")
+}
+
+// StandIn returns the path of the program that stands in for java where crossring's own
+// processes are the subject.
+func StandIn(dir string) (string, error) {
+	return extra(StandInVariable, filepath.Join(dir, "standin"), "crossring/test/standin")
+}
+
+func extra(variable, path string, args ...string) (string, error) {
+	if named := os.Getenv(variable); named != "" {
+		if _, err := exec.LookPath(named); err != nil {
+			return "", fmt.Errorf("find the program that %s names: %w", variable, err)
+		}
+		return filepath.Abs(named)
+	}
+	if out, err := exec.Command("go", append([]string{"build", "-o", path}, args...)...).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build %s: %w\n%s", args[len(args)-1], err, out)
+	}
+	return path, nil
+}
