@@ -111,6 +111,7 @@ func TestCCM(t *testing.T) {
 		t.Fatalf("%+v, %+v", doc.Write, doc.Read)
 	}
 
+	c.checkDoors(t)
 	last := inv.Nodes[len(inv.Nodes)-1]
 	pid := h.ccmPID(t, inv, last)
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
@@ -216,6 +217,7 @@ func TestCCMAdopts(t *testing.T) {
 	if len(ring.Datacenters) != 2 || ring.Datacenters[0].Name != "dc1" || ring.Datacenters[1].Nodes[0].Tokens[0] != "-9223372036854775708" {
 		t.Errorf("%+v", ring)
 	}
+	c.checkDoors(t)
 	doc := decode[report.Document](t, h.must(t, "repro", c.name, "--rows", "3000", "-o", "json"))
 	if doc.Read == nil || doc.Read.Found != 3000 {
 		t.Errorf("%+v", doc.Read)

@@ -168,6 +168,7 @@ func TestContainers(t *testing.T) {
 			t.Errorf("a second up made %v of %v", after.Nodes[i], n)
 		}
 	}
+	c.checkDoors(t)
 	const rows = 3000
 	doc := decode[report.Document](t, h.must(t, "repro", c.name, "--rows", strconv.Itoa(rows), "-o", "json"))
 	if doc.Write == nil || doc.Write.Acknowledged != rows || doc.Read == nil || doc.Read.Found != rows {

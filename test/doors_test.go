@@ -2,9 +2,11 @@ package test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
@@ -51,6 +53,8 @@ const (
 	nameDoor     = "holds a name, and reads nothing: on purpose"
 	// Within a container nobody else is at home, and nothing of it is published.
 	containerDoor = "the container's own loopback: on purpose"
+	// A cluster that is taken over keeps what its maker opened.
+	theirDoor = "JMX of somebody else's cluster, as they have it: on purpose"
 	// RMI of an object whose number is random and known to those alone who may attach.
 	localJMXDoor = "the JVM's own connector: an object that only the owner knows"
 )
@@ -63,7 +67,7 @@ func doorman(inv topology.Inventory, d door) string {
 			return nameDoor
 		case d.role == "keeper" && filepath.Base(d.addr) == "keeper.sock":
 			return ownerDoor
-		case d.role == "server" && filepath.Base(d.addr) == fmt.Sprint(".java_pid", d.pid):
+		case d.role == "server" && strings.TrimSuffix(filepath.Base(d.addr), ".tmp") == fmt.Sprint(".java_pid", d.pid):
 			return ownerDoor
 		}
 		return ""
@@ -93,6 +97,8 @@ func doorman(inv topology.Inventory, d door) string {
 			return storageDoor
 		case port == n.Ports.JMX && n.Ports.JMX != 0 && loopback && inv.CCM != nil && !inv.CCM.Adopted:
 			return jmxDoor
+		case port == n.Ports.JMX && n.Ports.JMX != 0 && loopback && inv.CCM != nil:
+			return theirDoor
 		case port == 7199 && n.Ports.JMX == 0 && (private && inv.Remote == nil || addr == n.RMIHost() && inv.Remote != nil):
 			return jmxDoor // while nodetool works
 		case port == n.Ports.JMX && n.Ports.JMX != 0 && loopback && inv.Containers != nil:
@@ -237,13 +243,17 @@ func checkDoors(t *testing.T, inv topology.Inventory, state string, pids map[int
 	}
 	answers := map[int]found{} // by a process in the same network
 	for pid := range pids {
-		var tcp []string
+		job := errand{Password: secrets[agentSecret]}
 		for _, d := range all {
-			if d.proto == "tcp" && d.pid == pid {
-				tcp = append(tcp, d.addr)
+			if d.proto != "tcp" || d.pid != pid {
+				continue
+			}
+			job.TCP = append(job.TCP, d.addr)
+			if doorman(inv, d) == agentDoor {
+				job.Agents = append(job.Agents, d.addr)
 			}
 		}
-		answers[pid] = s.do(t, pid, errand{TCP: tcp})
+		answers[pid] = s.do(t, pid, job)
 	}
 	for _, d := range all {
 		kind := doorman(inv, d)
@@ -290,11 +300,13 @@ func letIn(t *testing.T, dir string) {
 	}
 }
 
+const agentSecret = "the agents' password"
+
 // secretsOf are the words that nobody else may come to know, by what they are.
 func secretsOf(t *testing.T, state string, inv topology.Inventory) map[string]string {
 	t.Helper()
 	secrets := map[string]string{}
-	for what, file := range map[string]string{"the agents' password": "agent.password", "the password of the stores": "tls/password"} {
+	for what, file := range map[string]string{agentSecret: "agent.password", "the password of the stores": "tls/password"} {
 		data, err := os.ReadFile(filepath.Join(state, "clusters", inv.Plan.Name, file))
 		if err == nil {
 			secrets[what] = strings.TrimSpace(string(data))
@@ -414,6 +426,7 @@ func (s stranger) judge(t *testing.T, inv topology.Inventory, d door, kind strin
 		if strings.Contains(path, "/proc/self/fd/") { // as the keeper calls it
 			path = filepath.Join(inv.Local.Dir, filepath.Base(path))
 		}
+		path = strings.TrimSuffix(path, ".tmp") // the JVM renames what it has bound
 		got := s.do(t, 0, errand{Unix: path})
 		switch {
 		case got.Connected && kind != nameDoor:
@@ -435,18 +448,24 @@ func (s stranger) judge(t *testing.T, inv topology.Inventory, d door, kind strin
 		isHTTP, isRMI := strings.HasPrefix(answer, "HTTP/"), strings.HasPrefix(answer, "N") && name == "rmi"
 		switch kind {
 		case agentDoor:
+			if strings.HasPrefix(name, knowing) {
+				if strings.Contains(answer, `"status":200`) != (name == knowing+"what crossring asks") {
+					bad("%s: %q", name, answer)
+				}
+				break
+			}
 			refused := strings.HasPrefix(answer, "HTTP/1.1 401") || strings.HasPrefix(answer, "HTTP/1.1 404") || strings.Contains(answer, `"status":403`) ||
 				strings.HasPrefix(answer, "HTTP/1.1 403") || strings.HasPrefix(answer, "HTTP/1.1 400")
 			if !isHTTP && name != "rmi" {
 				bad("%s is not answered: %q", name, answer)
 			}
-			if isHTTP && (!refused || strings.Contains(answer, `"value"`)) {
+			if isHTTP && (!refused || strings.Contains(answer, `"status":200`)) {
 				bad("%s is answered: %q", name, answer)
 			}
 			if isRMI {
 				bad("it speaks RMI")
 			}
-		case jmxDoor, localJMXDoor, containerDoor:
+		case jmxDoor, localJMXDoor, containerDoor, theirDoor:
 			if isHTTP {
 				bad("%s is answered: %q", name, answer)
 			}
@@ -527,9 +546,12 @@ const strangerEnv = "CROSSRING_TEST_STRANGER"
 // errand is what the stranger is sent for, and found what they came back with.
 type (
 	errand struct {
-		TCP  []string
-		Unix string
-		Dirs []string
+		TCP []string
+		// Password is the agents': what crossring itself does not ask is refused with it, too.
+		Password string
+		Agents   []string
+		Unix     string
+		Dirs     []string
 	}
 	found struct {
 		TCP       map[string]map[string]string // what was answered, by address and by what was said
@@ -556,7 +578,11 @@ func strangerMain() int {
 	var all sync.WaitGroup
 	for _, addr := range job.TCP {
 		got.TCP[addr] = map[string]string{}
-		for name, words := range knocks(addr) {
+		words := knocks(addr)
+		if slices.Contains(job.Agents, addr) {
+			maps.Copy(words, askedWith(addr, job.Password))
+		}
+		for name, words := range words {
 			all.Go(func() {
 				if answer, ok := say("tcp", addr, words); ok {
 					mu.Lock()
@@ -633,6 +659,33 @@ func say(network, addr, words string) (answer string, ok bool) {
 	return string(all), true
 }
 
+// knowing begins the names of what is asked with the password.
+const knowing = "with the password: "
+
+// askedWith is what is asked of an agent with its password: one request that crossring
+// makes, and others that nobody has any business with.
+func askedWith(addr, password string) map[string]string {
+	auth := base64.StdEncoding.EncodeToString([]byte(release.AgentUser + ":" + password))
+	post := func(body, origin string) string {
+		return fmt.Sprintf("POST /jolokia/ HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nAuthorization: Basic %s\r\n%sContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+			addr, auth, origin, len(body), body)
+	}
+	ours := "Origin: " + release.AgentOrigin + "\r\n"
+	read := `{"type":"read","mbean":"org.apache.cassandra.db:type=StorageService","attribute":"ClusterName"}`
+	return map[string]string{
+		knowing + "what crossring asks":  post(read, ours),
+		knowing + "no origin":            post(read, ""),
+		knowing + "other origin":         post(read, "Origin: http://evil.example\r\n"),
+		knowing + "by GET":               strings.Replace(post("", ours), "POST /jolokia/", "GET /jolokia/read/org.apache.cassandra.db:type=StorageService/ClusterName", 1),
+		knowing + "a command of the JVM": post(`{"type":"exec","mbean":"com.sun.management:type=DiagnosticCommand","operation":"vmVersion"}`, ours),
+		knowing + "a snapshot":           post(`{"type":"exec","mbean":"org.apache.cassandra.db:type=StorageService","operation":"takeSnapshot(java.lang.String,[Ljava.lang.String;)","arguments":["evil",["system"]]}`, ours),
+		knowing + "another attribute":    post(`{"type":"read","mbean":"org.apache.cassandra.db:type=StorageService","attribute":"AllDataFileLocations"}`, ours),
+		knowing + "a change":             post(`{"type":"write","mbean":"java.util.logging:type=Logging","attribute":"Foo","value":"1"}`, ours),
+		knowing + "a list":               post(`{"type":"list"}`, ours),
+		knowing + "properties":           post(`{"type":"read","mbean":"java.lang:type=Runtime","attribute":"SystemProperties"}`, ours),
+	}
+}
+
 // knocks are what is said at a port: as another program of this computer, as a page of
 // another origin, and as a page of a name that was made to lead here.
 func knocks(addr string) map[string]string {
@@ -678,12 +731,81 @@ func (h home) processesOf(t *testing.T) map[int]string {
 
 // Nobody else, and no web page, gets in anywhere: on a cluster that tests share.
 func TestDoors(t *testing.T) {
-	each(t, func(t *testing.T, _ string, c cluster) {
-		inv, _ := c.inventory(t, c.name)
-		pids := c.processesOf(t)
-		if len(pids) != len(inv.Nodes)+1 {
-			t.Errorf("processes %v of %d nodes and a keeper", pids, len(inv.Nodes))
+	each(t, func(t *testing.T, _ string, c cluster) { c.checkDoors(t) })
+}
+
+// checkDoors goes over the doors of a cluster that is up, wherever it stands.
+func (c cluster) checkDoors(t *testing.T) {
+	t.Helper()
+	inv, ok := c.inventory(t, c.name)
+	if !ok {
+		t.Fatalf("cluster %s has no inventory", c.name)
+	}
+	pids := map[int]string{}
+	if inv.Local != nil {
+		pids = c.processesOf(t) // with the keeper
+	}
+	var dirs []string
+	for name, p := range c.states(t) {
+		n, err := inv.Node(name)
+		if err != nil {
+			t.Fatal(err)
 		}
-		checkDoors(t, inv, c.state, pids)
-	})
+		seen := seenHere(t, p.PID)
+		if len(seen) == 0 {
+			t.Errorf("the server of %s, pid %d, is not seen", name, p.PID)
+		}
+		for _, pid := range seen {
+			pids[pid] = "server"
+			root := fmt.Sprintf("/proc/%d/root", pid)
+			l := n.Layout
+			for _, dir := range []string{l.Root, l.Conf, l.Log, l.Tmp, l.Home, l.Data, l.Commitlog, l.SavedCaches} {
+				if !sameDir(root, "/") {
+					dir = root + dir
+				}
+				dirs = append(dirs, dir)
+			}
+		}
+	}
+	checkDoors(t, inv, c.state, pids, dirs...)
+}
+
+func sameDir(a, b string) bool {
+	x, errX := os.Stat(a)
+	y, errY := os.Stat(b)
+	return errX == nil && errY == nil && os.SameFile(x, y)
+}
+
+// seenHere are the servers' processes that have a pid: that process, or, on a machine of
+// the lab, those that have it there.
+func seenHere(t *testing.T, pid int) []int {
+	t.Helper()
+	server := func(pid int) bool {
+		line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		return err == nil && bytes.Contains(line, []byte("CassandraDaemon"))
+	}
+	if server(pid) {
+		return []int{pid}
+	}
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []int
+	for _, e := range entries {
+		outer, err := strconv.Atoi(e.Name())
+		if err != nil || !server(outer) {
+			continue
+		}
+		status, err := os.ReadFile(filepath.Join("/proc", e.Name(), "status"))
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(status)) {
+			if f := strings.Fields(line); len(f) > 2 && f[0] == "NSpid:" && f[len(f)-1] == strconv.Itoa(pid) {
+				all = append(all, outer)
+			}
+		}
+	}
+	return all
 }

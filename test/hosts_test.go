@@ -154,6 +154,7 @@ func wholeWayOnHosts(t *testing.T, version string) {
 	if r := h.finish(h.command(t.Context(), down...), down); r.code != 2 || !strings.Contains(r.stderr, "crossring down machines --yes") || !strings.Contains(r.stderr, "there is no terminal") {
 		t.Error(r)
 	}
+	cluster{h, "machines"}.checkDoors(t)
 	h.must(t, "stop", "machines:2")
 	h.want(t, 4, "ring", "machines")
 	h.must(t, "start", "machines:2")

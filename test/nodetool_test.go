@@ -3,13 +3,16 @@ package test
 import (
 	"fmt"
 	"math"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"crossring/internal/release"
+	"crossring/internal/topology"
 	"crossring/ringcheck"
 	"crossring/ringcheck/nodetooltest"
 )
@@ -281,6 +284,7 @@ func TestNodetoolLeavesJMXOff(t *testing.T) {
 		if after := listeners(t, pid); !slices.Equal(after, before) {
 			t.Errorf("listens on %v after nodetool, before on %v", after, before)
 		}
+		c.nobodyElseUses(t, inv, pid)
 		r := c.want(t, 1, "nodetool", c.name+":1", "nonsense")
 		if !strings.Contains(r.stderr, "crossring: error: nodetool nonsense on "+inv.Nodes[0].Name) {
 			t.Errorf("a nodetool that fails should be named: %s", r)
@@ -289,4 +293,44 @@ func TestNodetoolLeavesJMXOff(t *testing.T) {
 			t.Errorf("listens on %v after a nodetool that failed, before on %v", after, before)
 		}
 	})
+}
+
+// nobodyElseUses stops nodetool while JMX is on for it, and holds that nobody else gets in,
+// and that no process has a password among its arguments.
+func (c cluster) nobodyElseUses(t *testing.T, inv topology.Inventory, server int) {
+	t.Helper()
+	done := c.start(t, "nodetool", c.name+":1", "status")
+	tool := 0
+	eventually(t, patience, "nodetool has begun", func() bool {
+		for _, p := range c.processes(t) {
+			if slices.ContainsFunc(p.args, func(a string) bool { return strings.HasPrefix(a, "@") && strings.Contains(a, "nodetool.args") }) {
+				tool = p.pid
+			}
+		}
+		return tool != 0
+	})
+	if err := syscall.Kill(tool, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range c.processes(t) {
+		if slices.Contains(p.args, "-pw") {
+			t.Errorf("process %d has a password among its arguments: %q", p.pid, p.args)
+		}
+	}
+	at := inv.Nodes[0].PrivateAddress + ":7199"
+	if !slices.Contains(listeners(t, server), at) {
+		t.Errorf("JMX is not on at %s", at)
+	}
+	checkDoors(t, inv, c.state, map[int]string{server: "server"})
+	if err := syscall.Kill(tool, syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	if r := done.wait(t); r.code != 0 {
+		t.Error(r)
+	}
+	files, err := filepath.Glob(filepath.Join(inv.Nodes[0].Layout.Tmp, "*jmx*"))
+	more, _ := filepath.Glob(filepath.Join(inv.Nodes[0].Layout.Tmp, "nodetool.args*"))
+	if err != nil || len(files)+len(more) > 0 {
+		t.Errorf("left of nodetool's password: %v %v (%v)", files, more, err)
+	}
 }

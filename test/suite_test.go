@@ -150,6 +150,8 @@ func suite(t *testing.T, at place, c cell, rows int64) time.Duration {
 	checkDocument(t, doc, up.Inventory, rows)
 	checkOwnership(t, c, doc.RingAfter)
 
+	cl.checkDoors(t)
+
 	// The estimate of keys flushed the rows to disk. What a server had in its commit
 	// log only, and had not marked as synced, it loses when it is killed, 2.2 the most.
 	before = cl.states(t)

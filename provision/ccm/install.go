@@ -68,7 +68,7 @@ func (i Install) Write(dir string) error {
 		"conf/nodetool.options":   arguments(i.Tools),
 		"conf/" + i.LogFile:       i.Log,
 	}
-	modes := map[string]os.FileMode{}
+	modes := map[string]os.FileMode{"conf/cassandra.yaml": 0o600}
 	for from, to := range map[string]string{"cassandra": "bin/cassandra", "nodetool": "bin/nodetool", "logback-tools.xml": "conf/logback-tools.xml"} {
 		if texts[to], err = files.ReadFile("files/" + from); err != nil {
 			return err
