@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -255,7 +256,7 @@ func writeListing(out io.Writer, l run.Listing) error {
 	tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "NAME\tPROVIDER\tCASSANDRA\tREGIONS\tNODES\tRUNNING\tAGE\tNOTE")
 	for _, c := range l.Clusters {
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%d\t%d\t%s\t%s\n", c.Name, c.Provider, c.Version, strings.Join(c.Regions, ","),
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%d\t%d\t%s\t%s\n", c.Name, cmp.Or(c.Provider, "unknown"), c.Version, strings.Join(c.Regions, ","),
 			c.Nodes, c.Running, brief(time.Duration(c.AgeSeconds*float64(time.Second))), c.Problem)
 	}
 	return tw.Flush()

@@ -54,9 +54,9 @@ func IsNewer(err error) bool {
 	return errors.As(err, &newer)
 }
 
-// checkSchema says of the schema of something in a file what is wrong with it: a
+// CheckSchema says of the schema of something in a file what is wrong with it: a
 // *NewerError, or a *DamagedError for one that never was.
-func checkSchema(path, schema string) error {
+func CheckSchema(path, schema string) error {
 	if schema == topology.Schema {
 		return nil
 	}
@@ -94,7 +94,7 @@ func decodeJSON(path string, data []byte, v any) error {
 	if err := json.Unmarshal(data, &head); err != nil {
 		return &DamagedError{Path: path, Reason: err.Error()}
 	}
-	if err := checkSchema(path, head.Schema); err != nil {
+	if err := CheckSchema(path, head.Schema); err != nil {
 		return err
 	}
 	if err := json.Unmarshal(data, v); err != nil {

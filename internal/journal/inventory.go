@@ -15,9 +15,10 @@ import (
 	"crossring/internal/topology"
 )
 
-// An inventory is written twice, since all that is known of a cluster begins with it: the
-// second copy first, so that it is never older than the file itself.
-func secondCopy(path string) string { return strings.TrimSuffix(path, ".json") + ".copy.json" }
+// SecondCopy is where the other copy of an inventory lies. It is written twice, since all
+// that is known of a cluster begins with it: the second copy first, so that it is never
+// older than the file itself.
+func SecondCopy(path string) string { return strings.TrimSuffix(path, ".json") + ".copy.json" }
 
 // signed is an inventory as it lies on disk. The checksum is of all other keys, in any
 // order and spacing; one without it is of an older crossring.
@@ -34,7 +35,7 @@ func ReadInventory(path string) (topology.Inventory, error) {
 	if err == nil || !lostOrDamaged(err) {
 		return inv, err
 	}
-	second, secondErr := readOne(secondCopy(path))
+	second, secondErr := readOne(SecondCopy(path))
 	if secondErr == nil || errors.Is(err, fs.ErrNotExist) || IsNewer(secondErr) {
 		return second, secondErr
 	}
@@ -48,7 +49,7 @@ func Damage(path string) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if _, second := os.Lstat(secondCopy(path)); second != nil {
+	if _, second := os.Lstat(SecondCopy(path)); second != nil {
 		return nil
 	}
 	return err
@@ -112,7 +113,7 @@ func WriteInventory(path string, inv topology.Inventory) error {
 	if doc.Checksum, err = checksum(data); err != nil {
 		return fmt.Errorf("sum up inventory: %w", err)
 	}
-	if err := ReplaceJSON(secondCopy(path), doc, 0o644); err != nil {
+	if err := ReplaceJSON(SecondCopy(path), doc, 0o644); err != nil {
 		return err
 	}
 	return ReplaceJSON(path, doc, 0o644)
@@ -136,7 +137,7 @@ func PrivateDir(dir string) error {
 func UpdateInventory(path string, inv topology.Inventory) error {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		info, err = os.Stat(secondCopy(path))
+		info, err = os.Stat(SecondCopy(path))
 	}
 	if err != nil {
 		return fmt.Errorf("update inventory: %w", err)
@@ -144,7 +145,7 @@ func UpdateInventory(path string, inv topology.Inventory) error {
 	if err := WriteInventory(path, inv); err != nil {
 		return err
 	}
-	for _, file := range []string{path, secondCopy(path)} {
+	for _, file := range []string{path, SecondCopy(path)} {
 		if err := os.Chtimes(file, info.ModTime(), info.ModTime()); err != nil {
 			return fmt.Errorf("keep the age of cluster %s: %w", inv.Plan.Name, err)
 		}

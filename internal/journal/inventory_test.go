@@ -100,7 +100,7 @@ func TestInventoryThatIsDamaged(t *testing.T) {
 			if Damage(path) == nil {
 				t.Error("nothing tells that one is damaged")
 			}
-			damage(t, secondCopy(path))
+			damage(t, SecondCopy(path))
 			_, err = ReadInventory(path)
 			var damaged *DamagedError
 			switch {
@@ -113,7 +113,7 @@ func TestInventoryThatIsDamaged(t *testing.T) {
 			}
 			// Written again, it is whole.
 			if what == "a directory" {
-				check(t, errors.Join(os.Remove(path), os.Remove(secondCopy(path))))
+				check(t, errors.Join(os.Remove(path), os.Remove(SecondCopy(path))))
 			}
 			check(t, WriteInventory(path, want))
 			if _, err := ReadInventory(path); err != nil || Damage(path) != nil {
@@ -197,11 +197,11 @@ func TestInventoryOfOtherVersions(t *testing.T) {
 		t.Errorf("a newer one: %v", err)
 	}
 	check(t, os.Remove(path))
-	check(t, os.WriteFile(secondCopy(path), newer, 0o644))
+	check(t, os.WriteFile(SecondCopy(path), newer, 0o644))
 	if _, err = ReadInventory(path); !IsNewer(err) {
 		t.Errorf("a newer second copy: %v", err)
 	}
-	if now, err := os.ReadFile(secondCopy(path)); err != nil || !bytes.Equal(now, newer) {
+	if now, err := os.ReadFile(SecondCopy(path)); err != nil || !bytes.Equal(now, newer) {
 		t.Errorf("it was touched: %v", err)
 	}
 }

@@ -169,7 +169,7 @@ func decode(path string, line []byte) (Entry, error) {
 	if err := json.Unmarshal(line, &e); err != nil {
 		return Entry{}, &DamagedError{Path: path, Reason: "not an entry: " + err.Error()}
 	}
-	if err := checkSchema(path, e.Schema); err != nil {
+	if err := CheckSchema(path, e.Schema); err != nil {
 		return Entry{}, err
 	}
 	if e.Phase != PhaseIntent && e.Phase != PhaseResult {

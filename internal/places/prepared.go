@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"crossring/internal/deploy/prepare"
+	"crossring/internal/fail"
 	"crossring/internal/journal"
 	"crossring/internal/topology"
 )
@@ -27,7 +28,9 @@ func ReadPrepared(dir string) (map[string]prepare.Result, error) {
 	}
 	var all map[string]prepare.Result
 	if err := json.Unmarshal(data, &all); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", filepath.Join(dir, preparedFile), err)
+		path := filepath.Join(dir, preparedFile)
+		return nil, &fail.Error{Code: fail.ExitFailure, Err: &journal.DamagedError{Path: path, Reason: err.Error()},
+			Hint: "rm " + path + " && crossring up " + filepath.Base(dir)}
 	}
 	return all, nil
 }

@@ -29,17 +29,20 @@ func (w World) Down(ctx context.Context, name string, which Gathering) (DownResu
 	if err := checkName(name); err != nil {
 		return res, err
 	}
-	if _, err := os.Stat(w.provider("").Dir(name)); errors.Is(err, os.ErrNotExist) {
-		known, listErr := w.names()
-		none := &NoClusterError{Name: name, Known: known}
-		return res, &Fail{Code: ExitFailure, Err: errors.Join(none, listErr), Hint: "crossring ls"}
+	if _, err := os.Lstat(w.provider("").Dir(name)); errors.Is(err, os.ErrNotExist) {
+		// Its directory may have been removed, and what runs for it not.
+		if traces, err := w.provider("").Traces(name); err != nil || !traces.Any() {
+			known, listErr := w.names()
+			none := &NoClusterError{Name: name, Known: known}
+			return res, &Fail{Code: ExitFailure, Err: errors.Join(none, listErr, err), Hint: "crossring ls"}
+		}
 	}
 	unlock, err := w.lock(ctx, name)
 	if err != nil {
 		return res, err
 	}
 	defer unlock()
-	if err := w.checkOwn(name); err != nil {
+	if err := w.checkOwn(name); err != nil && !lost(err) {
 		return res, err
 	}
 	if c, openErr := w.open(name); openErr == nil {
@@ -51,14 +54,9 @@ func (w World) Down(ctx context.Context, name string, which Gathering) (DownResu
 }
 
 func (w World) remove(ctx context.Context, name string) error {
-	p := w.provider("")
-	inv, err := p.Inventory(name)
-	if errors.Is(err, os.ErrNotExist) {
-		// A command that died before it wrote the inventory had started nothing.
-		if err := os.RemoveAll(p.Dir(name)); err != nil {
-			return Leftover("removing "+p.Dir(name), err, "")
-		}
-		return nil
+	inv, err := w.provider("").Inventory(name)
+	if lost(err) {
+		return w.removeTraces(ctx, name, err)
 	}
 	if err != nil {
 		return err
@@ -67,7 +65,11 @@ func (w World) remove(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	return place.Maker(release.Release{}, places.Software{}).Unmake(ctx, inv)
+	if err := place.Maker(release.Release{}, places.Software{}).Unmake(ctx, inv); err != nil {
+		return err
+	}
+	// Of a state directory that was moved the inventory names the place that it was in.
+	return removeDir(w.provider("").Dir(name))
 }
 
 // checkName refuses what can't be a cluster's name, and so no directory of one.

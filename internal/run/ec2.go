@@ -182,14 +182,19 @@ func (w World) ListEC2(ctx context.Context, regions ...string) (Listing, error) 
 func (w World) ConfirmDown(name string, confirm func(question string) (bool, error)) error {
 	// The inventory alone: what can't be opened otherwise goes down too.
 	inv, err := w.provider("").Inventory(name)
-	if err != nil {
+	what := "all that is left of it, whose inventory is lost"
+	switch {
+	case lost(err) && w.lostCluster(name).Expensive(w.deps()):
+	case err != nil:
 		return nil // Down itself says what is wrong
+	default:
+		c := cluster{inv: inv}
+		if c.place, err = places.For(inv.Plan.Provider, w.deps()); err != nil || c.place.Machines == nil {
+			return nil // as above
+		}
+		what = describe(c)
 	}
-	c := cluster{inv: inv}
-	if c.place, err = places.For(inv.Plan.Provider, w.deps()); err != nil || c.place.Machines == nil {
-		return nil // as above
-	}
-	yes, err := confirm(fmt.Sprintf("take down %s: %s?", name, describe(c)))
+	yes, err := confirm(fmt.Sprintf("take down %s: %s?", name, what))
 	if err == nil && !yes {
 		err = errors.New("not confirmed")
 	}

@@ -14,7 +14,7 @@ import (
 // Listed is one cluster, as ls shows it.
 type Listed struct {
 	Name         string   `json:"name"`
-	Provider     string   `json:"provider"`
+	Provider     string   `json:"provider"` // "" where nothing tells
 	Version      string   `json:"cassandra_version"`
 	Regions      []string `json:"regions"`
 	Nodes        int      `json:"nodes"`
@@ -39,8 +39,18 @@ func (w World) List(ctx context.Context) (Listing, error) {
 	if err != nil {
 		return l, err
 	}
+	running, err := w.provider("").Named()
+	if err != nil {
+		return l, err
+	}
+	for _, name := range running {
+		if !slices.Contains(names, name) {
+			l.Clusters = append(l.Clusters, Listed{Name: name, Provider: "local", Regions: []string{},
+				Problem: "its directory is gone and its processes run: " + w.Command("down", name)})
+		}
+	}
 	for _, name := range names {
-		entry := Listed{Name: name, Provider: "local", Regions: []string{}}
+		entry := Listed{Name: name, Regions: []string{}}
 		made, err := w.provider("").Made(name)
 		if errors.Is(err, os.ErrNotExist) {
 			continue // taken down while we looked
@@ -51,9 +61,13 @@ func (w World) List(ctx context.Context) (Listing, error) {
 		c, err := w.open(name)
 		if err != nil {
 			entry.Problem = err.Error()
+			entry.Provider = w.lostCluster(name).Of(w.deps())
 			var none *NoClusterError
-			if errors.As(err, &none) {
+			switch {
+			case errors.As(err, &none):
 				entry.Problem = "half made: " + w.Command("down", name)
+			case lost(err):
+				entry.Problem += ": " + w.Command("down", name)
 			}
 			l.Clusters = append(l.Clusters, entry)
 			continue

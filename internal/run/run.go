@@ -136,6 +136,9 @@ func (w World) open(name string) (cluster, error) {
 	if err := ownState(name, c.dir, inv); err != nil {
 		return c, err
 	}
+	if damage := p.Damage(name); damage != nil {
+		w.Say("warning: %v; its second copy is used: crossring up %s writes both anew", damage, name)
+	}
 	all, err := places.ReadPrepared(c.dir)
 	if err != nil {
 		return c, err

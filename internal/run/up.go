@@ -111,6 +111,9 @@ func (w World) Up(ctx context.Context, req UpRequest) (UpResult, error) {
 	case err != nil:
 		return res, err
 	default:
+		if err := w.provider("").Restore(name); err != nil {
+			return res, err
+		}
 		change, err := w.changeOf(c, req, p)
 		var differs *SpecDiffersError
 		if errors.As(err, &differs) && req.Replace {

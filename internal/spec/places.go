@@ -84,3 +84,15 @@ func checkPlaces(s Spec, c checker) {
 		}
 	}
 }
+
+// Elsewhere is what a spec says of the places of others that its nodes are in: the
+// Docker API of its containers, and the cluster of ccm's that it takes over; "" is none.
+func (s Spec) Elsewhere() (dockerHost, taken string) {
+	if s.Containers != nil {
+		dockerHost = s.Containers.DockerHost
+	}
+	if s.CCM != nil {
+		taken = s.CCM.Cluster
+	}
+	return dockerHost, taken
+}

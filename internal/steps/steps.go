@@ -5,7 +5,6 @@ package steps
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -103,16 +102,13 @@ func (w Work) one(ctx context.Context, j *journal.Journal, i int) error {
 
 // Read reads what is under way, which what names in errors; nil is nothing.
 func Read[T any](path, what string) (*T, error) {
-	data, err := os.ReadFile(path)
+	var v T
+	err := journal.ReadJSON(path, &v)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the %s under way: %w", what, err)
-	}
-	var v T
-	if err := json.Unmarshal(data, &v); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
 	return &v, nil
 }

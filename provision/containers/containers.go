@@ -87,6 +87,7 @@ const (
 	labelCluster = "crossring.cluster"
 	labelID      = "crossring.id"
 	labelNode    = "crossring.node"
+	labelDir     = "crossring.dir" // state directory of the cluster
 )
 
 const inventoryFile = "inventory.json"

@@ -183,7 +183,7 @@ func (m machine) make(ctx context.Context, p Provider, inv *topology.Inventory) 
 }
 
 func labels(inv topology.Inventory) map[string]string {
-	return map[string]string{labelCluster: inv.Plan.Name, labelID: inv.Containers.ID}
+	return map[string]string{labelCluster: inv.Plan.Name, labelID: inv.Containers.ID, labelDir: inv.Containers.Dir}
 }
 
 func mine(inv topology.Inventory) client.Filters {

@@ -22,7 +22,8 @@ import (
 // it removes the cluster's directory. What stays is in a LeftError.
 func (p Provider) Unmake(ctx context.Context, inv topology.Inventory) (err error) {
 	st, err := p.readState(inv.Plan.Name)
-	if errors.Is(err, fs.ErrNotExist) && inv.EC2 != nil {
+	var damaged *journal.DamagedError
+	if (errors.Is(err, fs.ErrNotExist) || errors.As(err, &damaged)) && inv.EC2 != nil {
 		st = state{Plan: inv.Plan, Run: inv.EC2.Run}
 		err = journal.PrivateDir(p.Dir(inv.Plan.Name))
 	}
@@ -30,6 +31,12 @@ func (p Provider) Unmake(ctx context.Context, inv topology.Inventory) (err error
 		return err
 	}
 	s, err := p.open(ctx, st, regionNames(st.Plan.Nodes))
+	var corrupt *journal.CorruptError
+	if errors.As(err, &corrupt) {
+		if err = p.setAside(st.Plan.Name, err); err == nil {
+			s, err = p.open(ctx, st, regionNames(st.Plan.Nodes))
+		}
+	}
 	if err != nil {
 		return err
 	}

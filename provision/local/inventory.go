@@ -21,10 +21,38 @@ func (p Provider) Inventory(name string) (topology.Inventory, error) {
 	return readInventory(p.Dir(name))
 }
 
+// Damage says what is wrong with the first copy of an inventory, nil if nothing is.
+func (p Provider) Damage(name string) error {
+	return journal.Damage(filepath.Join(p.Dir(name), inventoryFile))
+}
+
+// Restore writes both copies of an inventory anew where the first is lost or damaged.
+func (p Provider) Restore(name string) error {
+	if p.Damage(name) == nil {
+		return nil
+	}
+	inv, err := p.Inventory(name)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(p.Dir(name), inventoryFile)
+	// What is not a file could not be written over.
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+		if err := os.Remove(path); err != nil {
+			return fmt.Errorf("restore the inventory of %s: %w", name, err)
+		}
+	}
+	return journal.WriteInventory(path, inv)
+}
+
 // Made is when a cluster was made: the age of its inventory, which whoever writes it
 // again keeps. Of one that is half made it is when its directory last changed.
 func (p Provider) Made(name string) (time.Time, error) {
-	info, err := os.Stat(filepath.Join(p.Dir(name), inventoryFile))
+	path := filepath.Join(p.Dir(name), inventoryFile)
+	info, err := os.Stat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		info, err = os.Stat(journal.SecondCopy(path))
+	}
 	if errors.Is(err, os.ErrNotExist) {
 		info, err = os.Stat(p.Dir(name))
 	}

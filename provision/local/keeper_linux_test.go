@@ -260,7 +260,7 @@ func TestUnmake(t *testing.T) {
 			if _, err := os.Stat(inv.Local.Dir); !os.IsNotExist(err) {
 				t.Errorf("directory left: %v", err)
 			}
-			if left := listenersOf(inv.Local.Slot); len(left) > 0 {
+			if left := listenersOf(inv.Local.Slot, ""); len(left) > 0 {
 				t.Errorf("left: %v", left)
 			}
 		})

@@ -31,6 +31,21 @@ func (p Provider) Make(context.Context, topology.Plan) (topology.Inventory, erro
 // Unmake is a *procs.NotLinuxError.
 func (p Provider) Unmake(context.Context, topology.Inventory) error { return errHere }
 
+// Traces are what runs on this computer for a cluster's directory: nothing.
+type Traces struct{}
+
+// Any says that there is something.
+func (Traces) Any() bool { return false }
+
+// Traces finds nothing: there is no cluster of this computer here.
+func (p Provider) Traces(string) (Traces, error) { return Traces{}, nil }
+
+// Named finds no cluster that runs here.
+func (p Provider) Named() ([]string, error) { return nil, nil }
+
+// EndTraces has nothing to end.
+func (p Provider) EndTraces(context.Context, string) ([]string, error) { return nil, nil }
+
 // Status is a *procs.NotLinuxError.
 func (p Provider) Status(context.Context, topology.Inventory) (Status, error) {
 	return Status{}, errHere

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -237,49 +238,76 @@ func (p Provider) Unmake(ctx context.Context, inv topology.Inventory) error {
 	ctx, cancel := context.WithTimeout(ctx, deadline)
 	defer cancel()
 	id, dir := inv.Local.ID, inv.Local.Dir
-	// The keeper reaps its children, so it is asked first; one that hangs is done without.
-	const answer = 15 * time.Second
-	ask, stop := context.WithTimeout(ctx, answer)
-	err := client{inv.Plan.Name, dir}.call(ask, "/down", struct{}{}, nil)
-	stop()
-	var gone *KeeperGoneError
-	if err != nil && !errors.As(err, &gone) {
-		p.Log.Warn("ask the keeper to take the cluster down", "err", err)
-	}
-	var left []string
-	for {
+	p.askDown(ctx, inv.Plan.Name, dir)
+	left, err := endAll(ctx, func() ([]procs.Proc, error) {
 		found, err := clusterProcs(id)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if len(found) == 0 {
-			break
-		}
-		left = nil
-		for _, proc := range found {
-			if _, err := procs.Stop(ctx, proc, keeperGrace(proc)); err != nil {
-				left = append(left, fmt.Sprintf("process %d (%v)", proc.PID, err))
+		// One that has another id, or whose directory was moved, is found by where it is.
+		more, err := tracesIn(dir)
+		for _, q := range more {
+			if !slices.ContainsFunc(found, func(p procs.Proc) bool { return p.PID == q.PID }) {
+				found = append(found, q)
 			}
-			RemoveAttachFile(proc.PID)
 		}
-		if ctx.Err() != nil || len(left) > 0 {
-			return &LeftError{Cluster: inv.Plan.Name, What: left}
-		}
+		return found, err
+	})
+	if err != nil {
+		return err
+	}
+	if len(left) > 0 {
+		return &LeftError{Cluster: inv.Plan.Name, What: left}
 	}
 	if err := os.RemoveAll(dir); err != nil {
 		left = append(left, fmt.Sprintf("%s (%v)", dir, err))
 	}
-	left = append(left, lastListeners(ctx, inv.Local.Slot)...)
+	left = append(left, lastOf(ctx, func() []string { return listenersOf(inv.Local.Slot, id) })...)
 	if len(left) > 0 {
 		return &LeftError{Cluster: inv.Plan.Name, What: left}
 	}
 	return nil
 }
 
+// askDown asks the keeper to end all, since it reaps its children. One that hangs, or is
+// not there, is done without.
+func (p Provider) askDown(ctx context.Context, name, dir string) {
+	const answer = 15 * time.Second
+	ask, stop := context.WithTimeout(ctx, answer)
+	defer stop()
+	err := client{name, dir}.call(ask, "/down", struct{}{}, nil)
+	var gone *KeeperGoneError
+	if err != nil && !errors.As(err, &gone) {
+		p.Log.Warn("ask the keeper to take the cluster down", "err", err)
+	}
+}
+
+// endAll ends processes until none is found any more, and returns those that resist.
+func endAll(ctx context.Context, find func() ([]procs.Proc, error)) (left []string, err error) {
+	for {
+		found, err := find()
+		if err != nil || len(found) == 0 {
+			return nil, err
+		}
+		for _, proc := range found {
+			if _, err := procs.Stop(ctx, proc, keeperGrace(proc)); err != nil {
+				left = append(left, fmt.Sprintf("process %d (%v)", proc.PID, err))
+			}
+			RemoveAttachFile(proc.PID)
+		}
+		if ctx.Err() != nil && len(left) == 0 {
+			left = append(left, fmt.Sprintf("%d processes (%v)", len(found), context.Cause(ctx)))
+		}
+		if len(left) > 0 {
+			return left, nil
+		}
+	}
+}
+
 // keeperGrace is how long a process may take to go by itself: a keeper that was
 // asked to leave is on its way out.
 func keeperGrace(p procs.Proc) time.Duration {
-	if p.Flag(nodeArg) == "" {
+	if len(p.Args) > 1 && p.Args[1] == KeeperCommand {
 		return 2 * time.Second
 	}
 	return 0
@@ -299,16 +327,15 @@ func clusterProcs(id string) ([]procs.Proc, error) {
 // is long for it.
 const lingering, lingerTick = 10 * time.Second, 50 * time.Millisecond
 
-// lastListeners waits for the sockets of processes that have been killed: their
-// threads, and with them the sockets, may end a moment after they count as ended.
-// It returns the listeners that stay.
-func lastListeners(ctx context.Context, slot int) []string {
+// lastOf waits until nothing is left: the threads of processes that have been killed, and
+// with them their sockets, may end a moment after they count as ended. It returns what stays.
+func lastOf(ctx context.Context, remaining func() []string) []string {
 	ctx, cancel := context.WithTimeout(ctx, lingering)
 	defer cancel()
 	tick := time.NewTicker(lingerTick)
 	defer tick.Stop()
 	for {
-		left := listenersOf(slot)
+		left := remaining()
 		if len(left) == 0 {
 			return nil
 		}
@@ -320,7 +347,9 @@ func lastListeners(ctx context.Context, slot int) []string {
 	}
 }
 
-func listenersOf(slot int) []string {
+// listenersOf lists the listeners in a slot, but for those of another cluster that has
+// taken it since.
+func listenersOf(slot int, id string) []string {
 	socks, err := procs.Sockets()
 	if err != nil {
 		return []string{err.Error()}
@@ -328,9 +357,13 @@ func listenersOf(slot int) []string {
 	var left []string
 	prefix := netip.PrefixFrom(netip.AddrFrom4([4]byte{127, byte(slot), 0, 0}), 16)
 	for _, s := range socks {
-		if s.Listening && prefix.Contains(s.Local.Addr()) {
-			left = append(left, "listener "+s.Local.String())
+		if !s.Listening || !prefix.Contains(s.Local.Addr()) {
+			continue
 		}
+		if owner, ok := procs.Owner(s.Inode); ok && clusterOf(owner) != "" && clusterOf(owner) != id {
+			continue
+		}
+		left = append(left, "listener "+s.Local.String())
 	}
 	return left
 }

@@ -1,0 +1,50 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+
+	"crossring/internal/journal"
+	"crossring/internal/places"
+)
+
+// lost says that an inventory can't be had: there is none, or what there is is damaged.
+func lost(err error) bool {
+	var damaged *journal.DamagedError
+	return errors.Is(err, fs.ErrNotExist) || errors.As(err, &damaged)
+}
+
+// lostCluster is a cluster whose inventory can't be had.
+func (w World) lostCluster(name string) places.Lost {
+	l := places.Lost{Name: name}
+	s, err := readSpec(w.provider("").Dir(name))
+	if err != nil {
+		return l // then the files beside it tell
+	}
+	l.Provider = s.Provider
+	l.DockerHost, l.Taken = s.Elsewhere()
+	return l
+}
+
+// removeTraces takes a cluster down whose inventory can't be had, as why says. The
+// directory goes when nothing else is left of it; until then what is left is named, and
+// it stays as it is.
+func (w World) removeTraces(ctx context.Context, name string, why error) error {
+	if !errors.Is(why, fs.ErrNotExist) {
+		w.Say("warning: %v; what is left of cluster %s is found by the traces of it", why, name)
+	}
+	if err := w.lostCluster(name).RemoveTraces(ctx, w.deps()); err != nil {
+		return err
+	}
+	return removeDir(w.provider("").Dir(name))
+}
+
+// removeDir removes a cluster's directory.
+func removeDir(dir string) error {
+	if err := os.RemoveAll(dir); err != nil {
+		return Leftover("removing "+dir, err, "")
+	}
+	return nil
+}

@@ -1,0 +1,354 @@
+package run
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"crossring/internal/journal"
+	"crossring/internal/topology"
+	"crossring/provision/local"
+	"crossring/provision/local/procs"
+)
+
+// TestMain lets the test binary be a keeper, as the program is, and a server that a
+// keeper starts: a process that listens as one does until it is ended.
+func TestMain(m *testing.M) {
+	switch {
+	case len(os.Args) > 1 && os.Args[1] == local.KeeperCommand:
+		os.Exit(local.Keeper(os.Args[2:]))
+	case len(os.Args) > 3 && strings.HasPrefix(os.Args[1], "-Dcrossring.id="):
+		l, err := net.Listen("tcp", filepath.Base(os.Args[len(os.Args)-1])+":9042")
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		defer l.Close()
+		never := make(chan os.Signal, 1)
+		signal.Notify(never, syscall.SIGUSR1)
+		<-never
+	}
+	os.Exit(m.Run())
+}
+
+// standIn is a local cluster with a keeper, and stand-ins for its servers.
+type standIn struct {
+	World
+	name string
+	inv  topology.Inventory
+	dir  string
+}
+
+func newStandIn(t *testing.T) standIn {
+	t.Helper()
+	w := quietWorld()
+	w.StateDir, w.Exe = t.TempDir(), os.Args[0]
+	p := topology.Plan{
+		Schema: topology.Schema, Name: "traces", Provider: "local", Version: "5.0.5", RTTMillis: 10,
+		Disks: topology.Disks{Data: "fs1", Commitlog: "fs2", SavedCaches: "fs2"},
+	}
+	for i, region := range []string{"us-east-1", "us-west-2"} {
+		p.Nodes = append(p.Nodes, topology.Node{Name: region + "-1", Index: i + 1, Region: region, Zone: region + "a", Ports: topology.DefaultPorts()})
+	}
+	provider := w.provider(os.Args[0])
+	inv, err := provider.Make(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := standIn{World: w, name: p.Name, inv: inv, dir: inv.Local.Dir}
+	t.Cleanup(func() {
+		if _, err := provider.EndTraces(context.Background(), c.name); err != nil { // the test's context has ended
+			t.Error(err)
+		}
+	})
+	for _, n := range inv.Nodes {
+		if err := (local.Host{Inventory: inv, Node: n, Main: n.PrivateAddress}).Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		if len(c.listeners(t)) >= 2+2*len(inv.Nodes) { // the servers, the WAN and the metadata
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("only %v listen", c.listeners(t))
+		}
+	}
+	// What a cluster of this computer may have besides.
+	for name, text := range map[string]string{
+		specFile: `{"version":"crossring/v1","provider":"local"}`, readyMark: "", keyspaceMark: "", agentFile: "secret\n",
+		changeFile: `{"schema":"crossring/v1"}`, changeJournal: "", rotationFile: `{"schema":"crossring/v1"}`, rotationJournal: "",
+		"ca/ca.pem": "x", TLSDirName + "/client.pem": "x", "nodes/us-east-1-1/conf/jvm.options": "-Xmx1m", "keeper.log": "",
+	} {
+		path := filepath.Join(c.dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+		if err == nil {
+			_, err = f.WriteString(text)
+			err = errors.Join(err, f.Close())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return c
+}
+
+func (c standIn) listeners(t *testing.T) []string {
+	t.Helper()
+	socks, err := procs.Sockets()
+	if err != nil {
+		t.Fatal(err)
+	}
+	slot := netip.PrefixFrom(netip.AddrFrom4([4]byte{127, byte(c.inv.Local.Slot), 0, 0}), 16)
+	var all []string
+	for _, s := range socks {
+		if s.Listening && slot.Contains(s.Local.Addr()) {
+			all = append(all, s.Local.String())
+		}
+	}
+	return all
+}
+
+// processes are found by the id alone, so by nothing that down goes by where it is lost.
+func (c standIn) processes(t *testing.T) []int {
+	t.Helper()
+	found, err := procs.Select(func(p procs.Proc) bool {
+		return slices.ContainsFunc(p.Args, func(a string) bool { return strings.HasSuffix(a, "id="+c.inv.Local.ID) })
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pids []int
+	for _, p := range found {
+		pids = append(pids, p.PID)
+	}
+	return pids
+}
+
+// checkDown takes the cluster down, and holds it to: all of it is gone, or the exit code
+// is 5 or 7 and nothing of it is.
+func (c standIn) checkDown(t *testing.T, refused bool) {
+	t.Helper()
+	before := len(c.processes(t))
+	_, err := c.Down(t.Context(), c.name, GatherNever)
+	left, listen := c.processes(t), c.listeners(t)
+	_, statErr := os.Lstat(c.dir)
+	switch {
+	case refused:
+		if exitCode(err) != ExitPrerequisite || len(left) != before || statErr != nil {
+			t.Errorf("want it refused, with exit code 7 and as it was: %v, exit %d, %d of %d processes", err, exitCode(err), len(left), before)
+		}
+	case err != nil:
+		t.Errorf("down: %v, exit %d; left: %v, %v", err, exitCode(err), left, listen)
+	case len(left) > 0 || len(listen) > 0 || !errors.Is(statErr, fs.ErrNotExist):
+		t.Errorf("down says that it is done, and left: processes %v, listeners %v, directory %v", left, listen, statErr)
+	}
+}
+
+// TestDownOfDamagedClusters loses and damages every file of a cluster, one at a time and
+// all at once, and takes it down.
+func TestDownOfDamagedClusters(t *testing.T) {
+	damages := map[string]func(path string) error{
+		"lost":      os.Remove,
+		"truncated": func(path string) error { return halve(path) },
+	}
+	for name, text := range map[string]string{"empty": "", "random": "\x00\x8f\x17PK\x03\x04\xff", "{}": "{}", "null": "null", "[1]": "[1]",
+		"newer": `{"schema":"crossring/v9","plan":{"name":"traces"}}` + "\n"} {
+		damages[name] = func(path string) error { return os.WriteFile(path, []byte(text), 0o644) }
+	}
+	files := []string{
+		"inventory.json", "inventory.copy.json", "both", "all", specFile, "journal", "keeper.lock", "keeper.sock", "keeper.log", readyMark, keyspaceMark, agentFile,
+		changeFile, changeJournal, rotationFile, rotationJournal, "ca/ca.pem", TLSDirName + "/client.pem", "nodes/us-east-1-1/conf/jvm.options",
+	}
+	t.Run("every file is tried", func(t *testing.T) {
+		c := newStandIn(t)
+		err := filepath.WalkDir(c.dir, func(path string, d fs.DirEntry, err error) error {
+			rel, relErr := filepath.Rel(c.dir, path)
+			if err == nil && !d.IsDir() && !slices.Contains(files, rel) && !strings.HasSuffix(rel, "stdout.log") {
+				t.Errorf("%s is not among the files that are damaged", rel)
+			}
+			return errors.Join(err, relErr)
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		c.checkDown(t, false)
+	})
+	read := []string{"inventory.json", "inventory.copy.json", "both", "all", "journal", specFile}
+	for _, file := range files {
+		for what, damage := range damages {
+			if file == "keeper.sock" && what != "lost" {
+				continue // a socket has no bytes
+			}
+			if !slices.Contains(read, file) && what != "lost" && what != "random" && os.Getenv("CROSSRING_LONG") == "" {
+				continue // down reads none of them
+			}
+			t.Run(file+" "+what, func(t *testing.T) {
+				t.Parallel()
+				c := newStandIn(t)
+				some := []string{file}
+				switch file {
+				case "both":
+					some = []string{"inventory.json", "inventory.copy.json"}
+				case "all":
+					some = slices.DeleteFunc(slices.Clone(files), func(f string) bool { return f == "both" || f == "all" || f == "keeper.sock" })
+				}
+				for _, f := range some {
+					if err := damage(filepath.Join(c.dir, f)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				// A second copy that is newer does not matter while the first is whole.
+				c.checkDown(t, what == "newer" && slices.Contains([]string{"inventory.json", "both", "all"}, file))
+			})
+		}
+	}
+}
+
+func halve(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	return os.Truncate(path, info.Size()/2)
+}
+
+// A directory that was moved, renamed away or removed under a running cluster takes
+// nothing along.
+func TestDownOfAMovedCluster(t *testing.T) {
+	t.Run("moved", func(t *testing.T) {
+		for _, inventory := range []bool{true, false} {
+			c := newStandIn(t)
+			to := filepath.Join(t.TempDir(), "moved")
+			if err := os.Rename(c.StateDir, to); err != nil {
+				t.Fatal(err)
+			}
+			c.StateDir, c.dir = to, filepath.Join(to, "clusters", c.name)
+			if !inventory {
+				for _, f := range []string{"inventory.json", "inventory.copy.json"} {
+					if err := os.Remove(filepath.Join(c.dir, f)); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			c.checkDown(t, false)
+		}
+	})
+	t.Run("removed", func(t *testing.T) {
+		c := newStandIn(t)
+		if err := os.RemoveAll(c.dir); err != nil {
+			t.Fatal(err)
+		}
+		l, err := c.List(t.Context())
+		if err != nil || len(l.Clusters) != 1 || !strings.Contains(l.Clusters[0].Problem, "crossring down "+c.name) {
+			t.Errorf("ls: %+v, %v", l, err)
+		}
+		c.checkDown(t, false)
+		var none *NoClusterError
+		if _, err := c.Down(t.Context(), c.name, GatherNever); !errors.As(err, &none) {
+			t.Errorf("of one that is gone: %v", err)
+		}
+	})
+	t.Run("by another name", func(t *testing.T) {
+		c := newStandIn(t)
+		link := filepath.Join(t.TempDir(), "link")
+		if err := errors.Join(os.Symlink(c.StateDir, link), os.Remove(filepath.Join(c.dir, "inventory.json")), os.Remove(filepath.Join(c.dir, "inventory.copy.json"))); err != nil {
+			t.Fatal(err)
+		}
+		c.StateDir = link
+		c.checkDown(t, false)
+	})
+}
+
+// What can't be ended is named, and the directory stays: it is what tells of it.
+func TestDownNamesWhatResists(t *testing.T) {
+	c := newStandIn(t)
+	for _, f := range []string{"inventory.json", "inventory.copy.json"} {
+		if err := os.Remove(filepath.Join(c.dir, f)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Somebody who is no keeper holds the keeper's lock of a cluster whose keeper is gone.
+	if _, err := c.provider("").EndTraces(t.Context(), c.name); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(filepath.Join(c.dir, "keeper.lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Down(t.Context(), c.name, GatherNever)
+	if exitCode(err) != ExitLeftover || !strings.Contains(err.Error(), fmt.Sprintf("process %d, which holds", os.Getpid())) {
+		t.Errorf("%v, exit %d", err, exitCode(err))
+	}
+	if _, err := os.Stat(c.dir); err != nil {
+		t.Error(err)
+	}
+}
+
+// What commands say of a cluster whose inventory is damaged leads out.
+func TestCommandsOnADamagedInventory(t *testing.T) {
+	c := newStandIn(t)
+	path := filepath.Join(c.dir, "inventory.json")
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said []string
+	c.Say = func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) }
+	// One copy is enough, and it is said that it is the only one.
+	if err := os.WriteFile(path, []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Fault(t.Context(), c.name, local.Fault{}); err != nil || len(said) != 1 || !strings.Contains(said[0], "inventory.json is damaged") || !strings.Contains(said[0], "crossring up traces") {
+		t.Errorf("with a second copy: %v; said %q", err, said)
+	}
+	if err := os.WriteFile(filepath.Join(c.dir, "inventory.copy.json"), []byte("{}"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for what, f := range map[string]func() error{
+		"ring":  func() error { _, err := c.Ring(t.Context(), c.name); return err },
+		"fault": func() error { _, err := c.Fault(t.Context(), c.name, local.Fault{}); return err },
+		"stop":  func() error { _, err := c.Stop(t.Context(), c.name); return err },
+		"up":    func() error { _, err := c.Up(t.Context(), UpRequest{Name: c.name}); return err },
+	} {
+		err := f()
+		var damaged *journal.DamagedError
+		if !errors.As(err, &damaged) || damaged.Hint() != "crossring down "+c.name || exitCode(err) > ExitFailure {
+			t.Errorf("%s: %v, exit %d", what, err, exitCode(err))
+		}
+	}
+	l, err := c.List(t.Context())
+	if err != nil || len(l.Clusters) != 1 || l.Clusters[0].Provider != "local" || !strings.Contains(l.Clusters[0].Problem, "crossring down "+c.name) {
+		t.Errorf("ls: %+v, %v", l, err)
+	}
+	// A newer one: nothing is done to it by any of them.
+	newer := bytes.ReplaceAll(whole, []byte("crossring/v1"), []byte("crossring/v2"))
+	if err := os.WriteFile(path, newer, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Up(t.Context(), UpRequest{Name: c.name}); exitCode(err) != ExitPrerequisite || !journal.IsNewer(err) {
+		t.Errorf("up of a newer one: %v", err)
+	}
+	if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, newer) {
+		t.Errorf("it was touched: %v", err)
+	}
+}
