@@ -106,7 +106,7 @@ func (w World) deps() places.Deps {
 }
 
 func (w World) provider(java string) local.Provider {
-	return local.Provider{StateDir: w.StateDir, Exe: w.Exe, Java: java, Log: w.Log}
+	return local.Provider{StateDir: w.StateDir, Exe: w.Exe, Java: java, Log: w.Log, Say: w.Say}
 }
 
 // placeOf is where the clusters of a plan are made, if this computer can.

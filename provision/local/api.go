@@ -14,6 +14,7 @@ type Status struct {
 	Lines   []wan.Line                  `json:"lines"`
 	Refused []string                    `json:"refused"` // regions whose public ports are closed
 	RTT     map[string]float64          `json:"rtt_ms"`  // measured, "a -> b"
+	Faults  []topology.NetworkFault     `json:"faults"`  // in force; null of a keeper of an older crossring
 }
 
 // Fault is a change of the network. A and B are regions.

@@ -56,11 +56,15 @@ func Keeper(args []string) int {
 	k, err := newKeeper(args[1], strings.TrimPrefix(args[0], "--id="), log)
 	if err != nil {
 		log.Error("keeper", "err", err)
-		_ = tell(ready, err.Error())
+		word := err.Error()
+		if journal.IsNewer(err) {
+			word = newerWord + "\n" + word
+		}
+		_ = tell(ready, word)
 		return 1
 	}
 	// Who started us may be gone by now. We stay: the next one finds us.
-	if err := tell(ready, "ready"); err != nil {
+	if err := tell(ready, strings.Join(append([]string{"ready"}, k.notes...), "\n")); err != nil {
 		log.Info("nobody waits for this keeper", "err", err)
 	}
 	if err := k.serve(); err != nil {
@@ -69,6 +73,9 @@ func Keeper(args []string) int {
 	}
 	return 0
 }
+
+// newerWord is what a keeper says first that met a file of a newer crossring.
+const newerWord = "newer"
 
 func tell(ready *os.File, line string) error {
 	_, err := io.WriteString(ready, line+"\n")
@@ -90,6 +97,10 @@ type keeper struct {
 	metadata map[string]*http.Server
 	leave    chan struct{} // closed by the first request to go
 	leaving  sync.Once
+
+	notes    []string   // for whoever started it
+	faulting sync.Mutex // held while the network is changed
+	faults   faultLog
 }
 
 // newKeeper opens everything, or nothing and an error.
@@ -115,6 +126,15 @@ func newKeeper(dir, id string, log *slog.Logger) (_ *keeper, err error) {
 		return nil, fmt.Errorf("another keeper holds %s: %w", dir, err)
 	}
 	j, _, err := journal.Open(filepath.Join(dir, journalFile))
+	var corrupt *journal.CorruptError
+	if errors.As(err, &corrupt) {
+		// It is history. What runs is found by its command line.
+		k.note("%v; it is set aside, and how servers ended before is not known", err)
+		if err := setAside(corrupt.Path); err != nil {
+			return nil, err
+		}
+		j, _, err = journal.Open(filepath.Join(dir, journalFile))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -168,8 +188,10 @@ func (k *keeper) openNetwork() error {
 		}
 	}
 	var err error
-	k.wan, err = wan.Listen(cfg)
-	return err
+	if k.wan, err = wan.Listen(cfg); err != nil {
+		return err
+	}
+	return k.restoreFaults()
 }
 
 // senderOf finds the node that opened a connection by the owner of its socket:
@@ -240,7 +262,7 @@ func (k *keeper) handler() http.Handler {
 		k.nodes.settle(r.Context())
 		answer(w, Status{
 			PID: os.Getpid(), Nodes: k.nodes.snapshot(),
-			Lines: k.wan.Lines(), Refused: k.wan.Refused(), RTT: k.wan.Measured(),
+			Lines: k.wan.Lines(), Refused: k.wan.Refused(), RTT: k.wan.Measured(), Faults: k.inForce(),
 		}, nil)
 	})
 	mux.HandleFunc("POST /start", handle(k.nodes.start))
@@ -259,7 +281,8 @@ func (k *keeper) handler() http.Handler {
 	return mux
 }
 
-func (k *keeper) fault(f Fault) error {
+// change changes the network.
+func (k *keeper) change(f Fault) error {
 	switch f.Kind {
 	case "partition":
 		return k.wan.Partition(f.A, f.B)

@@ -296,22 +296,22 @@ func TestMakeThatFailsLeavesNothing(t *testing.T) {
 
 // What keeps a keeper from starting is told to the command that started it.
 func TestKeeperThatCannotStart(t *testing.T) {
-	_, inv := made(t, t.TempDir())
+	p, inv := made(t, t.TempDir())
 	slot, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(t.TempDir(), "slot"), Net: "unix"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer slot.Close()
-	if err := startKeeper(t.Context(), os.Args[0], inv, slot); err == nil || !strings.Contains(err.Error(), "another keeper holds") {
+	if err := p.startKeeper(t.Context(), inv, slot); err == nil || !strings.Contains(err.Error(), "another keeper holds") {
 		t.Errorf("while one lives: %v", err)
 	}
 	other := inv
 	other.Local = &topology.Local{ID: "another", Dir: inv.Local.Dir}
-	if err := startKeeper(t.Context(), os.Args[0], other, slot); err == nil || !strings.Contains(err.Error(), "of another cluster") {
+	if err := p.startKeeper(t.Context(), other, slot); err == nil || !strings.Contains(err.Error(), "of another cluster") {
 		t.Errorf("with another id: %v", err)
 	}
 	var gone *KeeperGoneError
-	if err := startKeeper(t.Context(), "/bin/true", inv, slot); !errors.As(err, &gone) || !strings.Contains(err.Error(), keeperLog) {
+	if err := (Provider{Exe: "/bin/true"}).startKeeper(t.Context(), inv, slot); !errors.As(err, &gone) || !strings.Contains(err.Error(), keeperLog) {
 		t.Errorf("one that says nothing: %v", err)
 	}
 }

@@ -25,6 +25,14 @@ type Provider struct {
 	Exe  string
 	Java string // the java command that the nodes run on
 	Log  *slog.Logger
+	// Say takes a line for a person; nil drops it.
+	Say func(format string, args ...any)
+}
+
+func (p Provider) say(line string) {
+	if p.Say != nil {
+		p.Say("%s", line)
+	}
 }
 
 // MetadataPort is where the keeper answers for the EC2 metadata address, on each

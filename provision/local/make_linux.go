@@ -1,7 +1,6 @@
 package local
 
 import (
-	"bufio"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -20,6 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"crossring/internal/fail"
 	"crossring/internal/journal"
 	"crossring/internal/topology"
 	"crossring/provision/local/procs"
@@ -133,7 +133,7 @@ func (p Provider) ensureKeeper(ctx context.Context, inv topology.Inventory, slot
 		}
 		defer slot.Close()
 	}
-	return startKeeper(ctx, p.Exe, inv, slot)
+	return p.startKeeper(ctx, inv, slot)
 }
 
 // keeperLockFree says whether no keeper lives. The lock tells, not a pid file.
@@ -153,7 +153,7 @@ func keeperLockFree(dir string) (bool, error) {
 	return true, nil
 }
 
-func startKeeper(ctx context.Context, exe string, inv topology.Inventory, slot *net.UnixListener) error {
+func (p Provider) startKeeper(ctx context.Context, inv topology.Inventory, slot *net.UnixListener) error {
 	dir := inv.Local.Dir
 	log, err := os.OpenFile(filepath.Join(dir, keeperLog), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
@@ -170,7 +170,7 @@ func startKeeper(ctx context.Context, exe string, inv topology.Inventory, slot *
 		return fmt.Errorf("start the keeper: %w", err)
 	}
 	defer ready.Close()
-	cmd := exec.Command(exe, KeeperCommand, "--id="+inv.Local.ID, dir)
+	cmd := exec.Command(p.Exe, KeeperCommand, "--id="+inv.Local.ID, dir)
 	cmd.Dir = dir
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.ExtraFiles = []*os.File{tell, slotFile} // readyFD, slotFD
@@ -186,17 +186,23 @@ func startKeeper(ctx context.Context, exe string, inv topology.Inventory, slot *
 			return fmt.Errorf("start the keeper: %w", err)
 		}
 	}
-	line, err := bufio.NewReader(ready).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
+	text, err := io.ReadAll(ready)
+	if err != nil {
 		return fmt.Errorf("waiting for the keeper of %s to be ready: %w", inv.Plan.Name, err)
 	}
-	switch line = strings.TrimSpace(line); line {
+	line, notes, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
+	switch line {
 	case "ready":
+		for note := range strings.Lines(notes) {
+			p.say(strings.TrimSpace(note))
+		}
 		return nil
 	case "":
 		return &KeeperGoneError{Cluster: inv.Plan.Name, Err: fmt.Errorf("it died at its start; see %s", filepath.Join(dir, keeperLog))}
+	case newerWord:
+		return fail.Prerequisite("start the keeper of "+inv.Plan.Name, errors.New(strings.TrimSpace(notes)), (&journal.NewerError{}).Hint())
 	default:
-		return fmt.Errorf("start the keeper of %s: %s", inv.Plan.Name, line)
+		return fmt.Errorf("start the keeper of %s: %s", inv.Plan.Name, strings.TrimSpace(string(text)))
 	}
 }
 

@@ -23,6 +23,7 @@ type typist struct {
 	t     *testing.T
 	exe   string
 	state string
+	env   []string // over the test's own environment
 }
 
 // program is the binary, built once for all tests.
@@ -56,6 +57,7 @@ func (y typist) command(ctx context.Context, stdout, stderr io.Writer, args ...s
 	}
 	cmd := exec.CommandContext(ctx, y.exe, append([]string{"--state", y.state}, args...)...)
 	cmd.Stdout, cmd.Stderr = stdout, stderr
+	cmd.Env = append(os.Environ(), y.env...)
 	return cmd
 }
 
