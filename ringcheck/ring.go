@@ -2,6 +2,8 @@
 // or by CQL, merges the answers into one Ring, and holds that against the plan.
 package ringcheck
 
+import "crossring/internal/topology"
+
 // Ring is what the nodes say the ring is, and where that differs from the plan.
 type Ring struct {
 	Schema         string              `json:"schema"`
@@ -16,6 +18,8 @@ type Ring struct {
 	SchemaVersions map[string][]string `json:"schema_versions"`
 	// RTT between regions in milliseconds, as measured: "us-east -> us-west-2".
 	RTT map[string]float64 `json:"rtt_ms"`
+	// Faults of the network that are in force; nil where that is not known.
+	Faults []topology.NetworkFault `json:"network_faults"`
 }
 
 // Datacenter holds its nodes in token order.

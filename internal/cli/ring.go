@@ -44,7 +44,11 @@ func (e *env) ringCommand(name, usage string, write func(io.Writer, ringcheck.Ri
 // sayRing says on stderr what nodetool's tables have no place for.
 func (e *env) sayRing(ring ringcheck.Ring) error {
 	if ring.OK() {
-		note(e.stderr, "the ring is as planned")
+		text := "the ring is as planned"
+		if len(ring.Faults) > 0 {
+			text += ", as far as its nodes have noticed"
+		}
+		note(e.stderr, "%s", text)
 	}
 	for _, line := range slices.Sorted(maps.Keys(ring.RTT)) {
 		note(e.stderr, "round trip %s: %.1f ms, as measured", line, ring.RTT[line])

@@ -15,7 +15,7 @@ import (
 
 // localPlace is this computer, behind a network of crossring's own.
 func localPlace(d Deps) Place {
-	p := local.Provider{StateDir: d.StateDir, Exe: d.Exe, Log: d.Log}
+	p := local.Provider{StateDir: d.StateDir, Exe: d.Exe, Log: d.Log, Say: d.Say}
 	return Place{
 		Name: "local", Makes: "addresses, network and keeper",
 		Needs:     func() error { return procs.NeedLinux("provider local", local.Instead) },

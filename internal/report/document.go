@@ -31,6 +31,9 @@ type Document struct {
 	RunDir       string       `json:"run_dir"` // where the raw results are
 	Stages       []Stage      `json:"stages"`  // in order
 	Warnings     []string     `json:"warnings"`
+	// Faults of the network that were in force during the write or the read; nil where
+	// that is not known, as of networks that are not crossring's.
+	Faults []topology.NetworkFault `json:"network_faults"`
 
 	// Endpoints are the broadcast addresses by datacenter, as planned: what is known
 	// of a run that did not look at the ring.

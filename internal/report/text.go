@@ -27,6 +27,7 @@ func Text(w io.Writer, d Document) error {
 		t.read(d)
 	}
 	t.outcomes(d)
+	t.faults(d)
 	t.keys(d)
 	t.stages(d)
 	t.warnings(d)

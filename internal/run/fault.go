@@ -16,6 +16,9 @@ type Network struct {
 	Lines   []wan.Line         `json:"lines"`
 	Refused []string           `json:"refused"`
 	RTT     map[string]float64 `json:"rtt_ms"` // measured
+	// Faults are those in force, with the time since when; nil where the keeper is one of
+	// an older crossring, which does not know.
+	Faults []topology.NetworkFault `json:"network_faults"`
 }
 
 // Fault changes the network between the regions of a local cluster, unless
@@ -42,7 +45,7 @@ func (w World) Fault(ctx context.Context, name string, f local.Fault) (Network, 
 		}
 	}
 	st, err := p.Status(ctx, c.inv)
-	net.Lines, net.Refused, net.RTT = st.Lines, st.Refused, st.RTT
+	net.Lines, net.Refused, net.RTT, net.Faults = st.Lines, st.Refused, st.RTT, st.Faults
 	return net, err
 }
 

@@ -45,7 +45,7 @@ func (w World) List(ctx context.Context) (Listing, error) {
 	}
 	for _, name := range running {
 		if !slices.Contains(names, name) {
-			l.Clusters = append(l.Clusters, Listed{Name: name, Provider: "local", Regions: []string{},
+			l.Clusters = append(l.Clusters, Listed{Name: name, Regions: []string{},
 				Problem: "its directory is gone and its processes run: " + w.Command("down", name)})
 		}
 	}

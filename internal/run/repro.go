@@ -52,8 +52,9 @@ func (w World) Repro(ctx context.Context, req ReproRequest) (report.Document, er
 	doc.Provider, doc.Version, doc.Partitioner, doc.ValueBytes = p.Provider, p.Version, p.Partitioner, settings.ValueBytes
 	doc.Replication = p.Keyspace.Replication
 	r := &repro{World: w, cluster: c, settings: settings, doc: &doc, perDC: req.Loaders}
-	err = r.run(ctx, req)
+	err = c.becauseFull(r.run(ctx, req))
 	if doc.RunDir != "" {
+		doc.Faults = w.faultsOfRun(doc.RunDir)
 		err = errors.Join(err, writeDocument(doc))
 	}
 	return doc, err
@@ -210,6 +211,7 @@ func (r *repro) read(ctx context.Context) error {
 
 // do runs a phase, from here or by loaders.
 func (r *repro) do(ctx context.Context, op string, keys stress.Keys, acks *stress.Acks) error {
+	defer r.watchFaults(r.cluster, r.dir.Path, op)()
 	cfg, err := r.phase(r.cluster, r.settings, op)
 	if err != nil {
 		return err

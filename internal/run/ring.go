@@ -1,11 +1,13 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
 
 	"crossring/internal/state"
+	"crossring/internal/topology"
 	"crossring/provision/local"
 	"crossring/ringcheck"
 )
@@ -35,33 +37,43 @@ func (w World) ring(ctx context.Context, c cluster) (ringcheck.Ring, error) {
 		q.Keyspace = c.inv.Plan.Keyspace.Name
 	}
 	var keeperErr error
+	var faults []topology.NetworkFault
 	if err := c.attachAgents(ctx); err != nil {
 		w.Say("warning: %v", err) // the node is then one that does not answer
 	}
 	if c.place.Network != nil {
 		st, err := c.place.Network.Status(ctx, c.inv)
-		q.RTT, keeperErr = st.RTT, err
+		q.RTT, keeperErr, faults = st.RTT, err, st.Faults
+		w.sayFaults(c, faults)
 	}
 	ring, err := ringcheck.Collect(ctx, q)
+	ring.Faults = faults
 	blocked := w.blocked(ctx, c, err == nil && len(ring.Mismatches) == 0)
 	ring.Mismatches = append(ring.Mismatches, blocked...)
-	if err != nil {
-		return ring, Ring("", withMessages(errors.Join(err, keeperErr), blocked), "crossring up "+c.inv.Plan.Name)
+	full := c.roomLeft()
+	if full != nil {
+		w.Say("warning: %v", full)
 	}
+	if err != nil {
+		hint := "crossring up " + c.inv.Plan.Name
+		if full != nil {
+			hint = full.Hint()
+		}
+		return ring, Ring("", withMessages(errors.Join(err, keeperErr), blocked), hint)
+	}
+	silent := silentNodes(ctx, c, ring)
+	ring.Mismatches = append(ring.Mismatches, silent...)
 	var gone *local.KeeperGoneError
 	if errors.As(keeperErr, &gone) {
 		// The nodes live on, but nothing carries a byte between the regions.
 		ring.Mismatches = append(ring.Mismatches, ringcheck.Mismatch{
-			Kind: "keeper", Node: "", Want: "running", Got: "gone", Message: gone.Error(),
+			Kind: kindKeeper, Node: "", Want: "running", Got: "gone", Message: gone.Error(),
 		})
 	}
 	if len(ring.Mismatches) > 0 {
-		hint := "crossring logs " + c.inv.Plan.Name
+		hint := cmp.Or(c.ringHint(ring), "crossring logs "+c.inv.Plan.Name)
 		if gone != nil {
 			hint = gone.Hint()
-		}
-		if node := nameless(ring); node != "" {
-			hint = "crossring restart " + c.inv.Plan.Name + ":" + node
 		}
 		if len(blocked) > 0 {
 			hint = repairs(c.inv.Plan.Name)

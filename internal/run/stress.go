@@ -124,11 +124,11 @@ func (w World) Stress(ctx context.Context, req StressRequest) (StressResult, err
 	}
 	defer done()
 	if err := r.tryLoad(ctx, req.Op); err != nil {
-		return res, err
+		return res, c.becauseFull(err)
 	}
 	if dir == nil {
 		if err := r.makeSchema(ctx); err != nil {
-			return res, err
+			return res, c.becauseFull(err)
 		}
 		if r.dir, err = w.newRun(c, settings, req.Crossring); err != nil {
 			return res, err
@@ -229,6 +229,7 @@ func (w World) RunReport(_ context.Context, path string) (report.Document, repor
 	}
 	doc.Version, doc.ValueBytes, doc.RunDir = dir.Meta.CassandraVersion, dir.Meta.Stress.ValueBytes, dir.Path
 	doc.Endpoints = dir.Meta.Endpoints
+	doc.Faults = w.faultsOfRun(dir.Path)
 	s, err := dir.Summary()
 	doc.Write, doc.Read, doc.Account = s.Write, s.Read, s.Account
 	doc.Replication = dir.Meta.Keyspace.Replication

@@ -46,6 +46,9 @@ func (p Provider) Named() ([]string, error) { return nil, nil }
 // EndTraces has nothing to end.
 func (p Provider) EndTraces(context.Context, string) ([]string, error) { return nil, nil }
 
+// Free is a *procs.NotLinuxError.
+func Free(string) (uint64, error) { return 0, errHere }
+
 // Status is a *procs.NotLinuxError.
 func (p Provider) Status(context.Context, topology.Inventory) (Status, error) {
 	return Status{}, errHere

@@ -75,14 +75,23 @@ func makeDirs(dir string, inv topology.Inventory) error {
 	return journal.WriteInventory(filepath.Join(dir, inventoryFile), inv)
 }
 
-// checkSpace says whether there is room for some more nodes.
-func checkSpace(dir string, nodes int) error {
+// Free is how much room there is where a directory is, in bytes.
+func Free(dir string) (uint64, error) {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(dir, &fs); err != nil {
-		return fmt.Errorf("ask for free space of %s: %w", dir, err)
+		return 0, fmt.Errorf("ask for free space of %s: %w", dir, err)
+	}
+	return fs.Bavail * uint64(fs.Bsize), nil
+}
+
+// checkSpace says whether there is room for some more nodes.
+func checkSpace(dir string, nodes int) error {
+	free, err := Free(dir)
+	if err != nil {
+		return err
 	}
 	need := uint64(nodes) * spacePerNode
-	if free := fs.Bavail * uint64(fs.Bsize); free < need {
+	if free < need {
 		return &NoSpaceError{Dir: filepath.Dir(dir), Need: need, Free: free}
 	}
 	return nil

@@ -1,0 +1,27 @@
+package report
+
+import (
+	"fmt"
+	"time"
+)
+
+// faults lists the faults of the network that were in force during the run.
+func (t *text) faults(d Document) {
+	if len(d.Faults) == 0 {
+		return // none, or not known: the network is not crossring's
+	}
+	t.heading("Faults of the network")
+	rows := [][]string{{"what", "since", "until"}}
+	for _, f := range d.Faults {
+		until := "in force when the run ended"
+		if f.Until != nil {
+			until = clock(*f.Until)
+		}
+		rows = append(rows, []string{f.String(), clock(f.Since), until})
+	}
+	t.table(len(rows[0]), rows...)
+}
+
+func clock(at time.Time) string {
+	return fmt.Sprintf("%s UTC", at.UTC().Format("2006-01-02 15:04:05.0"))
+}
