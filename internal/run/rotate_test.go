@@ -265,7 +265,7 @@ func TestRotateRefuses(t *testing.T) {
 	if err := ask(RotateRequest{Name: "lab"}); code(err) != ExitRing {
 		t.Errorf("a ring that was never whole: %v", err)
 	}
-	if err := beginRotation(c.dir, rotation{Started: w.Now()}); err != nil {
+	if err := beginRotation(c.dir, rotation{Schema: topology.Schema, Started: w.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	if err := ask(RotateRequest{Name: "lab", CA: true}); code(err) != ExitBusy {
@@ -280,7 +280,7 @@ func TestRotateRefuses(t *testing.T) {
 	if err := endRotation(c.dir); err != nil {
 		t.Fatal(err)
 	}
-	if err := journal.ReplaceJSON(filepath.Join(c.dir, changeFile), savedChange{Plan: topology.Plan{Change: &topology.Change{}}}, 0o644); err != nil {
+	if err := journal.ReplaceJSON(filepath.Join(c.dir, changeFile), savedChange{Schema: topology.Schema, Plan: topology.Plan{Change: &topology.Change{}}}, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if err := ask(RotateRequest{Name: "lab"}); code(err) != ExitBusy {
