@@ -89,7 +89,7 @@ func newStandIn(t *testing.T) standIn {
 	}
 	// What a cluster of this computer may have besides.
 	for name, text := range map[string]string{
-		specFile: `{"version":"crossring/v1","provider":"local"}`, state.Ready: "", state.Keyspace: "", agentFile: "secret\n",
+		specFile: `{"version":"crossring/v1","provider":"local"}`, state.Ready: "", state.Keyspace: "", "agent.password": "secret\n",
 		changeFile: `{"schema":"crossring/v1"}`, changeJournal: "", rotationFile: `{"schema":"crossring/v1"}`, rotationJournal: "",
 		"ca/ca.pem": "x", TLSDirName + "/client.pem": "x", "nodes/us-east-1-1/conf/jvm.options": "-Xmx1m", "keeper.log": "",
 	} {
@@ -180,7 +180,7 @@ func TestDownOfDamagedClusters(t *testing.T) {
 		damages[name] = func(path string) error { return os.WriteFile(path, []byte(text), 0o644) }
 	}
 	files := []string{
-		"inventory.json", "inventory.copy.json", "both", "all", specFile, "journal", "keeper.sock", "keeper.lock", "keeper.log", state.Ready, state.Keyspace, agentFile,
+		"inventory.json", "inventory.copy.json", "both", "all", specFile, "journal", "keeper.sock", "keeper.lock", "keeper.log", state.Ready, state.Keyspace, "agent.password",
 		changeFile, changeJournal, rotationFile, rotationJournal, "ca/ca.pem", TLSDirName + "/client.pem", "nodes/us-east-1-1/conf/jvm.options",
 	}
 	t.Run("every file is tried", func(t *testing.T) {
