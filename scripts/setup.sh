@@ -37,7 +37,10 @@ done
 
 work=$(mktemp -d) || exit 1
 build_pid=
+policy=
 tidy() {
+    # What keeps services from starting must not stay, whatever ends this.
+    [ -z "$policy" ] || rm -f "$policy"
     [ -z "$build_pid" ] || kill "$build_pid" 2>/dev/null
     rm -rf "$work"
 }
@@ -136,11 +139,15 @@ tools() {
     say "installing for the tests:$missing"
     # What go remembers of tests is of a computer without them: that they were skipped.
     go clean -testcache
-    policy=${POLICY_RC_D:-/usr/sbin/policy-rc.d}
-    if [ ! -e "$policy" ] && printf '#!/bin/sh\nexit 101\n' 2>/dev/null >"$policy"; then
-        chmod 755 "$policy"
-    else
-        policy=
+    rc=${POLICY_RC_D:-/usr/sbin/policy-rc.d}
+    # One that an earlier set-up could not remove, for it was killed, is ours.
+    if [ ! -e "$rc" ] || grep -q '^# crossring setup' "$rc"; then
+        policy=$rc
+        if printf '#!/bin/sh\n# crossring setup\nexit 101\n' 2>/dev/null >"$rc"; then
+            chmod 755 "$rc"
+        else
+            policy=
+        fi
     fi
     # shellcheck disable=SC2086 # a list of words
     {
@@ -151,6 +158,7 @@ tools() {
         say "tests that need one of these will be skipped:$missing"
     }
     [ -z "$policy" ] || rm -f "$policy"
+    policy=
     stage "programs for the tests" "$t"
 }
 

@@ -202,20 +202,27 @@ func withName(c *cli.Context, e *env, f func(w run.World, name string) (answer, 
 func (e *env) nodeCommands() []*cli.Command {
 	verbs := []struct {
 		name, usage string
-		do          func(run.World, context.Context, string) (run.NodesResult, error)
+		do          func(w run.World, ctx context.Context, ref string, c *cli.Context) (run.NodesResult, error)
+		flags       []cli.Flag
 	}{
-		{"start", "start the server of a node, or of all, and wait until it answers", run.World.Start},
-		{"stop", "stop the server of a node, or of all", run.World.Stop},
-		{"restart", "stop and start a node, or all", run.World.Restart},
+		{"start", "start the server of a node, or of all, and wait until it answers", func(w run.World, ctx context.Context, ref string, _ *cli.Context) (run.NodesResult, error) {
+			return w.Start(ctx, ref)
+		}, nil},
+		{"stop", "stop the server of a node, or of all", func(w run.World, ctx context.Context, ref string, _ *cli.Context) (run.NodesResult, error) {
+			return w.Stop(ctx, ref)
+		}, nil},
+		{"restart", "stop and start a node, or all at the same time", func(w run.World, ctx context.Context, ref string, c *cli.Context) (run.NodesResult, error) {
+			return w.Restart(ctx, ref, c.Bool("rolling"))
+		}, []cli.Flag{&cli.BoolFlag{Name: "rolling", Usage: "one node after another, each when every node sees every node up"}}},
 	}
 	var commands []*cli.Command
 	for _, v := range verbs {
 		commands = append(commands, &cli.Command{
 			Name: v.name, Usage: v.usage, ArgsUsage: "NAME[:NODE]",
-			Flags: []cli.Flag{cassandraHomeFlag()},
+			Flags: append([]cli.Flag{cassandraHomeFlag()}, v.flags...),
 			Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 				return withName(c, e, func(w run.World, ref string) (answer, error) {
-					res, err := v.do(w, ctx, ref)
+					res, err := v.do(w, ctx, ref, c)
 					return answer{doc: res, text: func(out io.Writer) error { return writeProcesses(out, res.Nodes) }}, err
 				})
 			}),

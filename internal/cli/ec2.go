@@ -126,6 +126,9 @@ func (e *env) extendCommand() *cli.Command {
 					return answer{doc: res}, err // it does not expire then
 				}
 				return answer{doc: res, text: func(out io.Writer) error {
+					if res.ExpiresAt == nil {
+						return nil
+					}
 					_, err := fmt.Fprintf(out, "%s expires at %s\n", res.Name, res.ExpiresAt.Format(time.RFC3339))
 					return err
 				}}, nil

@@ -48,9 +48,9 @@ func (w World) DryRun(ctx context.Context, s spec.Spec) (topology.Plan, error) {
 
 // Extended says until when a cluster may live now.
 type Extended struct {
-	Schema    string    `json:"schema"`
-	Name      string    `json:"name"`
-	ExpiresAt time.Time `json:"expires_at"`
+	Schema    string     `json:"schema"`
+	Name      string     `json:"name"`
+	ExpiresAt *time.Time `json:"expires_at"` // nil of a command that had not got that far
 }
 
 // Extend lets a cluster on EC2 live for ttl from now on.
@@ -74,8 +74,12 @@ func (w World) Extend(ctx context.Context, name string, ttl time.Duration) (Exte
 	if c.place.Cloud == nil {
 		return res, c.place.NotHere(name, "time to live", "crossring ls")
 	}
-	res.ExpiresAt = w.Now().Add(ttl).UTC().Truncate(time.Second)
-	return res, w.stage("extend "+name, func() error { return c.place.Cloud.Extend(ctx, c.inv, res.ExpiresAt) })
+	until := w.Now().Add(ttl).UTC().Truncate(time.Second)
+	if err := w.stage("extend "+name, func() error { return c.place.Cloud.Extend(ctx, c.inv, until) }); err != nil {
+		return res, err
+	}
+	res.ExpiresAt = &until
+	return res, nil
 }
 
 // Collected says which clusters were removed because their time to live is over; or,

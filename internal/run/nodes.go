@@ -63,14 +63,50 @@ func (w World) Stop(ctx context.Context, ref string) (NodesResult, error) {
 	return w.change(ctx, ref, func(c cluster, targets []deploy.Target) error { return w.stopTargets(ctx, c, targets) })
 }
 
-// Restart stops and starts one node, or all.
-func (w World) Restart(ctx context.Context, ref string) (NodesResult, error) {
+// Restart stops and starts one node, or all: at once, which is an outage and is said, or
+// rolling, one after another, each when the ring is whole without it being away.
+func (w World) Restart(ctx context.Context, ref string, rolling bool) (NodesResult, error) {
 	return w.change(ctx, ref, func(c cluster, targets []deploy.Target) error {
+		if rolling {
+			return w.restartRolling(ctx, c, targets)
+		}
+		if len(targets) > 1 {
+			w.Say("all %d nodes are stopped at the same time, and nothing is served meanwhile; crossring restart %s --rolling takes one after another", len(targets), ref)
+		}
 		if err := w.stopTargets(ctx, c, targets); err != nil {
 			return err
 		}
 		return w.startTargets(ctx, c, targets)
 	})
+}
+
+// restartRolling restarts nodes one after another. None is stopped while another one of
+// the cluster is away: before each the ring has to be as planned, as every node sees it.
+func (w World) restartRolling(ctx context.Context, c cluster, targets []deploy.Target) error {
+	const patience = 5 * time.Minute
+	var all []deploy.Target
+	for _, n := range c.inv.Nodes {
+		all = append(all, deploy.Target{Node: n, Host: c.host(n)})
+	}
+	whole := func(when string) error {
+		return w.stage("the ring is whole "+when, func() error {
+			_, err := w.awaitRing(ctx, c, all, patience)
+			return err
+		})
+	}
+	for _, t := range targets {
+		if err := whole("before " + t.Node.Name + " is stopped"); err != nil {
+			return err
+		}
+		one := []deploy.Target{t}
+		if err := w.stopTargets(ctx, c, one); err != nil {
+			return err
+		}
+		if err := w.startTargets(ctx, c, one); err != nil {
+			return err
+		}
+	}
+	return whole("again")
 }
 
 func (w World) startTargets(ctx context.Context, c cluster, targets []deploy.Target) error {

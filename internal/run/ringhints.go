@@ -139,3 +139,20 @@ func (c cluster) ringHint(ring ringcheck.Ring) string {
 	}
 	return "crossring start " + name
 }
+
+// sayStands says of a command that was interrupted what it leaves: it stays, and costs.
+func (w World) sayStands(ctx context.Context, name string) {
+	c, err := w.open(name)
+	if err != nil {
+		return // nothing was made, or nothing is known of it
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), listWait)
+	defer cancel()
+	running := 0
+	for _, n := range c.inv.Nodes {
+		if p, err := c.host(n).State(ctx); err == nil && p.Running {
+			running++
+		}
+	}
+	w.Say("what was made of %s stays, and %d of its %d servers run: crossring up %s goes on, crossring down %s removes it", name, running, len(c.inv.Nodes), name, name)
+}

@@ -138,7 +138,11 @@ func (w World) Up(ctx context.Context, req UpRequest) (UpResult, error) {
 					return res, err
 				}
 			}
-			return w.applyChange(ctx, c, *change, req)
+			res, err := w.applyChange(ctx, c, *change, req)
+			if err != nil && ctx.Err() != nil {
+				w.sayStands(ctx, name)
+			}
+			return res, err
 		}
 		if change != nil {
 			if c, err = w.keepDefaults(c, *change); err != nil {
@@ -153,6 +157,9 @@ func (w World) Up(ctx context.Context, req UpRequest) (UpResult, error) {
 		}
 	}
 	res, err = w.build(ctx, c, p, req, until)
+	if err != nil && ctx.Err() != nil {
+		w.sayStands(ctx, name)
+	}
 	if err != nil && res.made && ctx.Err() == nil {
 		if c, openErr := w.open(name); openErr == nil {
 			res.Collected = w.gather(ctx, c, req.Gather)

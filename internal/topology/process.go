@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 )
@@ -14,6 +15,19 @@ type Process struct {
 	// Ended says how it ended, "" if it never ran or nobody saw: "exit status 3",
 	// "signal: killed".
 	Ended string `json:"ended"`
+}
+
+// MarshalJSON has null for a time that is not known.
+func (p Process) MarshalJSON() ([]byte, error) {
+	type plain Process
+	doc := struct {
+		plain
+		Since *time.Time `json:"since"`
+	}{plain: plain(p)}
+	if !p.Since.IsZero() {
+		doc.Since = &p.Since
+	}
+	return json.Marshal(doc)
 }
 
 func (p Process) String() string {

@@ -3,6 +3,7 @@ package ec2
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -66,6 +67,23 @@ func (l Listed) Due() (bool, error) {
 		return false, &SkewError{Skew: l.Skew, Known: !l.At.IsZero()}
 	}
 	return l.Expired(l.At), nil
+}
+
+// MarshalJSON has null for times that are not known.
+func (l Listed) MarshalJSON() ([]byte, error) {
+	type plain Listed
+	doc := struct {
+		plain
+		Expires *time.Time `json:"expires_at"`
+		Since   *time.Time `json:"since"`
+	}{plain: plain(l)}
+	if !l.Expires.IsZero() {
+		doc.Expires = &l.Expires
+	}
+	if !l.Since.IsZero() {
+		doc.Since = &l.Since
+	}
+	return json.Marshal(doc)
 }
 
 type regionsAPI interface {

@@ -137,6 +137,9 @@ func (p Provider) ensureKeeper(ctx context.Context, inv topology.Inventory, slot
 	if slot == nil {
 		var err error
 		slot, err = holdSlot(inv.Local.Slot)
+		if errors.Is(err, errSlotHeld) {
+			return slotTaken(inv.Plan.Name, inv.Local.Slot)
+		}
 		if err != nil {
 			return fmt.Errorf("cluster %s: its addresses 127.%d.*: %w", inv.Plan.Name, inv.Local.Slot, err)
 		}

@@ -6,9 +6,13 @@ import (
 	"hash/fnv"
 	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 
+	"crossring/internal/fail"
 	"crossring/internal/topology"
 	"crossring/provision/local/procs"
 )
@@ -19,6 +23,60 @@ func slotName(slot int) string { return "@crossring-slot-" + strconv.Itoa(slot) 
 
 // errSlotHeld says that another cluster has the slot.
 var errSlotHeld = errors.New("slot is held by another cluster")
+
+// SlotTakenError says that the addresses of a cluster are another one's by now: it had
+// them while this one's keeper was gone, as after a reboot.
+type SlotTakenError struct {
+	Cluster string
+	Slot    int
+	Holder  string // the other's directory; "" where that can't be seen
+	PID     int    // of its keeper; 0 where that can't be seen
+}
+
+func (e *SlotTakenError) Error() string {
+	s := fmt.Sprintf("cluster %s: its addresses 127.%d.* are held by another cluster", e.Cluster, e.Slot)
+	if e.Holder != "" {
+		s += fmt.Sprintf(", %s (pid %d)", e.Holder, e.PID)
+	}
+	return s
+}
+
+// ExitCode is that of something that is taken.
+func (e *SlotTakenError) ExitCode() int { return fail.ExitBusy }
+
+// Hint is the command that frees the addresses, or gives this cluster others.
+func (e *SlotTakenError) Hint() string {
+	anew := "crossring down " + e.Cluster + " && crossring up -f FILE   # other addresses, without the data"
+	if e.Holder == "" {
+		return anew
+	}
+	root, name := filepath.Dir(filepath.Dir(e.Holder)), filepath.Base(e.Holder)
+	return "crossring --state " + root + " down " + name + "   # or " + anew
+}
+
+// slotTaken says who holds a cluster's slot.
+func slotTaken(cluster string, slot int) *SlotTakenError {
+	e := &SlotTakenError{Cluster: cluster, Slot: slot}
+	data, err := os.ReadFile("/proc/net/unix")
+	if err != nil {
+		return e
+	}
+	for line := range strings.Lines(string(data)) {
+		// ffff…: 00000002 00000000 00010000 0001 01 INODE @NAME
+		f := strings.Fields(line)
+		if len(f) < 8 || f[7] != slotName(slot) {
+			continue
+		}
+		inode, err := strconv.ParseUint(f[6], 10, 64)
+		if err != nil {
+			continue
+		}
+		if p, ok := procs.Owner(inode); ok && clusterOf(p) != "" {
+			e.Holder, e.PID = p.Args[len(p.Args)-1], p.PID
+		}
+	}
+	return e
+}
 
 func holdSlot(slot int) (*net.UnixListener, error) {
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: slotName(slot), Net: "unix"})
