@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -204,7 +205,7 @@ func TestServerIsKilled(t *testing.T) {
 				}
 			}
 		}
-		checkSays(t, r, "us-west-2-1")
+		checkSays(t, r, "the server of us-west-2-1 does not run", "crossring start "+c.name+":2")
 		c.must(t, "up", c.name)
 		c.must(t, "ring", c.name)
 		if now := c.servers(t)["us-west-2-1"]; now == 0 || now == old {
@@ -241,15 +242,22 @@ func (c cluster) awaitNamed(t *testing.T) {
 }
 
 func TestDownWithoutKeeper(t *testing.T) {
-	for _, stopped := range []bool{false, true} {
-		t.Run(fmt.Sprintf("stopped=%t", stopped), func(t *testing.T) {
+	for _, how := range []string{"running", "stopped", "inventory lost"} {
+		t.Run(how, func(t *testing.T) {
 			h := processHome(t)
 			h.up(t, "orphan", oneByOne("orphan", "1.2.19"))
-			if stopped {
+			if how == "stopped" {
 				h.must(t, "stop", "orphan")
 			}
 			inv, _ := h.inventory(t, "orphan")
 			kill9(t, h.keeper(t))
+			if how == "inventory lost" {
+				for _, name := range []string{"inventory.json", "inventory.copy.json"} {
+					if err := os.Remove(filepath.Join(h.state, "clusters", "orphan", name)); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
 			h.must(t, "down", "orphan")
 			h.checkGone(t, inv)
 			checkSays(t, h.want(t, 1, "down", "orphan"), `there is no cluster "orphan"`)

@@ -62,6 +62,11 @@ func TestPartitionDuringWrite(t *testing.T) {
 	w := c.start(t, "stress", "write", c.name, "--rows", fmt.Sprint(rows), "--rate", "2000", "-o", "json")
 	c.written(t, nil)
 	c.must(t, "fault", "partition", c.name, east, west)
+	// Whether the nodes have noticed or not, status knows.
+	const inForce, heals = "in force: partition us-east-1 - us-west-2, since ", "crossring fault heal cut us-east-1 us-west-2"
+	if r := c.run(t.Context(), "status", c.name); !strings.Contains(r.stderr, inForce) || !strings.Contains(r.stderr, heals) {
+		t.Errorf("want %q and %q: %s", inForce, heals, r)
+	}
 	r := w.wait(t)
 	written := decode[run.StressResult](t, r)
 	if written.Write == nil {
@@ -90,7 +95,13 @@ func TestPartitionDuringWrite(t *testing.T) {
 	}
 	doc := decode[report.Document](t, c.must(t, "report", written.RunDir, "-o", "json"))
 	checkRead(t, r, doc.Read, rows)
+	if len(doc.Faults) != 1 || doc.Faults[0].Kind != "partition" || doc.Faults[0].Until != nil || doc.Faults[0].Since.IsZero() {
+		t.Errorf("want the partition in the report: %+v", doc.Faults)
+	}
 	text := c.must(t, "report", written.RunDir).stdout
+	if !strings.Contains(text, "Faults of the network") || !strings.Contains(text, "partition us-east-1 - us-west-2") {
+		t.Errorf("want the partition in the report:\n%s", text)
+	}
 	if want := fmt.Sprintf("missing %s + wrong 0", report.Count(read.Missing)); !strings.Contains(text, want) {
 		t.Errorf("want %q in the report:\n%s", want, text)
 	}
@@ -98,6 +109,7 @@ func TestPartitionDuringWrite(t *testing.T) {
 	// The coordinator keeps hints for a node that it takes for dead, and delivers
 	// them when it hears of it again. A second read watches them arrive.
 	c.awaitSeparate(t)
+	checkSays(t, c.want(t, 4, "status", c.name), "as seen by us-east-1-1", "as seen by us-west-2-1", "crossring: hint: "+heals)
 	again := copyRun(t, written.RunDir)
 	s := c.start(t, "stress", "read", c.name, "--run", again, "--missing-deadline", "240s", "-o", "json")
 	eventually(t, patience, "the second read has begun", func() bool {

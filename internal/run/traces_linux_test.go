@@ -3,6 +3,7 @@ package run
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -22,6 +23,7 @@ import (
 	"crossring/internal/topology"
 	"crossring/provision/local"
 	"crossring/provision/local/procs"
+	"crossring/ringcheck"
 )
 
 // TestMain lets the test binary be a keeper, as the program is, and a server that a
@@ -358,5 +360,90 @@ func TestCommandsOnADamagedInventory(t *testing.T) {
 	}
 	if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, newer) {
 		t.Errorf("it was touched: %v", err)
+	}
+}
+
+// A run notes which faults were in force while its phases ran, whatever became of them.
+func TestFaultsOfARun(t *testing.T) {
+	c := newStandIn(t)
+	opened, err := c.open(c.name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fault := func(kind string, rtt time.Duration) {
+		t.Helper()
+		f := local.Fault{Kind: kind, A: "us-east-1", B: "us-west-2", RTT: rtt}
+		if _, err := c.Fault(t.Context(), c.name, f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names := func(dir string) string {
+		var all []string
+		for _, f := range c.faultsOfRun(dir) {
+			s := f.String()
+			if f.Until == nil {
+				s += " still"
+			}
+			all = append(all, s)
+		}
+		return strings.Join(all, ", ")
+	}
+	fault("reset", 0)
+	fault("heal", 0) // over before it begins
+	fault("latency", 200*time.Millisecond)
+	dir := t.TempDir()
+	done := c.watchFaults(opened, dir, "write")
+	if got := names(dir); got != "latency us-east-1 - us-west-2 200 ms still" {
+		t.Errorf("at the beginning: %q", got)
+	}
+	fault("partition", 0)
+	fault("heal", 0)
+	done()
+	fault("reset", 0) // between the phases
+	fault("heal", 0)
+	done = c.watchFaults(opened, dir, "read")
+	done()
+	fault("partition", 0) // after them
+	if got := names(dir); got != "partition us-east-1 - us-west-2, latency us-east-1 - us-west-2 200 ms still" {
+		t.Errorf("at the end: %q", got)
+	}
+	// What can't be read is not none.
+	if err := os.WriteFile(filepath.Join(c.dir, "faults.json"), []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	other := t.TempDir()
+	c.watchFaults(opened, other, "write")()
+	if doc, err := readRunFaults(other); err != nil || doc == nil || doc.Faults != nil {
+		t.Errorf("of a log that is damaged: %+v, %v", doc, err)
+	}
+}
+
+// The hint of a ring that is not as planned is what helps.
+func TestRingHints(t *testing.T) {
+	inv := topology.Inventory{Plan: topology.Plan{Name: "lab", RTTMillis: 80}, Nodes: []topology.Node{{Name: "a-1", Index: 1}, {Name: "b-1", Index: 2}}}
+	c := cluster{dir: "/state/clusters/lab", inv: inv}
+	server := func(node string) ringcheck.Mismatch { return ringcheck.Mismatch{Kind: kindServer, Node: node} }
+	ms := 200.0
+	for want, ring := range map[string]ringcheck.Ring{
+		"":                             {Faults: []topology.NetworkFault{{Kind: topology.FaultLatency, A: "a", B: "b", RTTMillis: &ms}}},
+		"crossring fault heal lab a b": {Faults: []topology.NetworkFault{{Kind: topology.FaultPartition, A: "a", B: "b"}}},
+		"crossring fault accept lab a": {Faults: []topology.NetworkFault{{Kind: topology.FaultRefuse, A: "a"}}},
+		"crossring start lab:2":        {Mismatches: []ringcheck.Mismatch{server("b-1")}},
+		"crossring start lab":          {Mismatches: []ringcheck.Mismatch{server("a-1"), server("b-1")}},
+		"df -h /state/clusters/lab   # then crossring up lab": {Mismatches: []ringcheck.Mismatch{server("b-1"), {Kind: kindDisk, Node: "b-1"}}},
+	} {
+		if got := c.ringHint(ring); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// extend of a cluster without an end says the error alone.
+func TestExtendWithoutAnEnd(t *testing.T) {
+	c := newStandIn(t)
+	res, err := c.Extend(t.Context(), c.name, time.Hour)
+	data, jsonErr := json.Marshal(res)
+	if exitCode(err) != ExitUsage || jsonErr != nil || !strings.Contains(string(data), `"expires_at":null`) {
+		t.Errorf("%v, %s", err, data)
 	}
 }

@@ -151,3 +151,56 @@ func TestDamagedHistory(t *testing.T) {
 		})
 	}
 }
+
+// A slot that another cluster took while the keeper was gone: who has it, and the way out.
+func TestSlotThatWasTaken(t *testing.T) {
+	p, inv := made(t, t.TempDir())
+	st, err := p.Status(t.Context(), inv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kill(t, st.PID)
+	var taken *SlotTakenError
+	check := func(holder string) {
+		t.Helper()
+		_, err := p.Make(t.Context(), inv.Plan)
+		if taken = nil; !errors.As(err, &taken) || taken.ExitCode() != 8 || taken.Holder != holder || !strings.Contains(taken.Hint(), "crossring down made") {
+			t.Errorf("%v, %+v", err, taken)
+		}
+	}
+	slot, err := holdSlot(inv.Local.Slot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check("") // by a process that is no keeper
+	slot.Close()
+
+	other := Provider{StateDir: t.TempDir(), Exe: p.Exe, Java: p.Java, Log: p.Log}
+	plan := planOf("other", 1, 1)
+	dir := other.Dir(plan.Name)
+	nodes, err := Place(plan, inv.Local.Slot, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs := topology.Inventory{Schema: topology.Schema, Plan: plan, Nodes: nodes, Local: &topology.Local{ID: "another", Slot: inv.Local.Slot, Dir: dir, Java: p.Java}}
+	if err := makeDirs(dir, theirs); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.Make(t.Context(), plan); err != nil {
+		t.Fatal(err)
+	}
+	check(dir)
+	if want := "crossring --state " + other.StateDir + " down other"; !strings.HasPrefix(taken.Hint(), want) || taken.PID == 0 {
+		t.Errorf("hint %q, want %q; pid %d", taken.Hint(), want, taken.PID)
+	}
+	// Taking the first one down leaves the other's listeners alone, and does not count them.
+	if err := p.Unmake(t.Context(), inv); err != nil {
+		t.Error(err)
+	}
+	if _, err := other.Status(t.Context(), theirs); err != nil {
+		t.Error(err)
+	}
+	if err := other.Unmake(t.Context(), theirs); err != nil {
+		t.Error(err)
+	}
+}
