@@ -71,7 +71,7 @@ func (w World) Restart(ctx context.Context, ref string, rolling bool) (NodesResu
 			return w.restartRolling(ctx, c, targets)
 		}
 		if len(targets) > 1 {
-			w.Say("all %d nodes are stopped at the same time, and nothing is served meanwhile; crossring restart %s --rolling takes one after another", len(targets), ref)
+			w.Say("all of %s are stopped at the same time, and nothing is served meanwhile; %s takes one after another", plain.Count(len(targets), "node"), w.Command("restart", ref, "--rolling"))
 		}
 		if err := w.stopTargets(ctx, c, targets); err != nil {
 			return err

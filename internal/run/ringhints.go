@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"crossring/internal/plain"
 	"crossring/internal/topology"
 	"crossring/provision/local"
 	"crossring/ringcheck"
@@ -22,7 +23,7 @@ const (
 // sayFaults says which faults of the network are in force, and what ends each.
 func (w World) sayFaults(c cluster, faults []topology.NetworkFault) {
 	for _, f := range faults {
-		w.Say("in force: %s, since %s; to end it: %s", f, f.Since.Local().Format(time.DateTime), f.Undo(c.inv.Plan.Name, c.inv.Plan.RTTMillis))
+		w.Say("in force: %s, since %s; to end it: %s", f, f.Since.Local().Format(time.DateTime), w.Command(f.Undo(c.inv.Plan.Name, c.inv.Plan.RTTMillis)...))
 	}
 }
 
@@ -125,7 +126,7 @@ func (c cluster) ringHint(ring ringcheck.Ring) string {
 		return "crossring restart " + name + ":" + node
 	}
 	if cut := cuts(ring.Faults); len(cut) > 0 {
-		return cut[0].Undo(name, c.inv.Plan.RTTMillis)
+		return plain.Command(append([]string{"crossring"}, cut[0].Undo(name, c.inv.Plan.RTTMillis)...)...)
 	}
 	switch len(stopped) {
 	case 0:
@@ -135,7 +136,7 @@ func (c cluster) ringHint(ring ringcheck.Ring) string {
 		if err != nil {
 			return ""
 		}
-		return fmt.Sprintf("crossring start %s:%d", name, n.Index)
+		return plain.Command("crossring", "start", fmt.Sprintf("%s:%d", name, n.Index))
 	}
 	return "crossring start " + name
 }
@@ -154,5 +155,5 @@ func (w World) sayStands(ctx context.Context, name string) {
 			running++
 		}
 	}
-	w.Say("what was made of %s stays, and %d of its %d servers run: crossring up %s goes on, crossring down %s removes it", name, running, len(c.inv.Nodes), name, name)
+	w.Say("what was made of %s stays, and %d of its %d servers run: %s goes on, %s removes it", name, running, len(c.inv.Nodes), w.Command("up", name), w.Command("down", name))
 }

@@ -137,7 +137,7 @@ func (w World) open(name string) (cluster, error) {
 		return c, err
 	}
 	if damage := p.Damage(name); damage != nil {
-		w.Say("warning: %v; its second copy is used: crossring up %s writes both anew", damage, name)
+		w.Say("warning: %v; its second copy is used: %s writes both anew", damage, w.Command("up", name))
 	}
 	all, err := places.ReadPrepared(c.dir)
 	if err != nil {

@@ -36,16 +36,16 @@ func (f NetworkFault) String() string {
 	return s
 }
 
-// Undo is the command that ends a fault of a cluster. planned is the round trip of its
-// plan, in milliseconds.
-func (f NetworkFault) Undo(cluster string, planned float64) string {
+// Undo are the words of the command that ends a fault of a cluster. planned is the round
+// trip of its plan, in milliseconds.
+func (f NetworkFault) Undo(cluster string, planned float64) []string {
 	switch f.Kind {
 	case FaultRefuse:
-		return fmt.Sprintf("crossring fault accept %s %s", cluster, f.A)
+		return []string{"fault", "accept", cluster, f.A}
 	case FaultLatency:
-		return fmt.Sprintf("crossring fault latency %s %s %s --rtt %gms", cluster, f.A, f.B, planned)
+		return []string{"fault", "latency", cluster, f.A, f.B, "--rtt", fmt.Sprintf("%gms", planned)}
 	}
-	return fmt.Sprintf("crossring fault heal %s %s %s", cluster, f.A, f.B)
+	return []string{"fault", "heal", cluster, f.A, f.B}
 }
 
 // During says whether a fault was in force at some time between from and to.

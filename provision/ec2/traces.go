@@ -14,6 +14,7 @@ import (
 
 	"crossring/internal/fail"
 	"crossring/internal/journal"
+	"crossring/internal/plain"
 	"crossring/internal/topology"
 )
 
@@ -35,7 +36,7 @@ type NamesakeError struct {
 func (e *NamesakeError) Error() string {
 	var all []string
 	for _, l := range e.Found {
-		all = append(all, fmt.Sprintf("run %s of %s (%d instances in %s)", l.Run, l.Owner, l.Nodes, strings.Join(l.Regions, ", ")))
+		all = append(all, fmt.Sprintf("run %s of %s (%s in %s)", l.Run, l.Owner, plain.Count(l.Nodes, "instance"), strings.Join(l.Regions, ", ")))
 	}
 	return fmt.Sprintf("tags in EC2 tell of a cluster %s, and what would say whether it is this one is lost: %s", e.Name, strings.Join(all, "; "))
 }
