@@ -58,7 +58,7 @@ func TestLiveWriteAndRead(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
-	if err := cql.Ready(ctx, e.Addresses[0], 0, e.Release); err != nil {
+	if err := cql.Probe(ctx, e); err != nil {
 		t.Fatal(err)
 	}
 	ks := topology.Keyspace{Name: "Stress_live", Table: "Rows", Replication: map[string]int{"datacenter1": 1}}

@@ -85,29 +85,6 @@ func Generate(p Partitioner, s Strategy, nodesPerDC []int) ([][]*big.Int, error)
 	return ring, CheckUnique(ring)
 }
 
-// GenerateVnodes gives numTokens tokens to each node, by datacenter and node,
-// ascending in each node. A datacenter of n nodes is divided into n*numTokens
-// places as Generate divides it, and node j takes the places j, j+n, j+2n and so
-// on: every node owns the same share, and neighbours on the ring are different
-// nodes. With numTokens 1 it is Generate.
-func GenerateVnodes(p Partitioner, s Strategy, nodesPerDC []int, numTokens int) ([][][]*big.Int, error) {
-	if numTokens < 1 || numTokens > maxTokens {
-		return nil, fmt.Errorf("tokens per node %d: not between 1 and %d", numTokens, maxTokens)
-	}
-	places := make([]int, len(nodesPerDC))
-	for k, n := range nodesPerDC {
-		if n > maxTokens {
-			return nil, fmt.Errorf("datacenter %d: %d nodes are more than %d", k+1, n, maxTokens)
-		}
-		places[k] = n * numTokens
-	}
-	ring, err := Generate(p, s, places)
-	if ring == nil {
-		return nil, err
-	}
-	return Deal(ring, nodesPerDC), err
-}
-
 // Deal hands the tokens of each datacenter to its nodes in turn.
 func Deal(ring [][]*big.Int, nodesPerDC []int) [][][]*big.Int {
 	dealt := make([][][]*big.Int, len(ring))

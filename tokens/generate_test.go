@@ -89,12 +89,6 @@ func TestGenerateRefuses(t *testing.T) {
 			t.Errorf("Generate(%s, %s, %v): got %v, %v, want %s", tt.p, tt.s, tt.nodes, ring, err, tt.want)
 		}
 	}
-	if _, err := GenerateVnodes(Random, NTS, []int{1}, 0); err == nil {
-		t.Error("GenerateVnodes takes 0 tokens per node")
-	}
-	if _, err := GenerateVnodes(Random, NTS, []int{1 << 62}, 1<<20); err == nil {
-		t.Error("GenerateVnodes takes 2^62 nodes")
-	}
 }
 
 // token-generator's own arithmetic makes these rings collide.
@@ -245,16 +239,13 @@ func TestGenerateLarge(t *testing.T) {
 	}
 }
 
-func TestGenerateVnodes(t *testing.T) {
+func TestDeal(t *testing.T) {
 	nodes := []int{3, 2}
-	dealt, err := GenerateVnodes(Murmur3, NTS, nodes, 4)
-	if err != nil {
-		t.Fatal(err)
-	}
 	places, err := Generate(Murmur3, NTS, []int{12, 8})
 	if err != nil {
 		t.Fatal(err)
 	}
+	dealt := Deal(places, nodes)
 	for k, n := range nodes {
 		if len(dealt[k]) != n {
 			t.Fatalf("datacenter %d: %d nodes, want %d", k, len(dealt[k]), n)

@@ -10,14 +10,14 @@ import (
 	"crossring/internal/topology"
 )
 
-// The launcher reads from the file what JVMArgs says, spaces and quotes included.
+// The launcher reads from the file what jvmArgs says, spaces and quotes included.
 func TestArgFileIsJVMArgs(t *testing.T) {
 	eachRelease(t, func(t *testing.T, rel release.Release) {
 		inv := local(rel.Version, `/state/with space/"quoted"/back\slash/#hash`)
 		inv.Nodes[0].Ports.JMX = 7199
 		env := gkEnv()
 		env.ProcID, env.CDSArchive = "abc 123", "/cache/classes.jsa"
-		args, err := JVMArgs(inv, inv.Nodes[0], env)
+		args, err := jvmArgs(inv, inv.Nodes[0], env)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -47,7 +47,7 @@ func TestJVMArgs(t *testing.T) {
 		env := gkEnv()
 		env.ProcID, env.CDSArchive, env.JVM = "abc123", "/cache/classes.jsa", []string{"-XX:MaxMetaspaceSize=1g"}
 		node := inv.Nodes[1]
-		args, err := JVMArgs(inv, node, env)
+		args, err := jvmArgs(inv, node, env)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -96,7 +96,7 @@ func TestJVMArgs(t *testing.T) {
 
 		// What is off leaves nothing behind.
 		node.Ports.Metadata, node.Ports.Jolokia = 0, 0
-		args, err = JVMArgs(inv, node, Env{ClassPath: env.ClassPath, JolokiaAgent: "/j.jar"})
+		args, err = jvmArgs(inv, node, Env{ClassPath: env.ClassPath, JolokiaAgent: "/j.jar"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -113,7 +113,7 @@ func TestManagementIsLoopbackOnly(t *testing.T) {
 	eachRelease(t, func(t *testing.T, rel release.Release) {
 		inv := gk(rel.Version)
 		inv.Nodes[0].Ports.JMX = 7199
-		args, err := JVMArgs(inv, inv.Nodes[0], gkEnv())
+		args, err := jvmArgs(inv, inv.Nodes[0], gkEnv())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -143,7 +143,7 @@ func TestManagementIsLoopbackOnly(t *testing.T) {
 // Commas part the options of the agent, and a backslash takes a comma's meaning away.
 func TestAgentFileOfAnyName(t *testing.T) {
 	inv := local("5.0.5", `/state/a b,c=d\e`)
-	args, err := JVMArgs(inv, inv.Nodes[0], gkEnv())
+	args, err := jvmArgs(inv, inv.Nodes[0], gkEnv())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +161,7 @@ func TestJMXSecret(t *testing.T) {
 		node.Ports.JMX = 7100
 		env := gkEnv()
 		env.JMXSecret = true
-		args, err := JVMArgs(inv, node, env)
+		args, err := jvmArgs(inv, node, env)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -225,4 +225,34 @@ func TestUnitFile(t *testing.T) {
 			t.Errorf("no line %s in\n%s", line, unit)
 		}
 	}
+}
+
+// jvmArgs gives the arguments that stand in the rendered jvm.options, unquoted
+// and in order, class path included and main class not.
+func jvmArgs(inv topology.Inventory, node topology.Node, env Env) ([]string, error) {
+	rel, err := release.Of(inv.Plan.Version)
+	if err != nil {
+		return nil, err
+	}
+	v, err := newValues(inv, node, env, rel, inv.Seeds())
+	if err != nil {
+		return nil, err
+	}
+	options, err := load(rel, JVMOptions)
+	if err != nil {
+		return nil, err
+	}
+	data, err := execute(options, v)
+	if err != nil {
+		return nil, err
+	}
+	var args []string
+	for line := range strings.Lines(string(data)) {
+		line = strings.TrimSuffix(line, "\n")
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		args = append(args, unquoteArg(line))
+	}
+	return args, nil
 }

@@ -52,16 +52,7 @@ func quoteArg(s string) (string, error) {
 	return `"` + argEscapes.Replace(s) + `"`, nil
 }
 
-// unquoteArg undoes quoteArg.
-func unquoteArg(s string) string {
-	s = strings.TrimSuffix(strings.TrimPrefix(s, `"`), `"`)
-	return argUnescapes.Replace(s)
-}
-
-var (
-	argEscapes   = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`, "\t", `\t`, "\f", `\f`)
-	argUnescapes = strings.NewReplacer(`\\`, `\`, `\"`, `"`, `\n`, "\n", `\r`, "\r", `\t`, "\t", `\f`, "\f")
-)
+var argEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`, "\t", `\t`, "\f", `\f`)
 
 // quoteProperty escapes s as a value of a Java properties file, which is read
 // as ISO 8859-1 with \u escapes in UTF-16.

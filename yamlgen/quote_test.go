@@ -196,3 +196,11 @@ func TestFileURL(t *testing.T) {
 		}
 	}
 }
+
+// unquoteArg undoes quoteArg.
+func unquoteArg(s string) string {
+	s = strings.TrimSuffix(strings.TrimPrefix(s, `"`), `"`)
+	return argUnescapes.Replace(s)
+}
+
+var argUnescapes = strings.NewReplacer(`\\`, `\`, `\"`, `"`, `\n`, "\n", `\r`, "\r", `\t`, "\t", `\f`, "\f")

@@ -187,36 +187,6 @@ func secretMode(v values, node topology.Node) fs.FileMode {
 	return 0o600
 }
 
-// JVMArgs gives the arguments that stand in the rendered jvm.options, unquoted
-// and in order, class path included and main class not.
-func JVMArgs(inv topology.Inventory, node topology.Node, env Env) ([]string, error) {
-	rel, err := release.Of(inv.Plan.Version)
-	if err != nil {
-		return nil, err
-	}
-	v, err := newValues(inv, node, env, rel, inv.Seeds())
-	if err != nil {
-		return nil, err
-	}
-	options, err := load(rel, JVMOptions)
-	if err != nil {
-		return nil, err
-	}
-	data, err := execute(options, v)
-	if err != nil {
-		return nil, err
-	}
-	var args []string
-	for line := range strings.Lines(string(data)) {
-		line = strings.TrimSuffix(line, "\n")
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
-		args = append(args, unquoteArg(line))
-	}
-	return args, nil
-}
-
 // load reads one template.
 func load(rel release.Release, name string) (*template.Template, error) {
 	src, err := templates.FS.ReadFile(name)

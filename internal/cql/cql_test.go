@@ -189,11 +189,11 @@ func TestOpenEndsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestReadyFailsOnSilence(t *testing.T) {
+func TestProbeFailsOnSilence(t *testing.T) {
 	port, _ := mute(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if err := Ready(ctx, "127.0.0.1", port, rel(t, "5.0")); err == nil {
+	if err := Probe(ctx, Endpoint{Addresses: []string{"127.0.0.1"}, Port: port, Release: rel(t, "5.0")}); err == nil {
 		t.Error("a silent node is ready")
 	}
 }
@@ -207,7 +207,7 @@ func TestOpenRefused(t *testing.T) {
 	l.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	err = Ready(ctx, "127.0.0.1", port, rel(t, "1.2"))
+	err = Probe(ctx, Endpoint{Addresses: []string{"127.0.0.1"}, Port: port, Release: rel(t, "1.2")})
 	if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "127.0.0.1") {
 		t.Errorf("got %v", err)
 	}

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"crossring/internal/release"
-
 	"github.com/gocql/gocql"
 )
 
@@ -61,14 +59,8 @@ func Open(ctx context.Context, e Endpoint) (*gocql.Session, error) {
 	}
 }
 
-// Ready asks one node one question, and returns nil when it has answered. It
-// needs no keyspace and looks at no other node.
-func Ready(ctx context.Context, address string, port int, rel release.Release) error {
-	return Probe(ctx, Endpoint{Addresses: []string{address}, Port: port, Release: rel})
-}
-
-// Probe is Ready for an endpoint with further settings, such as TLS. Only the
-// first address is asked.
+// Probe asks the first address of an endpoint one question, and returns nil when it has
+// answered. It needs no keyspace and looks at no other node.
 func Probe(ctx context.Context, e Endpoint) error {
 	if len(e.Addresses) == 0 {
 		return errors.New("probing a cql endpoint: no addresses")

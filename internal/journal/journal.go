@@ -77,9 +77,8 @@ var ErrChanged = errors.New("changed by another process")
 
 // Open reads a journal, or makes an empty one in a directory that exists, and
 // returns its entries in order. A last line that a crash cut short is taken
-// off: its append never returned, so nothing was done on its word. Torn tells. The error
-// is a *CorruptError, a *NewerError for a journal that is left as it is, or of the file
-// system.
+// off: its append never returned, so nothing was done on its word. The error is a *CorruptError,
+// a *NewerError for a journal that is left as it is, or of the file system.
 func Open(path string) (*Journal, []Entry, error) {
 	_, err := os.Lstat(path)
 	fresh := errors.Is(err, fs.ErrNotExist)
@@ -201,9 +200,6 @@ func sumMatches(line []byte) bool {
 	plain := append(line[:at:at], '}')
 	return bytes.Equal(withSum(plain), line)
 }
-
-// Torn returns what Open took off the end, nil if nothing.
-func (j *Journal) Torn() []byte { return j.torn }
 
 // Intent records that something is about to be done, and returns once that is
 // on disk. The same kind and id may not be pending already.

@@ -56,8 +56,8 @@ func TestReopen(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal")
 	filled(t, path)
 	j, entries := open(t, path)
-	if len(entries) != 4 || len(j.Pending()) != 0 || j.Torn() != nil {
-		t.Fatalf("got %d entries, pending %v, torn %q", len(entries), j.Pending(), j.Torn())
+	if len(entries) != 4 || len(j.Pending()) != 0 || j.torn != nil {
+		t.Fatalf("got %d entries, pending %v, torn %q", len(entries), j.Pending(), j.torn)
 	}
 	var data struct{ Token string }
 	check(t, json.Unmarshal(entries[0].Data, &data))
@@ -251,14 +251,14 @@ func tornAt(t testing.TB, dir string, text []byte, cut int, junk []byte) {
 		t.Fatalf("cut at %d, junk %q: %v", cut, junk, err)
 	}
 	defer j.Close()
-	if len(entries) != whole || (j.Torn() != nil) != (cut+len(junk) > size) || len(j.Torn()) != cut+len(junk)-size {
-		t.Fatalf("cut at %d, junk %q: %d entries of %d, torn %q", cut, junk, len(entries), whole, j.Torn())
+	if len(entries) != whole || (j.torn != nil) != (cut+len(junk) > size) || len(j.torn) != cut+len(junk)-size {
+		t.Fatalf("cut at %d, junk %q: %d entries of %d, torn %q", cut, junk, len(entries), whole, j.torn)
 	}
 	check(t, j.Intent("next", "x", nil))
 	again, entries := open(t, path)
 	defer again.Close()
-	if len(entries) != whole+1 || entries[whole].Seq != whole+1 || again.Torn() != nil {
-		t.Fatalf("cut at %d, junk %q: after the next append %d entries, torn %q", cut, junk, len(entries), again.Torn())
+	if len(entries) != whole+1 || entries[whole].Seq != whole+1 || again.torn != nil {
+		t.Fatalf("cut at %d, junk %q: after the next append %d entries, torn %q", cut, junk, len(entries), again.torn)
 	}
 }
 

@@ -34,26 +34,22 @@ type Release struct {
 	NodetoolFromSource bool
 
 	// What it can do and how it says it.
-	Template            string // file in templates/ for cassandra.yaml
-	NativeStartKey      bool   // start_native_transport must be written
-	ThriftServer        bool   // has start_rpc
-	BroadcastRPC        bool   // has broadcast_rpc_address
-	NamingSchemeKey     bool   // cassandra-rackdc.properties takes ec2_naming_scheme
-	MetadataTypeKey     bool   // cassandra-rackdc.properties takes ec2_metadata_type
-	BothAddresses       bool   // listen_on_broadcast_address: it can listen at its public address, too
-	RackdcOnClassPath   bool   // cassandra-rackdc.properties is found on the class path only
-	JMXByJVM            bool   // has no cassandra.jmx.local.port: only the JVM's own agent opens RMI
-	YAMLBasicPlane      bool   // its YAML parser cuts characters to 16 bits
-	PlainClusterName    bool   // puts its cluster_name into a CQL statement as it is, and dies of a single quote
-	BindsOutgoing       bool   // storage connections leave from listen_address
-	SeparateTLSPort     bool   // internode TLS has a port of its own (7001)
-	HintsDirectory      bool
-	CDCDirectory        bool
-	VirtualTables       bool // system_views.gossip_info and pending_hints
-	PeersV2             bool // system.peers_v2
-	AcceptsUnknownDC    bool // CREATE KEYSPACE takes a datacenter that does not exist
-	IfNotExistsKeyspace bool // CREATE KEYSPACE IF NOT EXISTS parses
-	EachQuorumReads     bool // reads at EACH_QUORUM are answered
+	Template          string // file in templates/ for cassandra.yaml
+	ThriftServer      bool   // has start_rpc
+	NamingSchemeKey   bool   // cassandra-rackdc.properties takes ec2_naming_scheme
+	MetadataTypeKey   bool   // cassandra-rackdc.properties takes ec2_metadata_type
+	BothAddresses     bool   // listen_on_broadcast_address: it can listen at its public address, too
+	RackdcOnClassPath bool   // cassandra-rackdc.properties is found on the class path only
+	JMXByJVM          bool   // has no cassandra.jmx.local.port: only the JVM's own agent opens RMI
+	YAMLBasicPlane    bool   // its YAML parser cuts characters to 16 bits
+	PlainClusterName  bool   // puts its cluster_name into a CQL statement as it is, and dies of a single quote
+	BindsOutgoing     bool   // storage connections leave from listen_address
+	SeparateTLSPort   bool   // internode TLS has a port of its own (7001)
+	HintsDirectory    bool
+	CDCDirectory      bool
+	VirtualTables     bool // system_views.gossip_info and pending_hints
+	PeersV2           bool // system.peers_v2
+	EachQuorumReads   bool // reads at EACH_QUORUM are answered
 	// OverloadedOpen: a coordinator looks at the hints of one replica after the other,
 	// and sends to each before it looks at the next one. So a write that it ends as
 	// overloaded may have been sent. (StorageProxy.sendToHintedEndpoints; later ones
