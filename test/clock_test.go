@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"crossring/internal/pki/verbs"
 	"crossring/internal/preflight"
 	"crossring/internal/run"
 )
@@ -97,7 +98,7 @@ func TestChainADayOff(t *testing.T) {
 	} {
 		at := time.Now().Add(tt.off).UTC().Format(time.RFC3339)
 		r := h.run(t.Context(), "pki", "verify", "--ca", roots, "--purpose", "internode", "--ip", "203.0.113.10", "--at", at, "-o", "json", leaf)
-		got := decode[run.VerifyResult](t, r)
+		got := decode[verbs.VerifyResult](t, r)
 		if (r.code == 0) != (tt.want == 0) || got.OK != (tt.want == 0) {
 			t.Errorf("%s: %s", tt.off, r)
 		}

@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"crossring/internal/pki/verbs"
 	"crossring/internal/pki/wire"
-	"crossring/internal/run"
 )
 
 // needProgram finds a program, or installs the package that has it where the test
@@ -135,7 +135,7 @@ func TestHandshakes(t *testing.T) {
 		for _, problem := range shapes.check("handshake", []byte(r.stdout)) {
 			t.Errorf("%s: %s", problem, r)
 		}
-		got := decode[run.HandshakeResult](t, r)
+		got := decode[verbs.HandshakeResult](t, r)
 		for name, rate := range map[string]*wire.Rate{"new": got.New, "reused": got.Reused} {
 			want := int64(0)
 			if name == "reused" {
@@ -172,15 +172,15 @@ func TestHandshakes(t *testing.T) {
 	}
 	// Asked for both, the new ones count where nothing can be resumed.
 	r := h.must(t, "handshake", w.forgetful, "--time", "100ms", "-o", "json")
-	if got := decode[run.HandshakeResult](t, r); got.New == nil || got.New.Connections == 0 || got.Reused != nil || !strings.Contains(r.stderr, "nothing can be resumed") {
+	if got := decode[verbs.HandshakeResult](t, r); got.New == nil || got.New.Connections == 0 || got.Reused != nil || !strings.Contains(r.stderr, "nothing can be resumed") {
 		t.Errorf("%s", r)
 	}
 	// By name sessions are resumed, too, and counted.
 	r = h.must(t, "handshake", w.named, "--reuse", "--time", "200ms", "--concurrency", "2", "-o", "json")
-	if got := decode[run.HandshakeResult](t, r).Reused; got == nil || got.Connections == 0 || got.Resumed != got.Connections {
+	if got := decode[verbs.HandshakeResult](t, r).Reused; got == nil || got.Connections == 0 || got.Resumed != got.Connections {
 		t.Errorf("%s", r)
 	}
-	if got := decode[run.ShowResult](t, h.must(t, "pki", "show", "--connect", w.pretends, "-o", "json")).Wire; got.Resumption != "session-id" || got.Resumed {
+	if got := decode[verbs.ShowResult](t, h.must(t, "pki", "show", "--connect", w.pretends, "-o", "json")).Wire; got.Resumption != "session-id" || got.Resumed {
 		t.Errorf("a server that keeps no session: %+v", got)
 	}
 	shown(t, h, w, shapes)
@@ -199,7 +199,7 @@ func shown(t *testing.T, h home, w web, shapes shapes) {
 		for _, problem := range shapes.check("pki-show", []byte(r.stdout)) {
 			t.Errorf("%s: %s", problem, r)
 		}
-		got := decode[run.ShowResult](t, r)
+		got := decode[verbs.ShowResult](t, r)
 		if got.Wire.Resumption != tt.resumption || got.Wire.Resumed != (tt.resumption != "none") || len(got.Certificates) != 2 || len(got.Order) != 0 {
 			t.Errorf("%s: %s", tt.address, r)
 		}
@@ -217,7 +217,7 @@ func TestBenchHandshakes(t *testing.T) {
 	t.Log("connections per second of the client's user time, and per second; s_time has no TLS 1.3 resumption to count: it does not read the ticket")
 	for _, key := range []struct{ name, address string }{{"P-256", w.ec}, {"RSA 2048", w.rsa}} {
 		for _, version := range []string{"1.2", "1.3"} {
-			got := decode[run.HandshakeResult](t, h.must(t, "handshake", key.address, "--time", fmt.Sprint(seconds, "s"), "--tls", version, "-o", "json"))
+			got := decode[verbs.HandshakeResult](t, h.must(t, "handshake", key.address, "--time", fmt.Sprint(seconds, "s"), "--tls", version, "-o", "json"))
 			for _, mode := range []struct {
 				name string
 				rate *wire.Rate
@@ -309,7 +309,7 @@ func TestPKICommands(t *testing.T) {
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
-		got := decode[run.IssueResult](t, holds("pki-issue", 0, pki("issue", "there", "--csr", "there.csr", "--ip", "10.0.0.2")...))
+		got := decode[verbs.IssueResult](t, holds("pki-issue", 0, pki("issue", "there", "--csr", "there.csr", "--ip", "10.0.0.2")...))
 		if got.KeyMadeHere || got.Certificate.Subject != "CN=there,O=Example,C=DE" {
 			t.Errorf("%+v", got)
 		}
@@ -317,9 +317,9 @@ func TestPKICommands(t *testing.T) {
 		h.want(t, 1, "pki", "verify", "--ca", "there/ca.pem", "--key", "n1/node.pem", "there/chain.pem")
 		ocsp(t, h, openssl, dir)
 	}
-	first := decode[run.ShowResult](t, h.must(t, "pki", "show", "n1/node.pem", "-o", "json"))
+	first := decode[verbs.ShowResult](t, h.must(t, "pki", "show", "n1/node.pem", "-o", "json"))
 	holds("pki-issue", 0, pki("renew", "n1", "--out", "n1new")...)
-	again := decode[run.ShowResult](t, h.must(t, "pki", "show", "n1new/node.pem", "-o", "json"))
+	again := decode[verbs.ShowResult](t, h.must(t, "pki", "show", "n1new/node.pem", "-o", "json"))
 	if a, b := first.Certificates[0], again.Certificates[0]; a.Serial == b.Serial || !slices.Equal(a.SANs, b.SANs) || a.Subject != b.Subject || a.Issuer != b.Issuer || a.SubjectKeyID == b.SubjectKeyID {
 		t.Errorf("renewed %+v as %+v", a, b)
 	}

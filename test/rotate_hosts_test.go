@@ -16,6 +16,7 @@ import (
 	"crossring/internal/pki/store"
 	"crossring/internal/release"
 	"crossring/internal/run"
+	"crossring/internal/state"
 	"crossring/internal/topology"
 )
 
@@ -91,7 +92,7 @@ func statesThrough(t *testing.T, l *lab, h home) map[string]topology.Process {
 // node. None of them lies with the operator.
 func keysOnMachines(t *testing.T, inv topology.Inventory, dir string) map[string]string {
 	t.Helper()
-	password, err := run.ReadPassword(filepath.Join(dir, "tls", "password"))
+	password, err := state.ReadPassword(filepath.Join(dir, "tls", "password"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"crossring/internal/journal"
+	"crossring/internal/pki/verbs"
 	"crossring/internal/release"
 	"crossring/internal/run"
 	"crossring/internal/topology"
@@ -167,7 +168,7 @@ func (c cluster) isRotated(t *testing.T, inv topology.Inventory, res run.RotateR
 	if !res.Done || len(res.Certificates) != len(inv.Nodes)+1 {
 		t.Errorf("the answer is %+v", res)
 	}
-	said := map[string]run.Certificate{}
+	said := map[string]verbs.Certificate{}
 	for _, cert := range res.Certificates {
 		said[cert.Name] = cert.Certificate
 	}

@@ -18,6 +18,7 @@ import (
 	"crossring/internal/pki/store"
 	"crossring/internal/report"
 	"crossring/internal/run"
+	"crossring/internal/state"
 	"crossring/internal/topology"
 )
 
@@ -96,7 +97,7 @@ func answersTLS(t *testing.T, res run.PreflightResult) {
 // nobody else may read and beside which lies nothing that they were made of.
 func nodeKeys(t *testing.T, h home, inv topology.Inventory) (secrets [][]byte) {
 	t.Helper()
-	password, err := run.ReadPassword(filepath.Join(h.state, "clusters", inv.Plan.Name, "tls", "password"))
+	password, err := state.ReadPassword(filepath.Join(h.state, "clusters", inv.Plan.Name, "tls", "password"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"crossring/internal/pki/verbs"
 	"crossring/internal/release"
 	"crossring/internal/report"
 	"crossring/internal/run"
@@ -197,24 +198,24 @@ func looks(t *testing.T, c cluster, inv topology.Inventory, version string) {
 		versions = append(versions, "1.3")
 	}
 	for _, v := range versions {
-		seen := decode[run.ShowResult](t, c.must(t, "pki", "show", "--connect", address, "--tls", v, "--client-cert", own, "-o", "json"))
+		seen := decode[verbs.ShowResult](t, c.must(t, "pki", "show", "--connect", address, "--tls", v, "--client-cert", own, "-o", "json"))
 		if seen.Wire.ClientCertificate != "asked" || !seen.Wire.Resumed || seen.Wire.Version != "TLS "+v {
 			t.Errorf("TLS %s, its own client: %+v", v, *seen.Wire)
 		}
-		rates := decode[run.HandshakeResult](t, c.must(t, "handshake", address, "--tls", v, "--client-cert", own, "--time", "300ms", "-o", "json"))
+		rates := decode[verbs.HandshakeResult](t, c.must(t, "handshake", address, "--tls", v, "--client-cert", own, "--time", "300ms", "-o", "json"))
 		if rates.New == nil || rates.New.Connections == 0 || rates.Reused == nil || rates.Reused.Connections == 0 || rates.Reused.Resumed != rates.Reused.Connections {
 			t.Errorf("TLS %s, its own client: %+v, %+v", v, rates.New, rates.Reused)
 		}
 		r := c.want(t, 1, "pki", "show", "--connect", address, "--tls", v, "--client-cert", stranger, "-o", "json")
-		if got := decode[run.ShowResult](t, r); got.Wire.ClientCertificate != "refused" || len(got.Certificates) == 0 {
+		if got := decode[verbs.ShowResult](t, r); got.Wire.ClientCertificate != "refused" || len(got.Certificates) == 0 {
 			t.Errorf("TLS %s, a stranger: %s", v, r)
 		}
-		if got := decode[run.ShowResult](t, c.must(t, "pki", "show", "--connect", address, "--tls", v, "-o", "json")); got.Wire.ClientCertificate != "required" {
+		if got := decode[verbs.ShowResult](t, c.must(t, "pki", "show", "--connect", address, "--tls", v, "-o", "json")); got.Wire.ClientCertificate != "required" {
 			t.Errorf("TLS %s, nobody: %+v", v, *got.Wire)
 		}
 		for _, args := range [][]string{nil, {"--client-cert", stranger}} {
 			r := c.want(t, 1, append([]string{"handshake", address, "--tls", v, "--time", "300ms", "-o", "json"}, args...)...)
-			if got := decode[run.HandshakeResult](t, r); got.New != nil || got.Reused != nil || !strings.Contains(r.stderr, "client's certificate") {
+			if got := decode[verbs.HandshakeResult](t, r); got.New != nil || got.Reused != nil || !strings.Contains(r.stderr, "client's certificate") {
 				t.Errorf("TLS %s, %q: %s", v, args, r)
 			}
 		}

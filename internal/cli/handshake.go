@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"crossring/internal/pki/verbs"
 	"crossring/internal/pki/wire"
 	"crossring/internal/run"
 
@@ -61,7 +62,7 @@ func handshake(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 		}
 		loads = append(loads, wire.Load{Address: address, Config: cfg, Time: c.Duration("time"), Concurrency: c.Int("concurrency")})
 	}
-	doc, err := w.Handshakes(ctx, loads, both || c.Bool("new"), both || c.Bool("reuse"))
+	doc, err := w.PKI().Handshakes(ctx, loads, both || c.Bool("new"), both || c.Bool("reuse"))
 	return answer{doc: doc, text: func(out io.Writer) error { return writeHandshakes(out, doc) }}, err
 }
 
@@ -77,8 +78,8 @@ func checkAddress(address string) error {
 	return nil
 }
 
-func writeHandshakes(out io.Writer, doc run.HandshakeResult) error {
-	if !slices.ContainsFunc(doc.Servers, func(s run.HandshakeServer) bool { return s.New != nil || s.Reused != nil }) {
+func writeHandshakes(out io.Writer, doc verbs.HandshakeResult) error {
+	if !slices.ContainsFunc(doc.Servers, func(s verbs.HandshakeServer) bool { return s.New != nil || s.Reused != nil }) {
 		return nil
 	}
 	tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)

@@ -14,8 +14,10 @@ import (
 	"crossring/internal/pki/hsm"
 	"crossring/internal/pki/names"
 	"crossring/internal/pki/store"
+	"crossring/internal/pki/verbs"
 	"crossring/internal/plain"
 	"crossring/internal/run"
+	"crossring/internal/state"
 
 	"github.com/urfave/cli/v2"
 )
@@ -46,7 +48,7 @@ func (e *env) authority(c *cli.Context) (dir, passphrase string, err error) {
 		}
 		dir = filepath.Join(state, "pki")
 	}
-	passphrase, err = run.ReadPassword(c.String("passphrase-file"))
+	passphrase, err = state.ReadPassword(c.String("passphrase-file"))
 	return dir, passphrase, err
 }
 
@@ -115,7 +117,7 @@ func pkiInit(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	if c.IsSet("pkcs11-module") || c.IsSet("pkcs11-token") || c.IsSet("pkcs11-key") {
 		token = &hsm.Ref{Module: c.String("pkcs11-module"), Token: c.String("pkcs11-token"), Label: c.String("pkcs11-key")}
 	}
-	res, err := w.NewAuthority(ctx, dir, passphrase, pki.Setup{
+	res, err := w.PKI().NewAuthority(ctx, dir, passphrase, pki.Setup{
 		HSM:     token,
 		Cluster: c.String("cluster"), RootDN: c.String("dn"), NodeDN: c.String("node-dn"), Key: c.String("key"),
 		Regions: c.StringSlice("region"), Life: rootLife, Limits: limits,
@@ -175,7 +177,7 @@ func pkiIssue(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	if c.Args().Len() != 1 {
 		return answer{}, run.Usage("", fmt.Errorf("one name is needed, not %d", c.Args().Len()), helpFor(c))
 	}
-	r := run.IssueRequest{
+	r := verbs.IssueRequest{
 		Name: c.Args().First(), Region: c.String("region"), DNS: c.StringSlice("dns"), Client: c.Bool("client"), Force: c.Bool("force"),
 		CSR: c.String("csr"), KeyKind: c.String("key"), Out: c.String("out"), Formats: c.StringSlice("format"),
 	}
@@ -202,15 +204,15 @@ func pkiIssue(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 		}
 		r.IPs = append(r.IPs, ip)
 	}
-	if r.Password, err = run.ReadPassword(c.String("password-file")); err != nil {
+	if r.Password, err = state.ReadPassword(c.String("password-file")); err != nil {
 		return answer{}, err
 	}
 	if r.Dir, r.Passphrase, err = e.authority(c); err != nil {
 		return answer{}, err
 	}
-	verb := w.Issue
+	verb := w.PKI().Issue
 	if c.Command.Name == "renew" {
-		verb = w.Renew
+		verb = w.PKI().Renew
 	}
 	res, err := verb(ctx, r)
 	return answer{doc: res, text: func(out io.Writer) error {
@@ -267,7 +269,7 @@ func pkiRevoke(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	res, err := w.Revoke(ctx, dir, passphrase, counts, c.Args().Slice())
+	res, err := w.PKI().Revoke(ctx, dir, passphrase, counts, c.Args().Slice())
 	if err != nil {
 		return answer{}, err
 	}
@@ -288,7 +290,7 @@ func pkiList(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	res, err := w.SignLists(ctx, dir, passphrase, counts)
+	res, err := w.PKI().SignLists(ctx, dir, passphrase, counts)
 	if err != nil {
 		return answer{}, err
 	}
@@ -296,7 +298,7 @@ func pkiList(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 }
 
 // listed says what was revoked, and where the list is.
-func listed(res run.AuthorityResult, counts time.Duration) answer {
+func listed(res verbs.AuthorityResult, counts time.Duration) answer {
 	return answer{doc: res, text: func(out io.Writer) error {
 		for _, g := range res.Revoked {
 			if _, err := fmt.Fprintf(out, "revoked %s, serial %s\n", g.Name, g.Hex()); err != nil {

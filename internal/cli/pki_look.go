@@ -13,8 +13,10 @@ import (
 	"time"
 
 	"crossring/internal/pki/chain"
+	"crossring/internal/pki/verbs"
 	"crossring/internal/plain"
 	"crossring/internal/run"
+	"crossring/internal/state"
 
 	"github.com/urfave/cli/v2"
 )
@@ -51,17 +53,17 @@ func pkiShow(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 		}
 		ctx, cancel := context.WithTimeout(ctx, c.Duration("timeout"))
 		defer cancel()
-		res, err := w.ShowServer(ctx, address, cfg)
+		res, err := w.PKI().ShowServer(ctx, address, cfg)
 		return answer{doc: res, text: func(out io.Writer) error { return writeShown(out, res) }}, err
 	}
 	if slices.Contains(c.Args().Slice(), "") {
 		return answer{}, run.Usage("", errNoName, helpFor(c))
 	}
-	password, err := run.ReadPassword(c.String("password-file"))
+	password, err := state.ReadPassword(c.String("password-file"))
 	if err != nil {
 		return answer{}, err
 	}
-	doc, err := w.ShowFiles(c.Args().Slice(), password)
+	doc, err := w.PKI().ShowFiles(c.Args().Slice(), password)
 	return answer{doc: doc, text: func(out io.Writer) error {
 		for i, f := range doc.Files {
 			if len(doc.Files) > 1 {
@@ -70,7 +72,7 @@ func pkiShow(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 					return err
 				}
 			}
-			if err := writeShown(out, run.ShowResult{Shown: f.Shown}); err != nil {
+			if err := writeShown(out, verbs.ShowResult{Shown: f.Shown}); err != nil {
 				return err
 			}
 		}
@@ -78,7 +80,7 @@ func pkiShow(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	}}, err
 }
 
-func writeShown(out io.Writer, r run.ShowResult) error {
+func writeShown(out io.Writer, r verbs.ShowResult) error {
 	tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	row := func(key, format string, args ...any) { fmt.Fprintf(tw, "%s\t%s\n", key, fmt.Sprintf(format, args...)) }
 	if s := r.Wire; s != nil && s.Version != "" {
@@ -171,7 +173,7 @@ func pkiVerify(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 			return answer{}, run.Usage("", fmt.Errorf("--%s is empty", name), helpFor(c))
 		}
 	}
-	r := run.VerifyRequest{
+	r := verbs.VerifyRequest{
 		Leaf: c.Args().First(), Roots: c.StringSlice("ca"), Untrusted: c.StringSlice("untrusted"), Key: c.String("key"),
 		Purpose: c.String("purpose"), IP: c.String("ip"), Host: c.String("host"), CRL: c.StringSlice("crl"), OCSP: c.Bool("ocsp"),
 	}
@@ -189,20 +191,20 @@ func pkiVerify(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 			return answer{}, run.Usage("", fmt.Errorf("--at: %q is no time such as 2026-01-31T12:00:00Z", at), helpFor(c))
 		}
 	}
-	if r.Password, err = run.ReadPassword(c.String("password-file")); err != nil {
+	if r.Password, err = state.ReadPassword(c.String("password-file")); err != nil {
 		return answer{}, err
 	}
-	if r.TrustPassword, err = run.ReadPassword(c.String("ca-password-file")); err != nil {
+	if r.TrustPassword, err = state.ReadPassword(c.String("ca-password-file")); err != nil {
 		return answer{}, err
 	}
 	if len(r.Roots) == 0 {
 		note(e.stderr, "warning: nothing is trusted without --ca")
 	}
-	res, err := w.VerifyChain(ctx, r)
+	res, err := w.PKI().VerifyChain(ctx, r)
 	return answer{doc: res, text: func(out io.Writer) error { return writeVerified(out, res, c.Bool("trace")) }}, err
 }
 
-func writeVerified(out io.Writer, r run.VerifyResult, trace bool) error {
+func writeVerified(out io.Writer, r verbs.VerifyResult, trace bool) error {
 	tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, l := range r.Chain {
 		trust := ""
@@ -265,11 +267,11 @@ func tlsFlags() []cli.Flag {
 // tlsConfig is what the flags say, for looking at a server: what it trusts is no
 // matter.
 func tlsConfig(c *cli.Context, address string) (*tls.Config, error) {
-	password, err := run.ReadPassword(c.String("password-file"))
+	password, err := state.ReadPassword(c.String("password-file"))
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := run.TLSOptions{
+	cfg, err := verbs.TLSOptions{
 		Version: c.String("tls"), Suites: c.StringSlice("cipher"), ClientCert: c.String("client-cert"), Password: password,
 	}.Config()
 	if err != nil {

@@ -2,6 +2,8 @@
 // hint. It is a leaf: every package may import it.
 package fail
 
+import "errors"
+
 // Exit codes of crossring. Other programs read them: a code keeps its meaning.
 const (
 	ExitOK           = 0
@@ -77,4 +79,17 @@ func Prerequisite(op string, err error, hint string) error {
 // it, its name, or a port.
 func Busy(op string, err error, hint string) error {
 	return &Error{Code: ExitBusy, Op: op, Err: err, Hint: hint}
+}
+
+// CodeOf is the exit code that the outermost error of a chain asks for: ExitFailure when
+// none does, ExitOK for no error.
+func CodeOf(err error) int {
+	if err == nil {
+		return ExitOK
+	}
+	var coded interface{ ExitCode() int }
+	if errors.As(err, &coded) {
+		return coded.ExitCode()
+	}
+	return ExitFailure
 }

@@ -15,6 +15,7 @@ import (
 
 	"crossring/internal/places"
 	"crossring/internal/release"
+	"crossring/internal/state"
 	"crossring/internal/topology"
 	"crossring/provision/local"
 	"crossring/yamlgen"
@@ -72,7 +73,7 @@ func (w World) Nodetool(ctx context.Context, ref string, args []string, s Stream
 		return err
 	}
 	at := jmxAt{host: n.PrivateAddress, port: jmxPort, user: release.AgentUser}
-	if at.password, err = NewPassword(); err != nil {
+	if at.password, err = state.NewPassword(); err != nil {
 		return err
 	}
 	dir, err := passwordFiles(n.Layout.Tmp, at.password)

@@ -12,6 +12,7 @@ import (
 	"crossring/internal/deploy/prepare"
 	"crossring/internal/deploy/sshhost"
 	"crossring/internal/release"
+	"crossring/internal/state"
 	"crossring/internal/topology"
 )
 
@@ -61,7 +62,7 @@ func (w World) remoteNodetool(ctx context.Context, c cluster, n topology.Node, p
 		return &Fail{Code: ExitFailure, Op: "nodetool on " + n.Name + ": its machine was not made ready", Hint: "crossring up " + c.inv.Plan.Name}
 	}
 	at := jmxAt{host: n.RMIHost(), port: jmxPort, user: release.AgentUser}
-	if at.password, err = NewPassword(); err != nil {
+	if at.password, err = state.NewPassword(); err != nil {
 		return err
 	}
 	who := []string{java, prepare.User(n), strconv.Itoa(pid)}

@@ -11,6 +11,7 @@ import (
 	"crossring/internal/deploy"
 	"crossring/internal/journal"
 	"crossring/internal/pki"
+	"crossring/internal/pki/verbs"
 	"crossring/internal/plain"
 	"crossring/internal/state"
 	"crossring/internal/steps"
@@ -46,8 +47,8 @@ type RotateResult struct {
 
 // RotatedCertificate is the certificate of a node, or of crossring itself.
 type RotatedCertificate struct {
-	Name        string      `json:"name"`
-	Certificate Certificate `json:"certificate"`
+	Name        string            `json:"name"`
+	Certificate verbs.Certificate `json:"certificate"`
 }
 
 // stepPatience is how long a step may take: a node may have to be drained and
@@ -325,7 +326,7 @@ func (r *rotator) certificates() []RotatedCertificate {
 			}
 		}
 		if newest != nil {
-			all = append(all, RotatedCertificate{Name: name, Certificate: describeCertificate(0, newest, r.Now())})
+			all = append(all, RotatedCertificate{Name: name, Certificate: verbs.Describe(0, newest, r.Now())})
 		}
 	}
 	return all

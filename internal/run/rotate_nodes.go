@@ -18,6 +18,7 @@ import (
 	"crossring/internal/journal"
 	"crossring/internal/pki"
 	"crossring/internal/pki/store"
+	"crossring/internal/pki/verbs"
 	"crossring/internal/pki/wire"
 	"crossring/internal/topology"
 	"crossring/ringcheck"
@@ -76,7 +77,7 @@ func (r *rotator) clientCertificate(ctx context.Context) error {
 	}
 	t := r.inv.Plan.TLS
 	out := r.tlsPath("next")
-	_, err = r.Issue(ctx, IssueRequest{
+	_, err = r.PKI().Issue(ctx, verbs.IssueRequest{
 		Dir: d.Path, Name: clientName, Client: true, KeyKind: t.Key, Out: out, Formats: []string{store.PEM},
 		Life: time.Duration(t.Days) * 24 * time.Hour, Force: true, // over what a command left that was killed
 	})
@@ -111,7 +112,7 @@ func (r *rotator) nodeTrust(ctx context.Context, n topology.Node, both bool) err
 	if err != nil {
 		return err
 	}
-	if err := r.host(n).Put(ctx, path.Join(n.Layout.TLSDir(), "ca"+extension(kind)), data, 0o644); err != nil {
+	if err := r.host(n).Put(ctx, path.Join(n.Layout.TLSDir(), "ca"+verbs.Extension(kind)), data, 0o644); err != nil {
 		return err
 	}
 	return r.activate(ctx, n, want)

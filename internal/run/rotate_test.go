@@ -15,6 +15,7 @@ import (
 	"crossring/internal/journal"
 	"crossring/internal/pki"
 	"crossring/internal/pki/store"
+	"crossring/internal/pki/verbs"
 	"crossring/internal/pki/wire"
 	"crossring/internal/topology"
 )
@@ -114,7 +115,7 @@ func TestRotatedIdentity(t *testing.T) {
 		if err != nil || cert == nil || cert.CheckSignatureFrom(next) != nil {
 			t.Errorf("%s: issued %v, %v", version, cert, err)
 		}
-		data, err := os.ReadFile(path.Join(n.Layout.TLSDir(), "ca"+extension(r.storeKind())))
+		data, err := os.ReadFile(path.Join(n.Layout.TLSDir(), "ca"+verbs.Extension(r.storeKind())))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"crossring/internal/jars"
+	"crossring/internal/pki/verbs"
 	"crossring/internal/places"
 	"crossring/internal/plain"
 	"crossring/internal/release"
@@ -244,6 +245,9 @@ func (w World) stage(text string, f func() error) error {
 	done(err)
 	return err
 }
+
+// PKI are the verbs of CAs, certificates and TLS servers.
+func (w World) PKI() verbs.Verbs { return verbs.Verbs{Now: w.Now, Say: w.Say, Stage: w.stage} }
 
 // savedSpec is the spec that a cluster was made from.
 const specFile = "spec.json"

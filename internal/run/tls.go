@@ -19,6 +19,7 @@ import (
 	"crossring/internal/pki"
 	pkinames "crossring/internal/pki/names"
 	"crossring/internal/pki/store"
+	"crossring/internal/pki/verbs"
 	"crossring/internal/state"
 	"crossring/internal/topology"
 )
@@ -113,7 +114,7 @@ func (w World) clientIdentity(ctx context.Context, c cluster, d *pki.Dir) error 
 			return nil
 		}
 	}
-	_, err := w.Issue(ctx, IssueRequest{
+	_, err := w.PKI().Issue(ctx, verbs.IssueRequest{
 		Dir: d.Path, Name: clientName, Client: true, KeyKind: c.inv.Plan.TLS.Key, Out: filepath.Join(c.dir, tlsDir), Formats: []string{store.PEM},
 		Life: time.Duration(c.inv.Plan.TLS.Days) * 24 * time.Hour, Force: true,
 	})
@@ -212,10 +213,10 @@ func (w World) localIdentity(ctx context.Context, c cluster, d *pki.Dir, n topol
 	}
 	host := c.host(n)
 	dir := n.Layout.TLSDir()
-	if err := host.Put(ctx, path.Join(dir, "ca"+extension(kind)), trust, 0o644); err != nil {
+	if err := host.Put(ctx, path.Join(dir, "ca"+verbs.Extension(kind)), trust, 0o644); err != nil {
 		return err
 	}
-	if err := host.Put(ctx, path.Join(dir, "node"+extension(kind)), keys, 0o600); err != nil {
+	if err := host.Put(ctx, path.Join(dir, "node"+verbs.Extension(kind)), keys, 0o600); err != nil {
 		return err
 	}
 	// Beside a JKS store, the certificate alone, to be looked at; last: it says that the rest is there.

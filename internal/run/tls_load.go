@@ -10,13 +10,14 @@ import (
 	"time"
 
 	"crossring/internal/cql"
+	"crossring/internal/pki/verbs"
 	"crossring/internal/plain"
 	"crossring/internal/topology"
 )
 
 // loadTLS is a configuration as the load is to speak it. nil, plain text, stays so.
 func loadTLS(cfg *tls.Config, s topology.Stress) (*tls.Config, error) {
-	chosen, err := TLSOptions{Version: s.TLSVersion, Suites: s.Ciphers}.Config()
+	chosen, err := verbs.TLSOptions{Version: s.TLSVersion, Suites: s.Ciphers}.Config()
 	if err != nil {
 		return nil, Usage("", err, "crossring help stress write")
 	}

@@ -8,6 +8,7 @@ import (
 	"crossring/internal/deploy/prepare"
 	"crossring/internal/pki"
 	"crossring/internal/pki/store"
+	"crossring/internal/pki/verbs"
 	"crossring/internal/topology"
 )
 
@@ -24,7 +25,7 @@ func (w World) remoteIdentity(ctx context.Context, c cluster, d *pki.Dir, n topo
 	if err != nil {
 		return err
 	}
-	if r.CSR, err = parseCSR(request); err != nil {
+	if r.CSR, err = verbs.ParseCSR(request); err != nil {
 		return fmt.Errorf("signing request of %s: %w", n.Name, err)
 	}
 	issued, trust, err := w.issueTo(ctx, c, d, r, password)
@@ -32,7 +33,7 @@ func (w World) remoteIdentity(ctx context.Context, c cluster, d *pki.Dir, n topo
 		return err
 	}
 	kind := c.storeKind()
-	if err := s.Put(ctx, path.Join(dir, "ca"+extension(kind)), trust, 0o644); err != nil {
+	if err := s.Put(ctx, path.Join(dir, "ca"+verbs.Extension(kind)), trust, 0o644); err != nil {
 		return err
 	}
 	return s.PutIdentity(ctx, dir, kind, store.EncodeCertificates(issued), password)

@@ -13,6 +13,7 @@ import (
 	"crossring/internal/deploy/sshhost/sshdtest"
 	"crossring/internal/pki"
 	"crossring/internal/pki/store"
+	"crossring/internal/pki/verbs"
 	"crossring/internal/places"
 	"crossring/internal/release"
 	"crossring/internal/topology"
@@ -59,16 +60,16 @@ func holdsIdentity(t *testing.T, w World, c cluster, n topology.Node) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := path.Join(n.Layout.TLSDir(), "node"+extension(c.storeKind()))
+	file := path.Join(n.Layout.TLSDir(), "node"+verbs.Extension(c.storeKind()))
 	for _, address := range []string{n.PublicAddress, n.PrivateAddress} {
-		res, err := w.VerifyChain(t.Context(), VerifyRequest{
+		res, err := w.PKI().VerifyChain(t.Context(), verbs.VerifyRequest{
 			Leaf: file, Password: password, Roots: []string{filepath.Join(c.dir, authorityDir, "ca.pem")}, Purpose: "internode", IP: address,
 		})
 		if err != nil || !res.OK {
 			t.Errorf("%s %s for %s: %+v, %v", c.rel.Series, n.Name, address, res.Errors, err)
 		}
 	}
-	trust, err := os.ReadFile(path.Join(n.Layout.TLSDir(), "ca"+extension(c.storeKind())))
+	trust, err := os.ReadFile(path.Join(n.Layout.TLSDir(), "ca"+verbs.Extension(c.storeKind())))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +91,7 @@ func TestLocalIdentities(t *testing.T) {
 			t.Errorf("%s: %v, %v", rel.Series, cfg, err)
 		}
 		// Again it changes nothing, and a month before the end it renews.
-		file := path.Join(n.Layout.TLSDir(), "node"+extension(c.storeKind()))
+		file := path.Join(n.Layout.TLSDir(), "node"+verbs.Extension(c.storeKind()))
 		before, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

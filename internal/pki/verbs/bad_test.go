@@ -1,4 +1,4 @@
-package run
+package verbs
 
 import (
 	"crypto/ecdsa"
@@ -118,7 +118,7 @@ func TestBadInput(t *testing.T) {
 				r.Key = filepath.Join(dir, "key.pem")
 				write(t, r.Key, tt.key)
 			}
-			res, err := quietWorld().VerifyChain(t.Context(), r)
+			res, err := quiet().VerifyChain(t.Context(), r)
 			if len(res.Errors) == 0 || res.Errors[0].Message == "" || res.Errors[0].Hint == "" {
 				t.Errorf("not ok, and the answer does not say why: %+v", res)
 			}
@@ -145,7 +145,7 @@ func TestBadInput(t *testing.T) {
 			if err := os.Chmod(file, mode); err != nil {
 				t.Fatal(err)
 			}
-			res, err := quietWorld().VerifyChain(t.Context(), r)
+			res, err := quiet().VerifyChain(t.Context(), r)
 			if err != nil || !res.OK || len(res.Warnings) != 1 || res.Warnings[0].Hint != "chmod 600 "+file {
 				t.Errorf("mode %o: ok %t, %+v, %v", mode, res.OK, res.Warnings, err)
 			}
@@ -157,7 +157,7 @@ func TestBadInput(t *testing.T) {
 		r := VerifyRequest{Leaf: filepath.Join(dir, "leaf"), Roots: []string{filepath.Join(dir, "roots.pem")}, Password: "right", Purpose: "internode", IP: "10.0.0.1"}
 		write(t, r.Leaf, encode(kind))
 		write(t, r.Roots[0], certs(root))
-		if res, err := quietWorld().VerifyChain(t.Context(), r); err != nil || !res.OK || len(res.Network) > 0 {
+		if res, err := quiet().VerifyChain(t.Context(), r); err != nil || !res.OK || len(res.Network) > 0 {
 			t.Errorf("%s: %+v, %v", kind, res, err)
 		}
 	}

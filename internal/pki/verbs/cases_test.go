@@ -1,4 +1,4 @@
-package run
+package verbs
 
 import (
 	"crypto"

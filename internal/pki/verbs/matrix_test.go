@@ -1,4 +1,4 @@
-package run
+package verbs
 
 import (
 	"bufio"
@@ -8,8 +8,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,14 +24,10 @@ import (
 	"crossring/internal/pki/store"
 )
 
-func quietWorld() World {
-	return World{Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Report: noReport{}, Say: func(string, ...any) {}, Now: time.Now}
+// quiet are verbs that nobody watches.
+func quiet() Verbs {
+	return Verbs{Now: time.Now, Say: func(string, ...any) {}, Stage: func(_ string, f func() error) error { return f() }}
 }
-
-type noReport struct{}
-
-func (noReport) Stage(string) func(error)      { return func(error) {} }
-func (noReport) Progress(int64, int64, string) {}
 
 // TestVerdicts holds pki verify against the system's openssl verify and against
 // real Java handshakes, over many chains. Where the verdicts differ, docs/tls.md
@@ -70,7 +64,7 @@ func TestVerdicts(t *testing.T) {
 		write(t, filepath.Join(dir, "case"), fmt.Appendf(nil, "%s %s %s\n", word(c.purpose, "server"), word(c.ip, "-"), word(c.host, "-")))
 	}
 	javas := javaVerdicts(t, java, top)
-	page, err := os.ReadFile("../../docs/tls.md")
+	page, err := os.ReadFile("../../../docs/tls.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +140,7 @@ func ourVerdict(t *testing.T, c mutant, dir string) []finding {
 	if c.crl != nil {
 		r.CRL = []string{filepath.Join(dir, "crl.pem")}
 	}
-	res, err := quietWorld().VerifyChain(t.Context(), r)
+	res, err := quiet().VerifyChain(t.Context(), r)
 	if res.OK != (err == nil) || res.OK != (len(res.Errors) == 0) {
 		t.Errorf("%s: ok is %t, with %d errors and %v", c.name, res.OK, len(res.Errors), err)
 	}

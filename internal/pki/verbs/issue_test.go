@@ -1,4 +1,4 @@
-package run
+package verbs
 
 import (
 	"net/netip"
@@ -7,16 +7,17 @@ import (
 	"slices"
 	"testing"
 
+	"crossring/internal/fail"
 	"crossring/internal/pki"
 	"crossring/internal/pki/store"
 )
 
 // What can't be written is refused before anything is issued.
 func TestIssueRefuses(t *testing.T) {
-	w := quietWorld()
+	w := quiet()
 	dir := filepath.Join(t.TempDir(), "ca")
 	for _, s := range []pki.Setup{{Key: "dsa"}, {RootDN: "hello"}, {NodeDN: "CN={foo}"}} {
-		if _, err := w.NewAuthority(t.Context(), dir, "", s); exitCode(err) != ExitUsage {
+		if _, err := w.NewAuthority(t.Context(), dir, "", s); fail.CodeOf(err) != fail.ExitUsage {
 			t.Errorf("%+v: %v", s, err)
 		}
 	}
@@ -28,15 +29,15 @@ func TestIssueRefuses(t *testing.T) {
 		r    IssueRequest
 		code int
 	}{
-		"format":         {IssueRequest{IPs: ips, Formats: []string{store.PEM, "der"}}, ExitUsage},
-		"no address":     {IssueRequest{Formats: []string{store.PEM}}, ExitFailure},
-		"kind of key":    {IssueRequest{IPs: ips, KeyKind: "dsa"}, ExitUsage},
-		"key elsewhere":  {IssueRequest{IPs: ips, CSR: "node.csr", Formats: []string{store.JKS}}, ExitUsage},
-		"key of another": {IssueRequest{Client: true, CSR: "node.csr", Formats: []string{store.PEM, store.PKCS12}}, ExitUsage},
+		"format":         {IssueRequest{IPs: ips, Formats: []string{store.PEM, "der"}}, fail.ExitUsage},
+		"no address":     {IssueRequest{Formats: []string{store.PEM}}, fail.ExitFailure},
+		"kind of key":    {IssueRequest{IPs: ips, KeyKind: "dsa"}, fail.ExitUsage},
+		"key elsewhere":  {IssueRequest{IPs: ips, CSR: "node.csr", Formats: []string{store.JKS}}, fail.ExitUsage},
+		"key of another": {IssueRequest{Client: true, CSR: "node.csr", Formats: []string{store.PEM, store.PKCS12}}, fail.ExitUsage},
 	} {
 		r := tt.r
 		r.Dir, r.Name, r.Out = dir, "n1", filepath.Join(t.TempDir(), "out")
-		if _, err := w.Issue(t.Context(), r); exitCode(err) != tt.code {
+		if _, err := w.Issue(t.Context(), r); fail.CodeOf(err) != tt.code {
 			t.Errorf("%s: %v", name, err)
 		}
 		if _, err := os.Stat(r.Out); !os.IsNotExist(err) {
@@ -51,7 +52,7 @@ func TestIssueRefuses(t *testing.T) {
 
 // Both kinds of PKCS#12 side by side are files of their own, and each opens as its kind.
 func TestIssueBothPKCS12(t *testing.T) {
-	w := quietWorld()
+	w := quiet()
 	base := t.TempDir()
 	dir := filepath.Join(base, "ca")
 	if _, err := w.NewAuthority(t.Context(), dir, "", pki.Setup{Cluster: "gk"}); err != nil {
@@ -95,7 +96,7 @@ func TestIssueBothPKCS12(t *testing.T) {
 // Without a word about it a key is of the CA's kind, and what is renewed stays of its
 // kind and in its region.
 func TestKindOfKeyStays(t *testing.T) {
-	w := quietWorld()
+	w := quiet()
 	for _, kind := range pki.KeyKinds() {
 		base := t.TempDir()
 		dir := filepath.Join(base, "ca")

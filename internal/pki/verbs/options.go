@@ -1,4 +1,4 @@
-package run
+package verbs
 
 import (
 	"cmp"
@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 
+	"crossring/internal/fail"
 	"crossring/internal/pki/store"
 	"crossring/internal/pki/wire"
 )
@@ -26,16 +27,16 @@ func (o TLSOptions) Config() (*tls.Config, error) {
 	var err error
 	if o.Version != "" {
 		if cfg.MinVersion, err = wire.Version(o.Version); err != nil {
-			return nil, Usage("", err, "")
+			return nil, fail.Usage("", err, "")
 		}
 		cfg.MaxVersion = cfg.MinVersion
 	}
 	if cfg.CipherSuites, err = wire.Suites(o.Suites); err != nil {
-		return nil, Usage("", err, "")
+		return nil, fail.Usage("", err, "")
 	}
 	if len(o.Suites) > 0 {
 		if cfg.MinVersion == tls.VersionTLS13 {
-			return nil, Usage("", errors.New("cipher suites are chosen up to TLS 1.2 only, and 1.3 was asked for"), "")
+			return nil, fail.Usage("", errors.New("cipher suites are chosen up to TLS 1.2 only, and 1.3 was asked for"), "")
 		}
 		cfg.MaxVersion = tls.VersionTLS12 // 1.3 would pass the choice over
 	}
@@ -52,7 +53,7 @@ func (o TLSOptions) identity() ([]tls.Certificate, error) {
 	const help = "crossring pki show "
 	data, err := os.ReadFile(o.ClientCert)
 	if err != nil {
-		return nil, Usage("--client-cert", err, "")
+		return nil, fail.Usage("--client-cert", err, "")
 	}
 	if store.Detect(data) == store.PEM {
 		if data, err = store.Decrypt(data, o.Password); err != nil {
@@ -78,7 +79,7 @@ func (o TLSOptions) identity() ([]tls.Certificate, error) {
 		}
 	}
 	if err != nil {
-		return nil, &Fail{Code: ExitUsage, Op: "--client-cert " + o.ClientCert, Err: err, Hint: cmp.Or(hintOf(err), help+o.ClientCert)}
+		return nil, &fail.Error{Code: fail.ExitUsage, Op: "--client-cert " + o.ClientCert, Err: err, Hint: cmp.Or(hintOf(err), help+o.ClientCert)}
 	}
 	pair := tls.Certificate{PrivateKey: c.Key, Leaf: c.Chain[0]}
 	for _, cert := range c.Chain {

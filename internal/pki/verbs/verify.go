@@ -1,4 +1,4 @@
-package run
+package verbs
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"crossring/internal/fail"
 	"crossring/internal/pki/chain"
 	"crossring/internal/pki/store"
 	"crossring/internal/pki/wire"
@@ -45,7 +46,7 @@ type VerifyResult struct {
 
 // VerifyChain verifies a chain and says everything that is wrong with it. It asks
 // the network nothing unless told to.
-func (w World) VerifyChain(ctx context.Context, r VerifyRequest) (VerifyResult, error) {
+func (w Verbs) VerifyChain(ctx context.Context, r VerifyRequest) (VerifyResult, error) {
 	res := VerifyResult{Schema: topology.Schema, Network: []wire.Call{}, Report: chain.Report{Chain: []chain.Link{}, Errors: []chain.Problem{}, Warnings: []chain.Warning{}, Tried: []chain.Problem{}}}
 	o := chain.Options{Purpose: r.Purpose, IP: r.IP, Host: r.Host, At: r.At, CheckCRL: len(r.CRL) > 0}
 	if o.At.IsZero() {
@@ -108,7 +109,7 @@ func (w World) VerifyChain(ctx context.Context, r VerifyRequest) (VerifyResult, 
 		return res, nil
 	}
 	first := res.Errors[0]
-	return res, &Fail{Code: ExitFailure, Op: "chain of " + r.Leaf, Hint: plain.Command("crossring", "pki", "show", r.Leaf),
+	return res, &fail.Error{Code: fail.ExitFailure, Op: "chain of " + r.Leaf, Hint: plain.Command("crossring", "pki", "show", r.Leaf),
 		Err: fmt.Errorf("%s; the first is %d %s at depth %d: %s", plain.Count(len(res.Errors), "error"), first.Code, first.Name, first.Depth, first.Message)}
 }
 

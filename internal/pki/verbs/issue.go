@@ -1,4 +1,4 @@
-package run
+package verbs
 
 import (
 	"bytes"
@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"crossring/internal/fail"
 	"crossring/internal/pki"
 	"crossring/internal/pki/store"
 	"crossring/internal/plain"
@@ -58,13 +59,13 @@ type IssueResult struct {
 }
 
 // Issue has a certificate issued and writes its files.
-func (w World) Issue(ctx context.Context, r IssueRequest) (IssueResult, error) {
+func (w Verbs) Issue(ctx context.Context, r IssueRequest) (IssueResult, error) {
 	d, err := pki.Open(r.Dir, r.Passphrase)
 	if err != nil {
 		return IssueResult{Schema: topology.Schema, Name: r.Name, Files: []string{}}, err
 	}
 	if regions := d.Regions(); r.Region != "" && len(regions) > 0 && !slices.Contains(regions, r.Region) {
-		return IssueResult{Schema: topology.Schema, Name: r.Name, Files: []string{}}, Usage("",
+		return IssueResult{Schema: topology.Schema, Name: r.Name, Files: []string{}}, fail.Usage("",
 			fmt.Errorf("--region: the CA has no intermediate for %q; it has them for %s", r.Region, strings.Join(regions, ", ")),
 			"leave --region out to have the root sign, or: "+plain.Command("crossring", "pki", "init", "--dir", "ANOTHER", "--region", r.Region))
 	}
@@ -72,7 +73,7 @@ func (w World) Issue(ctx context.Context, r IssueRequest) (IssueResult, error) {
 }
 
 // issue is what Issue and Renew have in common.
-func (w World) issue(ctx context.Context, d *pki.Dir, r IssueRequest) (IssueResult, error) {
+func (w Verbs) issue(ctx context.Context, d *pki.Dir, r IssueRequest) (IssueResult, error) {
 	res := IssueResult{Schema: topology.Schema, Name: r.Name, Files: []string{}}
 	root, err := d.Root()
 	if err != nil {
@@ -99,7 +100,7 @@ func (w World) issue(ctx context.Context, d *pki.Dir, r IssueRequest) (IssueResu
 	if end := issued[0].NotAfter; end.Before(now.Add(cmp.Or(r.Life, pki.NodeLife)).Truncate(time.Second)) {
 		w.Say("warning: the CA ends on %s, and the certificate of %s ends with it", end.UTC().Format(time.DateOnly), r.Name)
 	}
-	res.Certificate = describeCertificate(0, issued[0], now)
+	res.Certificate = Describe(0, issued[0], now)
 	res.Files, err = writeStores(r, key, issued, root, now)
 	return res, err
 }
@@ -141,7 +142,7 @@ func (r IssueRequest) overwrites(d *pki.Dir, root *x509.Certificate) error {
 // holds says whether files are those of a certificate of the name.
 func (r IssueRequest) holds(d *pki.Dir, files []string) bool {
 	password := r.Password
-	if own, err := ReadPassword(filepath.Join(r.Out, "password")); err == nil {
+	if own, err := state.ReadPassword(filepath.Join(r.Out, "password")); err == nil {
 		password = own
 	}
 	for _, name := range files {
@@ -186,9 +187,9 @@ func (r IssueRequest) check() error {
 	for _, kind := range r.Formats {
 		switch known := store.Kinds(); {
 		case !slices.Contains(known, kind):
-			return Usage("", fmt.Errorf("%q is no kind of store; there are %s", kind, strings.Join(known, ", ")), help)
+			return fail.Usage("", fmt.Errorf("%q is no kind of store; there are %s", kind, strings.Join(known, ", ")), help)
 		case r.CSR != "" && kind != store.PEM:
-			return Usage("", fmt.Errorf("a %s store needs the private key, which is not here", kind),
+			return fail.Usage("", fmt.Errorf("a %s store needs the private key, which is not here", kind),
 				"openssl pkcs12 -export -in chain.pem -inkey node.key -out node.p12   # where the key is")
 		}
 	}
@@ -197,7 +198,7 @@ func (r IssueRequest) check() error {
 
 // Renew issues again what was issued under a name: the same names and addresses, a
 // new key unless there is a signing request.
-func (w World) Renew(ctx context.Context, r IssueRequest) (IssueResult, error) {
+func (w Verbs) Renew(ctx context.Context, r IssueRequest) (IssueResult, error) {
 	d, err := pki.Open(r.Dir, r.Passphrase)
 	if err != nil {
 		return IssueResult{Schema: topology.Schema, Files: []string{}}, err
@@ -225,7 +226,7 @@ func request(r IssueRequest) (*x509.CertificateRequest, crypto.Signer, error) {
 	if r.CSR == "" {
 		key, err := pki.NewKey(r.KeyKind)
 		if err != nil {
-			return nil, nil, Usage("", err, "")
+			return nil, nil, fail.Usage("", err, "")
 		}
 		csr, err := pki.NewCSR(key, pkix.Name{CommonName: r.Name})
 		return csr, key, err
@@ -234,17 +235,18 @@ func request(r IssueRequest) (*x509.CertificateRequest, crypto.Signer, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("read signing request: %w", err)
 	}
-	csr, err := parseCSR(data)
+	csr, err := ParseCSR(data)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", r.CSR, err)
 	}
 	return csr, nil, nil
 }
 
-func parseCSR(data []byte) (*x509.CertificateRequest, error) {
+// ParseCSR reads a signing request in PEM.
+func ParseCSR(data []byte) (*x509.CertificateRequest, error) {
 	block, _ := pem.Decode(data)
 	if block == nil || !strings.HasSuffix(block.Type, "CERTIFICATE REQUEST") {
-		return nil, &Fail{Code: ExitFailure, Op: "this is no PEM signing request",
+		return nil, &fail.Error{Code: fail.ExitFailure, Op: "this is no PEM signing request",
 			Hint: "openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout node.key -subj /CN=node -out node.csr"}
 	}
 	csr, err := x509.ParseCertificateRequest(block.Bytes)
@@ -254,8 +256,8 @@ func parseCSR(data []byte) (*x509.CertificateRequest, error) {
 	return csr, nil
 }
 
-// extensions are the endings of store files.
-func extension(kind string) string {
+// Extension is the ending of the files of a kind of store.
+func Extension(kind string) string {
 	switch kind {
 	case store.PKCS12, store.Legacy:
 		return ".p12"
@@ -269,9 +271,9 @@ func extension(kind string) string {
 // beside PKCS#12 as it is now, the old kind says in its name what it is.
 func ending(kind string, all []string) string {
 	if kind == store.Legacy && slices.Contains(all, store.PKCS12) {
-		return "-legacy" + extension(kind)
+		return "-legacy" + Extension(kind)
 	}
-	return extension(kind)
+	return Extension(kind)
 }
 
 // writeStores writes chain and trust in each format: "node" and "ca", each with the
@@ -298,7 +300,7 @@ func writeStores(r IssueRequest, key crypto.Signer, chain []*x509.Certificate, r
 		}
 		if kind != store.PEM && password == "" {
 			var err error
-			if password, err = NewPassword(); err != nil {
+			if password, err = state.NewPassword(); err != nil {
 				return files, err
 			}
 			if err := write("password", []byte(password+"\n"), 0o600); err != nil {
@@ -325,12 +327,6 @@ func writeStores(r IssueRequest, key crypto.Signer, chain []*x509.Certificate, r
 	return files, nil
 }
 
-// NewPassword is state.NewPassword.
-func NewPassword() (string, error) { return state.NewPassword() }
-
-// ReadPassword is state.ReadPassword.
-func ReadPassword(path string) (string, error) { return state.ReadPassword(path) }
-
 // AuthorityResult says what a CA is, or what it revoked.
 type AuthorityResult struct {
 	Schema  string      `json:"schema"`
@@ -342,7 +338,7 @@ type AuthorityResult struct {
 }
 
 // NewAuthority makes a CA.
-func (w World) NewAuthority(ctx context.Context, dir, passphrase string, s pki.Setup) (AuthorityResult, error) {
+func (w Verbs) NewAuthority(ctx context.Context, dir, passphrase string, s pki.Setup) (AuthorityResult, error) {
 	d := &pki.Dir{Path: dir, Passphrase: passphrase}
 	s.Now = w.Now()
 	if err := d.Init(ctx, s); err != nil {
@@ -353,7 +349,7 @@ func (w World) NewAuthority(ctx context.Context, dir, passphrase string, s pki.S
 
 // Revoke revokes certificates of a CA, by name or serial number: all of them or none.
 // The list that it signs counts for life.
-func (w World) Revoke(ctx context.Context, dir, passphrase string, life time.Duration, refs []string) (AuthorityResult, error) {
+func (w Verbs) Revoke(ctx context.Context, dir, passphrase string, life time.Duration, refs []string) (AuthorityResult, error) {
 	return w.signLists(dir, passphrase, func(d *pki.Dir) ([]pki.Entry, string, error) {
 		return d.Revoke(ctx, w.Now(), life, refs...)
 	})
@@ -361,14 +357,14 @@ func (w World) Revoke(ctx context.Context, dir, passphrase string, life time.Dur
 
 // SignLists signs a CA's revocation lists anew, to count for life, and revokes
 // nothing.
-func (w World) SignLists(ctx context.Context, dir, passphrase string, life time.Duration) (AuthorityResult, error) {
+func (w Verbs) SignLists(ctx context.Context, dir, passphrase string, life time.Duration) (AuthorityResult, error) {
 	return w.signLists(dir, passphrase, func(d *pki.Dir) ([]pki.Entry, string, error) {
 		path, err := d.List(ctx, w.Now(), life)
 		return []pki.Entry{}, path, err
 	})
 }
 
-func (w World) signLists(dir, passphrase string, sign func(*pki.Dir) ([]pki.Entry, string, error)) (AuthorityResult, error) {
+func (w Verbs) signLists(dir, passphrase string, sign func(*pki.Dir) ([]pki.Entry, string, error)) (AuthorityResult, error) {
 	res := AuthorityResult{Schema: topology.Schema, Dir: dir, Issued: []pki.Entry{}, Revoked: []pki.Entry{}}
 	d, err := pki.Open(dir, passphrase)
 	if err != nil {
@@ -383,12 +379,12 @@ func (w World) signLists(dir, passphrase string, sign func(*pki.Dir) ([]pki.Entr
 	return res, err
 }
 
-func (w World) authorityResult(d *pki.Dir) (AuthorityResult, error) {
+func (w Verbs) authorityResult(d *pki.Dir) (AuthorityResult, error) {
 	res := AuthorityResult{Schema: topology.Schema, Dir: d.Path, Issued: d.Entries(), Revoked: []pki.Entry{}}
 	root, err := d.Root()
 	if err != nil {
 		return res, err
 	}
-	res.Root = describeCertificate(0, root, w.Now())
+	res.Root = Describe(0, root, w.Now())
 	return res, nil
 }

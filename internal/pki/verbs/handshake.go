@@ -1,10 +1,11 @@
-package run
+package verbs
 
 import (
 	"context"
 	"errors"
 	"fmt"
 
+	"crossring/internal/fail"
 	"crossring/internal/pki/wire"
 
 	"github.com/hashicorp/go-multierror"
@@ -29,7 +30,7 @@ type HandshakeResult struct {
 
 // Handshakes has each server make handshakes, one server after the other. One that
 // fails does not keep the others from their turn.
-func (w World) Handshakes(ctx context.Context, loads []wire.Load, fresh, reuse bool) (HandshakeResult, error) {
+func (w Verbs) Handshakes(ctx context.Context, loads []wire.Load, fresh, reuse bool) (HandshakeResult, error) {
 	res := HandshakeResult{Servers: []HandshakeServer{}}
 	var errs *multierror.Error
 	for _, l := range loads {
@@ -48,7 +49,7 @@ func (w World) Handshakes(ctx context.Context, loads []wire.Load, fresh, reuse b
 	}
 	err := alone(errs)
 	if err != nil && ctx.Err() == nil && len(errs.Errors) < len(loads) {
-		return res, Partial("", err, hintOf(err))
+		return res, fail.Partial("", err, hintOf(err))
 	}
 	return res, err
 }
@@ -71,7 +72,7 @@ func hintOf(err error) string {
 }
 
 // handshakes counts new and resumed handshakes, one after the other.
-func (w World) handshakes(ctx context.Context, l wire.Load, fresh, reuse bool) (HandshakeServer, error) {
+func (w Verbs) handshakes(ctx context.Context, l wire.Load, fresh, reuse bool) (HandshakeServer, error) {
 	s := HandshakeServer{Address: l.Address}
 	for _, k := range []struct {
 		reuse, wanted bool
@@ -82,7 +83,7 @@ func (w World) handshakes(ctx context.Context, l wire.Load, fresh, reuse bool) (
 			continue
 		}
 		l.Reuse = k.reuse
-		err := w.stage(fmt.Sprintf("%s handshakes with %s for %s", k.name, l.Address, l.Time), func() error {
+		err := w.Stage(fmt.Sprintf("%s handshakes with %s for %s", k.name, l.Address, l.Time), func() error {
 			rate, err := wire.Measure(ctx, l)
 			var none *wire.NoSessionError
 			if k.reuse && fresh && errors.As(err, &none) {

@@ -1,4 +1,4 @@
-package run
+package verbs
 
 import (
 	"bytes"
@@ -100,7 +100,7 @@ func TestStores(t *testing.T) {
 	tool(openssl, "crl2pkcs7", "-nocrl", "-certfile", "upside.pem", "-outform", "DER", "-out", "bundle.p7b")
 	tool(openssl, "crl2pkcs7", "-nocrl", "-certfile", "both.pem", "-outform", "DER", "-out", "trust.p7b")
 	verify := func(leaf, ca string) (VerifyResult, error) {
-		return quietWorld().VerifyChain(t.Context(), VerifyRequest{Leaf: path(leaf), Roots: []string{path(ca)}, Password: "changeit", Purpose: "internode", IP: "10.0.0.1"})
+		return quiet().VerifyChain(t.Context(), VerifyRequest{Leaf: path(leaf), Roots: []string{path(ca)}, Password: "changeit", Purpose: "internode", IP: "10.0.0.1"})
 	}
 	for _, tt := range []struct{ leaf, ca string }{
 		{"ca-first.jks", "root.pem"}, {"ca-last.jks", "root.pem"}, {"ca-first.pkcs12", "root.pem"}, {"ca-last.pkcs12", "root.pem"},
@@ -131,11 +131,11 @@ func TestStores(t *testing.T) {
 	}
 	// A trust store has a password of its own, or that of the leaf, or none.
 	r := VerifyRequest{Leaf: path("chain.pem"), Roots: []string{path("trust.jks")}}
-	if res, err := quietWorld().VerifyChain(t.Context(), r); res.OK || err == nil || !strings.Contains(err.Error(), "--ca-password-file") {
+	if res, err := quiet().VerifyChain(t.Context(), r); res.OK || err == nil || !strings.Contains(err.Error(), "--ca-password-file") {
 		t.Errorf("no password: %v", err)
 	}
 	r.TrustPassword = "changeit"
-	if res, err := quietWorld().VerifyChain(t.Context(), r); !res.OK || err != nil {
+	if res, err := quiet().VerifyChain(t.Context(), r); !res.OK || err != nil {
 		t.Errorf("password of the trust store: %+v, %v", res.Errors, err)
 	}
 
@@ -162,7 +162,7 @@ func TestStores(t *testing.T) {
 			t.Fatalf("%v\n%s", err, data)
 		}
 		for purpose, name := range map[string]string{"server": "sslserver", "client": "sslclient", "": ""} {
-			res, err := quietWorld().VerifyChain(t.Context(), VerifyRequest{Leaf: path("chain.pem"), Roots: []string{path("trusted.pem")}, Purpose: purpose})
+			res, err := quiet().VerifyChain(t.Context(), VerifyRequest{Leaf: path("chain.pem"), Roots: []string{path("trusted.pem")}, Purpose: purpose})
 			args := []string{"verify", "-auth_level", "2", "-CAfile", "trusted.pem", "-untrusted", "chain.pem"}
 			if name != "" {
 				args = append(args, "-purpose", name)
@@ -235,7 +235,7 @@ func TestDamagedPEM(t *testing.T) {
 			write(t, file, []byte(tt.text))
 			write(t, filepath.Join(dir, "root.pem"), store.EncodeCertificates([]*x509.Certificate{root.cert}))
 			r := VerifyRequest{Leaf: file, Roots: []string{filepath.Join(dir, "root.pem")}}
-			res, err := quietWorld().VerifyChain(t.Context(), r)
+			res, err := quiet().VerifyChain(t.Context(), r)
 			var damage *store.DamageError
 			if res.OK || !errors.As(err, &damage) || damage.Hint() == "" {
 				t.Fatalf("ok %t, %v", res.OK, err)
@@ -252,7 +252,7 @@ func TestDamagedPEM(t *testing.T) {
 				t.Fatalf("%s: %v\n%s", damage.Hint(), err, out)
 			}
 			r.Leaf = filepath.Join(dir, "NEW.pem")
-			if res, err := quietWorld().VerifyChain(t.Context(), r); !res.OK || err != nil || len(res.Chain) != 2 {
+			if res, err := quiet().VerifyChain(t.Context(), r); !res.OK || err != nil || len(res.Chain) != 2 {
 				t.Errorf("after %s: %+v, %v", damage.Hint(), res.Errors, err)
 			}
 		})
@@ -271,7 +271,7 @@ func TestDamagedPEM(t *testing.T) {
 		dir := t.TempDir()
 		write(t, filepath.Join(dir, "leaf.pem"), []byte(ok))
 		write(t, filepath.Join(dir, "root.pem"), store.EncodeCertificates([]*x509.Certificate{root.cert}))
-		res, err := quietWorld().VerifyChain(t.Context(), VerifyRequest{Leaf: filepath.Join(dir, "leaf.pem"), Roots: []string{filepath.Join(dir, "root.pem")}})
+		res, err := quiet().VerifyChain(t.Context(), VerifyRequest{Leaf: filepath.Join(dir, "leaf.pem"), Roots: []string{filepath.Join(dir, "root.pem")}})
 		if !res.OK || err != nil || len(res.Chain) != 2 {
 			t.Errorf("%s: %+v, %v", name, res.Errors, err)
 		}
@@ -303,7 +303,7 @@ func TestOrderOfFiles(t *testing.T) {
 		dir := t.TempDir()
 		writeCase(t, dir, "sent", tt.certs)
 		writeCase(t, dir, "roots", []*issued{root})
-		shown, err := quietWorld().ShowFiles([]string{filepath.Join(dir, "sent.pem")}, "")
+		shown, err := quiet().ShowFiles([]string{filepath.Join(dir, "sent.pem")}, "")
 		ok := err == nil && len(shown.Order) == len(tt.order)
 		for i := range min(len(shown.Order), len(tt.order)) {
 			ok = ok && strings.Contains(shown.Order[i], tt.order[i])
@@ -311,7 +311,7 @@ func TestOrderOfFiles(t *testing.T) {
 		if !ok {
 			t.Errorf("%s: pki show says %q, %v", tt.name, shown.Order, err)
 		}
-		res, _ := quietWorld().VerifyChain(t.Context(), VerifyRequest{Leaf: filepath.Join(dir, "sent.pem"), Roots: []string{filepath.Join(dir, "roots.pem")}, Purpose: "internode"})
+		res, _ := quiet().VerifyChain(t.Context(), VerifyRequest{Leaf: filepath.Join(dir, "sent.pem"), Roots: []string{filepath.Join(dir, "roots.pem")}, Purpose: "internode"})
 		first, message := 0, ""
 		if len(res.Errors) > 0 {
 			first, message = res.Errors[0].Code, res.Errors[0].Message

@@ -1,4 +1,4 @@
-package run
+package verbs
 
 import (
 	"bytes"
@@ -85,7 +85,7 @@ func judgeLimbo(t *testing.T, openssl string, c limboCase) (ours, theirs limboVe
 			return ours, theirs, "pki verify looks for no name of the kind " + c.PeerName.Kind
 		}
 	}
-	res, err := quietWorld().VerifyChain(t.Context(), r)
+	res, err := quiet().VerifyChain(t.Context(), r)
 	if res.OK != (err == nil) {
 		t.Errorf("%s: ok is %t with %v", c.ID, res.OK, err)
 	}

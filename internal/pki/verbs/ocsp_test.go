@@ -1,4 +1,4 @@
-package run
+package verbs
 
 import (
 	"bytes"
@@ -129,7 +129,7 @@ func TestOCSPAnswers(t *testing.T) {
 			writeCase(t, dir, "leaf", []*issued{leaf})
 			writeCase(t, dir, "issuer", []*issued{under})
 			write(t, filepath.Join(dir, "answer.der"), tt.answer)
-			res, err := quietWorld().VerifyChain(t.Context(), VerifyRequest{
+			res, err := quiet().VerifyChain(t.Context(), VerifyRequest{
 				Leaf: filepath.Join(dir, "sent.pem"), Roots: []string{filepath.Join(dir, "roots.pem")}, OCSP: true})
 			code, message := 0, ""
 			if len(res.Errors) > 0 {
@@ -155,7 +155,7 @@ func TestOCSPAnswers(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "sent.pem"), store.EncodeCertificates([]*x509.Certificate{node.cert, inter.cert}))
 	writeCase(t, dir, "roots", []*issued{root})
-	res, err := quietWorld().VerifyChain(t.Context(), VerifyRequest{Leaf: filepath.Join(dir, "sent.pem"), Roots: []string{filepath.Join(dir, "roots.pem")}, OCSP: true})
+	res, err := quiet().VerifyChain(t.Context(), VerifyRequest{Leaf: filepath.Join(dir, "sent.pem"), Roots: []string{filepath.Join(dir, "roots.pem")}, OCSP: true})
 	if err == nil || res.OK || len(res.Errors) != 2 || res.Errors[0].Code != 74 {
 		t.Errorf("without a responder: %+v, %v", res, err)
 	}

@@ -1,4 +1,4 @@
-package run
+package verbs
 
 import (
 	"context"
@@ -61,7 +61,7 @@ type Certificate struct {
 
 // ShowFiles says what is in files. One that can't be read does not keep the others
 // from being shown.
-func (w World) ShowFiles(paths []string, password string) (ShowResult, error) {
+func (w Verbs) ShowFiles(paths []string, password string) (ShowResult, error) {
 	res := ShowResult{Schema: topology.Schema, Shown: Shown{Certificates: []Certificate{}, Order: []string{}}, Files: []ShownFile{}}
 	var errs *multierror.Error
 	for i, path := range paths {
@@ -103,7 +103,7 @@ func keyKind(c store.Contents) string {
 
 // ShowServer says what a server shows. Where none was reached, or none that speaks
 // TLS, nothing is said of a chain.
-func (w World) ShowServer(ctx context.Context, address string, config *tls.Config) (ShowResult, error) {
+func (w Verbs) ShowServer(ctx context.Context, address string, config *tls.Config) (ShowResult, error) {
 	res := ShowResult{Schema: topology.Schema, Shown: Shown{Kind: "wire", Certificates: []Certificate{}, Order: []string{}}, Files: []ShownFile{}}
 	seen, err := wire.Show(ctx, address, config)
 	res.Wire = &seen
@@ -111,16 +111,17 @@ func (w World) ShowServer(ctx context.Context, address string, config *tls.Confi
 	return res, err
 }
 
-func (w World) show(s *Shown, certs []*x509.Certificate, asChain bool) {
+func (w Verbs) show(s *Shown, certs []*x509.Certificate, asChain bool) {
 	for i, c := range certs {
-		s.Certificates = append(s.Certificates, describeCertificate(i, c, w.Now()))
+		s.Certificates = append(s.Certificates, Describe(i, c, w.Now()))
 	}
 	if asChain {
 		s.Order = append(s.Order, chain.Order(certs)...)
 	}
 }
 
-func describeCertificate(i int, c *x509.Certificate, now time.Time) Certificate {
+// Describe is a certificate as documents have it, with its depth in a chain.
+func Describe(i int, c *x509.Certificate, now time.Time) Certificate {
 	d := Certificate{
 		Link: chain.Describe(i, c, false), Serial: c.SerialNumber.Text(16), Signature: chain.SignatureName(c), CA: c.IsCA,
 		SANs: append([]string{}, c.DNSNames...), SubjectKeyID: hex.EncodeToString(c.SubjectKeyId), AuthKeyID: hex.EncodeToString(c.AuthorityKeyId),
