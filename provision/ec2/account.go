@@ -98,7 +98,7 @@ func (s *site) checkRegions(ctx context.Context, api regionsAPI) error {
 				Fix: "aws account enable-region --region-name " + r.name + "   # or choose another one under regions in the spec"})
 		}
 	}
-	return join(errs)
+	return join(errs...)
 }
 
 // checkTaken sees that no other cluster has the name in this region: one of another

@@ -7,6 +7,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"crossring/internal/many"
+	"crossring/internal/topology"
 )
 
 // address is an Elastic IP of a node.
@@ -21,19 +24,12 @@ type address struct {
 // looked for by its tag before the next try.
 func (r *region) addresses(ctx context.Context) (map[string]address, error) {
 	nodes := r.nodes()
-	ids := make([]string, len(nodes))
-	numbers := make([]int, len(nodes))
-	for i := range numbers {
-		numbers[i] = i
-	}
-	errs := side(numbers, func(i int) error {
-		part := r.part("elastic-ip/" + nodes[i].Name)
+	ids, err := many.Map(ctx, nodes, atOnce, func(ctx context.Context, n topology.Node) (string, error) {
+		part := r.part("elastic-ip/" + n.Name)
 		if id, ok := r.made("AllocateAddress", part); ok {
-			ids[i] = id
-			return nil
+			return id, nil
 		}
-		var err error
-		ids[i], err = r.change(ctx, mutation{action: "AllocateAddress", part: part,
+		return r.change(ctx, mutation{action: "AllocateAddress", part: part,
 			find: r.findPart(part, func(ctx context.Context, filters []types.Filter) (ids []*string, err error) {
 				out, err := r.api.DescribeAddresses(ctx, &ec2.DescribeAddressesInput{Filters: filters})
 				if err == nil {
@@ -45,7 +41,7 @@ func (r *region) addresses(ctx context.Context) (map[string]address, error) {
 			}),
 			call: func(ctx context.Context) (string, error) {
 				in := &ec2.AllocateAddressInput{Domain: types.DomainTypeVpc, TagSpecifications: specify(types.ResourceTypeElasticIp, r.tags(part))}
-				if group, local := nodes[i].BorderGroup(); local {
+				if group, local := n.BorderGroup(); local {
 					in.NetworkBorderGroup = &group // the region's own addresses can't be used there
 				}
 				out, err := r.api.AllocateAddress(ctx, in, once)
@@ -54,7 +50,6 @@ func (r *region) addresses(ctx context.Context) (map[string]address, error) {
 				}
 				return aws.ToString(out.AllocationId), nil
 			}})
-		return err
 	})
 	found := map[string]address{}
 	for i, n := range nodes {
@@ -62,8 +57,8 @@ func (r *region) addresses(ctx context.Context) (map[string]address, error) {
 			found[n.Name] = address{allocation: ids[i]}
 		}
 	}
-	if err := join(errs); err != nil {
-		return found, err
+	if err != nil {
+		return found, many.Alone(err)
 	}
 	return found, r.readAddresses(ctx, found)
 }
@@ -110,7 +105,7 @@ func (r *region) associate(ctx context.Context, of map[string]address, instances
 			nodes = append(nodes, n.Name)
 		}
 	}
-	return join(side(nodes, func(node string) error {
+	return side(ctx, nodes, func(ctx context.Context, node string) error {
 		_, err := r.change(ctx, mutation{action: "AssociateAddress", part: r.part("elastic-ip/" + node),
 			call: func(ctx context.Context) (string, error) {
 				out, err := r.api.AssociateAddress(ctx, &ec2.AssociateAddressInput{AllocationId: aws.String(of[node].allocation),
@@ -121,5 +116,5 @@ func (r *region) associate(ctx context.Context, of map[string]address, instances
 				return aws.ToString(out.AssociationId), nil
 			}})
 		return err
-	}))
+	})
 }

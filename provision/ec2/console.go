@@ -41,7 +41,7 @@ func (p Provider) Console(ctx context.Context, inv topology.Inventory, nodes []t
 			regions[n.Region] = s.region(n.Region, cfg)
 		}
 	}
-	errs := side(nodes, func(n topology.Node) error {
+	err = side(ctx, nodes, func(ctx context.Context, n topology.Node) error {
 		id := inv.EC2.Hosts[n.Name].Instance
 		if id == "" {
 			return nil
@@ -68,7 +68,7 @@ func (p Provider) Console(ctx context.Context, inv topology.Inventory, nodes []t
 			}
 		}
 	})
-	return all, join(errs)
+	return all, err
 }
 
 // console is the output of an instance's console: the latest, where the type of the

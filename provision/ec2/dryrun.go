@@ -30,12 +30,12 @@ func (p Provider) DryRun(ctx context.Context, plan topology.Plan) error {
 	if err := s.checkRegions(ctx, s.home); err != nil {
 		return err
 	}
-	return join(side(s.regions, func(r *region) error {
+	return side(ctx, s.regions, func(ctx context.Context, r *region) error {
 		if err := r.check(ctx); err != nil {
 			return err
 		}
 		return r.dryRun(ctx)
-	}))
+	})
 }
 
 // allowed turns the answer to a dry run around: EC2 says yes by an error.
@@ -64,7 +64,7 @@ func (r *region) dryRun(ctx context.Context) error {
 	}
 	if e.VPC == ownVPC {
 		_, err = r.api.CreateVpc(ctx, &ec2.CreateVpcInput{DryRun: dry, CidrBlock: aws.String("10.0.0.0/16")}, once)
-		return join(append(errs, allowed("CreateVpc", r.name, err)))
+		return join(append(errs, allowed("CreateVpc", r.name, err))...)
 	}
 	_, err = r.api.CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{DryRun: dry, VpcId: &r.vpc, GroupName: aws.String(r.keyName()), Description: aws.String("dry run")}, once)
 	errs = append(errs, allowed("CreateSecurityGroup", r.name, err))
@@ -73,5 +73,5 @@ func (r *region) dryRun(ctx context.Context) error {
 	l.Subnet = r.subnets[n.Zone]
 	l.Key = "" // there is none yet
 	_, err = runInstance(ctx, r.api, l, true)
-	return join(append(errs, allowed("RunInstances", r.name, err)))
+	return join(append(errs, allowed("RunInstances", r.name, err))...)
 }

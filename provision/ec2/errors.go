@@ -9,7 +9,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
-	"github.com/hashicorp/go-multierror"
 
 	"crossring/internal/fail"
 )
@@ -288,22 +287,6 @@ func named(region string, err error) error {
 		return &UnreadyError{Region: region, Fix: hint, Err: err}
 	}
 	return err
-}
-
-// join makes one error of several, in their order; one alone stays as it is.
-func join(errs []error) error {
-	all := &multierror.Error{ErrorFormat: func(errs []error) string {
-		return errors.Join(errs...).Error()
-	}}
-	for _, err := range errs {
-		if err != nil {
-			all.Errors = append(all.Errors, err)
-		}
-	}
-	if len(all.Errors) == 1 {
-		return all.Errors[0]
-	}
-	return all.ErrorOrNil()
 }
 
 // interrupted is the reason that a context ended for, nil while it has not.

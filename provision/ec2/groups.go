@@ -73,7 +73,7 @@ func (r *region) attach(ctx context.Context, groups []string, instances map[stri
 			nodes = append(nodes, n.Name)
 		}
 	}
-	return join(side(nodes, func(node string) error {
+	return side(ctx, nodes, func(ctx context.Context, node string) error {
 		all := groupsOf(instances[node])
 		for _, id := range groups {
 			if !slices.Contains(all, id) {
@@ -86,7 +86,7 @@ func (r *region) attach(ctx context.Context, groups []string, instances map[stri
 				return aws.ToString(instances[node].InstanceId), err
 			}})
 		return err
-	}))
+	})
 }
 
 // groupsOf are the ids of the groups that an instance is in, by itself or by its

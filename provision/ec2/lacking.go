@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
+	"crossring/internal/many"
 	"crossring/internal/topology"
 )
 
@@ -55,13 +56,10 @@ func (p Provider) Lacking(ctx context.Context, inv topology.Inventory) ([]Lack, 
 		return nil, err
 	}
 	s := &site{Provider: p, dir: p.Dir(st.Plan.Name), st: st}
-	names := regionNames(inv.Nodes)
-	found := make([][]Lack, len(names))
-	errs := side(numbersOf(names), func(i int) (err error) {
-		found[i], err = s.region(names[i], cfg).lacking(ctx, inv)
-		return err
+	found, err := many.Map(ctx, regionNames(inv.Nodes), atOnce, func(ctx context.Context, name string) ([]Lack, error) {
+		return s.region(name, cfg).lacking(ctx, inv)
 	})
-	return slices.Concat(found...), join(errs)
+	return slices.Concat(found...), many.Alone(err)
 }
 
 func (r *region) lacking(ctx context.Context, inv topology.Inventory) ([]Lack, error) {

@@ -48,7 +48,7 @@ const gone = "InstanceGone"
 // launchAll launches the nodes of the region, each in its zone or, where that has no
 // room, in another one.
 func (r *region) launchAll(ctx context.Context, groups []string) error {
-	return join(side(r.nodes(), func(n topology.Node) error { return r.launch(ctx, n, groups) }))
+	return side(ctx, r.nodes(), func(ctx context.Context, n topology.Node) error { return r.launch(ctx, n, groups) })
 }
 
 // launch sees that a node has an instance.
@@ -328,6 +328,6 @@ func (r *region) instancesUp(ctx context.Context, groups []string) (map[string]t
 			r.Say("%s: launching another one", ended)
 			continue
 		}
-		return up, join(slices.DeleteFunc([]error{launchErr, err}, func(err error) bool { return err == nil }))
+		return up, join(launchErr, err)
 	}
 }

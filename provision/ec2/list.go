@@ -19,6 +19,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 
 	"crossring/internal/journal"
+	"crossring/internal/many"
 	"crossring/internal/topology"
 )
 
@@ -105,10 +106,8 @@ func (p Provider) List(ctx context.Context, names ...string) ([]Listed, error) {
 		}
 	}
 	s := &site{Provider: p}
-	found := make([]map[string]*Listed, len(names))
-	errs := side(numbersOf(names), func(i int) (err error) {
-		found[i], err = s.region(names[i], cfg).listed(ctx)
-		return err
+	found, err := many.Map(ctx, names, atOnce, func(ctx context.Context, name string) (map[string]*Listed, error) {
+		return s.region(name, cfg).listed(ctx)
 	})
 	all := map[string]*Listed{}
 	for _, one := range found {
@@ -126,7 +125,7 @@ func (p Provider) List(ctx context.Context, names ...string) ([]Listed, error) {
 		list = append(list, *l)
 	}
 	slices.SortFunc(list, func(a, b Listed) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Run, b.Run)) })
-	return list, join(errs)
+	return list, many.Alone(err)
 }
 
 func enabledRegions(ctx context.Context, api regionsAPI) ([]string, error) {
@@ -256,7 +255,7 @@ func (p Provider) Extend(ctx context.Context, inv topology.Inventory, until time
 	if err := s.save(); err != nil {
 		return err
 	}
-	err = join(side(s.regions, func(r *region) error {
+	err = side(ctx, s.regions, func(ctx context.Context, r *region) error {
 		things, err := r.scan(ctx, r.mine())
 		if err != nil || len(things) == 0 {
 			return err
@@ -271,7 +270,7 @@ func (p Provider) Extend(ctx context.Context, inv topology.Inventory, until time
 				return r.name, err
 			}})
 		return err
-	}))
+	})
 	if err != nil || inv.EC2 == nil {
 		return err
 	}

@@ -118,12 +118,12 @@ func (s *site) check(ctx context.Context, fresh bool) (changed bool, err error) 
 	if err := s.checkAccount(ctx); err != nil {
 		return false, err
 	}
-	err = join(side(s.regions, func(r *region) error {
+	err = side(ctx, s.regions, func(ctx context.Context, r *region) error {
 		if err := r.check(ctx); err != nil || s.st.Complete {
 			return err
 		}
 		return r.checkTaken(ctx)
-	}))
+	})
 	if err != nil {
 		return false, err
 	}
@@ -145,14 +145,12 @@ func (s *site) make(ctx context.Context) (topology.Inventory, error) {
 	}
 	elastic := s.st.Plan.EC2.PublicIP == elasticIP
 	made := make([]part, len(s.regions))
-	numbers := make([]int, len(s.regions))
-	for i := range numbers {
-		numbers[i] = i
+	for i := range made {
 		made[i] = part{addresses: map[string]address{}, instances: map[string]types.Instance{}}
 	}
 	// each does a step in all regions. What was made before a step failed is in made.
 	each := func(step func(r *region, m *part) error) error {
-		return join(side(numbers, func(i int) error { return step(s.regions[i], &made[i]) }))
+		return side(ctx, numbersOf(s.regions), func(_ context.Context, i int) error { return step(s.regions[i], &made[i]) })
 	}
 	err := each(func(r *region, m *part) (err error) {
 		if err = r.keyPair(ctx, s.public); err != nil {

@@ -148,7 +148,7 @@ func (r *region) checkQuotas(ctx context.Context) error {
 	if most := limit[topology.QuotaVCPUs]; most > 0 {
 		errs = append(errs, r.checkVCPUs(ctx, most))
 	}
-	return join(errs)
+	return join(errs...)
 }
 
 func (r *region) checkAddresses(ctx context.Context, need, limit int) error {

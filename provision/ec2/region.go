@@ -14,11 +14,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
+
+	"crossring/internal/many"
 )
 
 // attempts is how often a call is repeated that was throttled, or whose reply was
 // lost, before it counts as failed.
 const attempts = 10
+
+// atOnce is how much of one sort is under way at a time: regions, nodes, things to remove.
+const atOnce = 8
 
 // connect finds credentials, before anything is asked.
 func connect(ctx context.Context, pace Pace) (aws.Config, error) {
@@ -263,20 +268,11 @@ func (r *region) await(ctx context.Context, most time.Duration, what func() stri
 	}
 }
 
-// side calls f for each of many at once, at most 8 at a time, and lists the errors in
-// their order.
-func side[T any](many []T, f func(T) error) []error {
-	const atOnce = 8
-	errs := make([]error, len(many))
-	slots := make(chan struct{}, atOnce)
-	var wg sync.WaitGroup
-	for i, one := range many {
-		slots <- struct{}{}
-		wg.Go(func() {
-			errs[i] = f(one)
-			<-slots
-		})
-	}
-	wg.Wait()
-	return errs
+// side does f for each of some side by side. One error alone stays as it is: that
+// "some hosts" failed is for others to say.
+func side[T any](ctx context.Context, items []T, f func(context.Context, T) error) error {
+	return many.Alone(many.Each(ctx, items, atOnce, f))
 }
+
+// join makes one error of several, in their order; one alone stays as it is.
+func join(errs ...error) error { return many.Alone(many.Join(errs...)) }

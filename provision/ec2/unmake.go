@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"crossring/internal/journal"
+	"crossring/internal/many"
 	"crossring/internal/topology"
 )
 
@@ -43,12 +44,8 @@ func (p Provider) Unmake(ctx context.Context, inv topology.Inventory) (err error
 	if err := s.checkAccount(ctx); err != nil {
 		return errors.Join(err, s.close())
 	}
-	left := make([][]Thing, len(s.regions))
-	errs := side(numbersOf(s.regions), func(i int) (err error) {
-		left[i], err = s.regions[i].clear(ctx, everything)
-		return err
-	})
-	err = errors.Join(join(errs), s.close())
+	left, err := many.Map(ctx, s.regions, atOnce, func(ctx context.Context, r *region) ([]Thing, error) { return r.clear(ctx, everything) })
+	err = errors.Join(many.Alone(err), s.close())
 	if things := slices.Concat(left...); len(things) > 0 || err != nil {
 		if len(things) == 0 {
 			return err
@@ -184,7 +181,7 @@ func (r *region) remove(ctx context.Context, things []Thing) (failed []string, e
 		if len(some) == 0 {
 			continue
 		}
-		errs := side(some, func(t Thing) error { return r.removeOne(ctx, t) })
+		errs, _ := many.Map(ctx, some, atOnce, func(ctx context.Context, t Thing) (error, error) { return r.removeOne(ctx, t), nil })
 		if kind == "instance" {
 			errs = append(errs, r.terminated(ctx, some))
 		}
@@ -197,11 +194,11 @@ func (r *region) remove(ctx context.Context, things []Thing) (failed []string, e
 			}
 		}
 		if interrupted(ctx) != nil {
-			return failed, join(errs)
+			return failed, join(errs...)
 		}
 		if kind == "instance" {
-			if ended = true; join(errs) != nil {
-				return failed, join(errs) // nothing else can go while one runs
+			if ended = true; join(errs...) != nil {
+				return failed, join(errs...) // nothing else can go while one runs
 			}
 		}
 	}

@@ -11,10 +11,10 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/hashicorp/go-multierror"
 	"go.yaml.in/yaml/v4"
 
 	"crossring/internal/fail"
+	"crossring/internal/many"
 	"crossring/internal/topology"
 )
 
@@ -111,14 +111,11 @@ func Parse(name string, data []byte, home string) ([]Entry, error) {
 	}
 	r.twice(list)
 	slices.SortStableFunc(r.problems, func(a, b *Problem) int { return a.Line - b.Line })
-	var all *multierror.Error
-	for _, p := range r.problems {
-		all = multierror.Append(all, p)
+	errs := make([]error, len(r.problems))
+	for i, p := range r.problems {
+		errs[i] = p
 	}
-	if all != nil {
-		all.ErrorFormat = oneLineEach
-	}
-	return list, all.ErrorOrNil()
+	return list, many.Join(errs...)
 }
 
 func (r *reader) entry(n *yaml.Node, common Entry, home string) Entry {
@@ -275,23 +272,20 @@ func (r *reader) twice(list []Entry) {
 func Place(plan topology.Plan, file string, list []Entry) ([]topology.Node, error) {
 	used := make([]bool, len(list))
 	nodes := make([]topology.Node, len(plan.Nodes))
-	var all *multierror.Error
+	var errs []error
 	for i, n := range plan.Nodes {
 		k := free(list, used, n.Region, n.Zone)
 		if k < 0 {
 			k = free(list, used, n.Region, "")
 		}
 		if k < 0 {
-			all = multierror.Append(all, &Problem{File: file, Message: fmt.Sprintf("there is no machine for %s in %s", n.Name, n.Zone)})
+			errs = append(errs, &Problem{File: file, Message: fmt.Sprintf("there is no machine for %s in %s", n.Name, n.Zone)})
 			continue
 		}
 		used[k] = true
 		nodes[i] = list[k].node(n, plan.Disks)
 	}
-	if all != nil {
-		all.ErrorFormat = oneLineEach
-	}
-	return nodes, all.ErrorOrNil()
+	return nodes, many.Join(errs...)
 }
 
 // node is a node on this machine.
@@ -318,8 +312,4 @@ func free(list []Entry, used []bool, region, zone string) int {
 		}
 	}
 	return -1
-}
-
-func oneLineEach(errs []error) string {
-	return errors.Join(errs...).Error()
 }

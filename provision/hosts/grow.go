@@ -38,7 +38,7 @@ func (p Provider) CheckResize(ctx context.Context, inv topology.Inventory, plan 
 		with.Nodes = append(slices.Clone(with.Nodes), placed)
 		fresh.Nodes = append(fresh.Nodes, placed)
 	}
-	return p.each(fresh, func(n topology.Node) error {
+	return p.each(ctx, fresh, func(ctx context.Context, n topology.Node) error {
 		err := p.check(ctx, fresh, n)
 		if err != nil && own[n.Name] {
 			err = &DeadMachineError{Node: n.Name, Address: n.Host.Address, File: inv.Plan.Hosts, Err: err}

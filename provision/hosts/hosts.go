@@ -12,15 +12,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
-
-	"github.com/hashicorp/go-multierror"
 
 	"crossring/internal/deploy/prepare"
 	"crossring/internal/deploy/sshhost"
 	"crossring/internal/fail"
 	"crossring/internal/journal"
+	"crossring/internal/many"
 	"crossring/internal/plain"
 	"crossring/internal/release"
 	"crossring/internal/topology"
@@ -50,7 +48,7 @@ func (p Provider) Make(ctx context.Context, plan topology.Plan) (topology.Invent
 	path := filepath.Join(p.Dir(plan.Name), inventoryFile)
 	inv, err := journal.ReadInventory(path)
 	if err == nil {
-		return inv, p.each(inv, func(n topology.Node) error { return p.check(ctx, inv, n) })
+		return inv, p.each(ctx, inv, func(ctx context.Context, n topology.Node) error { return p.check(ctx, inv, n) })
 	}
 	if !errors.Is(err, os.ErrNotExist) {
 		return inv, err
@@ -71,7 +69,7 @@ func (p Provider) Make(ctx context.Context, plan topology.Plan) (topology.Invent
 	if more := len(list) - len(inv.Nodes); more > 0 {
 		p.Say("not used: %s of %s", plain.Count(more, "machine"), plan.Hosts)
 	}
-	if err := p.each(inv, func(n topology.Node) error { return p.check(ctx, inv, n) }); err != nil {
+	if err := p.each(ctx, inv, func(ctx context.Context, n topology.Node) error { return p.check(ctx, inv, n) }); err != nil {
 		return inv, err // nothing was changed anywhere: the file may be put right
 	}
 	return inv, journal.WriteInventory(path, inv)
@@ -146,7 +144,7 @@ func (p Provider) Unmake(ctx context.Context, inv topology.Inventory) error {
 	if err != nil {
 		return err
 	}
-	err = p.each(inv, func(n topology.Node) error { return p.clear(ctx, inv, n, rel) })
+	err = p.each(ctx, inv, func(ctx context.Context, n topology.Node) error { return p.clear(ctx, inv, n, rel) })
 	if err != nil {
 		return &LeftError{Cluster: inv.Plan.Name, Err: err}
 	}
@@ -188,26 +186,16 @@ func (p Provider) clear(ctx context.Context, inv topology.Inventory, n topology.
 	return err
 }
 
-// each does f for all nodes at once and joins what went wrong, in their order.
-func (p Provider) each(inv topology.Inventory, f func(topology.Node) error) error {
-	errs := make([]error, len(inv.Nodes))
-	var wg sync.WaitGroup
-	for i, n := range inv.Nodes {
-		wg.Go(func() { errs[i] = f(n) })
-	}
-	wg.Wait()
-	var all *multierror.Error
-	for i, err := range errs {
-		if err != nil {
-			name := inv.Nodes[i].Name
-			if !strings.HasPrefix(err.Error(), name+": ") {
-				err = fmt.Errorf("%s (%s): %w", name, inv.Nodes[i].Host.Address, err)
-			}
-			all = multierror.Append(all, err)
+// atOnce is how many machines are spoken to at a time.
+const atOnce = 32
+
+// each does f for all nodes, many at once, and joins what went wrong, in their order.
+func (p Provider) each(ctx context.Context, inv topology.Inventory, f func(context.Context, topology.Node) error) error {
+	return many.Each(ctx, inv.Nodes, atOnce, func(ctx context.Context, n topology.Node) error {
+		err := f(ctx, n)
+		if err != nil && !strings.HasPrefix(err.Error(), n.Name+": ") {
+			err = fmt.Errorf("%s (%s): %w", n.Name, n.Host.Address, err)
 		}
-	}
-	if all != nil {
-		all.ErrorFormat = oneLineEach
-	}
-	return all.ErrorOrNil()
+		return err
+	})
 }
