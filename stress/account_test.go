@@ -83,7 +83,7 @@ func TestEachRowByWriteAndRead(t *testing.T) {
 	d := put(t, map[string][]byte{
 		"write.raw": stream(t, asked, wrote, end), "read.1/read.raw": stream(t, readPhase(0, key), read, end),
 	})
-	s, err := d.Summary()
+	s, err := d.Summary(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func TestWhatCannotBeKnownIsNull(t *testing.T) {
 		"both":          {map[string][]byte{"write.raw": wrote, "read.raw": read}, true, true, false},
 		"damaged write": {map[string][]byte{"write.raw": broken, "read.raw": read}, true, false, true},
 	} {
-		s, err := put(t, c.files).Summary()
+		s, err := put(t, c.files).Summary(t.Context())
 		if err != nil || (s.Outcomes != nil) != c.outcomes || (s.Lost != nil) != c.lost {
 			t.Errorf("%s: %+v, lost %v, %v", name, s.Outcomes, s.Lost, err)
 		}
@@ -150,13 +150,13 @@ func TestNoFigureOfAContradiction(t *testing.T) {
 	} {
 		d := put(t, files)
 		var contradiction *RecordError
-		if s, err := d.Summary(); !errors.As(err, &contradiction) || s.Write != nil || s.Read != nil {
+		if s, err := d.Summary(t.Context()); !errors.As(err, &contradiction) || s.Write != nil || s.Read != nil {
 			t.Errorf("%s: %+v %+v, %v", name, s.Write, s.Read, err)
 		}
 		if files["read.raw"] != nil || name == "a read's outcome" {
 			continue
 		}
-		if _, err := d.Acks(); !errors.As(err, &contradiction) {
+		if _, err := d.Acks(t.Context()); !errors.As(err, &contradiction) {
 			t.Errorf("%s: acknowledgements of it: %v", name, err)
 		}
 	}
@@ -168,7 +168,7 @@ func TestKeysOnRecord(t *testing.T) {
 	a := stream(t, writePhase(1000, 100, start), append(writes(1000, 40), ended(1041, Unknown), ended(1042, Failed)), nil)
 	b := stream(t, writePhase(1100, 100, start), writes(1100, 30), nil)
 	d := put(t, map[string][]byte{"write-a.raw": a, "write-b.raw": b, "write-c.raw": nil})
-	acks, err := d.Acks()
+	acks, err := d.Acks(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +215,7 @@ func TestAnEarlierReadIsSetAside(t *testing.T) {
 	}
 	counted := func(d *Dir) (found, missing int64) {
 		t.Helper()
-		s, err := d.Summary()
+		s, err := d.Summary(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -272,7 +272,7 @@ func TestALoaderWithoutResults(t *testing.T) {
 		"no file":      {"write-a.raw": stream(t, p, writes(0, 100), &End{})},
 		"no beginning": {"write-a.raw": stream(t, p, writes(0, 100), &End{}), "write-b.raw": []byte(rawMark)},
 	} {
-		s, err := put(t, files).Summary()
+		s, err := put(t, files).Summary(t.Context())
 		if err != nil || s.Write.Rows != 100 || s.Write.RowsAsked != 200 || !s.Write.Interrupted || len(s.Write.Warnings) == 0 {
 			t.Errorf("%s: %+v, %v", name, s.Write, err)
 		}

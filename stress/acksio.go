@@ -76,8 +76,11 @@ func ReadAcks(r io.Reader) (*Acks, error) {
 	}
 	in := bufio.NewReader(z)
 	mark := make([]byte, len(acksMark))
-	if _, err := io.ReadFull(in, mark); err != nil || string(mark) != acksMark {
-		return nil, fmt.Errorf("reading acknowledgements: they do not begin as they should: %w", err)
+	if _, err := io.ReadFull(in, mark); err != nil {
+		return nil, fmt.Errorf("reading acknowledgements: %w", err)
+	}
+	if string(mark) != acksMark {
+		return nil, fmt.Errorf("reading acknowledgements: they begin with %q, not with %q", mark, acksMark)
 	}
 	a := &Acks{}
 	get := func() (v int64) {

@@ -2,8 +2,10 @@ package stress
 
 import (
 	"bytes"
+	"compress/gzip"
 	"math/rand/v2"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 )
@@ -57,5 +59,21 @@ func TestAcksOfNothing(t *testing.T) {
 	got, err := ReadAcks(&buf)
 	if err != nil || !reflect.DeepEqual(got, &Acks{}) {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// Something else is told from acknowledgements, and the message is whole.
+func TestAcksThatAreNone(t *testing.T) {
+	var buf bytes.Buffer
+	z := gzip.NewWriter(&buf)
+	if _, err := z.Write([]byte("something else altogether")); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, err := ReadAcks(&buf)
+	if err == nil || strings.Contains(err.Error(), "%!") || !strings.Contains(err.Error(), `"someth`) {
+		t.Errorf("%v", err)
 	}
 }

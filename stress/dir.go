@@ -110,7 +110,7 @@ func (d *Dir) Write(ctx context.Context, cfg Config, progress func(Progress)) (S
 func (d *Dir) Read(ctx context.Context, cfg Config, progress func(Progress)) (Summary, error) {
 	cfg.Op, cfg.RunID = OpRead, d.Meta.RunID
 	if cfg.Acks == nil {
-		acks, err := d.Acks()
+		acks, err := d.Acks(ctx)
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return Summary{}, err
 		}
@@ -139,15 +139,15 @@ func (d *Dir) run(ctx context.Context, cfg Config, progress func(Progress)) (Sum
 	if err != nil && seekErr == nil && size == 0 {
 		return Summary{}, err // nothing was begun
 	}
-	s, refreshErr := d.Refresh()
+	s, refreshErr := d.Refresh(context.WithoutCancel(ctx)) // what was recorded is summed up, also after a Ctrl-C
 	return s, errors.Join(err, refreshErr)
 }
 
 // Acks loads what became of each write. An error matches fs.ErrNotExist if there
 // are no results of a write.
-func (d *Dir) Acks() (*Acks, error) {
+func (d *Dir) Acks(ctx context.Context) (*Acks, error) {
 	var acks *Acks
-	err := d.with(OpWrite, func(raws []io.Reader) (err error) {
+	err := d.with(ctx, OpWrite, func(raws []io.Reader) (err error) {
 		acks, err = LoadAcks(raws...)
 		return err
 	})
@@ -155,11 +155,11 @@ func (d *Dir) Acks() (*Acks, error) {
 }
 
 // Summary folds the raw results in the directory, whatever summary.json says.
-func (d *Dir) Summary() (Summary, error) {
+func (d *Dir) Summary(ctx context.Context) (Summary, error) {
 	s := Summary{Schema: schema}
 	folds := map[string]*fold{}
 	for _, op := range []string{OpWrite, OpRead} {
-		err := d.with(op, func(raws []io.Reader) (err error) {
+		err := d.with(ctx, op, func(raws []io.Reader) (err error) {
 			folds[op], err = foldAll(op, raws)
 			return err
 		})
@@ -198,9 +198,9 @@ func (d *Dir) Summary() (Summary, error) {
 }
 
 // Seconds gives the course of a phase over time.
-func (d *Dir) Seconds(op string) ([]Second, error) {
+func (d *Dir) Seconds(ctx context.Context, op string) ([]Second, error) {
 	var secs []Second
-	err := d.with(op, func(raws []io.Reader) (err error) {
+	err := d.with(ctx, op, func(raws []io.Reader) (err error) {
 		secs, err = Seconds(raws...)
 		return err
 	})
@@ -208,16 +208,16 @@ func (d *Dir) Seconds(op string) ([]Second, error) {
 }
 
 // Refresh makes the histogram logs and summary.json anew from the raw results.
-func (d *Dir) Refresh() (Summary, error) {
+func (d *Dir) Refresh(ctx context.Context) (Summary, error) {
 	for _, op := range []string{OpWrite, OpRead} {
-		err := d.with(op, func(raws []io.Reader) error {
+		err := d.with(ctx, op, func(raws []io.Reader) error {
 			return d.replace(op+".hdr", func(w io.Writer) error { return WriteHDR(w, raws...) })
 		})
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return Summary{}, err
 		}
 	}
-	s, err := d.Summary()
+	s, err := d.Summary(ctx)
 	if err != nil {
 		return s, err
 	}
@@ -244,8 +244,22 @@ func (d *Dir) replace(name string, write func(io.Writer) error) error {
 	return nil
 }
 
-// with opens the raw results of all loaders of a phase.
-func (d *Dir) with(op string, use func([]io.Reader) error) error {
+// until is a reader that ends, with the cause, when ctx does. A hundred million records
+// take a minute to sum up, and somebody may not want to wait for it.
+type until struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (u until) Read(p []byte) (int, error) {
+	if u.ctx.Err() != nil {
+		return 0, context.Cause(u.ctx)
+	}
+	return u.r.Read(p)
+}
+
+// with opens the raw results of all loaders of a phase, to be read until ctx ends.
+func (d *Dir) with(ctx context.Context, op string, use func([]io.Reader) error) error {
 	all, err := d.Results(op)
 	if err != nil {
 		return err
@@ -260,7 +274,7 @@ func (d *Dir) with(op string, use func([]io.Reader) error) error {
 			return fmt.Errorf("reading results: %w", err)
 		}
 		defer f.Close()
-		raws = append(raws, f)
+		raws = append(raws, until{ctx, f})
 	}
 	if err := use(raws); err != nil {
 		return fmt.Errorf("run directory %s: %w", d.Path, err)

@@ -189,7 +189,7 @@ func TestDir(t *testing.T) {
 	if err != nil || d.Meta.RunID != 1<<64-1 {
 		t.Fatalf("%+v, %v", d, err)
 	}
-	if _, err := d.Acks(); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := d.Acks(t.Context()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("acknowledgements of no write: %v", err)
 	}
 	start := time.Unix(1_700_000_000, 0)
@@ -214,7 +214,7 @@ func TestDir(t *testing.T) {
 	if _, err := d.Begin(OpWrite); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("written twice: %v", err)
 	}
-	if _, err := d.Refresh(); err != nil {
+	if _, err := d.Refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	var s Summary
@@ -225,7 +225,7 @@ func TestDir(t *testing.T) {
 	if err != nil || s.Write == nil || s.Write.Acknowledged != 100 || s.Read != nil {
 		t.Errorf("%s, %v", doc, err)
 	}
-	a, err := d.Acks()
+	a, err := d.Acks(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

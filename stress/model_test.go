@@ -414,7 +414,7 @@ func (h *history) count() slow {
 // check folds the files and says what is not as it should be.
 func (h *history) check(kind string) string {
 	d := put(h.t, h.files)
-	got, err := d.Summary()
+	got, err := d.Summary(h.t.Context())
 	var contradiction *RecordError
 	switch kind {
 	case "two generations in one", "loaders that overlap", "key twice", "key of nobody":
@@ -460,7 +460,7 @@ func (h *history) check(kind string) string {
 	if got.Outcomes == nil || *got.Outcomes != want.outcomes {
 		return fmt.Sprintf("outcomes %+v, want %+v", got.Outcomes, want.outcomes)
 	}
-	acks, err := d.Acks()
+	acks, err := d.Acks(h.t.Context())
 	if err != nil {
 		return err.Error()
 	}

@@ -99,7 +99,7 @@ func (r *repro) byLoaders(ctx context.Context, op string, cfg stress.Config) (st
 		return r.load(ctx, n, g, exe[i], &in, func(p loaderProgress) { sum.set(i, p) })
 	})
 	err = errors.Join(err, g.Close())
-	s, refreshErr := r.dir.Refresh()
+	s, refreshErr := r.dir.Refresh(context.WithoutCancel(ctx))
 	err = errors.Join(err, refreshErr)
 	if s.Write != nil && op == stress.OpWrite {
 		err = errors.Join(err, s.Write.Check())

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"crossring/internal/cql"
+	"crossring/internal/journal"
 	"crossring/internal/report"
 	"crossring/internal/state"
 	"crossring/internal/topology"
@@ -192,7 +193,7 @@ func (r *repro) write(ctx context.Context) error {
 // read reads what is on record as written, and nothing else: not every key of a
 // write that was cut short was written, and of those that were, not all are the first.
 func (r *repro) read(ctx context.Context) error {
-	acks, err := r.dir.Acks()
+	acks, err := r.dir.Acks(ctx)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
@@ -273,12 +274,9 @@ func (r *repro) verdict(t Thresholds) error {
 }
 
 func writeDocument(doc report.Document) error {
-	data, err := json.MarshalIndent(doc, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode report: %w", err)
-	}
-	if err := os.WriteFile(filepath.Join(doc.RunDir, reportFile), append(data, '\n'), 0o644); err != nil {
-		return fmt.Errorf("write report: %w", err)
+	// Whole or not at all: half of it would keep report from the results, which are whole.
+	if err := journal.ReplaceJSON(filepath.Join(doc.RunDir, reportFile), doc, 0o644); err != nil {
+		return fmt.Errorf("writing the report: %w", err)
 	}
 	return nil
 }

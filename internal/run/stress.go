@@ -212,7 +212,7 @@ func (w World) runs(name string) ([]string, error) {
 // RunReport makes the document of a run anew from what its directory holds: the
 // counts and times, and their course, from the raw results; the rings as they
 // were seen.
-func (w World) RunReport(_ context.Context, path string) (report.Document, report.Course, error) {
+func (w World) RunReport(ctx context.Context, path string) (report.Document, report.Course, error) {
 	if !strings.ContainsRune(path, filepath.Separator) {
 		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 			path = filepath.Join(w.runsDir(), path)
@@ -230,19 +230,19 @@ func (w World) RunReport(_ context.Context, path string) (report.Document, repor
 	doc.Version, doc.ValueBytes, doc.RunDir = dir.Meta.CassandraVersion, dir.Meta.Stress.ValueBytes, dir.Path
 	doc.Endpoints = dir.Meta.Endpoints
 	doc.Faults = w.faultsOfRun(dir.Path)
-	s, err := dir.Summary()
+	s, err := dir.Summary(ctx)
 	doc.Write, doc.Read, doc.Account = s.Write, s.Read, s.Account
 	doc.Replication = dir.Meta.Keyspace.Replication
 	if err != nil {
 		return doc, course, err
 	}
 	if s.Write != nil {
-		if course.Write, err = dir.Seconds(stress.OpWrite); err != nil {
+		if course.Write, err = dir.Seconds(ctx, stress.OpWrite); err != nil {
 			return doc, course, err
 		}
 	}
 	if s.Read != nil {
-		course.Read, err = dir.Seconds(stress.OpRead)
+		course.Read, err = dir.Seconds(ctx, stress.OpRead)
 	}
 	return doc, course, err
 }

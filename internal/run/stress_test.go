@@ -1,11 +1,13 @@
 package run
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"crossring/internal/report"
 	"crossring/stress"
 )
 
@@ -62,5 +64,33 @@ func TestRunIsWrittenOnceByLoaders(t *testing.T) {
 	}
 	if _, err := d.Begin(stress.OpWrite); !errors.Is(err, os.ErrExist) {
 		t.Errorf("a second write in the directory: %v", err)
+	}
+}
+
+// The document of a run is replaced as one: somebody who reads it meanwhile, or a crash,
+// never has half of it.
+func TestReportIsWrittenWhole(t *testing.T) {
+	dir := t.TempDir()
+	doc := report.New("gk")
+	doc.RunDir = dir
+	if err := writeDocument(doc); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.Open(filepath.Join(dir, reportFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer before.Close()
+	doc.Cluster = "another"
+	if err := writeDocument(doc); err != nil {
+		t.Fatal(err)
+	}
+	// Who had it open has the whole of the first.
+	var old, now report.Document
+	if err := json.NewDecoder(before).Decode(&old); err != nil || old.Cluster != "gk" {
+		t.Errorf("the first: %q, %v", old.Cluster, err)
+	}
+	if err := readDocument(dir, &now); err != nil || now.Cluster != "another" {
+		t.Errorf("the second: %q, %v", now.Cluster, err)
 	}
 }
