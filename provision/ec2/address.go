@@ -10,6 +10,7 @@ import (
 
 	"crossring/internal/many"
 	"crossring/internal/topology"
+	"crossring/provision/ec2/ledger"
 )
 
 // address is an Elastic IP of a node.
@@ -26,11 +27,11 @@ func (r *region) addresses(ctx context.Context) (map[string]address, error) {
 	nodes := r.nodes()
 	ids, err := many.Map(ctx, nodes, atOnce, func(ctx context.Context, n topology.Node) (string, error) {
 		part := r.part("elastic-ip/" + n.Name)
-		if id, ok := r.made("AllocateAddress", part); ok {
+		if id, ok := r.clerk.Made("AllocateAddress", part); ok {
 			return id, nil
 		}
-		return r.change(ctx, mutation{action: "AllocateAddress", part: part,
-			find: r.findPart(part, func(ctx context.Context, filters []types.Filter) (ids []*string, err error) {
+		return r.clerk.Change(ctx, ledger.Mutation{Action: "AllocateAddress", Part: part,
+			Find: r.findPart(part, func(ctx context.Context, filters []types.Filter) (ids []*string, err error) {
 				out, err := r.api.DescribeAddresses(ctx, &ec2.DescribeAddressesInput{Filters: filters})
 				if err == nil {
 					for _, a := range out.Addresses {
@@ -39,7 +40,7 @@ func (r *region) addresses(ctx context.Context) (map[string]address, error) {
 				}
 				return ids, err
 			}),
-			call: func(ctx context.Context) (string, error) {
+			Call: func(ctx context.Context) (string, error) {
 				in := &ec2.AllocateAddressInput{Domain: types.DomainTypeVpc, TagSpecifications: specify(types.ResourceTypeElasticIp, r.tags(part))}
 				if group, local := n.BorderGroup(); local {
 					in.NetworkBorderGroup = &group // the region's own addresses can't be used there
@@ -68,7 +69,7 @@ func (r *region) readAddresses(ctx context.Context, of map[string]address) error
 	missing := ""
 	for n := range r.Pace.Looks {
 		if n > 0 {
-			if err := pause(ctx, r.Pace.backoff(n-1)); err != nil {
+			if err := ledger.Pause(ctx, r.Pace.Backoff(n-1)); err != nil {
 				return err
 			}
 		}
@@ -106,8 +107,8 @@ func (r *region) associate(ctx context.Context, of map[string]address, instances
 		}
 	}
 	return side(ctx, nodes, func(ctx context.Context, node string) error {
-		_, err := r.change(ctx, mutation{action: "AssociateAddress", part: r.part("elastic-ip/" + node),
-			call: func(ctx context.Context) (string, error) {
+		_, err := r.clerk.Change(ctx, ledger.Mutation{Action: "AssociateAddress", Part: r.part("elastic-ip/" + node),
+			Call: func(ctx context.Context) (string, error) {
 				out, err := r.api.AssociateAddress(ctx, &ec2.AssociateAddressInput{AllocationId: aws.String(of[node].allocation),
 					InstanceId: instances[node].InstanceId, AllowReassociation: aws.Bool(false)}, once)
 				if err != nil {

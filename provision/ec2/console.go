@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 
 	"crossring/internal/topology"
+	"crossring/provision/ec2/ledger"
 )
 
 type consoleAPI interface {
@@ -27,7 +28,7 @@ const sameLooks = 3
 // for an emulator that makes its consoles up, one that repeats itself is not waited for,
 // at an endpoint that is not AWS's own.
 func (p Provider) Console(ctx context.Context, inv topology.Inventory, nodes []topology.Node, enough func(output string) bool) (map[string]string, error) {
-	p.Pace = p.Pace.withDefaults()
+	p.Pace = p.Pace.WithDefaults()
 	cfg, err := connect(ctx, p.Pace)
 	if err != nil {
 		return nil, err
@@ -51,7 +52,7 @@ func (p Provider) Console(ctx context.Context, inv topology.Inventory, nodes []t
 		last, same := "", 0
 		for look := 0; ; look++ {
 			text, late, err := console(ctx, api, id)
-			if err != nil && interrupted(ctx) == nil {
+			if err != nil && ledger.Interrupted(ctx) == nil {
 				return fmt.Errorf("reading the console of %s: %w", n.Name, err)
 			}
 			mu.Lock()
@@ -63,7 +64,7 @@ func (p Provider) Console(ctx context.Context, inv topology.Inventory, nodes []t
 				last, same = text, 1
 			}
 			done := enough(text) || late || emulated && same >= sameLooks
-			if err == nil && done || pause(ctx, p.Pace.backoff(look)) != nil {
+			if err == nil && done || ledger.Pause(ctx, p.Pace.Backoff(look)) != nil {
 				return nil
 			}
 		}

@@ -11,19 +11,20 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"crossring/internal/topology"
+	"crossring/provision/ec2/ledger"
 )
 
 // DryRun checks a plan in every region and asks EC2 whether it would let the calls
 // through, with EC2's own DryRun. It changes nothing, on EC2 or on disk. The error
 // lists everything that would be refused.
 func (p Provider) DryRun(ctx context.Context, plan topology.Plan) error {
-	p.Pace = p.Pace.withDefaults()
+	p.Pace = p.Pace.WithDefaults()
 	cfg, err := connect(ctx, p.Pace)
 	if err != nil {
 		return err
 	}
 	s := &site{Provider: p, st: state{Plan: plan, Run: "dry-run-dry-run", Expires: p.Now().Add(time.Duration(plan.EC2.TTLSeconds * float64(time.Second)))}}
-	s.mem, s.home = remember(nil, nil), ec2.NewFromConfig(cfg)
+	s.mem, s.home = new(ledger.Ledger), ec2.NewFromConfig(cfg)
 	for _, name := range regionNames(plan.Nodes) {
 		s.regions = append(s.regions, s.region(name, cfg))
 	}

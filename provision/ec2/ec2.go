@@ -16,6 +16,7 @@ import (
 
 	"crossring/internal/journal"
 	"crossring/internal/topology"
+	"crossring/provision/ec2/ledger"
 )
 
 // Provider makes clusters on EC2. Its files are below a state directory.
@@ -31,32 +32,8 @@ type Provider struct {
 	Pace Pace
 }
 
-// Pace is how long things may take. Fields that are 0 have the defaults of withDefaults.
-type Pace struct {
-	Poll    time.Duration // first pause between two looks at the same thing
-	MaxPoll time.Duration // longest pause
-	// Looks is how often something that may be there is looked for before it counts
-	// as not there: EC2 shows new things late.
-	Looks int
-	Call  time.Duration // most for one call that changes something
-	Wait  time.Duration // most for instances to run; three times as long to be gone
-}
-
-func (p Pace) withDefaults() Pace {
-	def := func(d *time.Duration, v time.Duration) {
-		if *d == 0 {
-			*d = v
-		}
-	}
-	def(&p.Poll, 2*time.Second)
-	def(&p.MaxPoll, 15*time.Second)
-	def(&p.Call, time.Minute)
-	def(&p.Wait, 10*time.Minute)
-	if p.Looks == 0 {
-		p.Looks = 8
-	}
-	return p
-}
+// Pace is how long things may take.
+type Pace = ledger.Pace
 
 // Files in a cluster's directory.
 const (
@@ -148,23 +125,22 @@ type site struct {
 	dir     string
 	st      state
 	public  string // the key that the hosts let in
-	mem     *memory
+	mem     *ledger.Ledger
 	regions []*region
 	home    regionsAPI // of the region of the configuration
 }
 
 // open reads or begins the journal of a cluster, and connects its regions.
 func (p Provider) open(ctx context.Context, st state, names []string) (*site, error) {
-	p.Pace = p.Pace.withDefaults()
+	p.Pace = p.Pace.WithDefaults()
 	s := &site{Provider: p, dir: p.Dir(st.Plan.Name), st: st}
-	j, entries, err := journal.Open(filepath.Join(s.dir, journalFile))
-	if err != nil {
+	var err error
+	if s.mem, err = ledger.Open(filepath.Join(s.dir, journalFile)); err != nil {
 		return nil, err
 	}
-	s.mem = remember(j, entries)
 	conn, err := connect(ctx, p.Pace)
 	if err != nil {
-		return nil, errors.Join(err, j.Close())
+		return nil, errors.Join(err, s.close())
 	}
 	s.home = ec2.NewFromConfig(conn)
 	for _, name := range names {
@@ -173,7 +149,7 @@ func (p Provider) open(ctx context.Context, st state, names []string) (*site, er
 	return s, nil
 }
 
-func (s *site) close() error { return s.mem.journal.Close() }
+func (s *site) close() error { return s.mem.Close() }
 
 // regionNames lists the regions of a plan's nodes, in their order.
 func regionNames(nodes []topology.Node) []string {

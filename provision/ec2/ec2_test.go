@@ -23,8 +23,8 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
-	"crossring/internal/journal"
 	"crossring/internal/topology"
+	"crossring/provision/ec2/ledger"
 )
 
 // apiError is an error as the SDK returns it.
@@ -84,125 +84,48 @@ func TestToken(t *testing.T) {
 	}
 }
 
-// bench is a region without an EC2, with a journal.
+// bench is a region without an EC2, with a ledger.
 func bench(t *testing.T, plan topology.Plan) *region {
 	t.Helper()
-	dir := t.TempDir()
-	j, entries, err := journal.Open(filepath.Join(dir, journalFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { j.Close() })
-	p := Provider{StateDir: dir, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Say: t.Logf, Now: time.Now,
+	p := Provider{StateDir: t.TempDir(), Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Say: t.Logf, Now: time.Now,
 		Pace: Pace{Poll: time.Millisecond, MaxPoll: time.Millisecond, Looks: 3, Call: time.Second, Wait: time.Second}}
-	return &region{site: &site{Provider: p, dir: dir, st: state{Plan: plan, Run: "0123456789abcdef"}, mem: remember(j, entries)},
-		name: "us-east-1", subnets: map[string]string{}}
+	s := &site{Provider: p, dir: p.StateDir, st: state{Plan: plan, Run: "0123456789abcdef"}}
+	s.mem = reopened(t, s)
+	return s.region("us-east-1", aws.Config{})
 }
 
-// entries are the journal as the next process would read it.
-func entries(t *testing.T, r *region) *memory {
+// reopened is the ledger as the next process would read it.
+func reopened(t *testing.T, s *site) *ledger.Ledger {
 	t.Helper()
-	j, list, err := journal.Open(filepath.Join(r.dir, journalFile))
+	l, err := ledger.Open(filepath.Join(s.dir, journalFile))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { j.Close() })
-	return remember(j, list)
+	t.Cleanup(func() { l.Close() })
+	return l
 }
 
-// The intent is on disk when the call is made, and its result when change returns.
-func TestChangeJournal(t *testing.T) {
-	r := bench(t, topology.Plan{})
-	_, err := r.change(context.Background(), mutation{action: "AllocateAddress", part: "us-east-1/x", call: func(context.Context) (string, error) {
-		if rec := entries(t, r).get("AllocateAddress", "us-east-1/x"); rec == nil || !rec.Pending {
-			t.Errorf("at the call: %+v", rec)
-		}
-		return "eipalloc-1", nil
-	}})
-	if rec := entries(t, r).get("AllocateAddress", "us-east-1/x"); err != nil || !rec.made() || rec.ID != "eipalloc-1" {
-		t.Errorf("%v, %+v", err, rec)
-	}
-}
-
-func TestChangeAnswers(t *testing.T) {
-	for name, tt := range map[string]struct {
-		answers []error // one per call; the last one stays
-		found   string  // what find sees
-		id      string
-		calls   int
-		code    string
-		pending bool
+// The ledger reads EC2's errors by their codes, and a refusal has the type of its reason.
+func TestService(t *testing.T) {
+	s := service{"us-east-1"}
+	for _, c := range []struct {
+		err  error
+		want ledger.Answer
 	}{
-		"throttled":          {answers: []error{apiError(503, "RequestLimitExceeded"), apiError(503, "RequestLimitExceeded"), nil}, id: "new", calls: 3},
-		"always throttled":   {answers: []error{apiError(503, "RequestLimitExceeded")}, calls: attempts, code: "RequestLimitExceeded", pending: true},
-		"lost and found":     {answers: []error{errors.New("reset"), nil}, found: "old", id: "old", calls: 1},
-		"lost and not found": {answers: []error{errors.New("reset"), nil}, id: "new", calls: 2},
-		"refused":            {answers: []error{apiError(403, "UnauthorizedOperation")}, calls: 1, code: "UnauthorizedOperation"},
-		"name taken, by us":  {answers: []error{apiError(400, "InvalidGroup.Duplicate")}, found: "old", id: "old", calls: 1},
-		"name taken":         {answers: []error{apiError(400, "InvalidGroup.Duplicate")}, calls: 1, code: "InvalidGroup.Duplicate"},
-		"too new":            {answers: []error{apiError(400, "InvalidGroup.NotFound"), nil}, id: "new", calls: 2},
+		{nil, ledger.Answer{}},
+		{errors.New("reset"), ledger.Answer{Unknown: true}},
+		{apiError(503, "RequestLimitExceeded"), ledger.Answer{Code: "RequestLimitExceeded", Throttled: true}},
+		{apiError(400, "InvalidGroup.NotFound"), ledger.Answer{Code: "InvalidGroup.NotFound", NotFound: true}},
+		{apiError(400, "InvalidGroup.Duplicate"), ledger.Answer{Code: "InvalidGroup.Duplicate", Duplicate: true}},
+		{apiError(403, "UnauthorizedOperation"), ledger.Answer{Code: "UnauthorizedOperation"}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			r := bench(t, topology.Plan{})
-			calls := 0
-			id, err := r.change(context.Background(), mutation{action: "CreateVpc", part: "us-east-1/vpc",
-				find: func(context.Context) (string, error) { return tt.found, nil },
-				call: func(context.Context) (string, error) {
-					calls++
-					if err := tt.answers[min(calls, len(tt.answers))-1]; err != nil {
-						return "", err
-					}
-					return "new", nil
-				}})
-			rec := entries(t, r).get("CreateVpc", "us-east-1/vpc")
-			if id != tt.id || calls != tt.calls || code(err) != tt.code || rec.Pending != tt.pending || rec.ID != tt.id {
-				t.Errorf("%q after %d calls, %v; journal %+v", id, calls, err, rec)
-			}
-		})
-	}
-}
-
-// A call that was announced before a crash is looked for before it is made again.
-func TestChangeAfterCrash(t *testing.T) {
-	for _, found := range []string{"", "eipalloc-1"} {
-		r := bench(t, topology.Plan{})
-		if err := r.mem.intent("AllocateAddress", "us-east-1/x", nil); err != nil {
-			t.Fatal(err)
-		}
-		r.mem = entries(t, r)
-		looks, calls := 0, 0
-		id, err := r.change(context.Background(), mutation{action: "AllocateAddress", part: "us-east-1/x",
-			find: func(context.Context) (string, error) {
-				if looks++; looks < r.Pace.Looks {
-					return "", nil // EC2 shows it late
-				}
-				return found, nil
-			},
-			call: func(context.Context) (string, error) { calls++; return "eipalloc-2", nil }})
-		if found != "" && (id != found || calls != 0) || found == "" && (id != "eipalloc-2" || calls != 1) || err != nil || looks != r.Pace.Looks {
-			t.Errorf("found %q: %q after %d looks and %d calls, %v", found, id, looks, calls, err)
+		if got := s.Read(c.err); got != c.want {
+			t.Errorf("%v: %+v", c.err, got)
 		}
 	}
-}
-
-// After an interruption no call is begun, and one that is under way is finished.
-func TestChangeInterrupted(t *testing.T) {
-	r := bench(t, topology.Plan{})
-	ctx, cancel := context.WithCancelCause(context.Background())
-	why := errors.New("enough")
-	id, err := r.change(ctx, mutation{action: "CreateVpc", part: "us-east-1/vpc", call: func(call context.Context) (string, error) {
-		cancel(why)
-		return "vpc-1", call.Err()
-	}})
-	if id != "vpc-1" || err != nil {
-		t.Errorf("under way: %q, %v", id, err)
-	}
-	_, err = r.change(ctx, mutation{action: "CreateVpc", part: "us-east-1/other", call: func(context.Context) (string, error) {
-		t.Error("called")
-		return "", nil
-	}})
-	if !errors.Is(err, why) || entries(t, r).get("CreateVpc", "us-east-1/other") != nil {
-		t.Errorf("begun: %v", err)
+	var quota *QuotaError
+	if err := s.Refusal(apiError(400, "VcpuLimitExceeded")); !errors.As(err, &quota) || quota.Region != "us-east-1" {
+		t.Errorf("%v", err)
 	}
 }
 
@@ -253,7 +176,7 @@ func TestZonesFor(t *testing.T) {
 		t.Errorf("in a VPC of its own: %v", got)
 	}
 	r.st.Plan.EC2.VPC = "default"
-	if err := r.mem.intent("RunInstances", r.launchPart(n.Name, "us-east-1c", 1), launch{}); err != nil {
+	if err := r.mem.Announce("RunInstances", r.launchPart(n.Name, "us-east-1c", 1), launch{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := r.zonesFor(n); !slices.Equal(got, []string{"us-east-1c", "us-east-1b", "us-east-1a"}) {
@@ -272,15 +195,16 @@ func TestZonesForAfterAnEnd(t *testing.T) {
 		{"i-2", "Server.InsufficientInstanceCapacity", "us-east-1a us-east-1b"},
 	} {
 		part := r.launchPart(n.Name, n.Zone, len(r.launches(n.Name))+1)
-		if err := errors.Join(r.mem.intent("RunInstances", part, launch{}), r.mem.result("RunInstances", part, outcome{ID: c.instance}, nil)); err != nil {
+		if err := errors.Join(r.mem.Announce("RunInstances", part, launch{}), r.mem.Settle("RunInstances", part, ledger.Outcome{ID: c.instance}, nil)); err != nil {
 			t.Fatal(err)
 		}
 		var ended *endedError
-		if err := r.ended(n.Name, types.Instance{InstanceId: &c.instance, State: &types.InstanceState{Name: types.InstanceStateNameTerminated},
+		if err := r.end(n.Name, types.Instance{InstanceId: &c.instance, State: &types.InstanceState{Name: types.InstanceStateNameTerminated},
 			StateReason: &types.StateReason{Code: &c.reason}}); !errors.As(err, &ended) {
 			t.Fatal(err)
 		}
-		r.mem = entries(t, r) // as the next process reads it
+		r.mem = reopened(t, r.site)
+		r.clerk.Ledger = r.mem // as the next process reads it
 		if got := strings.Join(r.zonesFor(n), " "); got != c.want {
 			t.Errorf("after %s: %s", c.reason, got)
 		}
@@ -347,24 +271,6 @@ func TestFindImageByParameter(t *testing.T) {
 	var bad *PlanError
 	if _, err := findImage(context.Background(), api, parameters("ami-7"), "us-east-1", e); !errors.As(err, &bad) || code(err) != "ParameterNotFound" {
 		t.Errorf("a parameter that there is not: %v", err)
-	}
-}
-
-func TestAwaitSaysWhatFor(t *testing.T) {
-	r := bench(t, topology.Plan{})
-	var said []string
-	r.Say = func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) }
-	ctx, cancel := context.WithCancel(context.Background())
-	looks := 0
-	err := r.await(ctx, time.Minute, func() string { return "a miracle" }, func(context.Context) (bool, error) {
-		if looks++; looks == 5 {
-			cancel()
-		}
-		return false, nil
-	})
-	var wait *WaitError
-	if !errors.As(err, &wait) || wait.For != "a miracle" || !slices.Equal(said, []string{"waiting for a miracle"}) {
-		t.Errorf("%v; said %q", err, said)
 	}
 }
 

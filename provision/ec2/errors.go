@@ -1,7 +1,6 @@
 package ec2
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"crossring/internal/fail"
+	"crossring/provision/ec2/ledger"
 )
 
 // CredentialsError says that there is nobody to ask AWS as, or nobody that it knows.
@@ -166,16 +166,6 @@ func (e *LeftError) ExitCode() int { return fail.ExitLeftover }
 // Hint is the command to repeat.
 func (e *LeftError) Hint() string { return "crossring down " + e.Cluster }
 
-// WaitError says what was waited for in vain.
-type WaitError struct {
-	For string
-	Err error // of the context
-}
-
-func (e *WaitError) Error() string { return "waiting for " + e.For + ": " + e.Err.Error() }
-
-func (e *WaitError) Unwrap() error { return e.Err }
-
 // code is EC2's code of an error, "" when it has none: no reply came, or none that
 // was EC2's.
 func code(err error) string {
@@ -211,6 +201,15 @@ func duplicate(err error) bool {
 	c := code(err)
 	return c == "InvalidKeyPair.Duplicate" || c == "InvalidGroup.Duplicate"
 }
+
+// service is EC2 in a region, as the ledger has to know it.
+type service struct{ region string }
+
+func (service) Read(err error) ledger.Answer {
+	return ledger.Answer{Code: code(err), Throttled: throttled(err), Unknown: unknown(err), NotFound: notFound(err), Duplicate: duplicate(err)}
+}
+
+func (s service) Refusal(err error) error { return named(s.region, err) }
 
 // capacity says that the zone has no room for the type, or does not have it, or that the
 // network in it is full: another zone may do.
@@ -287,12 +286,4 @@ func named(region string, err error) error {
 		return &UnreadyError{Region: region, Fix: hint, Err: err}
 	}
 	return err
-}
-
-// interrupted is the reason that a context ended for, nil while it has not.
-func interrupted(ctx context.Context) error {
-	if ctx.Err() == nil {
-		return nil
-	}
-	return context.Cause(ctx)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"crossring/internal/topology"
+	"crossring/provision/ec2/ledger"
 )
 
 // opening is one inbound rule: TCP to a port, from a network or, with none, from the
@@ -110,8 +111,8 @@ func (r *region) openGroup(ctx context.Context, g int, id, source string, want [
 	if len(want) == 0 {
 		return nil
 	}
-	_, err := r.change(ctx, mutation{action: "AuthorizeSecurityGroupIngress", part: r.groupPart(g),
-		call: func(ctx context.Context) (string, error) {
+	_, err := r.clerk.Change(ctx, ledger.Mutation{Action: "AuthorizeSecurityGroupIngress", Part: r.groupPart(g),
+		Call: func(ctx context.Context) (string, error) {
 			have, err := r.permissions(ctx, id)
 			if err != nil {
 				return "", err
@@ -127,7 +128,7 @@ func (r *region) openGroup(ctx context.Context, g int, id, source string, want [
 			}
 			_, err = r.api.AuthorizeSecurityGroupIngress(ctx, &ec2.AuthorizeSecurityGroupIngressInput{GroupId: &id, IpPermissions: add}, once)
 			return id, err
-		}, done: map[string]bool{"InvalidPermission.Duplicate": true}})
+		}, Done: map[string]bool{"InvalidPermission.Duplicate": true}})
 	return err
 }
 
@@ -147,15 +148,15 @@ func (r *region) close(ctx context.Context, leaves string, stay map[string]strin
 		if len(some) == 0 {
 			continue
 		}
-		_, err = r.change(ctx, mutation{action: "RevokeSecurityGroupIngress", part: r.groupPart(g), intent: leaves,
-			call: func(ctx context.Context) (string, error) {
+		_, err = r.clerk.Change(ctx, ledger.Mutation{Action: "RevokeSecurityGroupIngress", Part: r.groupPart(g), Intent: leaves,
+			Call: func(ctx context.Context) (string, error) {
 				some, err := entries(ctx)
 				if err != nil || len(some) == 0 {
 					return id, err
 				}
 				_, err = r.api.RevokeSecurityGroupIngress(ctx, &ec2.RevokeSecurityGroupIngressInput{GroupId: &id, IpPermissions: some}, once)
 				return id, err
-			}, done: map[string]bool{"InvalidPermission.NotFound": true}})
+			}, Done: map[string]bool{"InvalidPermission.NotFound": true}})
 		if err != nil {
 			return err
 		}
@@ -200,7 +201,7 @@ func (r *region) unwanted(have []types.IpPermission, leaves string, stay map[str
 // permissions reads the inbound rules of a group, once EC2 shows it.
 func (r *region) permissions(ctx context.Context, id string) ([]types.IpPermission, error) {
 	var have []types.IpPermission
-	found, err := r.look(ctx, func(ctx context.Context) (string, error) {
+	found, err := r.clerk.Look(ctx, func(ctx context.Context) (string, error) {
 		groups, err := r.groups(ctx, []types.Filter{filter("group-id", id)})
 		if err != nil || len(groups) == 0 {
 			return "", err

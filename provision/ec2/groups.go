@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"crossring/internal/topology"
+	"crossring/provision/ec2/ledger"
 )
 
 // groupPart names a security group of the region, from 0.
@@ -19,7 +20,7 @@ func (r *region) groupPart(g int) string { return r.part(fmt.Sprintf("security-g
 func (r *region) groupIDs() []string {
 	var ids []string
 	for {
-		id, ok := r.made("CreateSecurityGroup", r.groupPart(len(ids)))
+		id, ok := r.clerk.Made("CreateSecurityGroup", r.groupPart(len(ids)))
 		if !ok {
 			return ids
 		}
@@ -39,15 +40,15 @@ func (r *region) makeGroups(ctx context.Context) ([]string, error) {
 	ids := r.groupIDs()
 	for g := len(ids); g < need; g++ {
 		part := r.groupPart(g)
-		id, err := r.change(ctx, mutation{action: "CreateSecurityGroup", part: part,
-			find: r.findPart(part, func(ctx context.Context, filters []types.Filter) (ids []*string, err error) {
+		id, err := r.clerk.Change(ctx, ledger.Mutation{Action: "CreateSecurityGroup", Part: part,
+			Find: r.findPart(part, func(ctx context.Context, filters []types.Filter) (ids []*string, err error) {
 				groups, err := r.groups(ctx, filters)
 				for _, x := range groups {
 					ids = append(ids, x.GroupId)
 				}
 				return ids, err
 			}),
-			call: func(ctx context.Context) (string, error) {
+			Call: func(ctx context.Context) (string, error) {
 				out, err := r.api.CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{VpcId: &r.vpc,
 					GroupName: aws.String(fmt.Sprintf("%s-%d", r.keyName(), g+1)), Description: aws.String("crossring cluster " + r.st.Plan.Name),
 					TagSpecifications: specify(types.ResourceTypeSecurityGroup, r.tags(part))}, once)
@@ -80,8 +81,8 @@ func (r *region) attach(ctx context.Context, groups []string, instances map[stri
 				all = append(all, id)
 			}
 		}
-		_, err := r.change(ctx, mutation{action: "ModifyInstanceAttribute", part: r.part("groups/" + node), intent: all,
-			call: func(ctx context.Context) (string, error) {
+		_, err := r.clerk.Change(ctx, ledger.Mutation{Action: "ModifyInstanceAttribute", Part: r.part("groups/" + node), Intent: all,
+			Call: func(ctx context.Context) (string, error) {
 				_, err := r.api.ModifyInstanceAttribute(ctx, &ec2.ModifyInstanceAttributeInput{InstanceId: instances[node].InstanceId, Groups: all}, once)
 				return aws.ToString(instances[node].InstanceId), err
 			}})

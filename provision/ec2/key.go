@@ -18,6 +18,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"crossring/internal/journal"
+	"crossring/provision/ec2/ledger"
 )
 
 const generatedKey = "generated"
@@ -83,11 +84,11 @@ func (s *site) keyName() string { return "crossring-" + s.st.Plan.Name + "-" + s
 // keyPair imports the public key.
 func (r *region) keyPair(ctx context.Context, public string) error {
 	part := r.part("key-pair")
-	if r.mem.get("ImportKeyPair", part).made() {
+	if r.mem.Get("ImportKeyPair", part).Made() {
 		return nil
 	}
-	_, err := r.change(ctx, mutation{action: "ImportKeyPair", part: part,
-		find: r.findPart(part, func(ctx context.Context, filters []types.Filter) (ids []*string, err error) {
+	_, err := r.clerk.Change(ctx, ledger.Mutation{Action: "ImportKeyPair", Part: part,
+		Find: r.findPart(part, func(ctx context.Context, filters []types.Filter) (ids []*string, err error) {
 			out, err := r.api.DescribeKeyPairs(ctx, &ec2.DescribeKeyPairsInput{Filters: filters})
 			if err == nil {
 				for _, k := range out.KeyPairs {
@@ -96,7 +97,7 @@ func (r *region) keyPair(ctx context.Context, public string) error {
 			}
 			return ids, err
 		}),
-		call: func(ctx context.Context) (string, error) {
+		Call: func(ctx context.Context) (string, error) {
 			out, err := r.api.ImportKeyPair(ctx, &ec2.ImportKeyPairInput{KeyName: aws.String(r.keyName()), PublicKeyMaterial: []byte(public),
 				TagSpecifications: specify(types.ResourceTypeKeyPair, r.tags(part))}, once)
 			if err != nil {

@@ -50,7 +50,7 @@ func (p Provider) Lacking(ctx context.Context, inv topology.Inventory) ([]Lack, 
 	if err != nil {
 		return nil, err
 	}
-	p.Pace = p.Pace.withDefaults()
+	p.Pace = p.Pace.WithDefaults()
 	cfg, err := connect(ctx, p.Pace)
 	if err != nil {
 		return nil, err

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"crossring/internal/topology"
+	"crossring/provision/ec2/ledger"
 )
 
 // launch is everything that one RunInstances says. It is in the journal with the
@@ -41,9 +42,6 @@ func token(run, node, zone, instanceType string, attempt int) string {
 	sum := sha256.Sum256([]byte(strings.Join([]string{"crossring", run, node, zone, instanceType, fmt.Sprint(attempt)}, "\x00")))
 	return hex.EncodeToString(sum[:])
 }
-
-// gone marks an instance, in the journal, that is known to have ended.
-const gone = "InstanceGone"
 
 // launchAll launches the nodes of the region, each in its zone or, where that has no
 // room, in another one.
@@ -108,7 +106,7 @@ func (r *region) zonesFor(n topology.Node) []string {
 func (r *region) fullZones(node string) map[string]bool {
 	full := map[string]bool{}
 	for _, rec := range r.launches(node) {
-		if end := r.mem.get(gone, rec.ID); end.made() && strings.HasPrefix(end.Code, "Server.Insufficient") {
+		if why, ok := r.clerk.Ended(rec.ID); ok && strings.HasPrefix(why, "Server.Insufficient") {
 			full[zoneOf(rec.Part)] = true
 		}
 	}
@@ -126,29 +124,29 @@ func zoneOf(part string) string {
 }
 
 // launches are the records of a node's attempts.
-func (r *region) launches(node string) []record {
-	return r.mem.below("RunInstances", r.part("instance/"+node+"/"))
+func (r *region) launches(node string) []ledger.Record {
+	return r.mem.Below("RunInstances", r.part("instance/"+node+"/"))
 }
 
 // standing is the instance that a node has, unless it is known to have ended or was
 // removed.
-func (r *region) standing(node string) (record, bool) {
+func (r *region) standing(node string) (ledger.Record, bool) {
 	for _, rec := range r.launches(node) {
-		if rec.made() && !r.mem.get(gone, rec.ID).made() && !r.removed(rec.ID) {
+		if rec.Made() && !r.ended(rec.ID) && !r.clerk.Removed(rec.ID) {
 			return rec, true
 		}
 	}
-	return record{}, false
+	return ledger.Record{}, false
 }
 
 // unsettled is an attempt of which it is not known what came of it.
-func (r *region) unsettled(node string) (record, bool) {
+func (r *region) unsettled(node string) (ledger.Record, bool) {
 	for _, rec := range r.launches(node) {
 		if rec.Pending {
 			return rec, true
 		}
 	}
-	return record{}, false
+	return ledger.Record{}, false
 }
 
 // launchIn launches a node in a zone: again with the token of an attempt that is not
@@ -166,13 +164,13 @@ func (r *region) launchIn(ctx context.Context, n topology.Node, zone string, gro
 		if err != nil {
 			return err
 		}
-		attempt := 1 + len(r.mem.below("RunInstances", r.part("instance/"+n.Name+"/"+zone+"/")))
+		attempt := 1 + len(r.mem.Below("RunInstances", r.part("instance/"+n.Name+"/"+zone+"/")))
 		part = r.launchPart(n.Name, zone, attempt)
 		l = r.newLaunch(n.Name, zone, part, attempt)
 		l.Subnet, l.Groups = subnet, groups
 	}
-	_, err := r.change(ctx, mutation{action: "RunInstances", part: part, intent: l,
-		call: func(ctx context.Context) (string, error) { return r.runInstance(ctx, l) }})
+	_, err := r.clerk.Change(ctx, ledger.Mutation{Action: "RunInstances", Part: part, Intent: l,
+		Call: func(ctx context.Context) (string, error) { return r.runInstance(ctx, l) }})
 	if code(err) == "IdempotentInstanceTerminated" {
 		// What the token made has ended since. Its failure is in the journal now, so the
 		// next attempt has another token.
@@ -259,7 +257,7 @@ func (r *region) running(ctx context.Context) (map[string]types.Instance, error)
 	up := map[string]types.Instance{}
 	waiting := []string{"instances"}
 	polls := 0
-	err := r.await(ctx, r.Pace.Wait, func() string {
+	err := r.clerk.Await(ctx, r.Pace.Wait, func() string {
 		return fmt.Sprintf("instances of %s to run: %s", r.name, strings.Join(waiting, ", "))
 	}, func(ctx context.Context) (bool, error) {
 		all, err := r.instances(ctx, r.mine())
@@ -290,7 +288,7 @@ func (r *region) running(ctx context.Context) (map[string]types.Instance, error)
 			case r.st.stood(n.Name):
 				return false, &GoneError{Cluster: r.st.Plan.Name, Node: n.Name, What: fmt.Sprintf("instance %s (%s)", rec.ID, i.State.Name)}
 			default:
-				return false, r.ended(n.Name, i)
+				return false, r.end(n.Name, i)
 			}
 		}
 		return len(waiting) == 0, nil
@@ -298,22 +296,24 @@ func (r *region) running(ctx context.Context) (map[string]types.Instance, error)
 	return up, err
 }
 
-// ended records that an instance is gone.
-func (r *region) ended(node string, i types.Instance) error {
+// ended says that an instance is known to have ended by itself.
+func (r *region) ended(id string) bool {
+	_, ok := r.clerk.Ended(id)
+	return ok
+}
+
+// end records that an instance is gone.
+func (r *region) end(node string, i types.Instance) error {
 	id := aws.ToString(i.InstanceId)
 	reason := string(i.State.Name)
 	if i.StateReason != nil {
 		reason = aws.ToString(i.StateReason.Code) + ": " + aws.ToString(i.StateReason.Message)
 	}
-	out := outcome{ID: id}
+	why := ""
 	if i.StateReason != nil {
-		out.Code = aws.ToString(i.StateReason.Code)
+		why = aws.ToString(i.StateReason.Code)
 	}
-	err := r.mem.intent(gone, id, nil)
-	if err == nil {
-		err = r.mem.result(gone, id, out, nil)
-	}
-	return errors.Join(&endedError{node: node, instance: id, reason: reason}, err)
+	return errors.Join(&endedError{node: node, instance: id, reason: reason}, r.clerk.End(id, why))
 }
 
 // instancesUp launches the region's nodes and waits until they run. An instance that

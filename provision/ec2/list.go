@@ -21,6 +21,7 @@ import (
 	"crossring/internal/journal"
 	"crossring/internal/many"
 	"crossring/internal/topology"
+	"crossring/provision/ec2/ledger"
 )
 
 // Listed is a cluster as its tags describe it.
@@ -95,7 +96,7 @@ type regionsAPI interface {
 // none named, in all that the account has enabled. Groups, addresses and the rest count
 // without instances too. The order is by name, then by run.
 func (p Provider) List(ctx context.Context, names ...string) ([]Listed, error) {
-	p.Pace = p.Pace.withDefaults()
+	p.Pace = p.Pace.WithDefaults()
 	cfg, err := connect(ctx, p.Pace)
 	if err != nil {
 		return nil, err
@@ -264,8 +265,8 @@ func (p Provider) Extend(ctx context.Context, inv topology.Inventory, until time
 		for _, t := range things {
 			ids = append(ids, t.ID)
 		}
-		_, err = r.change(ctx, mutation{action: "CreateTags", part: r.part("expires"), intent: map[string]any{"until": until, "ids": ids},
-			call: func(ctx context.Context) (string, error) {
+		_, err = r.clerk.Change(ctx, ledger.Mutation{Action: "CreateTags", Part: r.part("expires"), Intent: map[string]any{"until": until, "ids": ids},
+			Call: func(ctx context.Context) (string, error) {
 				_, err := r.api.CreateTags(ctx, &ec2.CreateTagsInput{Resources: ids, Tags: tagList(map[string]string{TagExpires: until.Format(time.RFC3339)})}, once)
 				return r.name, err
 			}})

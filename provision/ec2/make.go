@@ -17,6 +17,7 @@ import (
 
 	"crossring/internal/journal"
 	"crossring/internal/topology"
+	"crossring/provision/ec2/ledger"
 )
 
 // Make makes the hosts of a plan, its regions side by side, from wherever an earlier
@@ -53,7 +54,7 @@ func (p Provider) Make(ctx context.Context, plan topology.Plan) (inv topology.In
 		return p.inventoryOf(st), errors.Join(err, p.forget(fresh, st))
 	}
 	inv, err = s.make(ctx)
-	if cause := interrupted(ctx); err != nil && cause != nil && !errors.Is(err, cause) {
+	if cause := ledger.Interrupted(ctx); err != nil && cause != nil && !errors.Is(err, cause) {
 		err = fmt.Errorf("%w: %w", cause, err)
 	}
 	if writeErr := journal.WriteInventory(filepath.Join(s.dir, inventoryFile), inv); writeErr != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"crossring/internal/topology"
+	"crossring/provision/ec2/ledger"
 )
 
 // ownVPC is the value of ec2.vpc that makes one.
@@ -138,11 +139,11 @@ func (r *region) network(ctx context.Context) error {
 
 func (r *region) makeVPC(ctx context.Context) (string, error) {
 	part := r.part("vpc")
-	if rec := r.mem.get("CreateVpc", part); rec.made() {
+	if rec := r.mem.Get("CreateVpc", part); rec.Made() {
 		return rec.ID, nil
 	}
-	return r.change(ctx, mutation{action: "CreateVpc", part: part,
-		find: r.findPart(part, func(ctx context.Context, filters []types.Filter) (ids []*string, err error) {
+	return r.clerk.Change(ctx, ledger.Mutation{Action: "CreateVpc", Part: part,
+		Find: r.findPart(part, func(ctx context.Context, filters []types.Filter) (ids []*string, err error) {
 			out, err := r.api.DescribeVpcs(ctx, &ec2.DescribeVpcsInput{Filters: filters})
 			if err == nil {
 				for _, v := range out.Vpcs {
@@ -151,7 +152,7 @@ func (r *region) makeVPC(ctx context.Context) (string, error) {
 			}
 			return ids, err
 		}),
-		call: func(ctx context.Context) (string, error) {
+		Call: func(ctx context.Context) (string, error) {
 			out, err := r.api.CreateVpc(ctx, &ec2.CreateVpcInput{CidrBlock: aws.String(fmt.Sprintf("10.%d.0.0/16", r.number())),
 				TagSpecifications: specify(types.ResourceTypeVpc, r.tags(part))}, once)
 			if err != nil {
@@ -169,12 +170,12 @@ func (r *region) number() int {
 func (r *region) makeGateway(ctx context.Context) (string, error) {
 	part := r.part("internet-gateway")
 	id := ""
-	if rec := r.mem.get("CreateInternetGateway", part); rec.made() {
+	if rec := r.mem.Get("CreateInternetGateway", part); rec.Made() {
 		id = rec.ID
 	} else {
 		var err error
-		id, err = r.change(ctx, mutation{action: "CreateInternetGateway", part: part,
-			find: r.findPart(part, func(ctx context.Context, filters []types.Filter) (ids []*string, err error) {
+		id, err = r.clerk.Change(ctx, ledger.Mutation{Action: "CreateInternetGateway", Part: part,
+			Find: r.findPart(part, func(ctx context.Context, filters []types.Filter) (ids []*string, err error) {
 				out, err := r.api.DescribeInternetGateways(ctx, &ec2.DescribeInternetGatewaysInput{Filters: filters})
 				if err == nil {
 					for _, g := range out.InternetGateways {
@@ -183,7 +184,7 @@ func (r *region) makeGateway(ctx context.Context) (string, error) {
 				}
 				return ids, err
 			}),
-			call: func(ctx context.Context) (string, error) {
+			Call: func(ctx context.Context) (string, error) {
 				out, err := r.api.CreateInternetGateway(ctx, &ec2.CreateInternetGatewayInput{
 					TagSpecifications: specify(types.ResourceTypeInternetGateway, r.tags(part))}, once)
 				if err != nil {
@@ -195,11 +196,11 @@ func (r *region) makeGateway(ctx context.Context) (string, error) {
 			return "", err
 		}
 	}
-	if rec := r.mem.get("AttachInternetGateway", part); rec.made() {
+	if rec := r.mem.Get("AttachInternetGateway", part); rec.Made() {
 		return id, nil
 	}
-	_, err := r.change(ctx, mutation{action: "AttachInternetGateway", part: part, done: map[string]bool{"Resource.AlreadyAssociated": true},
-		call: func(ctx context.Context) (string, error) {
+	_, err := r.clerk.Change(ctx, ledger.Mutation{Action: "AttachInternetGateway", Part: part, Done: map[string]bool{"Resource.AlreadyAssociated": true},
+		Call: func(ctx context.Context) (string, error) {
 			_, err := r.api.AttachInternetGateway(ctx, &ec2.AttachInternetGatewayInput{InternetGatewayId: &id, VpcId: &r.vpc}, once)
 			return id, err
 		}})
@@ -210,11 +211,11 @@ func (r *region) makeGateway(ctx context.Context) (string, error) {
 // destination is refused, so a call that was lost may be repeated.
 func (r *region) makeRoute(ctx context.Context, gateway string) error {
 	part := r.part("route")
-	if rec := r.mem.get("CreateRoute", part); rec.made() {
+	if rec := r.mem.Get("CreateRoute", part); rec.Made() {
 		return nil
 	}
-	_, err := r.change(ctx, mutation{action: "CreateRoute", part: part, done: map[string]bool{"RouteAlreadyExists": true},
-		call: func(ctx context.Context) (string, error) {
+	_, err := r.clerk.Change(ctx, ledger.Mutation{Action: "CreateRoute", Part: part, Done: map[string]bool{"RouteAlreadyExists": true},
+		Call: func(ctx context.Context) (string, error) {
 			out, err := r.api.DescribeRouteTables(ctx, &ec2.DescribeRouteTablesInput{Filters: []types.Filter{
 				filter("vpc-id", r.vpc), filter("association.main", "true")}})
 			if err != nil {
@@ -242,14 +243,14 @@ func (r *region) subnet(ctx context.Context, zone string) (string, error) {
 		return "", &PlanError{Region: r.name, Problem: fmt.Sprintf("%s has no subnet in %s", r.vpc, zone), Fix: "write vpc: own under ec2: in the spec"}
 	}
 	part := r.part("subnet/" + zone)
-	if rec := r.mem.get("CreateSubnet", part); rec.made() {
+	if rec := r.mem.Get("CreateSubnet", part); rec.Made() {
 		r.subnets[zone] = rec.ID
 		return rec.ID, nil
 	}
 	// The place of the zone among those of the region: no other zone has it.
 	number := slices.Index(r.zones, zone)
-	id, err := r.change(ctx, mutation{action: "CreateSubnet", part: part,
-		find: r.findPart(part, func(ctx context.Context, filters []types.Filter) (ids []*string, err error) {
+	id, err := r.clerk.Change(ctx, ledger.Mutation{Action: "CreateSubnet", Part: part,
+		Find: r.findPart(part, func(ctx context.Context, filters []types.Filter) (ids []*string, err error) {
 			out, err := r.api.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{Filters: filters})
 			if err == nil {
 				for _, s := range out.Subnets {
@@ -258,7 +259,7 @@ func (r *region) subnet(ctx context.Context, zone string) (string, error) {
 			}
 			return ids, err
 		}),
-		call: func(ctx context.Context) (string, error) {
+		Call: func(ctx context.Context) (string, error) {
 			out, err := r.api.CreateSubnet(ctx, &ec2.CreateSubnetInput{VpcId: &r.vpc, AvailabilityZone: &zone,
 				CidrBlock:         aws.String(fmt.Sprintf("10.%d.%d.0/24", r.number(), number)),
 				TagSpecifications: specify(types.ResourceTypeSubnet, r.tags(part))}, once)

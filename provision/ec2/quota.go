@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 
 	"crossring/internal/topology"
+	"crossring/provision/ec2/ledger"
 )
 
 // Codes of quotas, as Service Quotas has them.
@@ -75,8 +76,8 @@ func (r *region) readLimits(ctx context.Context) (limits, error) {
 	} {
 		n, err := r.serviceQuota(ctx, at[0], at[1])
 		switch {
-		case interrupted(ctx) != nil:
-			return nil, interrupted(ctx)
+		case ledger.Interrupted(ctx) != nil:
+			return nil, ledger.Interrupted(ctx)
 		case err != nil:
 			r.Log.Info("quota", "region", r.name, "quota", quota, "err", err)
 			r.Say("%s: the quota %s can't be read beforehand (%s): if it is reached, EC2 says so", r.name, quota, brief(err))

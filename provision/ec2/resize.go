@@ -9,6 +9,7 @@ import (
 
 	"crossring/internal/journal"
 	"crossring/internal/topology"
+	"crossring/provision/ec2/ledger"
 )
 
 // Resize makes of a cluster that stands the one that a plan describes: of nodes that
@@ -47,7 +48,7 @@ func (p Provider) Resize(ctx context.Context, plan topology.Plan, renew ...topol
 		return inv, err
 	}
 	made, err := s.make(ctx)
-	if cause := interrupted(ctx); err != nil && cause != nil && !errors.Is(err, cause) {
+	if cause := ledger.Interrupted(ctx); err != nil && cause != nil && !errors.Is(err, cause) {
 		err = fmt.Errorf("%w: %w", cause, err)
 	}
 	if err != nil {

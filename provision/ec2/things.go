@@ -237,17 +237,12 @@ func (r *region) groups(ctx context.Context, filters []types.Filter) ([]types.Se
 
 // findPart finds the id of a thing by its tag.
 func (r *region) findPart(part string, find func(ctx context.Context, filters []types.Filter) ([]*string, error)) func(context.Context) (string, error) {
-	return func(ctx context.Context) (string, error) {
-		ids, err := find(ctx, append(r.mine(), filter("tag:"+TagPart, part)))
-		if err != nil {
-			return "", err
+	return r.clerk.Standing(func(ctx context.Context) ([]string, error) {
+		found, err := find(ctx, append(r.mine(), filter("tag:"+TagPart, part)))
+		ids := make([]string, len(found))
+		for i, id := range found {
+			ids[i] = aws.ToString(id)
 		}
-		for _, id := range ids {
-			// A thing that was removed may be seen a little longer.
-			if id := aws.ToString(id); !r.removed(id) {
-				return id, nil
-			}
-		}
-		return "", nil
-	}
+		return ids, err
+	})
 }

@@ -16,6 +16,7 @@ import (
 	"crossring/internal/journal"
 	"crossring/internal/many"
 	"crossring/internal/topology"
+	"crossring/provision/ec2/ledger"
 )
 
 // Unmake removes everything of a cluster in every region of its plan: what the journal
@@ -87,7 +88,7 @@ func (r *region) clear(ctx context.Context, which func(part string) bool) (left 
 		}
 		// A thing that was too new to be seen by the first scan is seen by a later one.
 		if things, err = r.seen(ctx, which); err == nil && len(things) == 0 {
-			if err = pause(ctx, r.Pace.Poll); err != nil {
+			if err = ledger.Pause(ctx, r.Pace.Poll); err != nil {
 				break
 			}
 			if things, err = r.seen(ctx, which); err == nil && len(things) == 0 {
@@ -121,20 +122,20 @@ var creations = map[string]string{
 // While a call is pending in the journal, or what it made is not to be seen, it is
 // looked for until it is, or was not seen often enough.
 func (r *region) all(ctx context.Context, which func(part string) bool) ([]Thing, error) {
-	var pending []record
+	var pending []ledger.Record
 	var known []Thing
-	for _, rec := range r.mem.below("", r.name+"/") {
+	for _, rec := range r.mem.Below("", r.name+"/") {
 		kind := creations[rec.Action]
 		switch {
 		case kind == "" || !which(rec.Part):
 		case rec.Pending:
 			pending = append(pending, rec)
-		case rec.made() && !r.removed(rec.ID):
+		case rec.Made() && !r.clerk.Removed(rec.ID):
 			known = append(known, Thing{Region: r.name, Type: kind, ID: rec.ID, Part: rec.Part})
 		}
 	}
 	var things []Thing
-	_, err := r.look(ctx, func(ctx context.Context) (id string, err error) {
+	_, err := r.clerk.Look(ctx, func(ctx context.Context) (id string, err error) {
 		if things, err = r.seen(ctx, which); err != nil {
 			return "", err
 		}
@@ -146,7 +147,7 @@ func (r *region) all(ctx context.Context, which func(part string) bool) ([]Thing
 		// What EC2 does not know was made too short a time ago, or is gone: to remove it
 		// would be answered alike.
 		for _, k := range known {
-			if !r.mem.get(gone, k.ID).made() && !slices.ContainsFunc(things, func(t Thing) bool { return t.ID == k.ID }) {
+			if !r.ended(k.ID) && !slices.ContainsFunc(things, func(t Thing) bool { return t.ID == k.ID }) {
 				return "", nil
 			}
 		}
@@ -160,9 +161,6 @@ func (r *region) all(ctx context.Context, which func(part string) bool) ([]Thing
 	slices.SortStableFunc(things, func(a, b Thing) int { return slices.Index(order, a.Type) - slices.Index(order, b.Type) })
 	return things, err
 }
-
-// removed is the journal's word for a thing that is gone because it was removed.
-const removed = "Remove"
 
 // remove removes things in order, each kind when the one before is gone. It lists the
 // ids of those that could not be removed; an error says that it could not go on.
@@ -193,7 +191,7 @@ func (r *region) remove(ctx context.Context, things []Thing) (failed []string, e
 				r.Log.Warn("not removed", "region", r.name, "error", err)
 			}
 		}
-		if interrupted(ctx) != nil {
+		if ledger.Interrupted(ctx) != nil {
 			return failed, join(errs...)
 		}
 		if kind == "instance" {
@@ -250,40 +248,7 @@ func (r *region) removeOne(ctx context.Context, t Thing) error {
 		}
 	}
 	r.Log.Info("remove", "call", action, "id", t.ID, "region", r.name)
-	return r.erase(ctx, t, action, call)
-}
-
-// erase calls until the thing is gone. A thing is gone when EC2 says so.
-func (r *region) erase(ctx context.Context, t Thing, action string, call func(ctx context.Context) error) error {
-	part := r.part(t.ID)
-	if err := interrupted(ctx); err != nil {
-		return fmt.Errorf("%s %s: %w", action, t, err)
-	}
-	if err := r.mem.intent(removed, part, map[string]string{"action": action}); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, r.Pace.Wait, fmt.Errorf("not within %s", r.Pace.Wait))
-	defer cancel()
-	for n := 0; ; n++ {
-		err := r.gate.wait(ctx)
-		if err == nil {
-			one, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.Pace.Call)
-			err = call(one)
-			cancel()
-		}
-		switch {
-		case err == nil || notFound(err):
-			r.gate.quick()
-			return r.mem.result(removed, part, outcome{ID: t.ID}, nil)
-		case throttled(err):
-			r.gate.slow(r.Pace)
-		case !unknown(err) && !held(t, code(err)):
-			return errors.Join(fmt.Errorf("%s %s: %w", action, t, err), r.mem.result(removed, part, outcome{Code: code(err)}, err))
-		}
-		if waitErr := pause(ctx, r.Pace.backoff(n)); waitErr != nil {
-			return fmt.Errorf("%s %s: %w", action, t, errors.Join(waitErr, err))
-		}
-	}
+	return r.clerk.Erase(ctx, ledger.Removal{Action: action, ID: t.ID, What: t.String(), Call: call, Held: func(c string) bool { return held(t, c) }})
 }
 
 // mostValues is how many values a filter takes.
@@ -302,7 +267,7 @@ func (r *region) terminated(ctx context.Context, some []Thing) error {
 	// Bare metal takes twenty minutes, and what has many disks more than ten.
 	const longer = 3
 	waiting := []string{"instances"}
-	return r.await(ctx, longer*r.Pace.Wait, func() string {
+	return r.clerk.Await(ctx, longer*r.Pace.Wait, func() string {
 		return fmt.Sprintf("instances of %s to be terminated: %s", r.name, strings.Join(waiting, ", "))
 	}, func(ctx context.Context) (bool, error) {
 		waiting = nil
