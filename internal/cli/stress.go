@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"crossring/internal/release"
 	"crossring/internal/report"
 	"crossring/internal/run"
 	"crossring/internal/spec"
@@ -122,7 +123,7 @@ func (e *env) demoCommand() *cli.Command {
 		Usage:       "all of it: make two regions on this computer, write in one, read in the other, report, take it down",
 		Description: "Real Cassandra, the real EC2 snitch, and 80 ms between us-east-1 and us-west-2.",
 		Flags: append(stressFlags(stress.OpWrite, stress.OpRead),
-			&cli.StringFlag{Name: "cassandra", Usage: "Cassandra `VERSION`", Value: "5.0"},
+			&cli.StringFlag{Name: "cassandra", Usage: "Cassandra `VERSION`", Value: release.Newest().Series},
 			&cli.StringFlag{Name: "name", Usage: "call the cluster `NAME` (default: demo and a number)"},
 			&cli.Float64Flag{Name: "rtt", Usage: "`MS` of round trip between the regions", Value: 80},
 			&cli.BoolFlag{Name: "secure", Usage: "TLS between the nodes and for the load, with a CA of the demo's own"},

@@ -22,7 +22,7 @@ var agentPom []byte
 func Sets() []string {
 	var sets []string
 	for _, rel := range release.All() {
-		sets = append(sets, rel.Version)
+		sets = append(sets, rel.Patches...)
 	}
 	return append(sets, agentSet)
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"crossring/internal/release"
+	"crossring/internal/release/releasetest"
 	"crossring/internal/spec"
 	"crossring/internal/topology"
 	"crossring/tokens"
@@ -114,15 +115,18 @@ func TestBuildSeeds(t *testing.T) {
 }
 
 func TestBuildByVersion(t *testing.T) {
+	older, newer := releasetest.Patched()
 	for _, tt := range []struct {
 		cassandra, version string
 		thrift, sslStorage int
 	}{
-		{"1.2", "1.2.19", 9160, 7001},
-		{"3.11", "3.11.17", 9160, 7001},
-		{"4.0", "4.0.19", 0, 0},
-		{"4.1", "4.1.9", 0, 0},
-		{"5.0", "5.0.5", 0, 0},
+		{"1.2", releasetest.Of("1.2"), 9160, 7001},
+		{"3.11", releasetest.Of("3.11"), 9160, 7001},
+		{"4.0", releasetest.Of("4.0"), 0, 0},
+		{"4.1", releasetest.Of("4.1"), 0, 0},
+		{"5.0", releasetest.Of("5.0"), 0, 0},
+		{older, older, 0, 0},
+		{newer, newer, 0, 0},
 	} {
 		p := build(t, "cassandra: "+tt.cassandra+"\nregions: [{region: us-east-1}]")
 		ports := p.Nodes[0].Ports
@@ -179,7 +183,7 @@ func TestBuildProblems(t *testing.T) {
 	const regions = "regions: [{region: us-east-1}, {region: us-west-2, nodes: 2}]\n"
 	for name, tt := range map[string]struct{ text, want string }{
 		"naming": {"cassandra: 3.11\nnaming: standard\n" + regions,
-			"c.yaml:4: naming: cassandra 3.11.17 knows only legacy names; standard ones came with 4.0"},
+			"c.yaml:4: naming: cassandra " + releasetest.Of("3.11") + " knows only legacy names; standard ones came with 4.0"},
 		"all at once": {regions + `keyspace:
   replication:
     us-east-1: 1
@@ -236,7 +240,7 @@ func TestBuildValidates(t *testing.T) {
 		t.Errorf("got:\n%v\nwant:\n%s", err, want)
 	}
 	_, err = Build(spec.Spec{Name: "made", Cassandra: "new", Regions: []spec.Region{{Region: "us-east-1"}}})
-	if err == nil || err.Error() != `cassandra: "new" is not a version such as "5.0" or "5.0.5"` {
+	if err == nil || err.Error() != fmt.Sprintf(`cassandra: "new" is not a version such as %q or %q`, release.Newest().Series, releasetest.Newest()) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -5,13 +5,15 @@ package release
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // Release is one series of Cassandra as crossring ships it.
 type Release struct {
-	Series  string // "5.0"
-	Version string // newest patch release with a lock, "5.0.5"
+	Series  string   // "5.0"
+	Patches []string // releases with a lock, newest first: "5.0.9", "5.0.5"
+	Version string   // the one that is meant: of All and of a series the newest
 
 	// Artifacts are those that the server or nodetool needs and cassandra-all does not
 	// bring along.
@@ -105,7 +107,7 @@ type Release struct {
 	Layout       NodetoolLayout
 }
 
-// Artifact is a Maven artifact.
+// Artifact is a Maven artifact. Without a Version it has Cassandra's.
 type Artifact struct{ Group, Name, Version string }
 
 // NodetoolLayout is how the series' own nodetool prints ring and status.
@@ -122,13 +124,29 @@ type NodetoolLayout struct {
 	OwnsColumn   int  // width of Owns in status without a keyspace, where it is fixed
 }
 
-// All lists the releases, oldest first.
-func All() []Release {
-	return []Release{v1_2, v2_2, v3_11, v4_0, v4_1, v5_0}
+// but is a series that is as r is, apart from what change sets.
+func (r Release) but(change func(*Release)) Release {
+	change(&r)
+	return r
 }
 
-// Find takes a series ("5.0") or a full version of a known series ("5.0.5").
-// The Version of the result is the one asked for.
+// All lists the newest release of every series, oldest series first.
+func All() []Release {
+	all := []Release{v1_2, v2_2, v3_11, v4_0, v4_1, v5_0}
+	for i := range all {
+		all[i].Version = all[i].Patches[0]
+	}
+	return all
+}
+
+// Newest is the newest release of the newest series: what a spec gets that names none.
+func Newest() Release {
+	all := All()
+	return all[len(all)-1]
+}
+
+// Find takes a series ("5.0"), which is its newest release, or a full version that has
+// a lock ("5.0.5"). The Version of the result is the one asked for.
 func Find(version string) (Release, error) {
 	var known []string
 	for _, r := range All() {
@@ -136,9 +154,10 @@ func Find(version string) (Release, error) {
 			return r, nil
 		}
 		if strings.HasPrefix(version, r.Series+".") {
-			if version != r.Version {
-				return Release{}, &UnknownError{Version: version, Known: []string{r.Version}}
+			if !slices.Contains(r.Patches, version) {
+				return Release{}, &UnknownError{Version: version, Known: r.Patches}
 			}
+			r.Version = version
 			return r, nil
 		}
 		known = append(known, r.Version)

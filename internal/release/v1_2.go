@@ -1,7 +1,7 @@
 package release
 
 var v1_2 = Release{
-	Series: "1.2", Version: "1.2.19",
+	Series: "1.2", Patches: []string{"1.2.19"},
 	Main:         "org.apache.cassandra.service.CassandraDaemon",
 	Nodetool:     "org.apache.cassandra.tools.NodeCmd",
 	NodetoolArgs: []string{"-Dcom.sun.jndi.rmiURLParsing=legacy"},

@@ -1,7 +1,7 @@
 package release
 
 var v2_2 = Release{
-	Series: "2.2", Version: "2.2.19",
+	Series: "2.2", Patches: []string{"2.2.19"},
 	Artifacts:    []Artifact{{"io.airlift", "airline", "0.6"}}, // nodetool's own
 	Main:         "org.apache.cassandra.service.CassandraDaemon",
 	Nodetool:     "org.apache.cassandra.tools.NodeTool",

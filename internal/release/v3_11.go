@@ -1,8 +1,8 @@
 package release
 
 var v3_11 = Release{
-	Series: "3.11", Version: "3.11.17",
-	Artifacts:    []Artifact{{"org.apache.cassandra", "cassandra-thrift", "3.11.17"}}, // Cassandra$Iface
+	Series: "3.11", Patches: []string{"3.11.19", "3.11.17"},
+	Artifacts:    []Artifact{{"org.apache.cassandra", "cassandra-thrift", ""}}, // Cassandra$Iface
 	Main:         "org.apache.cassandra.service.CassandraDaemon",
 	Nodetool:     "org.apache.cassandra.tools.NodeTool",
 	NodetoolArgs: []string{"-Dcom.sun.jndi.rmiURLParsing=legacy"}, NodetoolFromSource: true,

@@ -1,7 +1,7 @@
 package release
 
 var v4_0 = Release{
-	Series: "4.0", Version: "4.0.19",
+	Series: "4.0", Patches: []string{"4.0.19"},
 	Main:     "org.apache.cassandra.service.CassandraDaemon",
 	Nodetool: "org.apache.cassandra.tools.NodeTool",
 	JavaMin:  8, JavaMax: 17,

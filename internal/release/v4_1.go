@@ -1,26 +1,7 @@
 package release
 
-var v4_1 = Release{
-	Series: "4.1", Version: "4.1.9",
-	Main:     "org.apache.cassandra.service.CassandraDaemon",
-	Nodetool: "org.apache.cassandra.tools.NodeTool",
-	JavaMin:  8, JavaMax: 17,
-	Exports: modernExports, Opens: modernOpens,
-	Jamm:            true,
-	Log:             "logback",
-	Template:        "cassandra-4.1.yaml",
-	ThriftServer:    false,
-	NamingSchemeKey: true, MetadataTypeKey: true, BindsOutgoing: false, BothAddresses: true, SeparateTLSPort: false,
-	HintsDirectory: true, CDCDirectory: true, VirtualTables: true, PeersV2: true,
-	TLSKey: "ecdsa-p256", PEMStores: true, HotReload: true, QuarantineDelay: true, RowOverhead: true, EndpointVerification: true, EachQuorumReads: true,
-	Proto: 4, CQLVersion: "3.0.0", NoHostLookup: false, KeepMetadata: false, StreamsPerConn: 32768, MaxValueBytes: 16<<20 - 4<<10,
-	TableOptions:    "speculative_retry = 'NEVER' AND compression = {'enabled': false}",
-	HostIDAttribute: "EndpointToHostId",
-	LoadBean:        "org.apache.cassandra.metrics:type=Storage,name=Load", LoadAttribute: "Count",
-	FlushOperation: "forceKeyspaceFlush(java.lang.String,[Ljava.lang.String;)",
-	EstimateBean:   "org.apache.cassandra.metrics:type=Table,keyspace=%s,scope=%s,name=EstimatedPartitionCount",
-	EstimateAttr:   "Value",
-	OwnershipOp:    "effectiveOwnershipWithPort(java.lang.String)",
-	SystemSchema:   true,
-	Layout:         NodetoolLayout{OwnsKeyspace: "system_traces", BinaryUnits: true, AddressPort: true, StatusTable: true},
-}
+var v4_1 = v4_0.but(func(r *Release) {
+	r.Series, r.Patches = "4.1", []string{"4.1.10", "4.1.9"}
+	r.Template = "cassandra-4.1.yaml"
+	r.VirtualTables, r.PEMStores = true, true
+})

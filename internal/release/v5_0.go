@@ -1,26 +1,7 @@
 package release
 
-var v5_0 = Release{
-	Series: "5.0", Version: "5.0.5",
-	Main:     "org.apache.cassandra.service.CassandraDaemon",
-	Nodetool: "org.apache.cassandra.tools.NodeTool",
-	JavaMin:  11, JavaMax: 17,
-	Exports: modernExports, Opens: modernOpens,
-	Jamm:            true,
-	Log:             "logback",
-	Template:        "cassandra-5.0.yaml",
-	ThriftServer:    false,
-	NamingSchemeKey: true, MetadataTypeKey: true, BindsOutgoing: false, BothAddresses: true, SeparateTLSPort: false,
-	HintsDirectory: true, CDCDirectory: true, VirtualTables: true, PeersV2: true,
-	TLSKey: "ecdsa-p256", PEMStores: true, HotReload: true, QuarantineDelay: true, RowOverhead: true, EndpointVerification: true, EachQuorumReads: true,
-	Proto: 4, CQLVersion: "3.0.0", NoHostLookup: false, KeepMetadata: false, StreamsPerConn: 32768, MaxValueBytes: 16<<20 - 4<<10,
-	TableOptions:    "speculative_retry = 'NEVER' AND compression = {'enabled': false}",
-	HostIDAttribute: "EndpointToHostId",
-	LoadBean:        "org.apache.cassandra.metrics:type=Storage,name=Load", LoadAttribute: "Count",
-	FlushOperation: "forceKeyspaceFlush(java.lang.String,[Ljava.lang.String;)",
-	EstimateBean:   "org.apache.cassandra.metrics:type=Table,keyspace=%s,scope=%s,name=EstimatedPartitionCount",
-	EstimateAttr:   "Value",
-	OwnershipOp:    "effectiveOwnershipWithPort(java.lang.String)",
-	SystemSchema:   true,
-	Layout:         NodetoolLayout{OwnsKeyspace: "system_traces", BinaryUnits: true, AddressPort: true, StatusTable: true},
-}
+var v5_0 = v4_1.but(func(r *Release) {
+	r.Series, r.Patches = "5.0", []string{"5.0.9", "5.0.5"}
+	r.Template = "cassandra-5.0.yaml"
+	r.JavaMin = 11
+})

@@ -15,6 +15,9 @@ func spelledOut(have spec.Spec, made topology.Plan, want spec.Spec, planned topo
 	if (have.HeapMB == 0) != (want.HeapMB == 0) {
 		have.HeapMB, want.HeapMB = cmp.Or(have.HeapMB, made.HeapMB), cmp.Or(want.HeapMB, planned.HeapMB)
 	}
+	if have.Cassandra != want.Cassandra && isSeries(have, made) != isSeries(want, planned) {
+		have.Cassandra, want.Cassandra = made.Version, planned.Version
+	}
 	if !maps.Equal(have.Keyspace.Replication, want.Keyspace.Replication) {
 		have.Keyspace.Replication, want.Keyspace.Replication = made.Keyspace.Replication, planned.Keyspace.Replication
 	}
@@ -30,3 +33,6 @@ func spelledOut(have spec.Spec, made topology.Plan, want spec.Spec, planned topo
 	}
 	return have, want
 }
+
+// isSeries says whether a spec names a series of Cassandra, and not one release of it.
+func isSeries(s spec.Spec, p topology.Plan) bool { return s.Cassandra != p.Version }

@@ -4,6 +4,7 @@
 package spec
 
 import (
+	"crossring/internal/release"
 	"time"
 )
 
@@ -19,7 +20,7 @@ type Spec struct {
 	Version     string `json:"version"`
 	Name        string `json:"name"`         // crossring's name of the cluster
 	ClusterName string `json:"cluster_name"` // Cassandra's
-	Cassandra   string `json:"cassandra"`    // a series, "5.0", or a full version, "5.0.5"
+	Cassandra   string `json:"cassandra"`    // a series, "5.0", or a release in full, "5.0.9"
 	Partitioner string `json:"partitioner"`  // short class name
 	Provider    string `json:"provider"`
 	// Regions lists the zones that have nodes, in the order in which nodes are
@@ -102,7 +103,7 @@ type Stress struct {
 func Defaults(s *Spec) {
 	def(&s.Version, Version)
 	def(&s.ClusterName, s.Name)
-	def(&s.Cassandra, "5.0")
+	def(&s.Cassandra, release.Newest().Series)
 	def(&s.Partitioner, DefaultPartitioner)
 	def(&s.Provider, "local")
 	def(&s.Naming, "legacy")

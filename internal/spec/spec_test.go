@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"crossring/internal/release"
+	"crossring/internal/release/releasetest"
 )
 
 func read(t *testing.T, name string) []byte {
@@ -90,6 +91,7 @@ func TestParseInvalid(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no invalid specs: %v", err)
 	}
+	known := strings.NewReplacer("$RELEASES", releases(), "$NEWEST", releasetest.Newest(), "$OLDEST", releasetest.Oldest(), "$SERIES", release.Newest().Series)
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			data := read(t, filepath.Base(file))
@@ -101,7 +103,7 @@ func TestParseInvalid(t *testing.T) {
 					if w[0] >= '0' && w[0] <= '9' {
 						sep = ":"
 					}
-					want = append(want, "c.yaml"+sep+strings.ReplaceAll(w, "$RELEASES", releases()))
+					want = append(want, "c.yaml"+sep+known.Replace(w))
 				}
 			}
 			_, err := Parse("c.yaml", data)

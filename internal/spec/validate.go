@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -71,7 +72,7 @@ func check(s Spec) []*Problem {
 		}
 	}
 	rel, unknown := release.Find(s.Cassandra)
-	if match("cassandra", s.Cassandra, versionPattern, `a version such as "5.0" or "5.0.5"`); versionPattern.MatchString(s.Cassandra) && unknown != nil {
+	if match("cassandra", s.Cassandra, versionPattern, fmt.Sprintf("a version such as %q or %q", release.Newest().Series, release.Newest().Version)); versionPattern.MatchString(s.Cassandra) && unknown != nil {
 		bad("cassandra", "%s", unknown)
 	}
 	oneOf("partitioner", s.Partitioner, partitioners)

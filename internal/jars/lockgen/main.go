@@ -2,7 +2,7 @@
 // release, mvn resolves it, and the checksum of every file that arrives is recorded.
 // Run it from the top of the source tree, after changing a release:
 //
-//	go run ./internal/jars/lockgen 5.0.5
+//	go run ./internal/jars/lockgen 5.0.9
 //
 // Without arguments it does them all.
 package main
