@@ -3,6 +3,7 @@ package jars
 import (
 	"compress/gzip"
 	"context"
+	"crossring/internal/release"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -17,8 +18,9 @@ import (
 	"time"
 )
 
-// classes holds, for versions whose start-up is mostly class loading, the names
-// of the classes that a node loads, as -XX:DumpLoadedClassList wrote them.
+// classes holds, for series whose start-up is mostly class loading, the names
+// of the classes that a node loads, as -XX:DumpLoadedClassList wrote them. One list
+// serves all releases of a series: a class that a jar lacks is left out.
 //
 //go:embed classes
 var classes embed.FS
@@ -33,10 +35,14 @@ const (
 // Archive returns a class data archive of the jars for this Java: classes parsed
 // and checked beforehand, which a JVM maps instead of loading. It is made when
 // there is none yet, which takes some seconds, and is kept in the cache. "" says
-// that there is no list of classes for the version, or that the Java is too old.
+// that there is no list of classes for its series, or that the Java is too old.
 // A JVM that does not like an archive starts without it.
 func Archive(ctx context.Context, req Request, j Jars, java string, version int, making func()) (string, error) {
-	list, err := classes.ReadFile("classes/" + j.Version + ".list.gz")
+	rel, err := release.Of(j.Version)
+	if err != nil {
+		return "", fmt.Errorf("looking for a class list: %w", err)
+	}
+	list, err := classes.ReadFile("classes/" + rel.Series + ".list.gz")
 	if errors.Is(err, fs.ErrNotExist) || version < archiveJava {
 		return "", nil
 	}

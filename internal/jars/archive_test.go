@@ -2,6 +2,8 @@ package jars
 
 import (
 	"compress/gzip"
+	"crossring/internal/release"
+	"crossring/internal/release/releasetest"
 	"errors"
 	"io"
 	"os"
@@ -11,16 +13,16 @@ import (
 	"testing"
 )
 
-// A list must be readable and of the version whose jars the lock names.
-func TestClassListsAreOfLockedVersions(t *testing.T) {
+// A list must be readable and of a series that there is.
+func TestClassListsAreOfKnownSeries(t *testing.T) {
 	files, err := classes.ReadDir("classes")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("class lists: %v, %v", files, err)
 	}
 	for _, f := range files {
-		version := strings.TrimSuffix(f.Name(), ".list.gz")
-		if _, err := readLock(version); err != nil {
-			t.Errorf("%s: %v", f.Name(), err)
+		series := strings.TrimSuffix(f.Name(), ".list.gz")
+		if rel, err := release.Find(series); err != nil || rel.Series != series {
+			t.Errorf("%s: of %s, %v", f.Name(), rel.Series, err)
 		}
 		r, err := classes.Open("classes/" + f.Name())
 		if err != nil {
@@ -62,7 +64,7 @@ func TestArchiveIsMadeOnceForAJavaAndItsJars(t *testing.T) {
 		t.Fatal(err)
 	}
 	java := fakeJava(t, `echo archive > "$out"`)
-	j := Jars{Version: "5.0.5", ClassPath: []string{jar}}
+	j := Jars{Version: releasetest.Of("5.0"), ClassPath: []string{jar}}
 	req := Request{CacheDir: cache, Progress: func(string) {}}
 	made := 0
 	get := func() string {
@@ -98,7 +100,7 @@ func TestArchiveNeedsAListAndARecentJava(t *testing.T) {
 	for _, c := range []struct {
 		version string
 		java    int
-	}{{"1.2.19", 17}, {"5.0.5", 11}} {
+	}{{releasetest.Of("1.2"), 17}, {releasetest.Of("5.0"), 11}} {
 		path, err := Archive(t.Context(), req, Jars{Version: c.version}, "/nonexistent/java", c.java, making)
 		if path != "" || err != nil {
 			t.Errorf("cassandra %s on Java %d: %q, %v", c.version, c.java, path, err)
@@ -109,7 +111,7 @@ func TestArchiveNeedsAListAndARecentJava(t *testing.T) {
 func TestArchiveSaysWhyTheDumpFailed(t *testing.T) {
 	java := fakeJava(t, "echo first; echo 'no room for classes'; exit 1")
 	req := Request{CacheDir: t.TempDir(), Progress: func(string) {}}
-	_, err := Archive(t.Context(), req, Jars{Version: "5.0.5"}, java, 17, func() {})
+	_, err := Archive(t.Context(), req, Jars{Version: releasetest.Of("5.0")}, java, 17, func() {})
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || !strings.Contains(err.Error(), "no room for classes") {
 		t.Errorf("error %v, want java's exit status and the last line of its output", err)
