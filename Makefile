@@ -4,7 +4,6 @@
 ARGS ?=
 FUZZTIME ?= 20s
 MATRIX ?= pairs
-ALL_VERSIONS := $(patsubst internal/jars/poms/%.xml,%,$(wildcard internal/jars/poms/[0-9]*.xml))
 # Packages without real servers; ./test has those, and runs alone.
 UNIT = $$(go list ./... | grep -v '^crossring/test')
 
@@ -16,21 +15,21 @@ help: ## print this
 build: ## compile bin/crossring
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/crossring .
 
-demo: ## two regions of Cassandra 5.0 on loopback: write in one, read in the other
-	@sh scripts/setup.sh 5.0.5
+demo: ## two regions of the newest Cassandra on loopback: write in one, read in the other
+	@sh scripts/setup.sh newest
 	bin/crossring demo $(ARGS)
 
 repro: ## the experiment: Cassandra 1.2, a million rows
-	@sh scripts/setup.sh 1.2.19
+	@sh scripts/setup.sh oldest
 	sh scripts/repro.sh $(ARGS)
 
 test: ## lint, unit tests, real Cassandra, mostly 1.2 and 5.0 (at most 20 minutes)
-	@sh scripts/setup.sh --race --tests $(ALL_VERSIONS)
+	@sh scripts/setup.sh --race --tests all
 	$(MAKE) lint
 	@sh scripts/test.sh
 
 test-long: ## every version, bigger clusters, more kills (some two hours)
-	@sh scripts/setup.sh --race --tests $(ALL_VERSIONS)
+	@sh scripts/setup.sh --race --tests all
 	$(MAKE) lint lint-macos
 	CROSSRING_LONG=1 go test -race -timeout 60m $(UNIT)
 	CGO_ENABLED=1 go test -tags pkcs11 -run TestToken ./internal/pki
@@ -49,11 +48,11 @@ long-faults:
 	CROSSRING_LONG=1 go test -v -count 1 -timeout 3h ./test/awsfault
 
 matrix: ## version x provider x partitioner x topology, as a table (MATRIX=all: every cell, hours)
-	@sh scripts/setup.sh --tests $(ALL_VERSIONS)
+	@sh scripts/setup.sh --tests all
 	CROSSRING_LONG=1 CROSSRING_MATRIX=$(MATRIX) go test -v -count 1 -run '^TestMatrix$$' -timeout 6h ./test
 
 bench: ## benchmarks of the packages, then of real servers
-	@sh scripts/setup.sh 5.0.5
+	@sh scripts/setup.sh newest
 	@sh scripts/test.sh bench
 
 fuzz: ## every fuzz target for FUZZTIME (20s)

@@ -8,9 +8,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"crossring/internal/release/releasetest"
 )
 
 // fakes are programs by name; the body is sh. Real ones that scripts need are
@@ -26,7 +29,7 @@ func run(t *testing.T, programs fakes, env []string, script string, args ...stri
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	for _, tool := range []string{"sh", "dirname", "mktemp", "date", "sed", "head", "tail", "grep", "rm", "cat", "sleep", "mkdir", "env", "touch", "chmod"} {
+	for _, tool := range []string{"sh", "dirname", "mktemp", "date", "sed", "head", "tail", "grep", "rm", "cat", "sleep", "mkdir", "env", "touch", "chmod", "find", "sort", "awk"} {
 		real, err := exec.LookPath(tool)
 		if err != nil {
 			t.Fatal(err)
@@ -76,7 +79,26 @@ func machine(change fakes) fakes {
 	return all
 }
 
+// What is asked for by no number comes from the poms that there are, and is what the
+// program takes by the same word.
+func TestSetupAll(t *testing.T) {
+	status, out, log := run(t, machine(nil), nil, "setup.sh", "all")
+	var fetched []string
+	for _, line := range strings.Split(log, "\n") {
+		if _, rest, ok := strings.Cut(line, "internal/jars/poms/"); ok {
+			version, _, _ := strings.Cut(rest, ".xml")
+			fetched = append(fetched, version)
+		}
+	}
+	if status != 0 || !slices.Equal(fetched, releasetest.All()) {
+		t.Errorf("exit %d, fetched %q, want %q\n%s", status, fetched, releasetest.All(), out)
+	}
+}
+
 func TestSetup(t *testing.T) {
+	oldest, newest := releasetest.Oldest(), releasetest.Newest()
+	older, newer := releasetest.Patched()
+	series := newer[:strings.LastIndex(newer, ".")]
 	const root = "echo 0"
 	// An apt-get that brings what it is asked for.
 	const brings = `case "$*" in *install*) for p in mvn java; do printf '#!/bin/sh\necho openjdk version \\"17.0.1\\"\n' > "$bin/$p"; chmod +x "$bin/$p"; done;; esac`
@@ -90,36 +112,41 @@ func TestSetup(t *testing.T) {
 		does   string // in the fakes' log
 		not    string // not in the fakes' log
 	}{
-		{name: "all there", args: []string{"5.0.5"}, says: "setup: jars of cassandra 5.0.5: ", does: "poms/5.0.5.xml dependency:copy-dependencies", not: "apt-get"},
-		{name: "two versions", args: []string{"1.2.19", "5.0.5"}, does: "poms/1.2.19.xml", says: "setup: all: "},
-		{name: "java 21", change: fakes{"java": java("21")}, args: []string{"5.0.5"}, status: 7, says: "java is version 21, 17 is needed"},
+		{name: "all there", args: []string{newest}, says: "setup: jars of cassandra " + newest + ": ", does: "poms/" + newest + ".xml dependency:copy-dependencies", not: "apt-get"},
+		{name: "two versions", args: []string{oldest, newest}, does: "poms/" + oldest + ".xml", says: "setup: all: "},
+		{name: "the newest", args: []string{"newest"}, does: "poms/" + newest + ".xml", not: "poms/" + oldest},
+		{name: "the oldest", args: []string{"oldest"}, does: "poms/" + oldest + ".xml", not: "poms/" + newest},
+		{name: "a series", args: []string{series}, does: "poms/" + newer + ".xml", not: "poms/" + older},
+		{name: "an older one", args: []string{older}, does: "poms/" + older + ".xml", not: "poms/" + newer},
+		{name: "a series that is not there", args: []string{"9.9"}, status: 2, says: "no pom for cassandra 9.9", not: "make"},
+		{name: "java 21", change: fakes{"java": java("21")}, args: []string{"newest"}, status: 7, says: "java is version 21, 17 is needed"},
 		{name: "build alone needs no java", change: fakes{"java": "-", "mvn": "-"}, does: "make -s build"},
 		{name: "no go", change: fakes{"go": "-"}, status: 7, says: "go is not in PATH", not: "make"},
-		{name: "not root", change: fakes{"java": "-", "mvn": "-"}, args: []string{"5.0.5"}, status: 7,
+		{name: "not root", change: fakes{"java": "-", "mvn": "-"}, args: []string{"newest"}, status: 7,
 			says: "setup: hint: sudo apt-get update && sudo apt-get install -y openjdk-17-jdk-headless maven", not: "apt-get"},
-		{name: "no sudo either", change: fakes{"mvn": "-", "sudo": "-"}, args: []string{"5.0.5"}, status: 7, says: "install -y maven"},
-		{name: "root", change: fakes{"java": "-", "mvn": "-", "id": root, "apt-get": brings}, args: []string{"5.0.5"},
+		{name: "no sudo either", change: fakes{"mvn": "-", "sudo": "-"}, args: []string{"newest"}, status: 7, says: "install -y maven"},
+		{name: "root", change: fakes{"java": "-", "mvn": "-", "id": root, "apt-get": brings}, args: []string{"newest"},
 			does: "apt-get install -y --no-install-recommends openjdk-17-jdk-headless maven", not: "apt-get update"},
-		{name: "root, no lists", change: fakes{"mvn": "-", "id": root, "apt-get": brings, "apt-cache": "exit 100"}, args: []string{"5.0.5"},
+		{name: "root, no lists", change: fakes{"mvn": "-", "id": root, "apt-get": brings, "apt-cache": "exit 100"}, args: []string{"newest"},
 			does: "apt-get update\napt-get install -y --no-install-recommends maven"},
-		{name: "passwordless sudo", change: fakes{"mvn": "-", "sudo": `[ "$1" = -n ] && shift; exec "$@"`, "true": "", "apt-get": brings}, args: []string{"5.0.5"},
+		{name: "passwordless sudo", change: fakes{"mvn": "-", "sudo": `[ "$1" = -n ] && shift; exec "$@"`, "true": "", "apt-get": brings}, args: []string{"newest"},
 			does: "apt-get install -y --no-install-recommends maven"},
-		{name: "apt fails", change: fakes{"mvn": "-", "id": root, "apt-get": "echo no mirror; exit 100"}, args: []string{"5.0.5"}, status: 7, says: "no mirror"},
-		{name: "old java", change: fakes{"java": java("11.0.2"), "id": root, "apt-get": brings}, args: []string{"5.0.5"}, does: "openjdk-17-jdk-headless"},
-		{name: "java 8", change: fakes{"java": java("1.8.0_292")}, args: []string{"5.0.5"}, status: 7, says: "install -y openjdk-17-jdk-headless"},
-		{name: "new java", change: fakes{"java": java("25")}, args: []string{"5.0.5"}, status: 7, says: "java is version 25, 17 is needed"},
-		{name: "bad JAVA_HOME", env: []string{"JAVA_HOME=/nowhere"}, args: []string{"5.0.5"}, status: 7, says: "hint: unset JAVA_HOME"},
+		{name: "apt fails", change: fakes{"mvn": "-", "id": root, "apt-get": "echo no mirror; exit 100"}, args: []string{"newest"}, status: 7, says: "no mirror"},
+		{name: "old java", change: fakes{"java": java("11.0.2"), "id": root, "apt-get": brings}, args: []string{"newest"}, does: "openjdk-17-jdk-headless"},
+		{name: "java 8", change: fakes{"java": java("1.8.0_292")}, args: []string{"newest"}, status: 7, says: "install -y openjdk-17-jdk-headless"},
+		{name: "new java", change: fakes{"java": java("25")}, args: []string{"newest"}, status: 7, says: "java is version 25, 17 is needed"},
+		{name: "bad JAVA_HOME", env: []string{"JAVA_HOME=/nowhere"}, args: []string{"newest"}, status: 7, says: "hint: unset JAVA_HOME"},
 		{name: "no compiler", change: fakes{"gcc": "-"}, args: []string{"--race"}, status: 7, says: "install -y gcc libc6-dev"},
-		{name: "compiler not needed", change: fakes{"gcc": "-"}, args: []string{"5.0.5"}},
-		{name: "no network", change: fakes{"mvn": "echo '[ERROR] unknown host'; exit 1"}, args: []string{"5.0.5"}, status: 7, says: "[ERROR] unknown host"},
-		{name: "build fails", change: fakes{"make": "echo main.go:1: oops; exit 2"}, args: []string{"5.0.5"}, status: 1, says: "main.go:1: oops"},
-		{name: "tests, not root", args: []string{"--race", "--tests", "5.0.5"}, change: fakes{"podman": ""}, says: "will be skipped: ", not: "apt-get"},
-		{name: "tests, root", args: []string{"--tests", "5.0.5"}, change: fakes{"id": root, "shellcheck": "-"}, does: "install -y --no-install-recommends", says: "setup: installing for the tests: ", not: "podman runc podman"},
-		{name: "tests, no venv", args: []string{"--tests", "5.0.5"}, change: fakes{"id": root, "python3": "exit 1"}, does: " python3-venv"},
-		{name: "tests, remembered skips", args: []string{"--tests", "5.0.5"}, change: fakes{"id": root}, does: "go clean -testcache"},
-		{name: "tests, not root, remembered", args: []string{"--tests", "5.0.5"}, not: "go clean"},
-		{name: "tests, a venv", args: []string{"--tests", "5.0.5"}, change: fakes{"id": root, "python3": ""}, not: "python3-venv"},
-		{name: "tests, apt fails", args: []string{"--tests", "5.0.5"}, change: fakes{"id": root, "apt-get": "echo no mirror; exit 100"}, says: "no mirror\nsetup: tests that need one of these will be skipped: "},
+		{name: "compiler not needed", change: fakes{"gcc": "-"}, args: []string{"newest"}},
+		{name: "no network", change: fakes{"mvn": "echo '[ERROR] unknown host'; exit 1"}, args: []string{"newest"}, status: 7, says: "[ERROR] unknown host"},
+		{name: "build fails", change: fakes{"make": "echo main.go:1: oops; exit 2"}, args: []string{"newest"}, status: 1, says: "main.go:1: oops"},
+		{name: "tests, not root", args: []string{"--race", "--tests", "newest"}, change: fakes{"podman": ""}, says: "will be skipped: ", not: "apt-get"},
+		{name: "tests, root", args: []string{"--tests", "newest"}, change: fakes{"id": root, "shellcheck": "-"}, does: "install -y --no-install-recommends", says: "setup: installing for the tests: ", not: "podman runc podman"},
+		{name: "tests, no venv", args: []string{"--tests", "newest"}, change: fakes{"id": root, "python3": "exit 1"}, does: " python3-venv"},
+		{name: "tests, remembered skips", args: []string{"--tests", "newest"}, change: fakes{"id": root}, does: "go clean -testcache"},
+		{name: "tests, not root, remembered", args: []string{"--tests", "newest"}, not: "go clean"},
+		{name: "tests, a venv", args: []string{"--tests", "newest"}, change: fakes{"id": root, "python3": ""}, not: "python3-venv"},
+		{name: "tests, apt fails", args: []string{"--tests", "newest"}, change: fakes{"id": root, "apt-get": "echo no mirror; exit 100"}, says: "no mirror\nsetup: tests that need one of these will be skipped: "},
 		{name: "unknown version", args: []string{"9.9.9"}, status: 2, says: "no pom for cassandra 9.9.9", not: "make"},
 	}
 	for _, c := range cases {
@@ -134,15 +161,15 @@ func TestSetup(t *testing.T) {
 
 func TestSetupLeavesCachedJarsAlone(t *testing.T) {
 	cache := t.TempDir()
-	done := filepath.Join(cache, "crossring", "jars", "5.0.5", ".verified")
+	done := filepath.Join(cache, "crossring", "jars", releasetest.Newest(), ".verified")
 	if err := os.MkdirAll(filepath.Dir(done), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(done, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	status, out, log := run(t, machine(nil), []string{"XDG_CACHE_HOME=" + cache}, "setup.sh", "5.0.5")
-	if status != 0 || strings.Contains(log, "mvn") || !strings.Contains(out, "cassandra 5.0.5: cached") {
+	status, out, log := run(t, machine(nil), []string{"XDG_CACHE_HOME=" + cache}, "setup.sh", "newest")
+	if status != 0 || strings.Contains(log, "mvn") || !strings.Contains(out, "cassandra "+releasetest.Newest()+": cached") {
 		t.Errorf("exit %d\n%s\nprograms called:\n%s", status, out, log)
 	}
 }

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Makes a fresh Debian or Ubuntu with Go ready: a JDK and Maven by apt-get where
 # they are missing, bin/crossring compiled, and the jars of the Cassandra
-# versions that are named fetched into Maven's local repository meanwhile.
+# versions that are named fetched into Maven's local repository meanwhile. A version
+# may also be "newest", "oldest", a series, or "all": the newest release of each series.
 #
 #   sh scripts/setup.sh [--race] [--tests] VERSION...
 #
@@ -31,6 +32,24 @@ while :; do
     esac
     shift
 done
+
+# releases prints what there is a pom for, oldest first: of every series its newest.
+releases() {
+    find internal/jars/poms -name '[0-9]*.xml' | sed 's,.*/,,; s,\.xml$,,' | sort -t . -k1,1n -k2,2n -k3,3nr | awk -F . '!seen[$1 "." $2]++'
+}
+
+# named prints the versions that an argument stands for.
+named() {
+    case $1 in
+    all) releases ;;
+    newest) releases | tail -n 1 ;;
+    oldest) releases | head -n 1 ;;
+    *.*.*) echo "$1" ;;
+    *) releases | grep -x "$(echo "$1" | sed 's/\./\\./g')\.[0-9]*" || echo "$1" ;;
+    esac
+}
+# shellcheck disable=SC2046 # a list of words
+set -- $(for version in "$@"; do named "$version"; done)
 for version in "$@"; do
     [ -f "internal/jars/poms/$version.xml" ] || fail 2 "no pom for cassandra $version" "ls internal/jars/poms"
 done
