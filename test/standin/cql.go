@@ -161,7 +161,7 @@ func (n *node) serveCQL(l net.Listener) error {
 		}
 		go func() {
 			defer conn.Close()
-			if err := n.talk(conn); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
+			if err := n.talk(conn); !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
 				n.log("WARN client: %v", err)
 			}
 		}()
@@ -174,6 +174,7 @@ type client struct {
 	keyspace string
 }
 
+// talk answers a client until it goes, or says what went wrong.
 func (n *node) talk(conn net.Conn) error {
 	in, out := bufio.NewReaderSize(conn, 1<<16), bufio.NewWriterSize(conn, 1<<16)
 	c := &client{n: n}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -247,14 +248,9 @@ func (n *node) columns(s statement) []column {
 	names := s.columns
 	if len(names) == 0 {
 		rows, _ := n.system(s)
-		for _, row := range rows {
-			for name := range row {
-				names = append(names, name)
-			}
-			break
-		}
-		if len(rows) == 0 {
-			names = []string{"key", "value"}
+		names = []string{"key", "value"}
+		if len(rows) > 0 {
+			names = slices.Collect(maps.Keys(rows[0]))
 		}
 		sort.Strings(names)
 	}

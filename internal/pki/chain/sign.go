@@ -2,7 +2,8 @@ package chain
 
 import (
 	"crypto"
-	"crypto/dsa" //nolint:staticcheck // old CAs have such keys: they are judged, not made
+	//lint:ignore SA1019 old CAs have such keys: they are judged, not made
+	"crypto/dsa"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"

@@ -120,7 +120,7 @@ func checkValue(a attribute, value string) error {
 	case strings.TrimSpace(value) != value:
 		return fmt.Errorf("%s begins or ends with a blank: %q", a.name, value)
 	case a.name == "C" && !country(value):
-		return fmt.Errorf("C is the two letters of a country, such as US, and not %q", value)
+		return fmt.Errorf("country %q: C is the two letters of one, such as US", value)
 	case n > a.max:
 		return fmt.Errorf("%s is at most %d characters, not %d: %q", a.name, a.max, n, value)
 	}

@@ -68,7 +68,8 @@ func Decrypt(data []byte, password string) ([]byte, error) {
 		if old {
 			plain.Type = block.Type
 			// It is not authentic, and does not have to be: it is the user's own file.
-			plain.Bytes, err = x509.DecryptPEMBlock(block, []byte(password)) //nolint:staticcheck // for files that are there
+			//lint:ignore SA1019 it is for files that are there
+			plain.Bytes, err = x509.DecryptPEMBlock(block, []byte(password))
 			if errors.Is(err, x509.IncorrectPasswordError) {
 				err = &PasswordError{PEM}
 			}
