@@ -39,7 +39,7 @@ func (h home) checkAbsent(t *testing.T) {
 }
 
 func TestSpecsThatAreRefused(t *testing.T) {
-	good := oneByOne("bad", "1.2.19")
+	good := oneByOne("bad", oldest)
 	edit := func(old, new string) string {
 		if !strings.Contains(good, old) {
 			t.Fatalf("the spec has no %q", old)
@@ -56,7 +56,7 @@ func TestSpecsThatAreRefused(t *testing.T) {
 		{"no nodes", edit("zone: us-west-2a, nodes: 1", "zone: us-west-2a, nodes: 0"), []string{":8: regions[1].nodes: must be at least 1"}},
 		{"odd partitioner", edit("RandomPartitioner", "OrderPreservingPartitioner"),
 			[]string{`:4: partitioner: "OrderPreservingPartitioner" is not one of Murmur3Partitioner, RandomPartitioner`}},
-		{"version without a template", edit("1.2.19", "2.0.17"), []string{":3: cassandra: cassandra 2.0.17 is not a version that crossring knows; it knows 1.2.19"}},
+		{"version without a template", edit(oldest, "2.0.17"), []string{":3: cassandra: cassandra 2.0.17 is not a version that crossring knows; it knows " + oldest}},
 		{"replication in a datacenter that is not there", good + "keyspace: {replication: {us-east: 1, eu-west: 1}}\n",
 			[]string{":9: keyspace.replication.eu-west: there is no such datacenter: there is us-east, us-west-2"}},
 		{"several at once", "version: crossring/v1\nname: UPPER\ncassandra: \"9.9\"\npartitioner: Odd\nregions:\n  - {region: us-east-1, nodes: 0}\nrtt: 80\n",
@@ -113,7 +113,7 @@ func TestSpecOnStandardInput(t *testing.T) {
 		_ = cmd.Run() // its code is what counts
 		return result{args: args, code: cmd.ProcessState.ExitCode(), stdout: stdout.String(), stderr: stderr.String()}
 	}
-	r := feed(oneByOne("piped", "5.0.5"), "up", "-f", "-", "--until", "plan", "-o", "json")
+	r := feed(oneByOne("piped", newest), "up", "-f", "-", "--until", "plan", "-o", "json")
 	if got := decode[run.UpResult](t, r); r.code != 0 || got.Inventory.Plan.Name != "piped" || len(got.Inventory.Plan.Nodes) != 2 {
 		t.Errorf("a plan from standard input: %s", r)
 	}
@@ -132,7 +132,7 @@ func TestSpecOnStandardInput(t *testing.T) {
 
 func TestCommandLinesThatAreRefused(t *testing.T) {
 	h := absentHome(t)
-	file := write(t, "cluster.yaml", oneByOne("bad", "1.2.19"))
+	file := write(t, "cluster.yaml", oneByOne("bad", oldest))
 	cases := []struct {
 		code int
 		args string
@@ -219,17 +219,17 @@ func TestPrerequisitesThatAreMissing(t *testing.T) {
 		}, []string{"mvn is not in PATH", "install"}},
 		{"no network and nothing cached", func(t *testing.T) []string {
 			return []string{"XDG_CACHE_HOME=" + t.TempDir(), "MAVEN_OPTS=-Dmaven.repo.local=" + t.TempDir() + " " + deadProxy}
-		}, []string{"cassandra 1.2.19 is not cached and mvn could not fetch it", "network"}},
+		}, []string{"cassandra " + oldest + " is not cached and mvn could not fetch it", "network"}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			h := absentHome(t)
 			h.env = c.env(t)
-			r := h.want(t, 7, "up", "-f", write(t, "cluster.yaml", oneByOne("bad", "1.2.19")))
+			r := h.want(t, 7, "up", "-f", write(t, "cluster.yaml", oneByOne("bad", oldest)))
 			checkSays(t, r, c.want...)
 			h.checkNothingMade(t)
 			// demo says the same, and has nothing to take down.
-			r = h.want(t, 7, "demo", "--cassandra", "1.2.19", "-o", "json")
+			r = h.want(t, 7, "demo", "--cassandra", oldest, "-o", "json")
 			checkSays(t, r, c.want...)
 			checkJSONError(t, r, 7)
 			h.checkNothingMade(t)
@@ -238,7 +238,7 @@ func TestPrerequisitesThatAreMissing(t *testing.T) {
 }
 
 func TestNodeReferenceThatIsWrong(t *testing.T) {
-	c := sharedCluster(t, "1.2.19")
+	c := sharedCluster(t, oldest)
 	for _, args := range []string{"restart %s:9", "stop %s:nonsense", "cql %s:0 x", "logs %s:us-east-1-2", "nodetool %s:3 status"} {
 		r := c.want(t, 2, strings.Fields(fmt.Sprintf(args, c.name))...)
 		checkSays(t, r, "no node ", "us-east-1-1, us-west-2-1")

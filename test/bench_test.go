@@ -47,7 +47,7 @@ func (s sample) median() float64 {
 // regions in which every node sees every node Up/Normal.
 func TestBenchUp(t *testing.T) {
 	needBench(t)
-	goals := map[string]float64{"1.2.19": 8, "5.0.5": 15}
+	goals := map[string]float64{oldest: 8, newest: 15}
 	took := map[string]sample{}
 	for range benchRounds {
 		for _, version := range versions {

@@ -25,7 +25,7 @@ import (
 // more where others are at work on the computer.
 func TestBenchCCM(t *testing.T) {
 	needBench(t)
-	const version, heap = "5.0.5", "384"
+	version, heap := newest, "384"
 	ccm := venv(t, ccmVersion)
 	layout := newHome(t)
 	layout.must(t, "up", "-q", "--until", "provision", "-f", layout.spec(t, ccmSpec("layout", version, ccm, []int{1}, "")))

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"crossring/internal/release/releasetest"
 	"crossring/internal/report"
 	"crossring/internal/run"
 	"crossring/internal/topology"
@@ -80,7 +81,7 @@ func ccmCommand(t *testing.T, inv topology.Inventory, args ...string) string {
 func TestCCM(t *testing.T) {
 	ccm := venv(t, ccmVersion)
 	h := newHome(t)
-	c := h.up(t, "byccm", ccmSpec("byccm", "5.0.5", ccm, []int{1, 1}, ""))
+	c := h.up(t, "byccm", ccmSpec("byccm", newest, ccm, []int{1, 1}, ""))
 	inv, _ := h.inventory(t, c.name)
 	before := h.ccmServers(t, inv)
 	if len(before) != len(inv.Nodes) {
@@ -194,7 +195,7 @@ func TestCCMAdopts(t *testing.T) {
 	h := newHome(t)
 	// Its installation is the one that crossring lays out, and all else is ccm's.
 	maker := newHome(t)
-	maker.must(t, "up", "--until", "provision", "-f", maker.spec(t, ccmSpec("layout", "5.0.5", ccm, []int{1}, "")))
+	maker.must(t, "up", "--until", "provision", "-f", maker.spec(t, ccmSpec("layout", newest, ccm, []int{1}, "")))
 	t.Cleanup(func() { maker.takeDown(t, "layout") })
 	install := filepath.Join(maker.state, "clusters", "layout", "install")
 	config := t.TempDir()
@@ -209,9 +210,9 @@ func TestCCMAdopts(t *testing.T) {
 	ccmCommand(t, inv, "create", "other", "--install-dir="+install) // is now ccm's current one
 
 	block := ", cluster: theirs, config_dir: " + config
-	r := h.want(t, run.ExitUsage, "up", "-f", h.spec(t, ccmSpec("mine", "4.1.9", ccm, []int{2, 1}, block)))
-	checkSays(t, r, "Cassandra 5.0.5, not 4.1.9", "dc1 has 1 nodes, where us-east of the spec has 2")
-	c := h.up(t, "mine", ccmSpec("mine", "5.0.5", ccm, []int{1, 1}, block))
+	r := h.want(t, run.ExitUsage, "up", "-f", h.spec(t, ccmSpec("mine", releasetest.Of("4.1"), ccm, []int{2, 1}, block)))
+	checkSays(t, r, "Cassandra "+newest+", not "+releasetest.Of("4.1"), "dc1 has 1 nodes, where us-east of the spec has 2")
+	c := h.up(t, "mine", ccmSpec("mine", newest, ccm, []int{1, 1}, block))
 	mine, _ := h.inventory(t, c.name)
 	ring := decode[ringcheck.Ring](t, h.must(t, "ring", c.name, "-o", "json"))
 	if len(ring.Datacenters) != 2 || ring.Datacenters[0].Name != "dc1" || ring.Datacenters[1].Nodes[0].Tokens[0] != "-9223372036854775708" {
@@ -269,21 +270,21 @@ func TestCCMThatCannotBeUsed(t *testing.T) {
 		}
 	}
 	counts := []int{1, 1}
-	up(run.ExitPrerequisite, ccmSpec("none", "5.0.5", "/nonesuch/ccm", counts, ""), "no ccm to run", "pip install ccm")
-	up(run.ExitPrerequisite, ccmSpec("none", "5.0.5", venv(t, oldCCM), counts, ""), "too old", "--root", "pip install --upgrade ccm")
-	up(run.ExitPrerequisite, ccmSpec("none", "5.0.5", "/bin/false", counts, ""), "no ccm to run")
-	up(run.ExitUsage, ccmSpec("none", "5.0.5", ccm, counts, ", cluster: nonesuch, config_dir: "+t.TempDir()), "no cluster nonesuch", "ccm list")
-	up(run.ExitUsage, ccmSpec("none", "5.0.5", ccm, counts, ", config_dir: /tmp"), "ccm.config_dir")
-	up(run.ExitUsage, ccmSpec("none", "5.0.5", ccm, counts, ", cluster: a/b"), "ccm.cluster")
+	up(run.ExitPrerequisite, ccmSpec("none", newest, "/nonesuch/ccm", counts, ""), "no ccm to run", "pip install ccm")
+	up(run.ExitPrerequisite, ccmSpec("none", newest, venv(t, oldCCM), counts, ""), "too old", "--root", "pip install --upgrade ccm")
+	up(run.ExitPrerequisite, ccmSpec("none", newest, "/bin/false", counts, ""), "no ccm to run")
+	up(run.ExitUsage, ccmSpec("none", newest, ccm, counts, ", cluster: nonesuch, config_dir: "+t.TempDir()), "no cluster nonesuch", "ccm list")
+	up(run.ExitUsage, ccmSpec("none", newest, ccm, counts, ", config_dir: /tmp"), "ccm.config_dir")
+	up(run.ExitUsage, ccmSpec("none", newest, ccm, counts, ", cluster: a/b"), "ccm.cluster")
 
 	blank := home{state: filepath.Join(t.TempDir(), "a b")}
 	if err := os.MkdirAll(blank.state, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	checkSays(t, blank.want(t, run.ExitUsage, "up", "-f", blank.spec(t, ccmSpec("none", "5.0.5", ccm, counts, ""))), "no blanks")
+	checkSays(t, blank.want(t, run.ExitUsage, "up", "-f", blank.spec(t, ccmSpec("none", newest, ccm, counts, ""))), "no blanks")
 
 	// Half of what ccm keeps is gone.
-	file := h.spec(t, ccmSpec("half", "5.0.5", ccm, counts, ""))
+	file := h.spec(t, ccmSpec("half", newest, ccm, counts, ""))
 	h.must(t, "up", "--until", "provision", "-f", file)
 	inv, _ := h.inventory(t, "half")
 	if err := os.Remove(filepath.Join(inv.Nodes[1].Layout.Root, "node.conf")); err != nil {

@@ -23,7 +23,7 @@ func TestMachineADayOff(t *testing.T) {
 	l := newLab(t)
 	l.machines = l.machines[:2]
 	h := newHome(t)
-	spec := l.specOf(t, "5.0.5", "")
+	spec := l.specOf(t, newest, "")
 	if r := l.run(t.Context(), h, "up", "-f", spec, "--until", "provision"); r.code != 0 {
 		t.Fatal(r)
 	}

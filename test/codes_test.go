@@ -17,7 +17,7 @@ import (
 func (h home) keeperOnly(t *testing.T, name string) cluster {
 	t.Helper()
 	c := cluster{h, name}
-	h.must(t, "up", "--until", "provision", "-f", h.spec(t, oneByOne(name, "1.2.19")))
+	h.must(t, "up", "--until", "provision", "-f", h.spec(t, oneByOne(name, oldest)))
 	t.Cleanup(func() { h.takeDown(t, name) })
 	return c
 }
@@ -54,7 +54,7 @@ func TestExitCodes(t *testing.T) {
 	t.Run("7 prerequisite", func(t *testing.T) {
 		h := newHome(t)
 		h.env = []string{"PATH=" + t.TempDir(), "JAVA_HOME="}
-		r := h.want(t, run.ExitPrerequisite, "up", "-f", h.spec(t, oneByOne("none", "1.2.19")))
+		r := h.want(t, run.ExitPrerequisite, "up", "-f", h.spec(t, oneByOne("none", oldest)))
 		checkSays(t, r, "java")
 		if _, made := h.inventory(t, "none"); made {
 			t.Error("without Java nothing should be made")
@@ -63,7 +63,7 @@ func TestExitCodes(t *testing.T) {
 	t.Run("8 busy", func(t *testing.T) {
 		h := newHome(t)
 		h.keeperOnly(t, "taken")
-		other := strings.Replace(oneByOne("taken", "1.2.19"), "us-west-2, zone: us-west-2a", "eu-west-1, zone: eu-west-1a", 1)
+		other := strings.Replace(oneByOne("taken", oldest), "us-west-2, zone: us-west-2a", "eu-west-1, zone: eu-west-1a", 1)
 		r := h.want(t, run.ExitBusy, "up", "-f", h.spec(t, other))
 		checkSays(t, r, "us-west-2", "eu-west-1")
 	})
@@ -88,7 +88,7 @@ func TestExitCodes(t *testing.T) {
 // testBrokenNode has one node of a shared cluster lack what it needs to start,
 // and puts it right again.
 func testBrokenNode(t *testing.T) {
-	c := sharedCluster(t, "1.2.19")
+	c := sharedCluster(t, oldest)
 	inv, _ := c.inventory(t, c.name)
 	well, broken := inv.Nodes[0].Name, inv.Nodes[1]
 	c.must(t, "stop", c.name)
@@ -223,7 +223,7 @@ func TestFlagPositions(t *testing.T) {
 		}
 	})
 	t.Run("flag before spec", func(t *testing.T) {
-		file := a.spec(t, oneByOne("spec", "1.2.19")+"provider: local\n")
+		file := a.spec(t, oneByOne("spec", oldest)+"provider: local\n")
 		if r := a.must(t, "plan", "-f", file, "-o", "json", "--provider", "ec2"); !strings.Contains(r.stdout, `"provider": "ec2"`) {
 			t.Errorf("the flag should count: %s", r)
 		}

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"crossring/internal/release/releasetest"
 	"crossring/internal/report"
 	"crossring/internal/run"
 	"crossring/ringcheck"
@@ -32,7 +33,7 @@ type podman struct {
 // startPodman starts the API, and skips the test where that can't be done.
 func startPodman(t *testing.T) podman {
 	t.Helper()
-	if why := withPodman(cell{version: "5.0.5"}); why != "" {
+	if why := withPodman(cell{version: newest}); why != "" {
 		t.Skip(why)
 	}
 	dir := t.TempDir()
@@ -150,10 +151,10 @@ func (p podman) left(t *testing.T, name string) string {
 // nothing left.
 func TestContainers(t *testing.T) {
 	p := startPodman(t)
-	image := p.image(t, "5.0.5")
+	image := p.image(t, newest)
 	volumes := p.do(t, nil, "volume", "ls", "--quiet")
 	h := newHome(t)
-	c := h.up(t, "boxes", containerSpec("boxes", "5.0.5", image, p.url))
+	c := h.up(t, "boxes", containerSpec("boxes", newest, image, p.url))
 	inv, _ := h.inventory(t, c.name)
 	// The names, tokens and versions that were planned are those of the servers.
 	ring := decode[ringcheck.Ring](t, h.must(t, "ring", c.name, "-o", "json"))
@@ -219,8 +220,8 @@ func TestContainersThatCannotBeUsed(t *testing.T) {
 			t.Errorf("%v (%v)", left, err)
 		}
 	}
-	up(run.ExitPrerequisite, containerSpec("none", "5.0.5", "some/image:1", "unix:///nonesuch/docker.sock"), "Docker API", "nonesuch", "podman system service")
-	old := strings.Replace(containerSpec("none", "3.11.17", "x", "unix:///nonesuch/docker.sock"), `image: "x", `, "", 1)
+	up(run.ExitPrerequisite, containerSpec("none", newest, "some/image:1", "unix:///nonesuch/docker.sock"), "Docker API", "nonesuch", "podman system service")
+	old := strings.Replace(containerSpec("none", releasetest.Of("3.11"), "x", "unix:///nonesuch/docker.sock"), `image: "x", `, "", 1)
 	up(run.ExitUsage, old, "containers.image", "Java 11")
 	if long() { // one that takes a connection and never says a word: no real one does on request
 		l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
@@ -228,7 +229,7 @@ func TestContainersThatCannotBeUsed(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer l.Close()
-		up(run.ExitPrerequisite, containerSpec("none", "5.0.5", "some/image:1", "unix://"+l.Addr().String()), "does not answer")
+		up(run.ExitPrerequisite, containerSpec("none", newest, "some/image:1", "unix://"+l.Addr().String()), "does not answer")
 	}
 
 	p := startPodman(t)
@@ -257,15 +258,16 @@ func TestContainersThatCannotBeUsed(t *testing.T) {
 		})
 		return name
 	}
+	other := releasetest.Of("4.1")
 	for _, tt := range []struct {
 		image string
 		words []string
 	}{
 		{make("empty"), []string{"no Cassandra in it", "docker images"}},
-		{make("other", "ENV CASSANDRA_VERSION=4.1.9"), []string{"it has Cassandra 4.1.9, not 5.0.5"}},
+		{make("other", "ENV CASSANDRA_VERSION="+other), []string{"it has Cassandra " + other + ", not " + newest}},
 		{"localhost/crossring-test/nonesuch:1", []string{"nonesuch:1", "can't be had"}},
 	} {
-		up(run.ExitPrerequisite, containerSpec("none", "5.0.5", tt.image, p.url), slices.Concat(tt.words, []string{"image"})...)
+		up(run.ExitPrerequisite, containerSpec("none", newest, tt.image, p.url), slices.Concat(tt.words, []string{"image"})...)
 		if left := p.left(t, "none"); left != "" {
 			t.Errorf("%s left behind: %s", tt.image, left)
 		}

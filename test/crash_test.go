@@ -33,9 +33,9 @@ func dice(t *testing.T) *rand.Rand {
 }
 
 func TestKillDuringUp(t *testing.T) {
-	kills := map[string]int{"1.2.19": 4}
+	kills := map[string]int{oldest: 4}
 	if long() {
-		kills = map[string]int{"1.2.19": 10, "5.0.5": 4}
+		kills = map[string]int{oldest: 10, newest: 4}
 	}
 	victims := []string{"command", "keeper", "both"}
 	for version, n := range kills {
@@ -138,7 +138,7 @@ func mismatchKinds(r ringcheck.Ring) map[string]bool {
 }
 
 func TestKeeperOfARunningClusterDies(t *testing.T) {
-	sparing(t, "1.2.19", func(t *testing.T, version string, c cluster) {
+	sparing(t, oldest, func(t *testing.T, version string, c cluster) {
 		before := c.servers(t)
 		if len(before) != 2 {
 			t.Fatalf("servers before: %v", before)
@@ -245,7 +245,7 @@ func TestDownWithoutKeeper(t *testing.T) {
 	for _, how := range []string{"running", "stopped", "inventory lost"} {
 		t.Run(how, func(t *testing.T) {
 			h := processHome(t)
-			h.up(t, "orphan", oneByOne("orphan", "1.2.19"))
+			h.up(t, "orphan", oneByOne("orphan", oldest))
 			if how == "stopped" {
 				h.must(t, "stop", "orphan")
 			}
@@ -267,7 +267,7 @@ func TestDownWithoutKeeper(t *testing.T) {
 
 func TestKeeperAndServersDie(t *testing.T) {
 	h := processHome(t)
-	c := h.up(t, "crashed", oneByOne("crashed", "1.2.19"))
+	c := h.up(t, "crashed", oneByOne("crashed", oldest))
 	before := c.servers(t)
 	for _, p := range c.processes(t) {
 		kill9(t, p.pid)
@@ -294,7 +294,7 @@ func TestKeeperAndServersDie(t *testing.T) {
 // A hung keeper can't be asked to go, nor be waited for.
 func TestDownWithAHungKeeper(t *testing.T) {
 	h := processHome(t)
-	h.up(t, "hung", oneByOne("hung", "1.2.19"))
+	h.up(t, "hung", oneByOne("hung", oldest))
 	inv, _ := h.inventory(t, "hung")
 	stopProcess(t, h.keeper(t))
 	h.must(t, "down", "hung")

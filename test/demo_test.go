@@ -20,7 +20,7 @@ func demoRows(version string) int64 {
 	switch {
 	case long():
 		return 100_000
-	case version == "1.2.19":
+	case version == oldest:
 		return 20_000
 	}
 	return 5000

@@ -60,7 +60,7 @@ func checkDownCollects(t *testing.T, h home, list []machine) {
 // passwords left out.
 func TestUpThatFailsCollects(t *testing.T) {
 	list := machines(t)
-	spec := writeHosts(t, "1.2.19", list)
+	spec := writeHosts(t, oldest, list)
 	text, err := os.ReadFile(spec)
 	if err != nil {
 		t.Fatal(err)
@@ -98,7 +98,7 @@ func TestDownOnThisComputerCollectsWhenAsked(t *testing.T) {
 		flags []string
 		want  bool
 	}{{nil, false}, {[]string{"--collect"}, true}} {
-		h.must(t, "up", "-f", h.spec(t, oneByOne("here", "1.2.19")), "--until", "deploy")
+		h.must(t, "up", "-f", h.spec(t, oneByOne("here", oldest)), "--until", "deploy")
 		t.Cleanup(func() { h.clear("here") })
 		r := h.must(t, append([]string{"down", "here", "-o", "json"}, c.flags...)...)
 		got := decode[run.DownResult](t, r)
@@ -118,11 +118,11 @@ func TestDownOnThisComputerCollectsWhenAsked(t *testing.T) {
 // be made anew.
 func TestReplace(t *testing.T) {
 	h := processHome(t)
-	first := h.spec(t, oneByOne("swap", "1.2.19"))
+	first := h.spec(t, oneByOne("swap", oldest))
 	t.Cleanup(func() { h.clear("swap") })
 	h.must(t, "up", "-f", first, "--until", "provision")
 	before, _ := h.inventory(t, "swap")
-	second := write(t, "cluster.yaml", strings.Replace(oneByOne("swap", "1.2.19"), "heap_mb: 512", "heap_mb: 384", 1))
+	second := write(t, "cluster.yaml", strings.Replace(oneByOne("swap", oldest), "heap_mb: 512", "heap_mb: 384", 1))
 	checkSays(t, h.want(t, 8, "up", "-f", second), "heap_mb: 512 → 384", "crossring up -f FILE --replace")
 	r := h.must(t, "up", "-f", second, "--replace", "--until", "provision")
 	after, _ := h.inventory(t, "swap")
@@ -139,7 +139,7 @@ func TestReplace(t *testing.T) {
 // Machines are not taken down for --replace without a word.
 func TestReplaceAsks(t *testing.T) {
 	list := machines(t)
-	spec := writeHosts(t, "1.2.19", list)
+	spec := writeHosts(t, oldest, list)
 	h := newHome(t)
 	t.Cleanup(func() { h.run(context.Background(), "down", "machines", "--no-collect") })
 	h.must(t, "up", "-f", spec, "--until", "provision")
@@ -201,7 +201,7 @@ func TestStateOfAnotherCluster(t *testing.T) {
 // nothing is put on any.
 func TestMachinesThatDoNotFit(t *testing.T) {
 	list := machines(t)
-	spec := writeHosts(t, "5.0.5", list)
+	spec := writeHosts(t, newest, list)
 	l, err := net.Listen("tcp", net.JoinHostPort(list[0].address, "7000"))
 	if err != nil {
 		t.Fatal(err)

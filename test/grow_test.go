@@ -132,8 +132,8 @@ func (c cluster) isPlanned(t *testing.T, p topology.Plan) {
 // A node more, and what is refused on the way.
 func TestGrow(t *testing.T) {
 	const rows = 2000
-	c, runDir := filled(t, "grow", "1.2.19", rows)
-	more := c.spec(t, sized(c.name, "1.2.19", 2, 1))
+	c, runDir := filled(t, "grow", oldest, rows)
+	more := c.spec(t, sized(c.name, oldest, 2, 1))
 
 	// What can't be changed is not begun.
 	for name, tt := range map[string]struct {
@@ -141,8 +141,8 @@ func TestGrow(t *testing.T) {
 		code int
 		want string
 	}{
-		"another version":    {sized(c.name, "5.0.5", 2, 1), 8, "cassandra: "},
-		"another datacenter": {sized(c.name, "1.2.19", 1, 1) + "  - {region: eu-west-1, nodes: 1}\n", 8, "a datacenter in eu-west-1, which the cluster has none in"},
+		"another version":    {sized(c.name, newest, 2, 1), 8, "cassandra: "},
+		"another datacenter": {sized(c.name, oldest, 1, 1) + "  - {region: eu-west-1, nodes: 1}\n", 8, "a datacenter in eu-west-1, which the cluster has none in"},
 	} {
 		t.Run(name, func(t *testing.T) { checkSays(t, c.want(t, tt.code, "up", "-f", c.spec(t, tt.text)), tt.want) })
 	}
@@ -165,7 +165,7 @@ func TestGrow(t *testing.T) {
 	if r := cut.wait(t); r.code != run.ExitInterrupted || !strings.Contains(r.stderr, "crossring: hint: crossring up "+c.name) {
 		t.Errorf("want exit 130 and the way on: %s", r)
 	}
-	p := c.becomes(t, sized(c.name, "1.2.19", 2, 1))
+	p := c.becomes(t, sized(c.name, oldest, 2, 1))
 	if want := []string{"join us-east-1-2", "cleanup us-east-1-1"}; !slices.Equal(stepIDs(p), want) {
 		t.Errorf("the steps are %q, want %q", stepIDs(p), want)
 	}
@@ -183,7 +183,7 @@ func TestGrow(t *testing.T) {
 
 	// A keyspace that needs both nodes keeps both.
 	c.must(t, "cql", c.name, "CREATE KEYSPACE pair WITH replication = {'class': 'NetworkTopologyStrategy', 'us-east': 2}")
-	fewer := c.spec(t, sized(c.name, "1.2.19", 1, 1))
+	fewer := c.spec(t, sized(c.name, oldest, 1, 1))
 	for _, verb := range []string{"plan", "up"} {
 		r := c.want(t, 2, verb, "-f", fewer)
 		checkSays(t, r, "keyspace pair has 2 replicas in us-east: 2 nodes less 1 leave 1")
@@ -309,7 +309,7 @@ func TestKillDuringChange(t *testing.T) {
 	const rows = 5000
 	r := dice(t)
 	h := newHome(t)
-	c := h.up(t, "killed", sized("killed", "1.2.19", 2, 1))
+	c := h.up(t, "killed", sized("killed", oldest, 2, 1))
 	runDir := c.fill(t, rows)
 	inv, _ := c.inventory(t, c.name)
 	kill9(t, c.servers(t)["us-west-2-1"])
@@ -362,7 +362,7 @@ func TestKillDuringChange(t *testing.T) {
 			}
 			c.hasAll(t, runDir, rows, "us-east")
 			// Another change has to wait.
-			checkSays(t, c.want(t, 8, "up", "-f", c.spec(t, sized(c.name, "1.2.19", 4, 1))), "is being changed to another spec")
+			checkSays(t, c.want(t, 8, "up", "-f", c.spec(t, sized(c.name, oldest, 4, 1))), "is being changed to another spec")
 			args = []string{"up", c.name}
 		}
 		for _, s := range planned.Change.Steps {
@@ -373,8 +373,8 @@ func TestKillDuringChange(t *testing.T) {
 		c.isPlanned(t, planned)
 		c.hasAll(t, runDir, rows, "us-east", "us-west-2")
 	}
-	killedIn(sized(c.name, "1.2.19", 3, 1), "--replace-node", "us-west-2-1")
-	killedIn(sized(c.name, "1.2.19", 2, 1), "--remove-node", "us-east-1-1")
+	killedIn(sized(c.name, oldest, 3, 1), "--replace-node", "us-west-2-1")
+	killedIn(sized(c.name, oldest, 2, 1), "--remove-node", "us-east-1-1")
 	inv, _ = c.inventory(t, c.name)
 	c.must(t, "down", c.name)
 	c.checkGone(t, inv)

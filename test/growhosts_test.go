@@ -20,7 +20,7 @@ func sizedOnHosts(name, version, file string, east, west int) string {
 func onHosts(t *testing.T, file string, list []machine, regions []string, rows int) (c cluster, runDir string) {
 	t.Helper()
 	writeFile(t, file, inventoryFile(list, regions))
-	c = newHome(t).up(t, "machines", sizedOnHosts("machines", "5.0.5", file, 1, 1))
+	c = newHome(t).up(t, "machines", sizedOnHosts("machines", newest, file, 1, 1))
 	return c, c.fill(t, rows)
 }
 
@@ -30,7 +30,7 @@ func TestGrowOnHosts(t *testing.T) {
 	const rows = 20_000
 	file, list := filepath.Join(t.TempDir(), "hosts.yaml"), []machine{newMachine(t, 0), newMachine(t, 1), newMachine(t, 2)}
 	c, runDir := onHosts(t, file, list, []string{"us-east-1", "us-west-2", "us-east-1"}, rows)
-	text := func(east int) string { return sizedOnHosts(c.name, "5.0.5", file, east, 1) }
+	text := func(east int) string { return sizedOnHosts(c.name, newest, file, east, 1) }
 
 	// There is no machine for a third node, and nothing is begun.
 	checkSays(t, c.want(t, 2, "up", "-f", c.spec(t, text(3))), "there is no free machine for us-east-1-3 in us-east-1a")

@@ -14,12 +14,12 @@ import (
 
 func TestNameThatIsTaken(t *testing.T) {
 	h := processHome(t)
-	h.must(t, "up", "-f", h.spec(t, oneByOne("taken", "1.2.19")), "--until", "provision")
+	h.must(t, "up", "-f", h.spec(t, oneByOne("taken", oldest)), "--until", "provision")
 	keeper := h.keeper(t)
 	t.Cleanup(func() { h.clear("taken") })
 	for name, text := range map[string]string{
-		`cassandra: "1.2.19" → "5.0.5"`: oneByOne("taken", "5.0.5"),
-		"heap_mb: 512 → 384":            strings.Replace(oneByOne("taken", "1.2.19"), "heap_mb: 512", "heap_mb: 384", 1),
+		`cassandra: "` + oldest + `" → "` + newest + `"`: oneByOne("taken", newest),
+		"heap_mb: 512 → 384":                             strings.Replace(oneByOne("taken", oldest), "heap_mb: 512", "heap_mb: 384", 1),
 	} {
 		r := h.want(t, 8, "up", "-f", write(t, "cluster.yaml", text))
 		checkSays(t, r, `cluster "taken" is already there with another spec`, name, "crossring down taken")
@@ -35,7 +35,7 @@ func TestNameThatIsTaken(t *testing.T) {
 		}
 	}
 	// The same again is no other spec.
-	h.must(t, "up", "-f", h.spec(t, "# the same\n"+oneByOne("taken", "1.2.19")), "--until", "provision")
+	h.must(t, "up", "-f", h.spec(t, "# the same\n"+oneByOne("taken", oldest)), "--until", "provision")
 	if now := h.keeper(t); now != keeper {
 		t.Errorf("the keeper is %d; it was %d", now, keeper)
 	}
@@ -44,16 +44,16 @@ func TestNameThatIsTaken(t *testing.T) {
 	if err := os.Remove(filepath.Join(h.state, "clusters", "taken", "spec.json")); err != nil {
 		t.Fatal(err)
 	}
-	r := h.want(t, 8, "up", "-f", write(t, "cluster.yaml", oneByOne("taken", "5.0.5")))
+	r := h.want(t, 8, "up", "-f", write(t, "cluster.yaml", oneByOne("taken", newest)))
 	checkSays(t, r, `cluster "taken" is already there with another spec`)
-	h.must(t, "up", "-f", h.spec(t, oneByOne("taken", "1.2.19")), "--until", "provision")
+	h.must(t, "up", "-f", h.spec(t, oneByOne("taken", oldest)), "--until", "provision")
 }
 
 func TestDownOfHalfMadeClusters(t *testing.T) {
 	for _, until := range []string{"plan", "provision", "render", "deploy", "start"} {
 		t.Run(until, func(t *testing.T) {
 			h := processHome(t)
-			h.must(t, "up", "-f", h.spec(t, oneByOne("half", "1.2.19")), "--until", until)
+			h.must(t, "up", "-f", h.spec(t, oneByOne("half", oldest)), "--until", until)
 			inv, made := h.inventory(t, "half")
 			if made == (until == "plan") {
 				t.Errorf("up --until %s made an inventory: %t", until, made)
@@ -86,7 +86,7 @@ func TestDownOfHalfMadeClusters(t *testing.T) {
 		c := cluster{h, "steps"}
 		t.Cleanup(func() { h.clear("steps") })
 		for _, until := range []string{"provision", "render", "deploy", "start", "ready"} {
-			h.must(t, "up", "-f", h.spec(t, oneByOne("steps", "1.2.19")), "--until", until)
+			h.must(t, "up", "-f", h.spec(t, oneByOne("steps", oldest)), "--until", until)
 		}
 		c.must(t, "ring", "steps")
 	})
@@ -94,7 +94,7 @@ func TestDownOfHalfMadeClusters(t *testing.T) {
 
 func TestServerKilledDuringStart(t *testing.T) {
 	h := processHome(t)
-	file := h.spec(t, oneByOne("short", "1.2.19"))
+	file := h.spec(t, oneByOne("short", oldest))
 	t.Cleanup(func() { h.clear("short") })
 	up := h.start(t, "up", "-f", file)
 	var log []byte
@@ -140,8 +140,8 @@ func lastLines(r result, h home, t *testing.T, name string, i int) bool {
 
 func TestServerThatCannotStart(t *testing.T) {
 	for _, c := range []struct{ version, setting string }{
-		{"1.2.19", "commitlog_sync: sometimes"},
-		{"5.0.5", "commitlog_sync: sometimes"},
+		{oldest, "commitlog_sync: sometimes"},
+		{newest, "commitlog_sync: sometimes"},
 	} {
 		t.Run(c.version, func(t *testing.T) {
 			h := newHome(t)

@@ -96,12 +96,12 @@ func writeFile(t *testing.T, path, text string) {
 // on the machines, what a person does in between, and nothing left afterwards.
 func TestHosts(t *testing.T) {
 	if long() {
-		for _, version := range []string{"1.2.19", "5.0.5"} {
+		for _, version := range []string{oldest, newest} {
 			t.Run(version, func(t *testing.T) { wholeWayOnHosts(t, version) })
 		}
 		return
 	}
-	wholeWayOnHosts(t, "1.2.19") // 5.0 goes this way in the lab
+	wholeWayOnHosts(t, oldest) // 5.0 goes this way in the lab
 }
 
 func wholeWayOnHosts(t *testing.T, version string) {
@@ -198,7 +198,7 @@ func sortedLines(text string) []string {
 // nothing is put on either.
 func TestHostsThatCannotBeUsed(t *testing.T) {
 	list := machines(t)
-	spec := writeHosts(t, "5.0.5", list)
+	spec := writeHosts(t, newest, list)
 	list[0].Stop()
 	h := newHome(t)
 	r := h.want(t, 3, "up", "-f", spec)
@@ -222,7 +222,7 @@ func TestHostsThatCannotBeUsed(t *testing.T) {
 func TestSeveralLoaders(t *testing.T) {
 	needLong(t)
 	list := machines(t)
-	spec := writeHosts(t, "1.2.19", list, "us-east-1", "us-east-1")
+	spec := writeHosts(t, oldest, list, "us-east-1", "us-east-1")
 	h := newHome(t)
 	t.Cleanup(func() { h.run(context.Background(), "down", "machines") })
 	h.must(t, "up", "-f", spec)

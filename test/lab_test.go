@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"crossring/internal/jars"
+	"crossring/internal/release/releasetest"
 	"crossring/internal/topology"
 	"crossring/test/awsfault"
 	"crossring/test/awslab"
@@ -30,7 +31,7 @@ func TestSuiteOnEC2(t *testing.T) {
 	}
 	at := place{"ec2", func(cell) string { return "" }, func(t *testing.T, h home, c cell) ground { return layEC2(t, h, c, lab, before) }}
 	var table []outcome
-	for _, c := range allCells() {
+	for _, c := range allCells(releasetest.All()) {
 		if c.provider != "local" { // one provider's cells, to choose among
 			continue
 		}

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"crossring/internal/release/releasetest"
 	"crossring/test/built"
 )
 
@@ -228,8 +229,11 @@ func partitionerOf(version string) string {
 	return "Murmur3Partitioner"
 }
 
-// versions are those that every run boots.
-var versions = []string{"1.2.19", "5.0.5"}
+// versions are those that every run boots: what is there at both ends.
+var (
+	oldest, newest = releasetest.Oldest(), releasetest.Newest()
+	versions       = []string{oldest, newest}
+)
 
 // shared holds one cluster for each version, made when the first test asks.
 var shared struct {

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"crossring/internal/plan"
-	"crossring/internal/release"
+	"crossring/internal/release/releasetest"
 )
 
 // form is what a cluster looks like: its nodes by zone, tokens for each, replicas.
@@ -62,6 +62,7 @@ var partitioners = []string{"RandomPartitioner", "Murmur3Partitioner"}
 type cell struct {
 	version, provider, partitioner string
 	shape                          form
+	age, ages                      int // the version's place among so many, the oldest is 0
 }
 
 func (c cell) String() string {
@@ -95,14 +96,15 @@ func (c cell) spec(more string) string {
 	return b.String()
 }
 
-// allCells is the whole matrix: version × provider × partitioner × topology.
-func allCells() []cell {
+// allCells is the whole matrix: version × provider × partitioner × topology. The
+// versions are the oldest first.
+func allCells(versions []string) []cell {
 	var list []cell
 	for _, at := range places() {
-		for _, rel := range release.All() {
+		for age, version := range versions {
 			for _, s := range topologies {
 				for _, p := range partitioners {
-					list = append(list, cell{rel.Version, at.provider, p, s})
+					list = append(list, cell{version, at.provider, p, s, age, len(versions)})
 				}
 			}
 		}
@@ -112,9 +114,8 @@ func allCells() []cell {
 
 // number are the cell's coordinates.
 func (c cell) number() (version, topology, partitioner int) {
-	version = slices.IndexFunc(release.All(), func(r release.Release) bool { return r.Version == c.version })
 	topology = slices.IndexFunc(topologies, func(s form) bool { return s.name == c.shape.name })
-	return version, topology, slices.Index(partitioners, c.partitioner)
+	return c.age, topology, slices.Index(partitioners, c.partitioner)
 }
 
 // inPairs chooses cells in which every two of version, topology and partitioner
@@ -125,16 +126,25 @@ func inPairs(c cell) bool {
 	if c.provider == "local" {
 		return (version+topology)%2 == partitioner
 	}
-	return topology == version%4 && version/2%2 == partitioner
+	return topology == version%len(topologies) && version/2%len(partitioners) == partitioner
 }
 
-// inSlice chooses the cells of make test, whose other tests have 1.2.19 and 5.0.5 up
-// all the time: the versions in between, each with another topology.
+// inSlice chooses the cells of make test, whose other tests have the oldest version and
+// the newest one up all the time: the versions in between, each with another topology,
+// as long as there are others.
 func inSlice(c cell) bool {
 	version, topology, _ := c.number()
-	of := map[int]int{1: 0, 2: 2, 3: 1, 4: 3} // topology of a version: so both partitioners are there
-	want, ok := of[version]
-	return ok && c.provider == "local" && topology == want && inPairs(c)
+	if version == 0 || version == c.ages-1 || c.provider != "local" {
+		return false
+	}
+	// Every other one, then the rest: so both partitioners are there.
+	n := len(topologies)
+	turn := (version - 1) % n
+	want := 2 * turn
+	if want >= n {
+		want = 2*(turn-(n+1)/2) + 1
+	}
+	return topology == want && inPairs(c)
 }
 
 // matrixMode is which cells run: "slice", "pairs" or "all".
@@ -174,7 +184,7 @@ func TestMatrix(t *testing.T) {
 	kept := newRecord(t)
 	var table []outcome
 	left := map[string][]string{}
-	for _, c := range allCells() {
+	for _, c := range allCells(releasetest.All()) {
 		if !chosen(c) {
 			left[c.provider] = append(left[c.provider], c.String())
 			continue
@@ -240,50 +250,72 @@ func matrixTable(table []outcome) string {
 	return b.String()
 }
 
+// lists are the versions that there are, and what they may come to be.
+func lists() map[string][]string {
+	all := releasetest.All()
+	return map[string][]string{
+		"today":      all,
+		"one more":   append(slices.Clone(all), "98.0.1"),
+		"two more":   append(slices.Clone(all), "98.0.1", "99.0.1"),
+		"three more": append(slices.Clone(all), "97.0.1", "98.0.1", "99.0.1"),
+	}
+}
+
 // Little as there is time for, nothing is left out altogether.
 func TestSliceTouchesAll(t *testing.T) {
-	seen := map[string]int{}
-	for _, c := range allCells() {
-		if inSlice(c) {
-			seen[c.version]++
-			seen[c.shape.name]++
-			seen[c.partitioner]++
+	for name, all := range lists() {
+		seen := map[string]int{}
+		for _, c := range allCells(all) {
+			if inSlice(c) {
+				seen[c.version]++
+				seen[c.shape.name]++
+				seen[c.partitioner]++
+			}
+		}
+		for i, version := range all {
+			want := 1
+			if i == 0 || i == len(all)-1 { // shared clusters have them
+				want = 0
+			}
+			if seen[version] != want {
+				t.Errorf("%s: %d cells of %s, want %d", name, seen[version], version, want)
+			}
+		}
+		for _, s := range topologies {
+			if n := seen[s.name]; n == 0 || n > (len(all)-2+len(topologies)-1)/len(topologies) {
+				t.Errorf("%s: %d cells of %s", name, n, s.name)
+			}
+		}
+		for _, p := range partitioners {
+			if seen[p] == 0 {
+				t.Errorf("%s: no cell with %s", name, p)
+			}
 		}
 	}
-	for _, rel := range release.All() {
-		if shared := slices.Contains(versions, rel.Version); (seen[rel.Version] == 1) == shared {
-			t.Errorf("%d cells of %s", seen[rel.Version], rel.Version)
-		}
-	}
-	for _, s := range topologies {
-		if seen[s.name] != 1 {
-			t.Errorf("%d cells of %s", seen[s.name], s.name)
-		}
-	}
-	for _, p := range partitioners {
-		if seen[p] == 0 {
-			t.Errorf("no cell with %s", p)
-		}
+	if all := releasetest.All(); !slices.Equal(versions, []string{all[0], all[len(all)-1]}) {
+		t.Errorf("the shared clusters are of %q, not of the oldest and the newest of %q", versions, all)
 	}
 }
 
 // What pairs leaves out must not be a pair.
 func TestPairsMeet(t *testing.T) {
-	seen := map[string]bool{}
-	for _, c := range allCells() {
-		if inPairs(c) && c.provider == "local" {
-			seen[c.version+" "+c.shape.name], seen[c.version+" "+c.partitioner], seen[c.shape.name+" "+c.partitioner] = true, true, true
+	for name, all := range lists() {
+		seen := map[string]bool{}
+		for _, c := range allCells(all) {
+			if inPairs(c) && c.provider == "local" {
+				seen[c.version+" "+c.shape.name], seen[c.version+" "+c.partitioner], seen[c.shape.name+" "+c.partitioner] = true, true, true
+			}
+			if inPairs(c) {
+				seen[c.provider+" "+c.version], seen[c.provider+" "+c.shape.name], seen[c.provider+" "+c.partitioner] = true, true, true
+			}
 		}
-		if inPairs(c) {
-			seen[c.provider+" "+c.version], seen[c.provider+" "+c.shape.name], seen[c.provider+" "+c.partitioner] = true, true, true
-		}
-	}
-	for _, c := range allCells() {
-		for _, pair := range []string{c.version + " " + c.shape.name, c.version + " " + c.partitioner, c.shape.name + " " + c.partitioner,
-			c.provider + " " + c.version, c.provider + " " + c.shape.name, c.provider + " " + c.partitioner} {
-			if !seen[pair] {
-				t.Errorf("no cell has %s", pair)
-				seen[pair] = true
+		for _, c := range allCells(all) {
+			for _, pair := range []string{c.version + " " + c.shape.name, c.version + " " + c.partitioner, c.shape.name + " " + c.partitioner,
+				c.provider + " " + c.version, c.provider + " " + c.shape.name, c.provider + " " + c.partitioner} {
+				if !seen[pair] {
+					t.Errorf("%s: no cell has %s", name, pair)
+					seen[pair] = true
+				}
 			}
 		}
 	}

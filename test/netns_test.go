@@ -213,7 +213,7 @@ func do(t *testing.T, stdin, name string, args ...string) {
 }
 
 // spec writes a spec of provider hosts and its inventory file: a node on each machine.
-func (l *lab) spec(t *testing.T) string { t.Helper(); return l.specOf(t, "5.0.5", "") }
+func (l *lab) spec(t *testing.T) string { t.Helper(); return l.specOf(t, newest, "") }
 
 // specOf is spec for a version, with more at the end.
 func (l *lab) specOf(t *testing.T, version, more string) string {

@@ -30,7 +30,7 @@ func TestCQLOnANodeOfEachRegion(t *testing.T) {
 }
 
 func TestStopAndStartOneNode(t *testing.T) {
-	sparing(t, "1.2.19", func(t *testing.T, version string, c cluster) {
+	sparing(t, oldest, func(t *testing.T, version string, c cluster) {
 		if how := c.stopped(t, "2"); how != "exit status 143" { // Java's for a SIGTERM
 			t.Errorf("stop ended the server by %q", how)
 		}
@@ -39,7 +39,7 @@ func TestStopAndStartOneNode(t *testing.T) {
 			t.Errorf("a stopped node should be Down: %s", r)
 		}
 		c.must(t, "start", c.name+":2")
-		if version == "1.2.19" && long() {
+		if version == oldest && long() {
 			// One that hangs is given its minute, and then killed.
 			stopProcess(t, c.servers(t)["us-west-2-1"])
 			begun := time.Now()
@@ -68,7 +68,7 @@ func (c cluster) stopped(t *testing.T, node string) string {
 // The experiment's table has no background read repair on 1.2, which would bring rows to
 // the other region while they are asked for.
 func TestTableIsNotRepairedByReads(t *testing.T) {
-	c := sharedCluster(t, "1.2.19")
+	c := sharedCluster(t, oldest)
 	c.must(t, "stress", "write", c.name, "--rows", "10")
 	r := c.must(t, "cql", c.name, "SELECT columnfamily_name, read_repair_chance, local_read_repair_chance FROM system.schema_columnfamilies WHERE keyspace_name = 'crossring'", "-o", "json")
 	got := decode[run.CQLResult](t, r)

@@ -57,7 +57,7 @@ func checkRead(t *testing.T, r result, s *stress.ReadSummary, rows int64) {
 func TestPartitionDuringWrite(t *testing.T) {
 	const rows = 8000
 	h := newHome(t)
-	c := h.up(t, "cut", oneByOne("cut", "1.2.19"))
+	c := h.up(t, "cut", oneByOne("cut", oldest))
 	// Slow enough for the line to be cut in the middle.
 	w := c.start(t, "stress", "write", c.name, "--rows", fmt.Sprint(rows), "--rate", "2000", "-o", "json")
 	c.written(t, nil)
@@ -159,7 +159,7 @@ func storageTraffic(t *testing.T, inv topology.Inventory, servers map[string]int
 func TestTwoRegionsOfTwo(t *testing.T) {
 	needLong(t)
 	h := newHome(t)
-	spec := strings.ReplaceAll(oneByOne("square", "5.0.5"), "nodes: 1", "nodes: 2")
+	spec := strings.ReplaceAll(oneByOne("square", newest), "nodes: 1", "nodes: 2")
 	c := h.up(t, "square", strings.Replace(spec, "heap_mb: 512", "heap_mb: 384", 1))
 	inv, _ := h.inventory(t, c.name)
 	c.checkPrivateInside(t, inv)

@@ -256,7 +256,7 @@ func checkRunningPreflight(t *testing.T, res run.PreflightResult) {
 func TestPreflightLocal(t *testing.T) {
 	h := newHome(t)
 	t.Cleanup(func() { h.takeDown(t, "ahead") })
-	h.must(t, "up", "-f", h.spec(t, oneByOne("ahead", "5.0.5")), "--until", "provision")
+	h.must(t, "up", "-f", h.spec(t, oneByOne("ahead", newest)), "--until", "provision")
 	// check holds what is found of the ways to the nodes named.
 	check := func(code int, kind preflight.Kind, says string, to ...string) {
 		t.Helper()

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"crossring/internal/release/releasetest"
 )
 
 // record is a file that keeps what cells came to, a line of JSON each: the whole matrix
@@ -99,7 +101,7 @@ func (r record) keep(t *testing.T, o outcome, rows int64) {
 
 // A matrix that is begun again does not repeat what it passed, and does repeat the rest.
 func TestRecordOfTheMatrix(t *testing.T) {
-	cells := allCells()
+	cells := allCells(releasetest.All())
 	r := record{filepath.Join(t.TempDir(), "record"), "c1"}
 	if _, ok := r.passed(t, cells[0], 20); ok {
 		t.Error("there is no record yet")

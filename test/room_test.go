@@ -16,7 +16,7 @@ func TestPortTaken(t *testing.T) {
 	for port, what := range map[int]string{7000: "storage", 9042: "CQL", 8778: "agent"} {
 		t.Run(what, func(t *testing.T) {
 			h := absentHome(t)
-			file := write(t, "cluster.yaml", oneByOne("bad", "1.2.19"))
+			file := write(t, "cluster.yaml", oneByOne("bad", oldest))
 			var r result
 			inAnotherNetwork(t, func() error {
 				l, err := net.Listen("tcp4", fmt.Sprintf("0.0.0.0:%d", port))
@@ -108,13 +108,13 @@ func mount(t *testing.T, dir, options string, flags uintptr) {
 func TestNoSpaceForACluster(t *testing.T) {
 	h := newHome(t)
 	mount(t, h.state, "size=64m", 0)
-	r := h.want(t, 1, "up", "-f", write(t, "cluster.yaml", oneByOne("bad", "1.2.19")))
+	r := h.want(t, 1, "up", "-f", write(t, "cluster.yaml", oneByOne("bad", oldest)))
 	checkSays(t, r, "not enough space in "+h.state, " MB free, at least 512 MB needed", "--state DIR")
 	h.checkNothingMade(t)
 }
 
 func TestNoSpaceForResults(t *testing.T) {
-	c := sharedCluster(t, "1.2.19")
+	c := sharedCluster(t, oldest)
 	runs := filepath.Join(c.state, "runs")
 	if err := os.MkdirAll(runs, 0o755); err != nil {
 		t.Fatal(err)
@@ -129,7 +129,7 @@ func TestNoSpaceForResults(t *testing.T) {
 }
 
 func TestStateDirectoryThatCannotBeWritten(t *testing.T) {
-	file := write(t, "cluster.yaml", oneByOne("bad", "1.2.19"))
+	file := write(t, "cluster.yaml", oneByOne("bad", oldest))
 	t.Run("read-only", func(t *testing.T) {
 		h := newHome(t)
 		mount(t, h.state, "size=1m", unix.MS_RDONLY)

@@ -24,7 +24,7 @@ import (
 // router: keys are made there, and stay there.
 func TestRotateOnHosts(t *testing.T) {
 	needLong(t)
-	for _, version := range []string{"5.0.5", "1.2.19"} {
+	for _, version := range []string{newest, oldest} {
 		t.Run(version, func(t *testing.T) {
 			l := newLab(t)
 			l.machines = l.machines[:2]

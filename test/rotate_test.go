@@ -19,6 +19,7 @@ import (
 	"crossring/internal/journal"
 	"crossring/internal/pki/verbs"
 	"crossring/internal/release"
+	"crossring/internal/release/releasetest"
 	"crossring/internal/run"
 	"crossring/internal/topology"
 	"crossring/stress"
@@ -39,9 +40,9 @@ func TestRotate(t *testing.T) {
 		consistency string
 		connections string
 	}{
-		{"5.0.5", 300, "LOCAL_QUORUM", "renew:200req"}, // nobody goes away
-		{"3.11.17", 100, "ONE", "shared"},
-		{"1.2.19", 100, "ONE", "shared"},
+		{newest, 300, "LOCAL_QUORUM", "renew:200req"}, // nobody goes away
+		{releasetest.Of("3.11"), 100, "ONE", "shared"},
+		{oldest, 100, "ONE", "shared"},
 	} {
 		t.Run(tt.version, func(t *testing.T) {
 			rel, err := release.Find(tt.version)

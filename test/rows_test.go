@@ -123,7 +123,7 @@ func begun(t *testing.T, file string) {
 // What is said of rows holds through kills: of a server, of who writes and of who
 // reads, in a table that has an earlier run's rows.
 func TestRowsThroughKills(t *testing.T) {
-	sparing(t, "5.0.5", func(t *testing.T, _ string, c cluster) {
+	sparing(t, newest, func(t *testing.T, _ string, c cluster) {
 		written := func(args ...string) string {
 			t.Helper()
 			args = append([]string{"stress", "write", c.name, "-o", "json"}, args...)

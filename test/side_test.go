@@ -24,7 +24,7 @@ func decodeRing(t *testing.T, c cluster) ringcheck.Ring {
 func TestSideBySide(t *testing.T) {
 	const rows = 2000
 	h := newHome(t)
-	names := map[string]string{"old": "1.2.19", "new": "5.0.5"}
+	names := map[string]string{"old": oldest, "new": newest}
 	ups, repros := map[string]*started{}, map[string]*started{}
 	for name, version := range names {
 		t.Cleanup(func() { h.takeDown(t, name) })
@@ -80,7 +80,7 @@ func TestSideBySide(t *testing.T) {
 func TestUpAgain(t *testing.T) {
 	t.Run("twice at once", func(t *testing.T) {
 		h := newHome(t)
-		file := h.spec(t, oneByOne("both", "1.2.19"))
+		file := h.spec(t, oneByOne("both", oldest))
 		t.Cleanup(func() { h.takeDown(t, "both") })
 		first := h.start(t, "up", "-f", file)
 		first.says(t, "start 2 nodes")
@@ -118,7 +118,7 @@ func TestUpAgain(t *testing.T) {
 
 // TestRestart restarts one node, and then all: the data are still there.
 func TestRestart(t *testing.T) {
-	c := sharedCluster(t, "5.0.5")
+	c := sharedCluster(t, newest)
 	inv, _ := c.inventory(t, c.name)
 	before, keeper := c.servers(t), c.keeper(t)
 	w := decode[run.StressResult](t, c.must(t, "stress", "write", c.name, "--rows", "300", "--write-consistency", "ALL", "-o", "json"))
@@ -151,7 +151,7 @@ func TestRestart(t *testing.T) {
 // TestLogsFollow holds that logs -f shows what is added, of all nodes and of a
 // log that was rolled, until it is stopped.
 func TestLogsFollow(t *testing.T) {
-	c := sharedCluster(t, "1.2.19")
+	c := sharedCluster(t, oldest)
 	inv, _ := c.inventory(t, c.name)
 	tail := c.must(t, "logs", c.name+":1", "--lines", "3").stdout
 	if n := strings.Count(tail, "\n"); n != 3 {

@@ -64,7 +64,7 @@ func (h home) runDirs(t *testing.T) map[string]bool {
 }
 
 func TestInterruptStressWrite(t *testing.T) {
-	c := sharedCluster(t, "1.2.19")
+	c := sharedCluster(t, oldest)
 	before := c.runDirs(t)
 	s := c.start(t, "stress", "write", c.name, "--rows", manyRows, "-o", "json")
 	c.written(t, before)
@@ -94,7 +94,7 @@ func checkInterruptedError(t *testing.T, r result) {
 }
 
 func TestInterruptRepro(t *testing.T) {
-	c := sharedCluster(t, "1.2.19")
+	c := sharedCluster(t, oldest)
 	before := c.runDirs(t)
 	s := c.start(t, "repro", c.name, "--rows", manyRows)
 	c.written(t, before)
@@ -124,7 +124,7 @@ func TestInterruptRepro(t *testing.T) {
 
 func TestInterruptDemo(t *testing.T) {
 	h := processHome(t)
-	s := h.start(t, "demo", "--name", "show", "--cassandra", "1.2.19", "--rows", manyRows, "-o", "json")
+	s := h.start(t, "demo", "--name", "show", "--cassandra", oldest, "--rows", manyRows, "-o", "json")
 	t.Cleanup(func() { h.clear("show") })
 	h.written(t, nil)
 	inv, _ := h.inventory(t, "show")
@@ -138,7 +138,7 @@ func TestInterruptDemo(t *testing.T) {
 
 func TestInterruptDemoDuringUp(t *testing.T) {
 	h := processHome(t)
-	s := h.start(t, "demo", "--name", "show", "--cassandra", "1.2.19")
+	s := h.start(t, "demo", "--name", "show", "--cassandra", oldest)
 	t.Cleanup(func() { h.clear("show") })
 	s.says(t, "every node sees every node")
 	inv, _ := h.inventory(t, "show")
@@ -151,7 +151,7 @@ func TestInterruptDemoDuringUp(t *testing.T) {
 
 func TestInterruptTwice(t *testing.T) {
 	h := processHome(t)
-	c := h.up(t, "twice", oneByOne("twice", "1.2.19"))
+	c := h.up(t, "twice", oneByOne("twice", oldest))
 	s := c.start(t, "stress", "write", c.name, "--rows", manyRows)
 	c.written(t, nil)
 	// A server that hangs answers nothing: what is in flight takes until its timeout.
@@ -170,7 +170,7 @@ func TestInterruptTwice(t *testing.T) {
 
 func TestInterruptDemoTwice(t *testing.T) {
 	h := processHome(t)
-	s := h.start(t, "demo", "--name", "show", "--cassandra", "1.2.19", "--rows", manyRows)
+	s := h.start(t, "demo", "--name", "show", "--cassandra", oldest, "--rows", manyRows)
 	t.Cleanup(func() { h.clear("show") })
 	h.written(t, nil)
 	inv, _ := h.inventory(t, "show")
@@ -191,7 +191,7 @@ func TestInterruptUp(t *testing.T) {
 	for _, next := range []string{"up", "down"} {
 		t.Run("then "+next, func(t *testing.T) {
 			h := processHome(t)
-			file := h.spec(t, oneByOne("again", "1.2.19"))
+			file := h.spec(t, oneByOne("again", oldest))
 			t.Cleanup(func() { h.clear("again") })
 			s := h.start(t, "up", "-f", file, "-o", "json")
 			s.says(t, "every node sees every node")

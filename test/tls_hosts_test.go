@@ -28,7 +28,7 @@ import (
 // that do not leave their machine.
 func TestTLSOnHosts(t *testing.T) {
 	needLong(t)
-	for _, version := range []string{"5.0.5", "1.2.19"} {
+	for _, version := range []string{newest, oldest} {
 		t.Run(version, func(t *testing.T) {
 			l := newLab(t)
 			l.machines = l.machines[:2]

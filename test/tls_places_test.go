@@ -14,7 +14,7 @@ import (
 // A ring with TLS that ccm makes.
 func TestTLSByCCM(t *testing.T) {
 	needLong(t)
-	for _, version := range []string{"5.0.5"} {
+	for _, version := range []string{newest} {
 		t.Run(version, func(t *testing.T) {
 			ccm := venv(t, ccmVersion)
 			h := newHome(t)

@@ -15,6 +15,7 @@ import (
 
 	"crossring/internal/pki/verbs"
 	"crossring/internal/release"
+	"crossring/internal/release/releasetest"
 	"crossring/internal/report"
 	"crossring/internal/run"
 	"crossring/internal/topology"
@@ -24,9 +25,9 @@ import (
 // TestTLS is the demo with TLS between nodes and for clients, on a ring of its
 // own, and then those whom the real servers must refuse.
 func TestTLS(t *testing.T) {
-	for _, version := range []string{"5.0.5", "1.2.19", "2.2.19", "3.11.17", "4.0.19", "4.1.9"} {
+	for _, version := range []string{newest, oldest, releasetest.Of("2.2"), releasetest.Of("3.11"), releasetest.Of("4.0"), releasetest.Of("4.1")} {
 		t.Run(version, func(t *testing.T) {
-			if version != "5.0.5" {
+			if version != newest {
 				needLong(t)
 			}
 			h := newHome(t)
@@ -65,7 +66,7 @@ func TestTLS(t *testing.T) {
 func TestTLSNeighbours(t *testing.T) {
 	needLong(t)
 	h := newHome(t)
-	text := strings.ReplaceAll(strings.ReplaceAll(oneByOne("near", "5.0.5"), "nodes: 1", "nodes: 2"), "heap_mb: 512", "heap_mb: 384")
+	text := strings.ReplaceAll(strings.ReplaceAll(oneByOne("near", newest), "nodes: 1", "nodes: 2"), "heap_mb: 512", "heap_mb: 384")
 	c := h.up(t, "near", text+"tls: {}\n")
 	inv, _ := c.inventory(t, c.name)
 	doc := decode[report.Document](t, c.must(t, "repro", c.name, "--rows", "500", "--write-consistency", "ALL", "-o", "json"))
@@ -291,7 +292,7 @@ func says(t *testing.T, h home, ref, pattern string) {
 func TestBenchConnections(t *testing.T) {
 	needBench(t)
 	h := newHome(t)
-	c := h.up(t, "cost", oneByOne("cost", "5.0.5")+"tls: {}\n")
+	c := h.up(t, "cost", oneByOne("cost", newest)+"tls: {}\n")
 	c.must(t, "repro", c.name, "--rows", "2000") // warm
 	type cost struct{ flows, cpu, seconds float64 }
 	measure := func(policy string, more ...string) cost {

@@ -68,7 +68,7 @@ func echoes(t *testing.T) (port string) {
 func TestTunnel(t *testing.T) {
 	list := machines(t)
 	h := newHome(t)
-	h.must(t, "up", "-f", writeHosts(t, "5.0.5", list), "--until", "provision")
+	h.must(t, "up", "-f", writeHosts(t, newest, list), "--until", "provision")
 	t.Cleanup(func() { h.run(context.Background(), "down", "machines") })
 	all := documentedShapes(t)
 	documented := func(table string, r result) result {

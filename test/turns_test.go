@@ -16,7 +16,7 @@ import (
 func TestTurns(t *testing.T) {
 	h := processHome(t)
 	c := h.keeperOnly(t, "held")
-	spec := h.spec(t, oneByOne("held", "1.2.19"))
+	spec := h.spec(t, oneByOne("held", oldest))
 	lock := holdLock(t, h, "held")
 	defer lock.Close()
 	if _, err := lock.WriteAt([]byte(fmt.Sprintln(os.Getpid())), 0); err != nil {
@@ -49,7 +49,7 @@ func TestTurns(t *testing.T) {
 	}
 	t.Run("another cluster", func(t *testing.T) {
 		h.want(t, 1, "down", "free")
-		h.must(t, "up", "--until", "plan", "-f", h.spec(t, oneByOne("free", "1.2.19")))
+		h.must(t, "up", "--until", "plan", "-f", h.spec(t, oneByOne("free", oldest)))
 		other := h.keeperOnly(t, "free")
 		h.must(t, "down", other.name)
 	})

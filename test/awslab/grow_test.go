@@ -128,7 +128,7 @@ func (o operator) becomes(file string, flags ...string) topology.Inventory {
 
 // Hosts come and go while the ring runs, with rows in it.
 func TestGrowJourney(t *testing.T) {
-	const version, rows = "5.0.5", 20_000
+	version, rows := newest, 20_000
 	o, runDir := grown(t, version, 1, 1, rows)
 	inv := o.becomes(o.sized("lab", version, 2, 2))
 	for _, n := range inv.Nodes {
@@ -143,7 +143,7 @@ func TestGrowJourney(t *testing.T) {
 // An instance that somebody terminated is replaced by another one, with an address of
 // its own; it was a seed.
 func TestReplaceJourney(t *testing.T) {
-	const version, rows = "5.0.5", 20_000
+	version, rows := newest, 20_000
 	o, runDir := grown(t, version, 1, 1, rows)
 	before := decode[run.UpResult](t, o.want(0, "up", "lab", "-o", "json")).Inventory
 	lost := before.Nodes[1]

@@ -21,7 +21,7 @@ func TestHostKeys(t *testing.T) {
 		t.Skip("runs in make test-long (CROSSRING_LONG=1): it takes a minute of both processors")
 	}
 	needLab(t)
-	publish(t, "1.2.19")
+	publish(t, oldest)
 	o := newOperator(t)
 	// In between somebody stands who has another key.
 	const another = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEPWCp3TVmhfxmJJSzYmL1RAOLY3P967h3UzPCDrCQo5"
@@ -37,7 +37,7 @@ func TestHostKeys(t *testing.T) {
 		world.lab.proxy.Console = real
 		o.nothingLeft("lab")
 	})
-	file := o.spec("lab", "1.2.19", 1)
+	file := o.spec("lab", oldest, 1)
 	r := o.crossring("up", "-f", file, "--until", "deploy", "-o", "json")
 	if r.code != run.ExitFailure || strings.Count(r.stderr, "host key of") < 2 || strings.Contains(r.stderr, "shows no host key") {
 		t.Fatalf("hosts with other keys than their consoles say: %s", r)

@@ -30,7 +30,7 @@ func TestJourney(t *testing.T) {
 		version string
 		nodes   int // a region
 		long    bool
-	}{{"5.0.5", 1, false}, {"1.2.19", 1, true}, {"5.0.5", 2, true}}
+	}{{newest, 1, false}, {oldest, 1, true}, {newest, 2, true}}
 	for _, j := range journeys {
 		t.Run(fmt.Sprintf("%s with %d a region", j.version, j.nodes), func(t *testing.T) {
 			if j.long && !long() {

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"crossring/internal/jars"
+	"crossring/internal/release/releasetest"
 	"crossring/test/awsfault"
 	"crossring/test/built"
 )
@@ -243,3 +244,6 @@ regions:
 	}
 	return file
 }
+
+// The releases that the lab's tests boot.
+var oldest, newest = releasetest.Oldest(), releasetest.Newest()

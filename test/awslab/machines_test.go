@@ -19,10 +19,10 @@ import (
 // ways between them that are closed.
 func TestMachines(t *testing.T) {
 	needLab(t)
-	publish(t, "1.2.19")
+	publish(t, oldest)
 	o := newOperator(t)
 	t.Cleanup(func() { o.nothingLeft("lab") })
-	file := o.spec("lab", "1.2.19", 1)
+	file := o.spec("lab", oldest, 1)
 	up := o.want(0, "up", "-f", file, "--until", "deploy", "-o", "json")
 	if strings.Contains(up.stderr, "shows no host key") {
 		t.Errorf("the host keys were not read from the consoles: %s", up.stderr)

@@ -29,7 +29,7 @@ func TestSecureJourney(t *testing.T) {
 	if !long() {
 		t.Skip("runs in make test-long (CROSSRING_LONG=1): it takes minutes of both processors")
 	}
-	const version = "5.0.5"
+	version := newest
 	publish(t, version)
 	o := newOperator(t)
 	t.Cleanup(func() {
