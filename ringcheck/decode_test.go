@@ -38,12 +38,12 @@ func TestBulkHTTPStatus(t *testing.T) {
 // FuzzDecodeView holds that no answer makes the decoder, the merge or the formats
 // panic, and that shares stay numbers.
 func FuzzDecodeView(f *testing.F) {
-	f.Add(recorded(f, "1.2.19", "keyspace", "us-east-1-1.json"))
-	f.Add(recorded(f, "1.2.19", "nokeyspace", "us-east-1-1.json"))
-	f.Add(recorded(f, "5.0.5", "keyspace", "us-west-2-1.json"))
-	f.Add(recorded(f, "5.0.5", "vnodes", "us-east-1-1.json"))
+	f.Add(recorded(f, "1.2", "keyspace", "us-east-1-1.json"))
+	f.Add(recorded(f, "1.2", "nokeyspace", "us-east-1-1.json"))
+	f.Add(recorded(f, "5.0", "keyspace", "us-west-2-1.json"))
+	f.Add(recorded(f, "5.0", "vnodes", "us-east-1-1.json"))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		for _, version := range []string{"1.2.19", "5.0.5"} {
+		for _, version := range []string{"1.2", "5.0"} {
 			inv, rel := twoNodes(version), mustFind(t, version)
 			endpoints := []string{inv.Nodes[0].PublicAddress, inv.Nodes[1].PublicAddress}
 			replies, err := decodeBulk(body, len(ringCalls(rel, "gk", endpoints)))
@@ -105,7 +105,7 @@ func TestParseReplication(t *testing.T) {
 
 // The ownership worked out for CQL is the one that a real node answered.
 func TestOwn(t *testing.T) {
-	for _, version := range []string{"1.2.19", "5.0.5"} {
+	for _, version := range []string{"1.2", "5.0"} {
 		ring, err := Collect(t.Context(), replay(t, version, "vnodes", "gk", "us-east-1-1", "us-west-2-1"))
 		if err != nil {
 			t.Fatal(err)

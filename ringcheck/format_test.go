@@ -16,7 +16,7 @@ func recordedRing(t *testing.T, version, state string) Ring {
 	keyspace := "gk"
 	if state == "nokeyspace" {
 		keyspace = ""
-		if version == "1.2.19" {
+		if version == "1.2" {
 			keyspace = "gk" // was asked for, and refused
 		}
 	}
@@ -45,14 +45,14 @@ func withLoads(r Ring, loads map[string]string) Ring {
 
 // states are the recorded ones.
 var states = []struct{ version, state string }{
-	{"1.2.19", "nokeyspace"},
-	{"1.2.19", "keyspace"},
-	{"1.2.19", "down"},
-	{"1.2.19", "vnodes"},
-	{"5.0.5", "nokeyspace"},
-	{"5.0.5", "keyspace"},
-	{"5.0.5", "down"},
-	{"5.0.5", "vnodes"},
+	{"1.2", "nokeyspace"},
+	{"1.2", "keyspace"},
+	{"1.2", "down"},
+	{"1.2", "vnodes"},
+	{"5.0", "nokeyspace"},
+	{"5.0", "keyspace"},
+	{"5.0", "down"},
+	{"5.0", "vnodes"},
 }
 
 // TestLikeNodetool holds both formats against what the real nodetools printed,
@@ -127,7 +127,7 @@ func many(version string) Ring {
 
 func TestWriteStates(t *testing.T) {
 	tests := []struct{ version, ring, status string }{
-		{"1.2.19", `
+		{"1.2", `
 Note: Ownership information does not include topology; for complete information, specify a keyspace
 
 Datacenter: us-east
@@ -160,7 +160,7 @@ Status=Up/Down
 --  Address     Load       Tokens  Owns   Host ID                               Rack
 UM  10.0.2.1    0 bytes    1       25.0%  75bfdb1b-dfb4-487a-9fad-ade3bcd62874  1a
 `},
-		{"5.0.5", `
+		{"5.0", `
 
 Datacenter: us-east
 ==========
@@ -233,10 +233,10 @@ func TestWriteEdges(t *testing.T) {
 		t.Error(err)
 	}
 	full := errors.New("disk full")
-	if err := WriteRing(failing{full}, many("5.0.5")); !errors.Is(err, full) {
+	if err := WriteRing(failing{full}, many("5.0")); !errors.Is(err, full) {
 		t.Errorf("WriteRing: %v", err)
 	}
-	if err := WriteStatus(failing{full}, many("5.0.5")); !errors.Is(err, full) {
+	if err := WriteStatus(failing{full}, many("5.0")); !errors.Is(err, full) {
 		t.Errorf("WriteStatus: %v", err)
 	}
 }
@@ -270,7 +270,7 @@ func TestSize(t *testing.T) {
 // A rack, or a load, that fills its column does not run into the next one.
 func TestRingColumnsStayApart(t *testing.T) {
 	for _, rack := range []string{"1a", "us-west-2-lax", "us-west-2-lax-1a", "us-gov-west-1a-and-more", "日本日本日本日本日本日本日本"} {
-		ring := Ring{Version: "5.0.5", Datacenters: []Datacenter{{Name: "us-west-2-lax", Nodes: []Node{{
+		ring := Ring{Version: "5.0", Datacenters: []Datacenter{{Name: "us-west-2-lax", Nodes: []Node{{
 			Address: "127.0.0.1", Rack: rack, Status: "Up", State: "Normal", LoadGossiped: "123456789012345.67 KiB", Tokens: []string{"1"}}}}}}
 		var b bytes.Buffer
 		if err := WriteRing(&b, ring); err != nil {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"crossring/internal/release"
+	"crossring/internal/release/releasetest"
 	"crossring/internal/topology"
 )
 
@@ -142,7 +143,7 @@ func TestManagementIsLoopbackOnly(t *testing.T) {
 
 // Commas part the options of the agent, and a backslash takes a comma's meaning away.
 func TestAgentFileOfAnyName(t *testing.T) {
-	inv := local("5.0.5", `/state/a b,c=d\e`)
+	inv := local(releasetest.Newest(), `/state/a b,c=d\e`)
 	args, err := jvmArgs(inv, inv.Nodes[0], gkEnv())
 	if err != nil {
 		t.Fatal(err)
@@ -188,7 +189,7 @@ func TestJMXSecret(t *testing.T) {
 
 // What asks for no password is not started, and there is no file of an agent that is not there.
 func TestAgentNeedsPassword(t *testing.T) {
-	inv := local("5.0.5", "/state")
+	inv := local(releasetest.Newest(), "/state")
 	env := gkEnv()
 	env.AgentPassword = ""
 	var incomplete *IncompleteError
@@ -212,7 +213,7 @@ func count(list []string, s string) int {
 }
 
 func TestUnitFile(t *testing.T) {
-	inv := gk("5.0.5")
+	inv := gk(releasetest.Newest())
 	env := gkEnv()
 	env.Java, env.User = "/opt/java 17/bin/java", "cass"
 	unit := render(t, inv, inv.Nodes[0], env)[UnitFile]

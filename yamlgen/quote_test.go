@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"crossring/internal/release"
+	"crossring/internal/release/releasetest"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -37,7 +38,7 @@ func TestClusterNameSurvives(t *testing.T) {
 func wide(r rune) bool { return r > 0xffff }
 
 func TestNotUTF8IsAnError(t *testing.T) {
-	inv := gk("1.2.19")
+	inv := gk(releasetest.Oldest())
 	inv.Plan.ClusterName = "\xff"
 	if _, err := Render(inv, inv.Nodes[0], gkEnv()); err == nil {
 		t.Error("a name that no parser reads was rendered")

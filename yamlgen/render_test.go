@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"crossring/internal/release"
+	"crossring/internal/release/releasetest"
 	"crossring/internal/topology"
 
 	"go.yaml.in/yaml/v4"
@@ -56,7 +57,7 @@ func wantValues(t *testing.T, doc, want map[string]any) {
 
 // The settings of the experiment, one by one, as rendered for EC2.
 func TestExperimentTable(t *testing.T) {
-	inv := gk("1.2.19")
+	inv := gk(releasetest.Oldest())
 	tokens := []string{"0", "169417178424467235000914166253263322299"}
 	for i, node := range inv.Nodes {
 		text := render(t, inv, node, gkEnv())[CassandraYAML]
@@ -252,7 +253,7 @@ func properties(t *testing.T, text string) map[string]string {
 }
 
 func TestWhatIsMissingIsAllNamed(t *testing.T) {
-	inv := gk("5.0.5")
+	inv := gk(releasetest.Newest())
 	inv.Plan.ClusterName = ""
 	node := inv.Nodes[0]
 	node.PublicAddress, node.Layout.Hints, node.Layout.Tmp = "", "", "tmp"
@@ -279,14 +280,15 @@ func TestWhatIsMissingIsAllNamed(t *testing.T) {
 
 // Same input, same bytes; and the bytes are those reviewed in testdata.
 func TestGolden(t *testing.T) {
-	for _, version := range []string{"1.2.19", "5.0.5"} {
-		for _, inv := range []topology.Inventory{gk(version), local(version, "/state/gk")} {
+	all := release.All()
+	for _, rel := range []release.Release{all[0], all[len(all)-1]} {
+		for _, inv := range []topology.Inventory{gk(rel.Version), local(rel.Version, "/state/gk")} {
 			for _, node := range inv.Nodes {
 				files, err := Render(inv, node, gkEnv())
 				if err != nil {
 					t.Fatal(err)
 				}
-				dir := filepath.Join("testdata", inv.Plan.Provider+"-"+version, node.Name)
+				dir := filepath.Join("testdata", inv.Plan.Provider+"-"+rel.Series, node.Name)
 				for _, f := range files {
 					golden(t, filepath.Join(dir, filepath.Base(f.Path)), f.Data)
 				}
@@ -318,7 +320,7 @@ func golden(t *testing.T, name string, got []byte) {
 // Without a NAT before the machine the server listens at its public address, too.
 func TestListensAtBoth(t *testing.T) {
 	for _, both := range []bool{false, true} {
-		inv := gk("5.0.5")
+		inv := gk(releasetest.Newest())
 		inv.Nodes[0].Host = &topology.Host{PublicHere: both}
 		text := render(t, inv, inv.Nodes[0], gkEnv())[CassandraYAML]
 		if doc := parse(t, text); doc["listen_on_broadcast_address"] != both {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"crossring/internal/release"
+	"crossring/internal/release/releasetest"
 )
 
 func TestSettingsOverrideAndAppend(t *testing.T) {
@@ -75,7 +76,7 @@ func TestEveryKeyCanBeOverridden(t *testing.T) {
 }
 
 func TestBadSettings(t *testing.T) {
-	inv := gk("5.0.5")
+	inv := gk(releasetest.Newest())
 	inv.Plan.Settings = map[string]any{"a b": 1, "x\ny": 2, "fine": func() {}}
 	_, err := Render(inv, inv.Nodes[0], gkEnv())
 	if err == nil {
@@ -91,8 +92,8 @@ func TestBadSettings(t *testing.T) {
 // Of a key that has lost its unit, only the name stands that the settings have: no
 // server from 4.1 on takes both.
 func TestOldNames(t *testing.T) {
-	old := parse(t, render(t, gk("4.0.19"), gk("4.0.19").Nodes[0], gkEnv())[CassandraYAML])
-	for _, version := range []string{"4.1.9", "5.0.5"} {
+	old := parse(t, render(t, gk(releasetest.Of("4.0")), gk(releasetest.Of("4.0")).Nodes[0], gkEnv())[CassandraYAML])
+	for _, version := range []string{releasetest.Of("4.1"), releasetest.Newest()} {
 		inv := gk(version)
 		before := parse(t, render(t, inv, inv.Nodes[0], gkEnv())[CassandraYAML])
 		tried := 0

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"crossring/internal/release"
+	"crossring/internal/release/releasetest"
 	"crossring/internal/topology"
 
 	"go.yaml.in/yaml/v4"
@@ -62,7 +63,7 @@ func TestTLS(t *testing.T) {
 }
 
 func TestStorePasswordIsNeeded(t *testing.T) {
-	inv, env := gk("1.2.19"), gkEnv()
+	inv, env := gk(releasetest.Oldest()), gkEnv()
 	inv.Plan.TLS = &topology.TLSPlan{Internode: true}
 	if _, err := Render(inv, inv.Nodes[0], env); err == nil || !strings.Contains(err.Error(), "password") {
 		t.Errorf("got %v", err)

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"crossring/internal/journal"
+	"crossring/internal/release/releasetest"
 	"crossring/internal/topology"
 )
 
@@ -43,7 +44,7 @@ rpc_address: 127.0.0.%d
 	for _, name := range names {
 		write(t, filepath.Join(dir, name, "conf", "cassandra-topology.properties"), topo)
 	}
-	write(t, filepath.Join(dir, "cluster.conf"), "name: theirs\ncassandra_version: 5.0.5\nnodes: ["+strings.Join(names, ", ")+"]\n")
+	write(t, filepath.Join(dir, "cluster.conf"), "name: theirs\ncassandra_version: "+releasetest.Newest()+"\nnodes: ["+strings.Join(names, ", ")+"]\n")
 	return config
 }
 
@@ -60,7 +61,7 @@ func write(t *testing.T, path, text string) {
 // wanted is a plan of two regions of so many nodes.
 func wanted(config string, counts ...int) topology.Plan {
 	p := topology.Plan{
-		Name: "mine", Provider: "ccm", Version: "5.0.5", Partitioner: "RandomPartitioner", NumTokens: 1,
+		Name: "mine", Provider: "ccm", Version: releasetest.Newest(), Partitioner: "RandomPartitioner", NumTokens: 1,
 		CCM:      &topology.CCMPlan{Cluster: "theirs", ConfigDir: config},
 		Keyspace: topology.Keyspace{Replication: map[string]int{}},
 		Stress:   topology.Stress{WriteDC: "us-east", ReadDC: "us-west-2"},
@@ -122,7 +123,7 @@ func TestAdoptRefuses(t *testing.T) {
 	}
 	p := provider(t)
 	plan := wanted(theirs(t, 2, 1), 1, 1)
-	plan.Version, plan.Partitioner, plan.NumTokens = "4.1.9", "Murmur3Partitioner", 4
+	plan.Version, plan.Partitioner, plan.NumTokens = releasetest.Of("4.1"), "Murmur3Partitioner", 4
 	_, err := p.adopt(plan, "/ccm")
 	if got := problems(err); len(got) != 8 { // the version, three partitioners, three counts of tokens, one of nodes
 		t.Errorf("%d problems: %v", len(got), err)

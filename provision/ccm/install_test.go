@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"crossring/internal/release/releasetest"
 )
 
 // The installation is one that ccm takes, and its scripts hand on what they are given:
@@ -21,7 +23,7 @@ func TestInstall(t *testing.T) {
 	write(t, jar, "")
 	dir := filepath.Join(top, "install")
 	i := Install{
-		Version: "5.0.5", Java: java, Main: "the.Main", Nodetool: "the.Tool", ClassPath: []string{jar}, Jamm: jar, Secrets: map[string][]byte{"jmx.password": []byte("me sesame\n"), "nodetool.main": []byte("the.Tool\n")},
+		Version: releasetest.Newest(), Java: java, Main: "the.Main", Nodetool: "the.Tool", ClassPath: []string{jar}, Jamm: jar, Secrets: map[string][]byte{"jmx.password": []byte("me sesame\n"), "nodetool.main": []byte("the.Tool\n")},
 		JVM: []string{"-Da=b"}, Tools: []string{"-Dc=d"}, YAML: []byte("cluster_name: x\n"), Log: []byte("<configuration/>\n"), LogFile: "logback.xml",
 	}
 	if err := i.Write(dir); err != nil {
@@ -46,7 +48,7 @@ func TestInstall(t *testing.T) {
 			}
 		}
 	}
-	has(script(nil, "cassandra", "-v"), "5.0.5")
+	has(script(nil, "cassandra", "-v"), releasetest.Newest())
 	log := filepath.Join(top, "log")
 	got := script([]string{"JVM_EXTRA_OPTS=-De=f -Dg=h", "MAX_HEAP_SIZE=77M"}, "cassandra", "-f", "-R", "-Dcassandra.logdir="+log, "-Dcassandra.join_ring=True")
 	has(got, "@"+dir+"/conf/jvm-server.options", "-Xmx77M", "-Dcassandra.logdir="+log, "-Dcassandra.join_ring=True", "-De=f", "-Dg=h",
