@@ -13,6 +13,7 @@ import (
 	"crossring/internal/fail"
 	"crossring/internal/plain"
 	"crossring/internal/topology"
+	"crossring/provision/ec2/cloud"
 )
 
 // AccountError says that the credentials are those of another account than the one that
@@ -42,7 +43,7 @@ func findAccount(ctx context.Context, api groupsAPI) (string, error) {
 	const least = 5 // that EC2 takes
 	out, err := api.DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{MaxResults: aws.Int32(least)})
 	if err != nil {
-		return "", fmt.Errorf("finding out the account: %w", asWhom(err))
+		return "", fmt.Errorf("finding out the account: %w", cloud.AsWhom(err))
 	}
 	for _, g := range out.SecurityGroups {
 		if g.OwnerId != nil {
@@ -78,10 +79,10 @@ func (s *site) checkAccount(ctx context.Context) error {
 // checkRegions sees that the account has the plan's regions. It is asked where the
 // configuration says, or in us-east-1; what can't be asked shows when it is used.
 func (s *site) checkRegions(ctx context.Context, api regionsAPI) error {
-	out, err := api.DescribeRegions(ctx, &ec2.DescribeRegionsInput{}, once)
+	out, err := api.DescribeRegions(ctx, &ec2.DescribeRegionsInput{}, cloud.Once)
 	switch {
-	case strangers[code(err)]:
-		return asWhom(err)
+	case cloud.Stranger(err):
+		return cloud.AsWhom(err)
 	case err != nil:
 		s.Log.Info("regions", "err", err)
 		return nil
@@ -104,11 +105,11 @@ func (s *site) checkRegions(ctx context.Context, api regionsAPI) error {
 // checkTaken sees that no other cluster has the name in this region: one of another
 // state directory.
 func (r *region) checkTaken(ctx context.Context) error {
-	things, err := r.scan(ctx, []types.Filter{filter("tag:"+TagCluster, r.st.Plan.Name)})
+	things, err := r.cloud.Scan(ctx, []types.Filter{cloud.Filter("tag:"+TagCluster, r.st.Plan.Name)})
 	if err != nil || len(things) == 0 {
 		return err
 	}
-	mine, err := r.scan(ctx, r.mine())
+	mine, err := r.cloud.Scan(ctx, r.cloud.Mine())
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"crossring/internal/many"
 	"crossring/internal/topology"
+	"crossring/provision/ec2/cloud"
 	"crossring/provision/ec2/ledger"
 )
 
@@ -41,11 +42,11 @@ func (r *region) addresses(ctx context.Context) (map[string]address, error) {
 				return ids, err
 			}),
 			Call: func(ctx context.Context) (string, error) {
-				in := &ec2.AllocateAddressInput{Domain: types.DomainTypeVpc, TagSpecifications: specify(types.ResourceTypeElasticIp, r.tags(part))}
+				in := &ec2.AllocateAddressInput{Domain: types.DomainTypeVpc, TagSpecifications: cloud.Specify(types.ResourceTypeElasticIp, r.tags(part))}
 				if group, local := n.BorderGroup(); local {
 					in.NetworkBorderGroup = &group // the region's own addresses can't be used there
 				}
-				out, err := r.api.AllocateAddress(ctx, in, once)
+				out, err := r.api.AllocateAddress(ctx, in, cloud.Once)
 				if err != nil {
 					return "", err
 				}
@@ -73,7 +74,7 @@ func (r *region) readAddresses(ctx context.Context, of map[string]address) error
 				return err
 			}
 		}
-		out, err := r.api.DescribeAddresses(ctx, &ec2.DescribeAddressesInput{Filters: r.mine()})
+		out, err := r.api.DescribeAddresses(ctx, &ec2.DescribeAddressesInput{Filters: r.cloud.Mine()})
 		if err != nil {
 			return fmt.Errorf("reading the addresses of %s: %w", r.name, err)
 		}
@@ -110,7 +111,7 @@ func (r *region) associate(ctx context.Context, of map[string]address, instances
 		_, err := r.clerk.Change(ctx, ledger.Mutation{Action: "AssociateAddress", Part: r.part("elastic-ip/" + node),
 			Call: func(ctx context.Context) (string, error) {
 				out, err := r.api.AssociateAddress(ctx, &ec2.AssociateAddressInput{AllocationId: aws.String(of[node].allocation),
-					InstanceId: instances[node].InstanceId, AllowReassociation: aws.Bool(false)}, once)
+					InstanceId: instances[node].InstanceId, AllowReassociation: aws.Bool(false)}, cloud.Once)
 				if err != nil {
 					return "", err
 				}

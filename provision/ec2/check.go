@@ -12,14 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"crossring/internal/topology"
+	"crossring/provision/ec2/cloud"
 )
-
-// image is what instances are launched from.
-type image struct {
-	ID         string `json:"id"`
-	Name       string `json:"name"`
-	RootDevice string `json:"root_device"`
-}
 
 type imageAPI interface {
 	DescribeImages(context.Context, *ec2.DescribeImagesInput, ...func(*ec2.Options)) (*ec2.DescribeImagesOutput, error)
@@ -79,7 +73,7 @@ func (r *region) nodes() []topology.Node {
 // findZones lists the zones of a region that have the instance type.
 func findZones(ctx context.Context, api typeAPI, region string, e *topology.EC2Plan) ([]string, error) {
 	out, err := api.DescribeInstanceTypeOfferings(ctx, &ec2.DescribeInstanceTypeOfferingsInput{
-		LocationType: types.LocationTypeAvailabilityZone, Filters: []types.Filter{filter("instance-type", e.InstanceType)}})
+		LocationType: types.LocationTypeAvailabilityZone, Filters: []types.Filter{cloud.Filter("instance-type", e.InstanceType)}})
 	if err != nil {
 		return nil, &PlanError{Region: region, Problem: "asking where " + e.InstanceType + " is offered", Err: err,
 			Fix: "check the region's name, that the account has it enabled, and the credentials: aws sts get-caller-identity"}
@@ -138,9 +132,9 @@ func localDisks(info types.InstanceTypeInfo) int {
 
 // findImage chooses the image of a region: the one that the plan names, or the newest
 // that matches.
-func findImage(ctx context.Context, api imageAPI, params parameterAPI, region string, e *topology.EC2Plan) (image, error) {
-	bad := func(problem string, err error) (image, error) {
-		return image{}, &PlanError{Region: region, Problem: problem, Err: err, Fix: "set ec2.ami in the spec"}
+func findImage(ctx context.Context, api imageAPI, params parameterAPI, region string, e *topology.EC2Plan) (cloud.Image, error) {
+	bad := func(problem string, err error) (cloud.Image, error) {
+		return cloud.Image{}, &PlanError{Region: region, Problem: problem, Err: err, Fix: "set ec2.ami in the spec"}
 	}
 	in := &ec2.DescribeImagesInput{}
 	what := e.Image.IDs[region]
@@ -155,7 +149,7 @@ func findImage(ctx context.Context, api imageAPI, params parameterAPI, region st
 	case e.Image.Name != "":
 		what = fmt.Sprintf("%s of %s", e.Image.Name, e.Image.Owner)
 		in.Owners = []string{e.Image.Owner}
-		in.Filters = []types.Filter{filter("name", e.Image.Name), filter("architecture", e.Architecture), filter("state", "available")}
+		in.Filters = []types.Filter{cloud.Filter("name", e.Image.Name), cloud.Filter("architecture", e.Architecture), cloud.Filter("state", "available")}
 	default:
 		in.ImageIds = []string{what}
 	}
@@ -172,5 +166,5 @@ func findImage(ctx context.Context, api imageAPI, params parameterAPI, region st
 	if newest.Architecture != "" && string(newest.Architecture) != e.Architecture {
 		return bad(fmt.Sprintf("image %s is for %s, not %s", what, newest.Architecture, e.Architecture), nil)
 	}
-	return image{ID: aws.ToString(newest.ImageId), Name: aws.ToString(newest.Name), RootDevice: aws.ToString(newest.RootDeviceName)}, nil
+	return cloud.Image{ID: aws.ToString(newest.ImageId), Name: aws.ToString(newest.Name), RootDevice: aws.ToString(newest.RootDeviceName)}, nil
 }

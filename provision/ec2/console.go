@@ -2,20 +2,13 @@ package ec2
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"sync"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/ec2"
-
 	"crossring/internal/topology"
+	"crossring/provision/ec2/cloud"
 	"crossring/provision/ec2/ledger"
 )
-
-type consoleAPI interface {
-	GetConsoleOutput(context.Context, *ec2.GetConsoleOutputInput, ...func(*ec2.Options)) (*ec2.GetConsoleOutputOutput, error)
-}
 
 // sameLooks is how often an emulator may show the same on a console before it counts
 // as all that there is.
@@ -29,7 +22,7 @@ const sameLooks = 3
 // at an endpoint that is not AWS's own.
 func (p Provider) Console(ctx context.Context, inv topology.Inventory, nodes []topology.Node, enough func(output string) bool) (map[string]string, error) {
 	p.Pace = p.Pace.WithDefaults()
-	cfg, err := connect(ctx, p.Pace)
+	cfg, err := cloud.Connect(ctx, p.Pace.MaxPoll)
 	if err != nil {
 		return nil, err
 	}
@@ -47,11 +40,11 @@ func (p Provider) Console(ctx context.Context, inv topology.Inventory, nodes []t
 		if id == "" {
 			return nil
 		}
-		api := regions[n.Region].api
-		emulated := api.Options().BaseEndpoint != nil
+		r := regions[n.Region]
+		emulated := r.api.Options().BaseEndpoint != nil
 		last, same := "", 0
 		for look := 0; ; look++ {
-			text, late, err := console(ctx, api, id)
+			text, late, err := r.cloud.Console(ctx, id)
 			if err != nil && ledger.Interrupted(ctx) == nil {
 				return fmt.Errorf("reading the console of %s: %w", n.Name, err)
 			}
@@ -70,22 +63,4 @@ func (p Provider) Console(ctx context.Context, inv topology.Inventory, nodes []t
 		}
 	})
 	return all, err
-}
-
-// console is the output of an instance's console: the latest, where the type of the
-// instance keeps that, else what EC2 keeps from its boot: then it is late.
-func console(ctx context.Context, api consoleAPI, id string) (text string, late bool, err error) {
-	out, err := api.GetConsoleOutput(ctx, &ec2.GetConsoleOutputInput{InstanceId: &id, Latest: aws.Bool(true)})
-	if code(err) == "UnsupportedOperation" {
-		late = true
-		out, err = api.GetConsoleOutput(ctx, &ec2.GetConsoleOutputInput{InstanceId: &id})
-	}
-	if err != nil {
-		return "", late, err
-	}
-	raw, err := base64.StdEncoding.DecodeString(aws.ToString(out.Output))
-	if err != nil {
-		return "", late, fmt.Errorf("decode the console of %s: %w", id, err)
-	}
-	return string(raw), late, nil
 }

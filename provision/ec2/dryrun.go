@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"crossring/internal/topology"
+	"crossring/provision/ec2/cloud"
 	"crossring/provision/ec2/ledger"
 )
 
@@ -19,7 +20,7 @@ import (
 // lists everything that would be refused.
 func (p Provider) DryRun(ctx context.Context, plan topology.Plan) error {
 	p.Pace = p.Pace.WithDefaults()
-	cfg, err := connect(ctx, p.Pace)
+	cfg, err := cloud.Connect(ctx, p.Pace.MaxPoll)
 	if err != nil {
 		return err
 	}
@@ -41,7 +42,7 @@ func (p Provider) DryRun(ctx context.Context, plan topology.Plan) error {
 
 // allowed turns the answer to a dry run around: EC2 says yes by an error.
 func allowed(action, region string, err error) error {
-	switch code(err) {
+	switch cloud.Code(err) {
 	case "DryRunOperation":
 		return nil
 	case "":
@@ -57,22 +58,22 @@ func (r *region) dryRun(ctx context.Context) error {
 	e := r.st.Plan.EC2
 	// A key that parses; it is not imported.
 	const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f dry-run"
-	_, err := r.api.ImportKeyPair(ctx, &ec2.ImportKeyPairInput{DryRun: dry, KeyName: aws.String(r.keyName()), PublicKeyMaterial: []byte(key)}, once)
+	_, err := r.api.ImportKeyPair(ctx, &ec2.ImportKeyPairInput{DryRun: dry, KeyName: aws.String(r.keyName()), PublicKeyMaterial: []byte(key)}, cloud.Once)
 	errs := []error{allowed("ImportKeyPair", r.name, err)}
 	if e.PublicIP == elasticIP {
-		_, err = r.api.AllocateAddress(ctx, &ec2.AllocateAddressInput{DryRun: dry, Domain: types.DomainTypeVpc}, once)
+		_, err = r.api.AllocateAddress(ctx, &ec2.AllocateAddressInput{DryRun: dry, Domain: types.DomainTypeVpc}, cloud.Once)
 		errs = append(errs, allowed("AllocateAddress", r.name, err))
 	}
 	if e.VPC == ownVPC {
-		_, err = r.api.CreateVpc(ctx, &ec2.CreateVpcInput{DryRun: dry, CidrBlock: aws.String("10.0.0.0/16")}, once)
+		_, err = r.api.CreateVpc(ctx, &ec2.CreateVpcInput{DryRun: dry, CidrBlock: aws.String("10.0.0.0/16")}, cloud.Once)
 		return join(append(errs, allowed("CreateVpc", r.name, err))...)
 	}
-	_, err = r.api.CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{DryRun: dry, VpcId: &r.vpc, GroupName: aws.String(r.keyName()), Description: aws.String("dry run")}, once)
+	_, err = r.api.CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{DryRun: dry, VpcId: &r.vpc, GroupName: aws.String(r.keyName()), Description: aws.String("dry run")}, cloud.Once)
 	errs = append(errs, allowed("CreateSecurityGroup", r.name, err))
 	n := r.nodes()[0]
 	l := r.newLaunch(n.Name, n.Zone, r.launchPart(n.Name, n.Zone, 0), 0)
 	l.Subnet = r.subnets[n.Zone]
 	l.Key = "" // there is none yet
-	_, err = runInstance(ctx, r.api, l, true)
+	_, err = r.cloud.Launch(ctx, l, true)
 	return join(append(errs, allowed("RunInstances", r.name, err))...)
 }

@@ -16,6 +16,7 @@ import (
 
 	"crossring/internal/journal"
 	"crossring/internal/topology"
+	"crossring/provision/ec2/cloud"
 	"crossring/provision/ec2/ledger"
 )
 
@@ -66,7 +67,7 @@ type state struct {
 	// stand.
 	Leaving []departure `json:"leaving,omitempty"`
 	// Images has the image of each region, once chosen.
-	Images map[string]image `json:"images"`
+	Images map[string]cloud.Image `json:"images"`
 }
 
 // departure is what has to be known of a node to remove all of it.
@@ -138,7 +139,7 @@ func (p Provider) open(ctx context.Context, st state, names []string) (*site, er
 	if s.mem, err = ledger.Open(filepath.Join(s.dir, journalFile)); err != nil {
 		return nil, err
 	}
-	conn, err := connect(ctx, p.Pace)
+	conn, err := cloud.Connect(ctx, p.Pace.MaxPoll)
 	if err != nil {
 		return nil, errors.Join(err, s.close())
 	}

@@ -8,27 +8,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 )
 
-// What is held by something that is on its way out is tried again; an interface that is
-// in use has no code of its own.
-func TestHeld(t *testing.T) {
-	for _, c := range []struct {
-		kind, code string
-		want       bool
-	}{
-		{"security-group", "DependencyViolation", true},
-		{"security-group", "InvalidGroup.InUse", true},
-		{"elastic-ip", "InvalidIPAddress.InUse", true},
-		{"network-interface", "InvalidParameterValue", true},
-		{"network-interface", "UnauthorizedOperation", false},
-		{"volume", "VolumeInUse", true},
-		{"volume", "InvalidParameterValue", false},
-	} {
-		if got := held(Thing{Type: c.kind}, c.code); got != c.want {
-			t.Errorf("%s, %s: %t", c.kind, c.code, got)
-		}
-	}
-}
-
 // noRegions answers with an error.
 type noRegions struct{ err error }
 
@@ -41,14 +20,23 @@ func (n noRegions) DescribeRegions(context.Context, *ec2.DescribeRegionsInput, .
 func TestCredentialsThatAreNotTaken(t *testing.T) {
 	r := bench(t, twoPeers(1))
 	for c, want := range map[string]bool{"AuthFailure": true, "RequestExpired": true, "ExpiredToken": true, "UnauthorizedOperation": false} {
-		err := r.checkRegions(t.Context(), noRegions{apiError(401, c)})
+		err := r.checkRegions(t.Context(), noRegions{apiError(c)})
 		var credentials *CredentialsError
 		if errors.As(err, &credentials) != want || !want && err != nil {
 			t.Errorf("%s: %v", c, err)
 		}
-		_, err = enabledRegions(t.Context(), noRegions{apiError(401, c)})
+		_, err = enabledRegions(t.Context(), noRegions{apiError(c)})
 		if credentials = nil; err == nil || errors.As(err, &credentials) != want {
 			t.Errorf("list, %s: %v", c, err)
+		}
+	}
+}
+
+// What another zone may have, EC2 says by these codes.
+func TestCapacity(t *testing.T) {
+	for c, want := range map[string]bool{"InsufficientInstanceCapacity": true, "Unsupported": true, "InsufficientFreeAddressesInSubnet": true, "UnauthorizedOperation": false, "": false} {
+		if capacity(c) != want {
+			t.Errorf("%q: %t", c, !want)
 		}
 	}
 }

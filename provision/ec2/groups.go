@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"crossring/internal/topology"
+	"crossring/provision/ec2/cloud"
 	"crossring/provision/ec2/ledger"
 )
 
@@ -42,7 +43,7 @@ func (r *region) makeGroups(ctx context.Context) ([]string, error) {
 		part := r.groupPart(g)
 		id, err := r.clerk.Change(ctx, ledger.Mutation{Action: "CreateSecurityGroup", Part: part,
 			Find: r.findPart(part, func(ctx context.Context, filters []types.Filter) (ids []*string, err error) {
-				groups, err := r.groups(ctx, filters)
+				groups, err := r.cloud.Groups(ctx, filters)
 				for _, x := range groups {
 					ids = append(ids, x.GroupId)
 				}
@@ -51,7 +52,7 @@ func (r *region) makeGroups(ctx context.Context) ([]string, error) {
 			Call: func(ctx context.Context) (string, error) {
 				out, err := r.api.CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{VpcId: &r.vpc,
 					GroupName: aws.String(fmt.Sprintf("%s-%d", r.keyName(), g+1)), Description: aws.String("crossring cluster " + r.st.Plan.Name),
-					TagSpecifications: specify(types.ResourceTypeSecurityGroup, r.tags(part))}, once)
+					TagSpecifications: cloud.Specify(types.ResourceTypeSecurityGroup, r.tags(part))}, cloud.Once)
 				if err != nil {
 					return "", err
 				}
@@ -83,7 +84,7 @@ func (r *region) attach(ctx context.Context, groups []string, instances map[stri
 		}
 		_, err := r.clerk.Change(ctx, ledger.Mutation{Action: "ModifyInstanceAttribute", Part: r.part("groups/" + node), Intent: all,
 			Call: func(ctx context.Context) (string, error) {
-				_, err := r.api.ModifyInstanceAttribute(ctx, &ec2.ModifyInstanceAttributeInput{InstanceId: instances[node].InstanceId, Groups: all}, once)
+				_, err := r.api.ModifyInstanceAttribute(ctx, &ec2.ModifyInstanceAttributeInput{InstanceId: instances[node].InstanceId, Groups: all}, cloud.Once)
 				return aws.ToString(instances[node].InstanceId), err
 			}})
 		return err

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"crossring/internal/journal"
+	"crossring/provision/ec2/cloud"
 	"crossring/provision/ec2/ledger"
 )
 
@@ -99,7 +100,7 @@ func (r *region) keyPair(ctx context.Context, public string) error {
 		}),
 		Call: func(ctx context.Context) (string, error) {
 			out, err := r.api.ImportKeyPair(ctx, &ec2.ImportKeyPairInput{KeyName: aws.String(r.keyName()), PublicKeyMaterial: []byte(public),
-				TagSpecifications: specify(types.ResourceTypeKeyPair, r.tags(part))}, once)
+				TagSpecifications: cloud.Specify(types.ResourceTypeKeyPair, r.tags(part))}, cloud.Once)
 			if err != nil {
 				return "", err
 			}

@@ -11,30 +11,12 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"crossring/internal/topology"
+	"crossring/provision/ec2/cloud"
 	"crossring/provision/ec2/ledger"
 )
-
-// launch is everything that one RunInstances says. It is in the journal with the
-// client token, because a token may only be repeated with the same parameters.
-type launch struct {
-	Token      string               `json:"token"`
-	Node       string               `json:"node"`
-	Zone       string               `json:"zone"`
-	Type       string               `json:"type"`
-	Image      image                `json:"image"`
-	Subnet     string               `json:"subnet"`
-	Groups     []string             `json:"groups"`
-	Key        string               `json:"key"`
-	PublicIP   bool                 `json:"public_ip"`
-	HTTPTokens string               `json:"http_tokens"`
-	RootGB     int                  `json:"root_gb"`
-	Volumes    []topology.EC2Volume `json:"volumes"`
-	Tags       map[string]string    `json:"tags"`
-}
 
 // token names one attempt to launch one node: 64 hexadecimal digits, which is as long
 // as EC2 takes.
@@ -59,11 +41,11 @@ func (r *region) launch(ctx context.Context, n topology.Node, groups []string) e
 	for _, zone := range r.zonesFor(n) {
 		tried = append(tried, zone)
 		err := r.launchIn(ctx, n, zone, groups)
-		if !capacity(code(err)) {
+		if !capacity(cloud.Code(err)) {
 			return err
 		}
 		last = err
-		r.Say("%s has no room for a %s (%s): trying another zone for %s", zone, r.st.Plan.EC2.InstanceType, code(err), n.Name)
+		r.Say("%s has no room for a %s (%s): trying another zone for %s", zone, r.st.Plan.EC2.InstanceType, cloud.Code(err), n.Name)
 	}
 	return &CapacityError{Node: n.Name, Region: r.name, Type: r.st.Plan.EC2.InstanceType, Tried: tried, Err: last}
 }
@@ -153,7 +135,7 @@ func (r *region) unsettled(node string) (ledger.Record, bool) {
 // settled, or with a new one.
 func (r *region) launchIn(ctx context.Context, n topology.Node, zone string, groups []string) error {
 	rec, pending := r.unsettled(n.Name)
-	l := launch{}
+	l := cloud.Launch{}
 	part := rec.Part
 	if pending {
 		if err := json.Unmarshal(rec.Intent, &l); err != nil {
@@ -170,8 +152,8 @@ func (r *region) launchIn(ctx context.Context, n topology.Node, zone string, gro
 		l.Subnet, l.Groups = subnet, groups
 	}
 	_, err := r.clerk.Change(ctx, ledger.Mutation{Action: "RunInstances", Part: part, Intent: l,
-		Call: func(ctx context.Context) (string, error) { return r.runInstance(ctx, l) }})
-	if code(err) == "IdempotentInstanceTerminated" {
+		Call: func(ctx context.Context) (string, error) { return r.cloud.Launch(ctx, l, false) }})
+	if cloud.Code(err) == "IdempotentInstanceTerminated" {
 		// What the token made has ended since. Its failure is in the journal now, so the
 		// next attempt has another token.
 		return r.launchIn(ctx, n, zone, groups)
@@ -179,14 +161,14 @@ func (r *region) launchIn(ctx context.Context, n topology.Node, zone string, gro
 	return err
 }
 
-func (r *region) newLaunch(node, zone, part string, attempt int) launch {
+func (r *region) newLaunch(node, zone, part string, attempt int) cloud.Launch {
 	e := r.st.Plan.EC2
 	tags := map[string]string{}
 	for _, t := range r.tags(part) {
 		tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
 	}
 	tags[tagName] = r.st.Plan.Name + " " + node
-	return launch{
+	return cloud.Launch{
 		Token: token(r.st.Run, node, zone, e.InstanceType, attempt),
 		Node:  node, Zone: zone, Type: e.InstanceType, Image: r.image, Key: r.keyName(),
 		PublicIP: e.PublicIP != elasticIP, HTTPTokens: e.HTTPTokens, RootGB: e.RootGB, Volumes: e.Volumes, Tags: tags,
@@ -195,54 +177,6 @@ func (r *region) newLaunch(node, zone, part string, attempt int) launch {
 
 // elasticIP is the value of ec2.public_ip that allocates addresses.
 const elasticIP = "elastic"
-
-type runAPI interface {
-	RunInstances(context.Context, *ec2.RunInstancesInput, ...func(*ec2.Options)) (*ec2.RunInstancesOutput, error)
-}
-
-func (r *region) runInstance(ctx context.Context, l launch) (string, error) {
-	return runInstance(ctx, r.api, l, false)
-}
-
-func runInstance(ctx context.Context, api runAPI, l launch, dryRun bool) (string, error) {
-	disks := []types.BlockDeviceMapping{{DeviceName: aws.String(l.Image.RootDevice), Ebs: &types.EbsBlockDevice{
-		VolumeType: types.VolumeTypeGp3, VolumeSize: aws.Int32(int32(l.RootGB)), DeleteOnTermination: aws.Bool(true)}}}
-	for _, v := range l.Volumes {
-		ebs := &types.EbsBlockDevice{VolumeType: types.VolumeType(v.Type), VolumeSize: aws.Int32(int32(v.SizeGB)), DeleteOnTermination: aws.Bool(true)}
-		if v.IOPS > 0 {
-			ebs.Iops = aws.Int32(int32(v.IOPS))
-		}
-		if v.Throughput > 0 {
-			ebs.Throughput = aws.Int32(int32(v.Throughput))
-		}
-		disks = append(disks, types.BlockDeviceMapping{DeviceName: aws.String(v.Device), Ebs: ebs})
-	}
-	var tags []types.TagSpecification
-	for _, kind := range []types.ResourceType{types.ResourceTypeInstance, types.ResourceTypeVolume, types.ResourceTypeNetworkInterface} {
-		tags = append(tags, specify(kind, tagList(l.Tags))...)
-	}
-	in := &ec2.RunInstancesInput{
-		MinCount: aws.Int32(1), MaxCount: aws.Int32(1), ClientToken: aws.String(l.Token), DryRun: aws.Bool(dryRun),
-		ImageId: aws.String(l.Image.ID), InstanceType: types.InstanceType(l.Type),
-		Placement:           &types.Placement{AvailabilityZone: aws.String(l.Zone)},
-		BlockDeviceMappings: disks, TagSpecifications: tags,
-		MetadataOptions: &types.InstanceMetadataOptionsRequest{HttpTokens: types.HttpTokensState(l.HTTPTokens), HttpEndpoint: types.InstanceMetadataEndpointStateEnabled},
-		NetworkInterfaces: []types.InstanceNetworkInterfaceSpecification{{DeviceIndex: aws.Int32(0), SubnetId: aws.String(l.Subnet),
-			Groups: l.Groups, AssociatePublicIpAddress: aws.Bool(l.PublicIP), DeleteOnTermination: aws.Bool(true)}},
-		InstanceInitiatedShutdownBehavior: types.ShutdownBehaviorStop,
-	}
-	if l.Key != "" {
-		in.KeyName = aws.String(l.Key)
-	}
-	out, err := api.RunInstances(ctx, in, once)
-	if err != nil {
-		return "", err
-	}
-	if len(out.Instances) == 0 {
-		return "", errors.New("EC2 answered without an instance")
-	}
-	return aws.ToString(out.Instances[0].InstanceId), nil
-}
 
 // endedError says that an instance ended before it ran.
 type endedError struct{ node, instance, reason string }
@@ -260,7 +194,7 @@ func (r *region) running(ctx context.Context) (map[string]types.Instance, error)
 	err := r.clerk.Await(ctx, r.Pace.Wait, func() string {
 		return fmt.Sprintf("instances of %s to run: %s", r.name, strings.Join(waiting, ", "))
 	}, func(ctx context.Context) (bool, error) {
-		all, err := r.instances(ctx, r.mine())
+		all, err := r.cloud.Instances(ctx, r.cloud.Mine())
 		if err != nil {
 			return false, err
 		}

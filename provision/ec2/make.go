@@ -17,6 +17,7 @@ import (
 
 	"crossring/internal/journal"
 	"crossring/internal/topology"
+	"crossring/provision/ec2/cloud"
 	"crossring/provision/ec2/ledger"
 )
 
@@ -77,7 +78,7 @@ func (p Provider) begin(plan topology.Plan) (st state, fresh bool, err error) {
 	rand.Read(id) // never fails: it ends the process instead
 	now := p.Now().UTC().Truncate(time.Second)
 	st = state{Schema: topology.Schema, Plan: plan, Run: hex.EncodeToString(id), Owner: cmp.Or(plan.EC2.Owner, p.Owner), Made: now,
-		Expires: now.Add(time.Duration(plan.EC2.TTLSeconds * float64(time.Second))), Images: map[string]image{}}
+		Expires: now.Add(time.Duration(plan.EC2.TTLSeconds * float64(time.Second))), Images: map[string]cloud.Image{}}
 	dir := p.Dir(plan.Name)
 	if err := journal.PrivateDir(dir); err != nil {
 		return st, true, fmt.Errorf("make the cluster's directory: %w", err)

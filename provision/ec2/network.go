@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"crossring/internal/topology"
+	"crossring/provision/ec2/cloud"
 	"crossring/provision/ec2/ledger"
 )
 
@@ -29,7 +30,7 @@ func (r *region) findVPC(ctx context.Context) error {
 		return nil
 	case e.VPC != "":
 		what = "a default VPC"
-		in.Filters = []types.Filter{filter("is-default", "true")}
+		in.Filters = []types.Filter{cloud.Filter("is-default", "true")}
 	default:
 		in.VpcIds = []string{what}
 	}
@@ -90,11 +91,11 @@ func sortSubnets(list []types.Subnet, tables []types.RouteTable) {
 
 // findSubnets notes one subnet of the VPC for each zone.
 func (r *region) findSubnets(ctx context.Context) error {
-	out, err := r.api.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{Filters: []types.Filter{filter("vpc-id", r.vpc)}})
+	out, err := r.api.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{Filters: []types.Filter{cloud.Filter("vpc-id", r.vpc)}})
 	if err != nil {
 		return fmt.Errorf("listing the subnets of %s: %w", r.vpc, err)
 	}
-	tables, err := r.api.DescribeRouteTables(ctx, &ec2.DescribeRouteTablesInput{Filters: []types.Filter{filter("vpc-id", r.vpc)}})
+	tables, err := r.api.DescribeRouteTables(ctx, &ec2.DescribeRouteTablesInput{Filters: []types.Filter{cloud.Filter("vpc-id", r.vpc)}})
 	if err != nil {
 		return fmt.Errorf("reading the routes of %s: %w", r.vpc, err)
 	}
@@ -154,7 +155,7 @@ func (r *region) makeVPC(ctx context.Context) (string, error) {
 		}),
 		Call: func(ctx context.Context) (string, error) {
 			out, err := r.api.CreateVpc(ctx, &ec2.CreateVpcInput{CidrBlock: aws.String(fmt.Sprintf("10.%d.0.0/16", r.number())),
-				TagSpecifications: specify(types.ResourceTypeVpc, r.tags(part))}, once)
+				TagSpecifications: cloud.Specify(types.ResourceTypeVpc, r.tags(part))}, cloud.Once)
 			if err != nil {
 				return "", err
 			}
@@ -186,7 +187,7 @@ func (r *region) makeGateway(ctx context.Context) (string, error) {
 			}),
 			Call: func(ctx context.Context) (string, error) {
 				out, err := r.api.CreateInternetGateway(ctx, &ec2.CreateInternetGatewayInput{
-					TagSpecifications: specify(types.ResourceTypeInternetGateway, r.tags(part))}, once)
+					TagSpecifications: cloud.Specify(types.ResourceTypeInternetGateway, r.tags(part))}, cloud.Once)
 				if err != nil {
 					return "", err
 				}
@@ -201,7 +202,7 @@ func (r *region) makeGateway(ctx context.Context) (string, error) {
 	}
 	_, err := r.clerk.Change(ctx, ledger.Mutation{Action: "AttachInternetGateway", Part: part, Done: map[string]bool{"Resource.AlreadyAssociated": true},
 		Call: func(ctx context.Context) (string, error) {
-			_, err := r.api.AttachInternetGateway(ctx, &ec2.AttachInternetGatewayInput{InternetGatewayId: &id, VpcId: &r.vpc}, once)
+			_, err := r.api.AttachInternetGateway(ctx, &ec2.AttachInternetGatewayInput{InternetGatewayId: &id, VpcId: &r.vpc}, cloud.Once)
 			return id, err
 		}})
 	return id, err
@@ -217,7 +218,7 @@ func (r *region) makeRoute(ctx context.Context, gateway string) error {
 	_, err := r.clerk.Change(ctx, ledger.Mutation{Action: "CreateRoute", Part: part, Done: map[string]bool{"RouteAlreadyExists": true},
 		Call: func(ctx context.Context) (string, error) {
 			out, err := r.api.DescribeRouteTables(ctx, &ec2.DescribeRouteTablesInput{Filters: []types.Filter{
-				filter("vpc-id", r.vpc), filter("association.main", "true")}})
+				cloud.Filter("vpc-id", r.vpc), cloud.Filter("association.main", "true")}})
 			if err != nil {
 				return "", err
 			}
@@ -225,7 +226,7 @@ func (r *region) makeRoute(ctx context.Context, gateway string) error {
 				return "", fmt.Errorf("%s has no main route table yet", r.vpc)
 			}
 			table := out.RouteTables[0].RouteTableId
-			_, err = r.api.CreateRoute(ctx, &ec2.CreateRouteInput{RouteTableId: table, GatewayId: &gateway, DestinationCidrBlock: aws.String("0.0.0.0/0")}, once)
+			_, err = r.api.CreateRoute(ctx, &ec2.CreateRouteInput{RouteTableId: table, GatewayId: &gateway, DestinationCidrBlock: aws.String("0.0.0.0/0")}, cloud.Once)
 			return aws.ToString(table), err
 		}})
 	return err
@@ -262,7 +263,7 @@ func (r *region) subnet(ctx context.Context, zone string) (string, error) {
 		Call: func(ctx context.Context) (string, error) {
 			out, err := r.api.CreateSubnet(ctx, &ec2.CreateSubnetInput{VpcId: &r.vpc, AvailabilityZone: &zone,
 				CidrBlock:         aws.String(fmt.Sprintf("10.%d.%d.0/24", r.number(), number)),
-				TagSpecifications: specify(types.ResourceTypeSubnet, r.tags(part))}, once)
+				TagSpecifications: cloud.Specify(types.ResourceTypeSubnet, r.tags(part))}, cloud.Once)
 			if err != nil {
 				return "", err
 			}

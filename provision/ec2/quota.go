@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 
 	"crossring/internal/topology"
+	"crossring/provision/ec2/cloud"
 	"crossring/provision/ec2/ledger"
 )
 
@@ -90,7 +91,7 @@ func (r *region) readLimits(ctx context.Context) (limits, error) {
 
 // brief is the code of an error, or that there is none.
 func brief(err error) string {
-	if c := code(err); c != "" {
+	if c := cloud.Code(err); c != "" {
 		return c
 	}
 	return "no answer that makes sense"
@@ -106,7 +107,7 @@ func (r *region) serviceQuota(ctx context.Context, service, quota string) (int, 
 	if err == nil && out.Quota != nil && out.Quota.Value != nil {
 		return int(*out.Quota.Value), nil
 	}
-	if code(err) != "NoSuchResourceException" {
+	if cloud.Code(err) != "NoSuchResourceException" {
 		return 0, err
 	}
 	// Nobody asked for another value than the one that all accounts have.
@@ -158,7 +159,7 @@ func (r *region) checkAddresses(ctx context.Context, need, limit int) error {
 		return fmt.Errorf("reading the addresses of %s: %w", r.name, err)
 	}
 	for _, a := range out.Addresses {
-		if tagged(a.Tags, TagRun) == r.st.Run {
+		if cloud.Tagged(a.Tags, TagRun) == r.st.Run {
 			need--
 		}
 	}
@@ -181,7 +182,7 @@ func (r *region) checkVCPUs(ctx context.Context, limit int) error {
 	if need == 0 {
 		return nil
 	}
-	all, err := r.instances(ctx, []types.Filter{filter("instance-state-name", "pending", "running")})
+	all, err := r.cloud.Instances(ctx, []types.Filter{cloud.Filter("instance-state-name", "pending", "running")})
 	if err != nil {
 		return err
 	}

@@ -169,7 +169,7 @@ func (s *site) depart(ctx context.Context, inv topology.Inventory) error {
 			if r.name != d.Region {
 				continue
 			}
-			left, err := r.clear(ctx, r.partOf(d.Node))
+			left, err := r.sweep().Clear(ctx, r.partOf(d.Node))
 			if len(left) > 0 {
 				err = &LeftError{Cluster: s.st.Plan.Name, Things: left, Err: err}
 			}
