@@ -66,7 +66,7 @@ func TestDownOfDamagedClusters(t *testing.T) {
 		t.Run(c.what, func(t *testing.T) {
 			y := y
 			y.t = t
-			y.run(0, "up", "-f", file, "--operator-cidr", "203.0.113.4/32", "--until", "provision")
+			y.run(0, "up", "-f", file, "--operator-cidr", "198.18.255.4/32", "--until", "provision")
 			whole := contents(t, dir)
 			for _, f := range c.files {
 				if err := c.damage(filepath.Join(dir, f)); err != nil {
