@@ -2,6 +2,7 @@ package test
 
 import (
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -79,5 +80,76 @@ func TestTableIsNotRepairedByReads(t *testing.T) {
 		if f, err := strconv.ParseFloat(fmt.Sprint(chance), 64); err != nil || f != 0 {
 			t.Errorf("rows are repaired when they are read, with a chance of %v: %s", chance, r)
 		}
+	}
+}
+
+// A rolling restart takes the next node only when the one before is back, and none while
+// another one is away.
+func TestRollingRestart(t *testing.T) {
+	h := processHome(t)
+	c := h.up(t, "rolling", oneByOne("rolling", "1.2.19"))
+	before := c.servers(t)
+	r := c.must(t, "restart", c.name, "--rolling", "-o", "json")
+	got := decode[run.NodesResult](t, r)
+	after := c.servers(t)
+	for _, n := range got.Nodes {
+		if !n.Running || after[n.Node] != n.PID || before[n.Node] == n.PID {
+			t.Errorf("%s should run anew (was pid %d, is %d): %s", n.Node, before[n.Node], after[n.Node], r)
+		}
+	}
+	inv, _ := h.inventory(t, c.name)
+	said := r.stderr
+	for _, part := range []string{
+		"before us-east-1-1 is stopped: done", "stop 1 node: done", "start 1 node: done",
+		"before us-west-2-1 is stopped: done", "stop 1 node: done", "start 1 node: done", "the ring is whole again: done",
+	} {
+		_, after, found := strings.Cut(said, part)
+		if !found {
+			t.Errorf("want one node after the other, and here %q: %s", part, r)
+		}
+		said = after
+	}
+	if len(got.Nodes) != len(inv.Nodes) {
+		t.Errorf("want both nodes: %s", r)
+	}
+	c.must(t, "stop", c.name+":2")
+	s := c.start(t, "restart", c.name+":1", "--rolling")
+	s.says(t, "the ring is whole before us-east-1-1 is stopped ...")
+	s.signal(t, os.Interrupt)
+	if r := s.wait(t); r.code != run.ExitInterrupted {
+		t.Errorf("want it to wait for the node that is away, until it is interrupted: %s", r)
+	}
+	if pid := c.servers(t)["us-east-1-1"]; pid != after["us-east-1-1"] {
+		t.Errorf("a node was stopped while another one was away: pid %d, was %d", pid, after["us-east-1-1"])
+	}
+}
+
+// down says which load would lose its cluster, and leaves both, unless it was told before.
+func TestDownBesideALoad(t *testing.T) {
+	h := processHome(t)
+	c := h.up(t, "loaded", oneByOne("loaded", "1.2.19"))
+	inv, _ := h.inventory(t, c.name)
+	s := c.start(t, "stress", "write", c.name, "--rows", manyRows)
+	c.written(t, nil)
+	ask := func(args ...string) result { return c.finish(c.command(t.Context(), args...), args) } // without --yes
+	for _, args := range [][]string{
+		{"down", c.name},
+		{"up", "-f", h.spec(t, oneByOne(c.name, "1.2.19")+"cluster_name: Another\n"), "--replace"},
+	} {
+		r := ask(args...)
+		if r.code != run.ExitBusy {
+			t.Errorf("want exit %d: %s", run.ExitBusy, r)
+		}
+		pid := "(pid " + strconv.Itoa(s.cmd.Process.Pid)
+		checkSays(t, r, "a load runs on cluster loaded", pid, "stress write, results in "+h.state, "--yes")
+	}
+	c.must(t, "ring", c.name)
+	r := c.must(t, "down", c.name, "--yes")
+	if !strings.Contains(r.stderr, "a load runs on cluster loaded") {
+		t.Errorf("want to be told: %s", r)
+	}
+	h.checkGone(t, inv)
+	if r := s.wait(t); r.code == 0 {
+		t.Errorf("the load lost its cluster: %s", r)
 	}
 }

@@ -201,6 +201,11 @@ func TestInterruptUp(t *testing.T) {
 				t.Errorf("want exit 130: %s", r)
 			}
 			checkInterruptedError(t, r)
+			for _, want := range []string{"2 of its 2 servers run", "crossring up again", "crossring down again"} {
+				if !strings.Contains(r.stderr[strings.Index(r.stderr, "interrupt"):], want) {
+					t.Errorf("want to be told what runs, and what to do with it, %q: %s", want, r)
+				}
+			}
 			inv, made := h.inventory(t, "again")
 			if !made {
 				t.Fatalf("nothing was made: %s", r)

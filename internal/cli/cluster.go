@@ -159,7 +159,7 @@ func (e *env) downCommand() *cli.Command {
 		Usage:     "remove a cluster, whole or half made; runs and what was collected stay",
 		ArgsUsage: "NAME",
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "yes", Usage: "do not ask before machines are removed, or cleared"},
+			&cli.BoolFlag{Name: "yes", Usage: "do not ask before machines are removed, or cleared, and remove the cluster under a load that runs"},
 			noCollectFlag(),
 			&cli.BoolFlag{Name: "collect", Usage: "fetch logs and configuration of a cluster on this computer, too"},
 			&cli.BoolFlag{Name: "ec2", Usage: "a cluster that the account's tags tell of, whatever state directory it was made from"},
@@ -179,7 +179,7 @@ func (e *env) downCommand() *cli.Command {
 						return answer{}, err
 					}
 				}
-				res, err := w.Down(ctx, name, which)
+				res, err := w.Down(ctx, name, run.DownRequest{Gather: which, Loaded: c.Bool("yes")})
 				return answer{doc: res}, err
 			})
 		}),

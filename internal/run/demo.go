@@ -47,7 +47,7 @@ func (w World) Demo(ctx context.Context, req DemoRequest) (report.Document, erro
 	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), deadline)
 	defer cancel()
 	start := w.Now()
-	_, downErr := w.Down(after, req.Spec.Name, GatherRemote)
+	_, downErr := w.Down(after, req.Spec.Name, DownRequest{Gather: GatherRemote, Loaded: true})
 	var none *NoClusterError
 	if errors.As(downErr, &none) {
 		downErr = nil // it had not come so far

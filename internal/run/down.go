@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"crossring/internal/places"
+	"crossring/internal/plain"
 	"crossring/internal/release"
 	"crossring/internal/topology"
 )
@@ -22,9 +23,17 @@ type DownResult struct {
 	Collected *Evidence `json:"collected"`
 }
 
+// DownRequest says how a cluster is removed.
+type DownRequest struct {
+	// Gather says of which clusters logs are fetched before.
+	Gather Gathering
+	// Loaded removes it under a load that runs on it, too.
+	Loaded bool
+}
+
 // Down removes a cluster, whole or half made, and everything of it but its run
-// directories and what which has it fetch before.
-func (w World) Down(ctx context.Context, name string, which Gathering) (DownResult, error) {
+// directories and what the request has it fetch before.
+func (w World) Down(ctx context.Context, name string, req DownRequest) (DownResult, error) {
 	res := DownResult{Schema: topology.Schema, Name: name}
 	if err := checkName(name); err != nil {
 		return res, err
@@ -45,8 +54,13 @@ func (w World) Down(ctx context.Context, name string, which Gathering) (DownResu
 	if err := w.checkOwn(name); err != nil && !lost(err) {
 		return res, err
 	}
+	free, err := w.noLoad(name, req.Loaded, plain.Command("crossring", "down", name, "--yes"))
+	if err != nil {
+		return res, err
+	}
+	defer free()
 	if c, openErr := w.open(name); openErr == nil {
-		res.Collected = w.gather(ctx, c, which)
+		res.Collected = w.gather(ctx, c, req.Gather)
 	}
 	err = w.stage("take "+name+" down", func() error { return errors.Join(w.stopTunnelsOf(name), w.remove(ctx, name)) })
 	res.Removed = err == nil

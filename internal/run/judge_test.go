@@ -44,8 +44,8 @@ func TestOneLoadAtATime(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, lock := range map[string]func() (func(), error){
-		fmt.Sprintf("another load runs on cluster lab (pid %d)", os.Getpid()): func() (func(), error) { return w.loadLock("lab") },
-		"another command writes or reads run " + run:                          func() (func(), error) { return lockRun(run) },
+		fmt.Sprintf("another load runs on cluster lab (pid %d, repro)", os.Getpid()): func() (func(), error) { l, err := w.lockLoad("lab", "repro"); return l.free, err },
+		"another command writes or reads run " + run:                                 func() (func(), error) { return lockRun(run) },
 	} {
 		for range 2 {
 			free, err := lock()
@@ -55,10 +55,10 @@ func TestOneLoadAtATime(t *testing.T) {
 			if _, err := lock(); err == nil || exitCode(err) != ExitBusy || !strings.Contains(err.Error(), name) {
 				t.Errorf("a second one: %v; want exit %d and %q", err, ExitBusy, name)
 			}
-			if other, err := w.loadLock("other"); err != nil {
+			if other, err := w.lockLoad("other", "repro"); err != nil {
 				t.Errorf("another cluster: %v", err)
 			} else {
-				other()
+				other.free()
 			}
 			free()
 		}

@@ -23,8 +23,13 @@ func (w World) replace(ctx context.Context, c cluster, differs *SpecDiffersError
 			return c, Usage("replacing "+name, err, "crossring up -f FILE --replace --yes")
 		}
 	}
+	free, err := w.noLoad(name, req.Confirm == nil, "crossring up -f FILE --replace --yes")
+	if err != nil {
+		return c, err
+	}
+	defer free()
 	w.gather(ctx, c, req.Gather)
-	err := w.stage("take "+name+" down, to make it anew", func() error { return w.remove(ctx, name) })
+	err = w.stage("take "+name+" down, to make it anew", func() error { return w.remove(ctx, name) })
 	if err != nil {
 		return c, err
 	}

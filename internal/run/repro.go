@@ -75,11 +75,11 @@ func (r *repro) run(ctx context.Context, req ReproRequest) error {
 	if err := r.checkSettings(req.Thresholds); err != nil {
 		return err
 	}
-	done, err := r.loadLock(req.Name)
+	lock, err := r.lockLoad(req.Name, "repro")
 	if err != nil {
 		return err
 	}
-	defer done()
+	defer lock.free()
 	if err := r.timed("ring before", func() (err error) {
 		r.doc.RingBefore, err = r.look(ctx)
 		return err
@@ -103,6 +103,7 @@ func (r *repro) run(ctx context.Context, req ReproRequest) error {
 		return err
 	}
 	defer free()
+	lock.note("repro, results in " + r.dir.Path)
 	if err := r.timed("write", func() error { return r.write(ctx) }); err != nil {
 		return err
 	}

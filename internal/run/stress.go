@@ -118,11 +118,11 @@ func (w World) Stress(ctx context.Context, req StressRequest) (StressResult, err
 	if err := r.checkSettings(req.Thresholds); err != nil {
 		return res, err
 	}
-	done, err := w.loadLock(req.Name)
+	lock, err := w.lockLoad(req.Name, "stress "+req.Op)
 	if err != nil {
 		return res, err
 	}
-	defer done()
+	defer lock.free()
 	if err := r.tryLoad(ctx, req.Op); err != nil {
 		return res, c.becauseFull(err)
 	}
@@ -140,6 +140,7 @@ func (w World) Stress(ctx context.Context, req StressRequest) (StressResult, err
 		return res, err
 	}
 	defer free()
+	lock.note("stress " + req.Op + ", results in " + r.dir.Path)
 	if req.Op == stress.OpWrite {
 		err = r.write(ctx)
 	} else {

@@ -155,7 +155,7 @@ func (c standIn) processes(t *testing.T) []int {
 func (c standIn) checkDown(t *testing.T, refused bool) {
 	t.Helper()
 	before := len(c.processes(t))
-	_, err := c.Down(t.Context(), c.name, GatherNever)
+	_, err := c.Down(t.Context(), c.name, DownRequest{Gather: GatherNever})
 	left, listen := c.processes(t), c.listeners(t)
 	_, statErr := os.Lstat(c.dir)
 	switch {
@@ -270,7 +270,7 @@ func TestDownOfAMovedCluster(t *testing.T) {
 		}
 		c.checkDown(t, false)
 		var none *NoClusterError
-		if _, err := c.Down(t.Context(), c.name, GatherNever); !errors.As(err, &none) {
+		if _, err := c.Down(t.Context(), c.name, DownRequest{Gather: GatherNever}); !errors.As(err, &none) {
 			t.Errorf("of one that is gone: %v", err)
 		}
 	})
@@ -305,7 +305,7 @@ func TestDownNamesWhatResists(t *testing.T) {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		t.Fatal(err)
 	}
-	_, err = c.Down(t.Context(), c.name, GatherNever)
+	_, err = c.Down(t.Context(), c.name, DownRequest{Gather: GatherNever})
 	if exitCode(err) != ExitLeftover || !strings.Contains(err.Error(), fmt.Sprintf("process %d, which holds", os.Getpid())) {
 		t.Errorf("%v, exit %d", err, exitCode(err))
 	}
