@@ -32,6 +32,7 @@ type flagDef struct {
 	name       string
 	aliases    []string
 	takesValue bool
+	kind       valueKind
 	required   bool
 	hidden     bool
 	help       string // name and usage, separated by a tab
@@ -74,7 +75,7 @@ func flagDefs(flags []cli.Flag) []flagDef {
 	var defs []flagDef
 	for _, f := range flags {
 		names := f.Names()
-		def := flagDef{name: names[0], aliases: names[1:], takesValue: true, help: f.String()}
+		def := flagDef{name: names[0], aliases: names[1:], takesValue: true, kind: valueKindOf(f), help: f.String()}
 		if d, ok := f.(cli.DocGenerationFlag); ok {
 			if def.takesValue = d.TakesValue(); !def.takesValue {
 				def.help = strings.TrimSuffix(def.help, " (default: false)") // goes without saying
@@ -242,6 +243,11 @@ func (l *line) flag(arg string, rest []string) (used int, err error) {
 		}
 	}
 	if hasValue {
+		if def.takesValue {
+			if err := def.kind.check(typed, value); err != nil {
+				return 0, l.usage("%w", err)
+			}
+		}
 		out += "=" + value
 	}
 	if own {

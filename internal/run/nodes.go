@@ -18,10 +18,23 @@ func splitRef(ref string) (name, node string) {
 	return name, node
 }
 
+// checkRef refuses what names no cluster, and NAME: with nothing behind it: what an unset
+// variable of a script leaves is not every node.
+func checkRef(ref string) error {
+	name, node, colon := strings.Cut(ref, ":")
+	if err := checkName(name); err != nil {
+		return err
+	}
+	if colon && node == "" {
+		return Usage("", fmt.Errorf("%q names no node: NAME:NODE is one of them, NAME all", ref), plain.Command("crossring", "status", name))
+	}
+	return nil
+}
+
 // pick opens a cluster and lists the nodes that ref means: one, or all.
 func (w World) pick(ref string) (cluster, []topology.Node, error) {
 	name, node := splitRef(ref)
-	if err := checkName(name); err != nil {
+	if err := checkRef(ref); err != nil {
 		return cluster{}, nil, err
 	}
 	c, err := w.open(name)
@@ -188,7 +201,7 @@ func (w World) stopTargets(ctx context.Context, c cluster, targets []deploy.Targ
 func (w World) change(ctx context.Context, ref string, f func(cluster, []deploy.Target) error) (NodesResult, error) {
 	res := NodesResult{Schema: topology.Schema}
 	name, _ := splitRef(ref)
-	if err := checkName(name); err != nil {
+	if err := checkRef(ref); err != nil {
 		return res, err
 	}
 	if _, err := w.open(name); err != nil {

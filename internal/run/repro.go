@@ -140,6 +140,9 @@ func (r *repro) timed(name string, f func() error) error {
 }
 
 func (r *repro) checkSettings(t Thresholds) error {
+	if r.perDC < 0 {
+		return Usage("", fmt.Errorf("--loaders: must not be negative, and is %d", r.perDC), "crossring help repro")
+	}
 	return checkSettings(r.inv.Plan, r.settings, t)
 }
 

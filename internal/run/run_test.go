@@ -67,6 +67,27 @@ func TestSplitRef(t *testing.T) {
 	}
 }
 
+// What an unset variable leaves of NAME:$NODE is not every node of the cluster.
+func TestReferencesWithoutANode(t *testing.T) {
+	w := World{StateDir: t.TempDir()}
+	for _, ref := range []string{"gk:", ":", ":1", "", "../x:1"} {
+		if _, _, err := w.pick(ref); exitCode(err) != ExitUsage {
+			t.Errorf("pick %q: %v, want a usage error", ref, err)
+		}
+		if _, err := w.Stop(t.Context(), ref); exitCode(err) != ExitUsage {
+			t.Errorf("stop %q: %v, want a usage error", ref, err)
+		}
+		if w.means(ref, TunnelInfo{ID: "1", Cluster: "gk", Node: "a-1"}) {
+			t.Errorf("%q means a tunnel of gk", ref)
+		}
+	}
+	for _, ref := range []string{"gk", "gk:1"} {
+		if err := checkRef(ref); err != nil {
+			t.Errorf("%q: %v", ref, err)
+		}
+	}
+}
+
 func TestJudge(t *testing.T) {
 	write := func(acknowledged, failed, unknown int64) *stress.WriteSummary {
 		s := &stress.WriteSummary{Acknowledged: acknowledged, Failed: failed, Unknown: unknown}

@@ -259,7 +259,7 @@ func (w World) StopTunnels(refs ...string) (Tunnels, error) {
 // means says whether a tunnel is the one, or one of those, that ref names.
 func (w World) means(ref string, t TunnelInfo) bool {
 	name, node := splitRef(ref)
-	if ref == t.ID || name == t.Cluster && (node == "" || node == t.Node) {
+	if ref == t.ID || name == t.Cluster && (ref == name || node == t.Node) {
 		return true
 	}
 	if name != t.Cluster {

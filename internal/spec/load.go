@@ -79,7 +79,7 @@ func CheckLoad(s Stress, rel release.Release, settings map[string]any) []LoadPro
 	if s.ReadCL == "EACH_QUORUM" && rel.Version != "" && !rel.EachQuorumReads {
 		bad("read_consistency", "cassandra %s refuses reads at EACH_QUORUM, which came with 3.0", rel.Version)
 	}
-	if span, err := parseDuration(s.MissingDeadline); err != nil {
+	if span, err := ParseDuration(s.MissingDeadline); err != nil {
 		bad("missing_deadline", "%s", err)
 	} else if span < 0 {
 		bad("missing_deadline", "must not be negative")

@@ -171,7 +171,7 @@ func duration(to *string) reader {
 		if versionText(&value)(d, n, path); d.reported(path) {
 			return
 		}
-		span, err := parseDuration(value)
+		span, err := ParseDuration(value)
 		if err != nil {
 			d.problem(path, "%s", err)
 			return
@@ -183,8 +183,8 @@ func duration(to *string) reader {
 // durationPattern is what time.ParseDuration reads, however long it is.
 var durationPattern = regexp.MustCompile(`^[-+]?(0|((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)$`)
 
-// parseDuration is time.ParseDuration with errors for people.
-func parseDuration(value string) (time.Duration, error) {
+// ParseDuration is time.ParseDuration with errors for people.
+func ParseDuration(value string) (time.Duration, error) {
 	span, err := time.ParseDuration(value)
 	switch {
 	case err == nil:
