@@ -113,8 +113,15 @@ func (e *UnknownError) Error() string {
 	return fmt.Sprintf("no certificate that counts was issued for %q; there are those of %q", e.Name, e.Known)
 }
 
+// IsDir says whether a directory is an authority's.
+func IsDir(path string) bool {
+	_, err := os.Stat(filepath.Join(path, indexFile))
+	return err == nil
+}
+
 // RevokedError says that what is to be revoked is revoked already.
 type RevokedError struct {
+	Dir  string // of the authority
 	Name string
 	At   time.Time
 }
@@ -124,7 +131,9 @@ func (e *RevokedError) Error() string {
 }
 
 // Hint signs the list again, which is what may be wanted.
-func (e *RevokedError) Hint() string { return "crossring pki crl   # signs the list anew" }
+func (e *RevokedError) Hint() string {
+	return plain.Command("crossring", "pki", "crl", "--dir", e.Dir) + "   # signs the list anew"
+}
 
 // Setup says what a new authority is like.
 type Setup struct {

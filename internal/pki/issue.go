@@ -50,6 +50,10 @@ func (d *Dir) Issue(ctx context.Context, r NodeRequest) ([]*x509.Certificate, er
 		return nil, err
 	}
 	chain, err := a.Issue(Request{CSR: r.CSR, Subject: subject, IPs: r.IPs, DNS: r.DNS, Now: r.Now, Life: r.Life, ClientOnly: r.ClientOnly})
+	var lacks *NoAddressError
+	if errors.As(err, &lacks) {
+		lacks.Dir = d.Path
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +147,7 @@ func (d *Dir) find(ref string) ([]int, error) {
 		if e.RevokedAt == nil {
 			found = append(found, i)
 		} else {
-			revoked = &RevokedError{ref, *e.RevokedAt}
+			revoked = &RevokedError{d.Path, ref, *e.RevokedAt}
 		}
 	}
 	switch {

@@ -74,7 +74,10 @@ func unknownKind(kind string) error {
 }
 
 // NoAddressError says that a node's certificate was asked for without its addresses.
-type NoAddressError struct{ Name string }
+type NoAddressError struct {
+	Name string
+	Dir  string // of the authority; "" where it has none
+}
 
 func (*NoAddressError) Error() string {
 	return "a node's certificate needs its addresses: without them nobody who checks can connect to it"
@@ -82,7 +85,11 @@ func (*NoAddressError) Error() string {
 
 // Hint is the command that gives them.
 func (e *NoAddressError) Hint() string {
-	return plain.Command("crossring", "pki", "issue", e.Name, "--ip", "ADDRESS") + "   # or --client"
+	words := []string{"crossring", "pki", "issue", e.Name}
+	if e.Dir != "" {
+		words = append(words, "--dir", e.Dir)
+	}
+	return plain.Command(append(words, "--ip", "ADDRESS")...) + "   # or --client"
 }
 
 // KindOf is the kind of key that a public key is of, or the one of the same algorithm

@@ -1,5 +1,7 @@
 package chain
 
+import "cmp"
+
 // Codes of OpenSSL 3 (x509_vfy.h).
 const (
 	codeUnspecified                = 1
@@ -138,8 +140,6 @@ func problem(depth, number int, subject, detail string) Problem {
 // not its own, with the number that OpenSSL leaves for that.
 func Application(subject, message, hint string) Problem {
 	p := problem(0, codeApplication, subject, message)
-	if hint != "" {
-		p.Hint = hint
-	}
+	p.Hint = cmp.Or(hint, "see that the file is there, and is what it was taken for: crossring pki show FILE")
 	return p
 }

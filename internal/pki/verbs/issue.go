@@ -121,6 +121,9 @@ func (e *OverwriteError) Hint() string { return "--out ANOTHER, or --force to wr
 // overwrites says which files of others, or of an earlier certificate, would be lost.
 // To renew is to replace the files of the same name.
 func (r IssueRequest) overwrites(d *pki.Dir, root *x509.Certificate) error {
+	if pki.IsDir(r.Out) {
+		return fail.Usage("", fmt.Errorf("--out: %s is the directory of a CA, whose own files these would take the place of", r.Out), "--out ANOTHER")
+	}
 	if r.Force {
 		return nil
 	}
