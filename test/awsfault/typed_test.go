@@ -157,7 +157,7 @@ func TestProgramInterrupted(t *testing.T) {
 	if code := cmd.ProcessState.ExitCode(); code != 130 || got["us-east-1 elastic-ip"] != 1 || got["us-east-1 instance"] != 0 {
 		t.Errorf("exit %d, made %v: %s", code, got, out)
 	}
-	for _, want := range []string{"finishing what is in flight", "so far there are 0 instances and ", "crossring up fault goes on, crossring down fault removes them"} {
+	for _, want := range []string{"finishing what is in flight", "so far there are 0 instances and ", " up fault goes on, ", " down fault removes them"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("want %q: %s", want, out)
 		}
