@@ -2,7 +2,6 @@ package ringcheck
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,8 +22,9 @@ type Query struct {
 	Inventory topology.Inventory
 	Release   release.Release
 	Keyspace  string // for effective ownership; "" while there is none
-	// Jolokia asks by JMX through the nodes' agents; otherwise by CQL.
-	Jolokia bool
+	// CQL says how each node is reached by CQL, and has the ring read that way; nil reads
+	// it by JMX, through the nodes' agents.
+	CQL EndpointFunc
 	// Password gives what the agents ask for, "" where they ask for none: nodes that an
 	// older crossring started. nil is none, too.
 	Password func() (string, error)
@@ -32,10 +32,6 @@ type Query struct {
 	Timeout time.Duration
 	// Dial reaches a node's agent; nil connects to its private address.
 	Dial DialFunc
-	// TLS is for CQL; nil is plain text.
-	TLS *tls.Config
-	// Translate maps a private address to the one to dial for CQL, where that differs.
-	Translate map[string]string
 	// RTT between regions in milliseconds, as measured, goes into the Ring as it is.
 	RTT map[string]float64
 }
@@ -74,10 +70,10 @@ func Collect(ctx context.Context, q Query) (Ring, error) {
 
 // Observe asks every node at once, as Collect does, and returns the answers as they are.
 func Observe(ctx context.Context, q Query) (Observation, error) {
-	obs := Observation{Source: SourceCQL, Keyspace: q.Keyspace, Views: make([]View, len(q.Inventory.Nodes))}
-	ask := askCQL
-	if q.Jolokia {
-		obs.Source, ask = SourceJMX, askJolokia
+	obs := Observation{Source: SourceJMX, Keyspace: q.Keyspace, Views: make([]View, len(q.Inventory.Nodes))}
+	ask := askJolokia
+	if q.CQL != nil {
+		obs.Source, ask = SourceCQL, askCQL
 	}
 	endpoints := make([]string, len(q.Inventory.Nodes))
 	for i, n := range q.Inventory.Nodes {

@@ -25,7 +25,7 @@ func replay(t *testing.T, version, state, keyspace string, names ...string) Quer
 		a[name] = player(t, recorded(t, version, state, name+".json"))
 	}
 	return Query{
-		Inventory: twoNodes(version), Release: mustFind(t, version), Keyspace: keyspace, Jolokia: true, Dial: a.dial(t),
+		Inventory: twoNodes(version), Release: mustFind(t, version), Keyspace: keyspace, Dial: a.dial(t),
 	}
 }
 
@@ -36,11 +36,11 @@ func ptr[T any](v T) *T { return &v }
 func TestCollectRecorded(t *testing.T) {
 	east := Node{
 		Name: "us-east-1-1", Address: "127.43.102.1", PrivateAddress: "127.43.2.1", Rack: "1a", Status: Up, State: Normal,
-		Owns: ptr(0.004255319), OwnsEffective: ptr(1.0), Tokens: []string{"0"}, SeenUpBy: 2, Asked: 2,
+		Owns: ptr(0.004255319), OwnsEffective: ptr(1.0), Tokens: []string{"0"}, SeenUpBy: ptr(2), Asked: 2,
 	}
 	west := Node{
 		Name: "us-west-2-1", Address: "127.43.103.1", PrivateAddress: "127.43.3.1", Rack: "2a", Status: Up, State: Normal,
-		Owns: ptr(0.9957447), OwnsEffective: ptr(1.0), Tokens: []string{westToken}, SeenUpBy: 2, Asked: 2,
+		Owns: ptr(0.9957447), OwnsEffective: ptr(1.0), Tokens: []string{westToken}, SeenUpBy: ptr(2), Asked: 2,
 	}
 	with := func(n Node, edit func(*Node)) Node { edit(&n); return n }
 	tests := []struct {
@@ -135,10 +135,10 @@ func TestCollectNodeDown(t *testing.T) {
 			t.Fatalf("%s: %s", version, asJSON(t, ring))
 		}
 		up, down := ring.Datacenters[0].Nodes[0], ring.Datacenters[1].Nodes[0]
-		if up.Status != Up || up.SeenUpBy != 1 || up.Asked != 2 {
+		if up.Status != Up || *up.SeenUpBy != 1 || up.Asked != 2 {
 			t.Errorf("%s: %s", version, asJSON(t, up))
 		}
-		if down.Status != Down || down.State != Normal || down.SeenUpBy != 0 || down.LoadBytes != nil || down.ReleaseVersion != "" {
+		if down.Status != Down || down.State != Normal || *down.SeenUpBy != 0 || down.LoadBytes != nil || down.ReleaseVersion != "" {
 			t.Errorf("%s: %s", version, asJSON(t, down))
 		}
 		want := []Mismatch{
@@ -179,7 +179,7 @@ func TestCollectSilentNode(t *testing.T) {
 		}),
 	}
 	q := Query{
-		Inventory: twoNodes("5.0"), Release: mustFind(t, "5.0"), Keyspace: "gk", Jolokia: true, Dial: a.dial(t),
+		Inventory: twoNodes("5.0"), Release: mustFind(t, "5.0"), Keyspace: "gk", Dial: a.dial(t),
 		Timeout: 300 * time.Millisecond,
 	}
 	ring, err := Collect(t.Context(), q)
@@ -189,8 +189,8 @@ func TestCollectSilentNode(t *testing.T) {
 	if len(ring.Mismatches) != 1 || !strings.Contains(ring.Mismatches[0].Message, "no answer within 300ms") {
 		t.Errorf("mismatches %+v", ring.Mismatches)
 	}
-	if n := ring.Datacenters[1].Nodes[0]; n.Status != Down || n.SeenUpBy != 1 {
-		t.Errorf("the silent node is %s, seen up by %d; want Down, 1", n.Status, n.SeenUpBy)
+	if n := ring.Datacenters[1].Nodes[0]; n.Status != Down || *n.SeenUpBy != 1 {
+		t.Errorf("the silent node is %s, seen up by %d; want Down, 1", n.Status, *n.SeenUpBy)
 	}
 }
 
@@ -226,7 +226,7 @@ func oneNode(t *testing.T, table answers, seen func(call)) Query {
 	inv := twoNodes("5.0")
 	inv.Nodes = inv.Nodes[:1]
 	return Query{
-		Inventory: inv, Release: mustFind(t, "5.0"), Jolokia: true,
+		Inventory: inv, Release: mustFind(t, "5.0"),
 		Dial: agents{"us-east-1-1": scripted(t, table, seen)}.dial(t),
 	}
 }

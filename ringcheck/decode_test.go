@@ -72,33 +72,52 @@ func FuzzDecodeView(f *testing.F) {
 }
 
 func TestApplyGossip(t *testing.T) {
+	const at, other = "10.0.0.1", "10.0.0.2"
 	for status, want := range map[string]Peer{
-		"NORMAL,0":              {Status: Up, State: Normal},
-		"shutdown,true":         {Status: Down, State: Normal},
-		"BOOT,5":                {Status: Up, State: Joining},
-		"BOOT_REPLACE,10.0.0.1": {Status: Up, State: Joining},
-		"LEAVING,5":             {Status: Up, State: Leaving},
-		"MOVING,5":              {Status: Up, State: Moving},
-		"":                      {Status: Up, State: Normal},
+		"NORMAL,0":              {State: Normal},
+		"shutdown,true":         {Status: Down},
+		"BOOT,5":                {State: Joining},
+		"BOOT_REPLACE,10.0.0.1": {State: Joining},
+		"LEAVING,5":             {State: Leaving},
+		"MOVING,5":              {State: Moving},
+		"":                      {},
 	} {
-		p := Peer{Status: Up, State: Normal}
-		applyGossip(&p, status)
-		if !reflect.DeepEqual(p, want) {
-			t.Errorf("%q: %+v, want %+v", status, p, want)
+		var v View
+		v.change(at, func(p *Peer) { *p = Peer{Status: Up} })
+		v.change(other, func(p *Peer) { *p = Peer{} })
+		applyGossip(&v, at, true, gossiped{address: "/" + other, status: status, load: "2048.0"})
+		applyGossip(&v, at, true, gossiped{address: "10.0.0.9", status: "LEFT,5,1", load: "1"})
+		want.Load = "2 KiB"
+		if got := v.Peers[other]; !reflect.DeepEqual(got, want) || len(v.Peers) != 2 || v.Mode != "" {
+			t.Errorf("%q: %+v, want %+v; %+v", status, got, want, v)
 		}
+	}
+	var v View
+	v.change(at, func(p *Peer) { *p = Peer{Status: Up} })
+	applyGossip(&v, at, true, gossiped{address: at, status: "LEAVING,5"})
+	applyGossip(&v, at, true, gossiped{address: other, status: "BOOT,5", dc: "a", rack: "b", hostID: "c"})
+	applyHints(&v, at, other, "UP")
+	applyHints(&v, at, at, "DOWN")
+	want := map[string]Peer{at: {Status: Up, State: Leaving}, other: {Status: Up, State: Joining, Datacenter: "a", Rack: "b", HostID: "c"}}
+	if v.Mode != "LEAVING" || !reflect.DeepEqual(v.Peers, want) {
+		t.Errorf("%+v", v)
+	}
+	applyHints(&v, at, "/"+other, "DOWN")
+	if v.Peers[other].Status != Down {
+		t.Errorf("%+v", v)
 	}
 }
 
 func TestParseReplication(t *testing.T) {
 	const nts = "org.apache.cassandra.locator.NetworkTopologyStrategy"
-	got, err := parseReplication(nts, map[string]string{"class": nts, "us-east": "1", "us-west-2": "2"})
+	got, err := parseReplication(map[string]string{"class": nts, "us-east": "1", "us-west-2": "2"})
 	if want := map[string]int{"us-east": 1, "us-west-2": 2}; err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%v, %v; want %v", got, err, want)
 	}
-	if _, err := parseReplication("org.apache.cassandra.locator.SimpleStrategy", map[string]string{"replication_factor": "1"}); err == nil {
+	if _, err := parseReplication(map[string]string{"class": "org.apache.cassandra.locator.SimpleStrategy", "replication_factor": "1"}); err == nil {
 		t.Error("SimpleStrategy: no error")
 	}
-	if _, err := parseReplication(nts, map[string]string{"us-east": "3/1"}); err == nil {
+	if _, err := parseReplication(map[string]string{"class": nts, "us-east": "3/1"}); err == nil {
 		t.Error("a transient replica: no error")
 	}
 }

@@ -23,7 +23,7 @@ const estimateTimeout = 2 * time.Minute
 // node write its memtable out first. The map has the nodes that answered even
 // when err is not nil. It needs the agents: without them it is an error.
 func KeyEstimates(ctx context.Context, q Query, keyspace, table string, flush bool) (map[string]int64, error) {
-	if !q.Jolokia {
+	if q.CQL != nil {
 		return nil, errors.New("estimating keys: only the jolokia agent tells, and this cluster has none")
 	}
 	counts := make([]int64, len(q.Inventory.Nodes))

@@ -5,6 +5,9 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"crossring/internal/cql"
+	"crossring/internal/topology"
 )
 
 func TestKeyEstimates(t *testing.T) {
@@ -65,7 +68,7 @@ func TestKeyEstimatesPartial(t *testing.T) {
 
 func TestKeyEstimatesWithoutAgent(t *testing.T) {
 	q := oneNode(t, answers{}, nil)
-	q.Jolokia = false
+	q.CQL = func(topology.Node) (cql.Endpoint, error) { return cql.Endpoint{}, nil }
 	if got, err := KeyEstimates(t.Context(), q, "gk", "rows", false); err == nil {
 		t.Errorf("%v without an agent, want an error", got)
 	}

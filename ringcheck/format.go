@@ -100,7 +100,7 @@ func ringTable(b *bytes.Buffer, dc Datacenter, layout release.NodetoolLayout, wi
 	}
 	for _, row := range rows {
 		n := row.node
-		line(n.Address, n.Rack, n.Status, n.State, loadText(n, layout), ownsText(n, layout, effective, 2), row.token)
+		line(n.Address, n.Rack, said(n.Status), said(n.State), loadText(n, layout), ownsText(n, layout, effective, 2), row.token)
 	}
 	b.WriteString("\n")
 }
@@ -167,7 +167,7 @@ func statusTable(dc Datacenter, layout release.NodetoolLayout, effective, single
 	}
 	rows := [][]string{header}
 	for _, n := range dc.Nodes {
-		state := n.Status[:1] + n.State[:1]
+		state := said(n.Status)[:1] + said(n.State)[:1]
 		load, share := loadText(n, layout), ownsText(n, layout, effective, 1)
 		row := []string{state, n.Address, load, strconv.Itoa(len(n.Tokens)), share, n.HostID, n.Rack}
 		if single {
@@ -228,6 +228,9 @@ func byName(dcs []Datacenter) []Datacenter {
 	slices.SortStableFunc(sorted, func(a, b Datacenter) int { return strings.Compare(a.Name, b.Name) })
 	return sorted
 }
+
+// said is a word of a node's, "?" for none.
+func said(s Said) string { return cmp.Or(string(s), "?") }
 
 func loadText(n Node, layout release.NodetoolLayout) string {
 	if n.LoadBytes != nil {

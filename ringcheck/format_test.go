@@ -106,7 +106,7 @@ func TestLikeNodetool(t *testing.T) {
 
 // many is a ring of a version with several nodes in a datacenter, in all states.
 func many(version string) Ring {
-	node := func(addr, token, status, state string, load *int64) Node {
+	node := func(addr, token string, status, state Said, load *int64) Node {
 		return Node{
 			Address: addr, Rack: "1a", Status: status, State: state, LoadBytes: load, Owns: ptr(0.25),
 			HostID: "75bfdb1b-dfb4-487a-9fad-ade3bcd62874", Tokens: []string{token},

@@ -37,8 +37,10 @@ func (o Observation) of(name string) (View, bool) {
 
 // Merge makes one ring of all views, with the mismatches that Verify finds.
 // A node is Up when every node that answered, itself included, sees it up; one
-// that was asked and did not answer is Down. What a node says of itself counts
-// before what others say of it.
+// that was asked and did not answer is Down. By CQL a node that answered is up unless
+// another one says that it is down, and whether one that did not is down is left open
+// unless another one says so. What a node says of itself counts before what others say
+// of it.
 func Merge(inv topology.Inventory, obs Observation) Ring {
 	ring := Ring{
 		Schema:         topology.Schema,
@@ -71,7 +73,7 @@ func Merge(inv topology.Inventory, obs Observation) Ring {
 	for _, addr := range addresses(obs) {
 		planned := names[addr]
 		node, dc := mergeNode(addr, planned, inv, obs)
-		if len(node.Tokens) == 0 && node.State == Normal {
+		if len(node.Tokens) == 0 && !inTransit(node.State) {
 			continue // gossip remembers nodes that have left, or never joined
 		}
 		if node.OwnsEffective != nil {
@@ -93,8 +95,7 @@ func Merge(inv topology.Inventory, obs Observation) Ring {
 // mergeNode puts together what is known of one address, and its datacenter.
 func mergeNode(addr string, planned topology.Node, inv topology.Inventory, obs Observation) (Node, string) {
 	node := Node{
-		Name: planned.Name, Address: addr, PrivateAddress: planned.PrivateAddress,
-		Status: Up, State: Normal, Asked: len(obs.Views),
+		Name: planned.Name, Address: addr, PrivateAddress: planned.PrivateAddress, Asked: len(obs.Views),
 	}
 	var dc string
 	take := func(p Peer) {
@@ -114,18 +115,19 @@ func mergeNode(addr string, planned topology.Node, inv topology.Inventory, obs O
 		if len(node.Tokens) == 0 {
 			node.Tokens = p.Tokens
 		}
-		if node.State == Normal && p.State != "" {
+		if p.State != "" && !inTransit(node.State) {
 			node.State = p.State
 		}
 	}
 	own, answered := obs.of(planned.Name)
-	if answered && ownAddress(inv, own) == addr {
+	if answered = answered && ownAddress(inv, own) == addr; answered {
 		take(own.Peers[addr])
 		node.LoadBytes, node.ReleaseVersion = own.LoadBytes, own.ReleaseVersion
-		node.State = stateOf(own)
-	} else if planned.Name != "" {
-		node.Status = Down
+		if obs.Source != SourceCQL {
+			node.State = stateOf(own)
+		}
 	}
+	var up, down, unsaid int
 	for _, v := range obs.answered() {
 		p, known := v.Peers[addr]
 		if !known {
@@ -134,13 +136,26 @@ func mergeNode(addr string, planned topology.Node, inv topology.Inventory, obs O
 		take(p)
 		switch p.Status {
 		case Up:
-			node.SeenUpBy++
+			up++
 		case Down:
-			node.Status = Down
+			down++
+		default:
+			unsaid++
 		}
 	}
-	if node.SeenUpBy == 0 {
+	byCQL := obs.Source == SourceCQL
+	if !byCQL || unsaid == 0 {
+		node.SeenUpBy = &up
+	}
+	asked := planned.Name != ""
+	switch {
+	case down > 0, !byCQL && (up == 0 || asked && !answered):
 		node.Status = Down
+	case !byCQL, answered, !asked && unsaid == 0:
+		node.Status = Up
+	}
+	if node.State == "" && !byCQL {
+		node.State = Normal
 	}
 	node.Tokens = sortTokens(node.Tokens)
 	if node.Tokens == nil {
@@ -151,7 +166,7 @@ func mergeNode(addr string, planned topology.Node, inv topology.Inventory, obs O
 }
 
 // stateOf is the state that a node's own operation mode says.
-func stateOf(v View) string {
+func stateOf(v View) Said {
 	switch v.Mode {
 	case "STARTING", "JOINING":
 		return Joining
@@ -161,6 +176,16 @@ func stateOf(v View) string {
 		return Moving
 	}
 	return Normal
+}
+
+// inTransit says whether a state is one of joining, leaving or moving.
+func inTransit(s Said) bool { return s != "" && s != Normal }
+
+// SeesUp says whether the node of a view sees the one at an address up. By CQL, which
+// may not tell, it is enough that the node is known and not said to be down.
+func (o Observation) SeesUp(v View, addr string) bool {
+	p, known := v.Peers[address(addr)]
+	return p.Status == Up || o.Source == SourceCQL && known && p.Status == ""
 }
 
 // keep sets a string that is not set yet.

@@ -67,7 +67,7 @@ func (e *RefusedError) Error() string { return e.Node + ": " + e.Message }
 
 // operate makes one call, and decodes its value into dst unless that is nil.
 func operate(ctx context.Context, q Query, n topology.Node, c call, dst any) error {
-	if !q.Jolokia {
+	if q.CQL != nil {
 		return errors.New("operating " + n.Name + ": only the jolokia agent can, and this cluster has none")
 	}
 	a := newAgent(n, q)

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"crossring/internal/cql"
+	"crossring/internal/topology"
 )
 
 // What each operation is called with, by series, and what comes of a refusal. That
@@ -53,7 +56,7 @@ func TestOperations(t *testing.T) {
 	if mode != ModeNormal || err != nil {
 		t.Errorf("mode %q, %v", mode, err)
 	}
-	if err := Move(t.Context(), Query{}, twoNodes("5.0").Nodes[0], "1"); err == nil {
+	if err := Move(t.Context(), Query{CQL: func(topology.Node) (cql.Endpoint, error) { return cql.Endpoint{}, nil }}, twoNodes("5.0").Nodes[0], "1"); err == nil {
 		t.Error("a cluster without agents is operated")
 	}
 }

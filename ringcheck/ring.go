@@ -2,7 +2,11 @@
 // or by CQL, merges the answers into one Ring, and holds that against the plan.
 package ringcheck
 
-import "crossring/internal/topology"
+import (
+	"encoding/json"
+
+	"crossring/internal/topology"
+)
 
 // Ring is what the nodes say the ring is, and where that differs from the plan.
 type Ring struct {
@@ -34,9 +38,9 @@ type Node struct {
 	Address        string   `json:"address"`
 	PrivateAddress string   `json:"private_address"`
 	Rack           string   `json:"rack"`
-	Status         string   `json:"status"`         // Up or Down
-	State          string   `json:"state"`          // Normal, Joining, Leaving, Moving
-	LoadBytes      *int64   `json:"load_bytes"`     // from the node itself; null when it did not answer
+	Status         Said     `json:"status"`         // Up or Down; null when the source cannot tell
+	State          Said     `json:"state"`          // Normal, Joining, Leaving, Moving; null when the source cannot tell
+	LoadBytes      *int64   `json:"load_bytes"`     // from the node itself; null when it did not say
 	LoadGossiped   string   `json:"load_gossiped"`  // as the others last heard it, in nodetool's words; "" when unknown
 	Owns           *float64 `json:"owns"`           // fraction 0..1 of the tokens, ignoring topology; null when unknown
 	OwnsEffective  *float64 `json:"owns_effective"` // fraction 0..1, null while there is no keyspace
@@ -46,9 +50,56 @@ type Node struct {
 	HostID         string   `json:"host_id"`
 	Tokens         []string `json:"tokens"` // decimal, ascending
 	ReleaseVersion string   `json:"release_version"`
-	// SeenUpBy counts how many of the asked nodes see this one up.
-	SeenUpBy int `json:"seen_up_by"`
-	Asked    int `json:"asked"`
+	// SeenUpBy counts how many of the asked nodes see this one up; null when one that
+	// knows it cannot tell.
+	SeenUpBy *int `json:"seen_up_by"`
+	Asked    int  `json:"asked"`
+}
+
+// Unsaid lists in words what a ring that was read by CQL leaves open, and one that was
+// read by JMX tells.
+func (r Ring) Unsaid() []string {
+	if r.Source != SourceCQL {
+		return nil
+	}
+	var load, gossiped, state, seen, status bool
+	system := r.Keyspace == "" && layoutOf(r.Version).OwnsKeyspace != ""
+	for _, dc := range r.Datacenters {
+		for _, n := range dc.Nodes {
+			load = load || n.LoadGossiped == "" && n.LoadBytes == nil
+			gossiped = gossiped || n.LoadGossiped != "" && n.LoadBytes == nil
+			state, seen, status = state || n.State == "", seen || n.SeenUpBy == nil, status || n.Status == ""
+			system = system && n.OwnsSystem == nil
+		}
+	}
+	var list []string
+	for _, u := range []struct {
+		open bool
+		what string
+	}{
+		{status, "whether a node that did not answer is up"},
+		{seen, "whom each node sees up"},
+		{state, "whether a node is leaving or moving"},
+		{load, "the load of nodes"},
+		{gossiped && !load, "the load of nodes at this moment (it is as last gossiped)"},
+		{system, "who owns what while there is no keyspace"},
+	} {
+		if u.open {
+			list = append(list, u.what)
+		}
+	}
+	return list
+}
+
+// Said is a word of a node's; "" is that there was none, and null in JSON.
+type Said string
+
+// MarshalJSON writes the word, or null.
+func (s Said) MarshalJSON() ([]byte, error) {
+	if s == "" {
+		return []byte("null"), nil
+	}
+	return json.Marshal(string(s))
 }
 
 // Mismatch is one difference between plan and ring.
@@ -76,6 +127,6 @@ const (
 
 // Values of Ring.Source.
 const (
-	SourceJMX = "jmx"
-	SourceCQL = "cql"
+	SourceJMX = topology.SourceJMX
+	SourceCQL = topology.SourceCQL
 )

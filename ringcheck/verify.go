@@ -107,7 +107,7 @@ func (c *checker) seen(n topology.Node) {
 	}
 	for _, v := range c.answers {
 		p, known := v.Peers[addr]
-		if !known || (len(p.Tokens) == 0 && p.State == Normal) {
+		if !known || len(p.Tokens) == 0 && !inTransit(p.State) {
 			see(KindMissingNode, "unknown", v.Node)
 			continue
 		}
@@ -123,8 +123,8 @@ func (c *checker) seen(n topology.Node) {
 		if p.Status == Down {
 			see(KindStatus, Down, v.Node)
 		}
-		if p.State != Normal {
-			see(KindState, p.State, v.Node)
+		if inTransit(p.State) {
+			see(KindState, string(p.State), v.Node)
 		}
 	}
 	c.report(n.Name, KindMissingNode, "in the ring", who, "is not in the ring")
@@ -168,7 +168,7 @@ func (c *checker) unexpected() {
 		}
 		var by []string
 		for _, v := range c.answers {
-			if p, known := v.Peers[addr]; known && (len(p.Tokens) > 0 || p.State != Normal) {
+			if p, known := v.Peers[addr]; known && (len(p.Tokens) > 0 || inTransit(p.State)) {
 				by = append(by, v.Node)
 			}
 		}

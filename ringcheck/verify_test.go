@@ -3,6 +3,8 @@ package ringcheck
 import (
 	"errors"
 	"reflect"
+	"regexp"
+	"strings"
 	"testing"
 
 	"crossring/internal/topology"
@@ -230,10 +232,72 @@ func TestMergeOwnWordFirst(t *testing.T) {
 	want := Node{
 		Name: "us-west-2-1", Address: "127.43.103.1", PrivateAddress: "127.43.3.1", Rack: "2a", Status: Up, State: Leaving,
 		LoadBytes: ptr[int64](1), LoadGossiped: "1 KB", OwnsEffective: ptr(0.99999994), HostID: "b", Tokens: []string{westToken},
-		ReleaseVersion: recordedAs["5.0"], SeenUpBy: 2, Asked: 2,
+		ReleaseVersion: recordedAs["5.0"], SeenUpBy: ptr(2), Asked: 2,
 	}
 	if !reflect.DeepEqual(n, want) {
 		t.Errorf("got %s\nwant %s", asJSON(t, n), asJSON(t, want))
+	}
+}
+
+// What CQL does not tell is left open: null in JSON, "?" in the tables, and in words. It
+// is no mismatch either.
+func TestMergeByCQL(t *testing.T) {
+	const eastAddr, westAddr = "127.43.102.1", "127.43.103.1"
+	obs := good()
+	obs.Source = SourceCQL
+	for i := range obs.Views {
+		v := &obs.Views[i]
+		v.Mode, v.LoadBytes = "", nil
+		for addr := range v.Peers {
+			v.change(addr, func(p *Peer) {
+				p.Load, p.State, p.Status = "", "", ""
+				if addr == v.Self {
+					p.Status = Up
+				}
+			})
+		}
+	}
+	inv := twoNodes("5.0")
+	ring := Merge(inv, obs)
+	east, west := ring.Datacenters[0].Nodes[0], ring.Datacenters[1].Nodes[0]
+	if len(ring.Mismatches) != 0 || east.Status != Up || west.Status != Up || east.SeenUpBy != nil {
+		t.Errorf("%s", asJSON(t, ring))
+	}
+	if doc := asJSON(t, east); !strings.Contains(doc, `"state":null`) || !strings.Contains(doc, `"load_bytes":null`) || !strings.Contains(doc, `"seen_up_by":null`) {
+		t.Error(doc)
+	}
+	if !obs.SeesUp(obs.Views[0], westAddr) || obs.SeesUp(obs.Views[0], "10.0.0.9") {
+		t.Error("a node that is known may be up, and one that is not known is not")
+	}
+	dead := Observation{Source: SourceCQL, Keyspace: obs.Keyspace, Views: []View{obs.Views[0], {Node: "us-west-2-1", Err: errRefused}}}
+	ring = Merge(inv, dead)
+	west = ring.Datacenters[1].Nodes[0]
+	if west.Status != "" || len(ring.Mismatches) != 1 || ring.Mismatches[0].Kind != KindUnreachable {
+		t.Errorf("%s", asJSON(t, ring))
+	}
+	open := strings.Join(ring.Unsaid(), "; ")
+	for _, want := range []string{"whether a node that did not answer is up", "whom each node sees up", "leaving or moving", "the load of nodes"} {
+		if !strings.Contains(open, want) {
+			t.Errorf("%q does not say %q", open, want)
+		}
+	}
+	var table, long strings.Builder
+	if err := errors.Join(WriteStatus(&table, ring), WriteRing(&long, ring)); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(table.String(), "??  "+westAddr) || !strings.Contains(table.String(), "U?  "+eastAddr) || !regexp.MustCompile(westAddr+` +2a +\? +\? +\?`).MatchString(long.String()) {
+		t.Errorf("%s\n%s", table.String(), long.String())
+	}
+	dead.Views[0].change(westAddr, func(p *Peer) { p.Status = Down })
+	if got := Merge(inv, dead).Datacenters[1].Nodes[0]; got.Status != Down || *got.SeenUpBy != 0 {
+		t.Errorf("%s", asJSON(t, got))
+	}
+	// Nobody asked it.
+	dead.Views[0].change("10.0.0.9", func(p *Peer) { *p = Peer{Datacenter: "us-east", Tokens: []string{"7"}} })
+	for _, n := range Merge(inv, dead).Datacenters[0].Nodes {
+		if n.Name == "" && (n.Status != "" || n.SeenUpBy != nil) {
+			t.Errorf("%s", asJSON(t, n))
+		}
 	}
 }
 
@@ -277,7 +341,7 @@ func TestNoAnswerError(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 	// An inventory without nodes has nobody to answer, and says so.
-	ring, err := Collect(t.Context(), Query{Inventory: topology.Inventory{Plan: topology.Plan{Name: "demo"}}, Jolokia: true})
+	ring, err := Collect(t.Context(), Query{Inventory: topology.Inventory{Plan: topology.Plan{Name: "demo"}}})
 	var none *NoAnswerError
 	if !errors.As(err, &none) || none.Asked != 0 || !ring.OK() {
 		t.Errorf("%v, %+v", err, ring)

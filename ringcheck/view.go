@@ -17,7 +17,7 @@ type View struct {
 	Partitioner    string // short class name
 	ReleaseVersion string
 	SchemaVersion  string
-	Mode           string // operation mode, NORMAL when it takes part in the ring
+	Mode           string // operation mode, NORMAL when it takes part in the ring; "" when the source cannot tell
 	LoadBytes      *int64
 	// Peers by broadcast address, the node itself included.
 	Peers map[string]Peer
@@ -31,8 +31,8 @@ type Peer struct {
 	Rack          string
 	HostID        string
 	Tokens        []string // decimal, ascending; none when it is not in the ring
-	Status        string   // Up, Down, or "" when the source cannot tell
-	State         string   // Normal, Joining, Leaving, Moving
+	Status        Said     // Up, Down, or "" when the source cannot tell
+	State         Said     // Normal, Joining, Leaving, Moving, or "" when the source cannot tell
 	Load          string   // gossiped, in nodetool's words
 	Owns          *float64
 	OwnsEffective *float64

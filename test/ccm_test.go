@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"crossring/internal/cql"
+	"crossring/internal/release"
 	"crossring/internal/release/releasetest"
 	"crossring/internal/report"
 	"crossring/internal/run"
@@ -211,7 +213,20 @@ func TestCCMAdopts(t *testing.T) {
 
 	block := ", cluster: theirs, config_dir: " + config
 	r := h.want(t, run.ExitUsage, "up", "-f", h.spec(t, ccmSpec("mine", releasetest.Of("4.1"), ccm, []int{2, 1}, block)))
-	checkSays(t, r, "Cassandra "+newest+", not "+releasetest.Of("4.1"), "dc1 has 1 nodes, where us-east of the spec has 2")
+	checkSays(t, r, "Cassandra "+newest+", not "+releasetest.Of("4.1"), "dc1 has 1 node, where us-east of the spec has 2")
+	// At first it is looked at alone: no agent is put into its servers.
+	bare := newHome(t)
+	looked := bare.up(t, "bare", ccmSpec("bare", newest, ccm, []int{1, 1}, block+", source: cql"))
+	tells(t, bare.must(t, "status", looked.name), "as planned", "read by CQL", "whom each node sees up")
+	if doc := decode[report.Document](t, bare.must(t, "repro", looked.name, "--rows", "500", "-o", "json")); doc.Read == nil || doc.Read.Found != 500 || doc.RingAfter.Source != ringcheck.SourceCQL {
+		t.Errorf("%+v, %+v", doc.Read, doc.RingAfter)
+	}
+	theirs, _ := bare.inventory(t, looked.name)
+	for _, n := range theirs.Nodes {
+		if at, err := bare.readAgent(t, n); err == nil {
+			t.Errorf("somebody listens at %s", at)
+		}
+	}
 	c := h.up(t, "mine", ccmSpec("mine", newest, ccm, []int{1, 1}, block))
 	mine, _ := h.inventory(t, c.name)
 	ring := decode[ringcheck.Ring](t, h.must(t, "ring", c.name, "-o", "json"))
@@ -223,22 +238,106 @@ func TestCCMAdopts(t *testing.T) {
 	if doc.Read == nil || doc.Read.Found != 3000 {
 		t.Errorf("%+v", doc.Read)
 	}
-	pid := h.ccmPID(t, mine, mine.Nodes[1])
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+	rel, err := release.Find(newest)
+	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, time.Minute, "the killed server is seen as gone", func() bool { return h.run(t.Context(), "ring", c.name).code == run.ExitRing })
+	look := func(h home, name string) ringcheck.Ring {
+		t.Helper()
+		return decode[ringcheck.Ring](t, h.must(t, "ring", name, "-o", "json"))
+	}
+	sameRing(t, rel, look(h, c.name), look(bare, looked.name))
+	gone := func() {
+		t.Helper()
+		pid := h.ccmPID(t, mine, mine.Nodes[1])
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, time.Minute, "the killed server is seen as gone", func() bool { return h.run(t.Context(), "ring", c.name).code == run.ExitRing })
+		eventually(t, time.Minute, "the killed server has been buried", func() bool { // until then ccm takes it for a running one
+			_, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
+			return os.IsNotExist(err)
+		})
+	}
+	gone()
+	// By CQL nobody tells that it is down: it did not answer, and that is all.
+	r = bare.want(t, run.ExitRing, "ring", looked.name, "-o", "json")
+	for _, problem := range documentedShapes(t).check("ring", []byte(r.stdout)) {
+		t.Error(problem)
+	}
+	alone := decode[ringcheck.Ring](t, r)
+	if dead := alone.Datacenters[1].Nodes[0]; dead.Status == ringcheck.Up || dead.ReleaseVersion != "" || !mismatchKinds(alone)[ringcheck.KindUnreachable] {
+		t.Errorf("%+v", alone)
+	}
+	// A server that takes no agent is no reason not to see the ring.
+	ccmCommand(t, inv, "switch", "theirs")
+	ccmCommand(t, inv, mine.CCM.Names[mine.Nodes[1].Name], "start", "--root", "--jvm_arg=-XX:+DisableAttachMechanism")
+	ccmCommand(t, inv, "switch", "other")
+	up := h.must(t, "up", c.name, "-o", "json")
+	tells(t, up, "the ring is read by CQL", "DisableAttachMechanism")
+	if r := decode[run.UpResult](t, up); r.Ring == nil || r.Ring.Source != ringcheck.SourceCQL || len(r.Ring.Mismatches) > 0 {
+		t.Errorf("%+v", r.Ring)
+	}
+	if r := look(h, c.name); r.Source != ringcheck.SourceCQL {
+		t.Errorf("%+v", r)
+	}
+	gone()
 	h.must(t, "up", c.name)
+	if r := look(h, c.name); r.Source != ringcheck.SourceJMX {
+		t.Errorf("%+v", r)
+	}
 	if current, err := os.ReadFile(filepath.Join(config, "CURRENT")); err != nil || strings.TrimSpace(string(current)) != "other" {
 		t.Errorf("ccm's current cluster is %q now (%v)", current, err)
 	}
-	pid = h.ccmPID(t, mine, mine.Nodes[1])
+	bare.must(t, "down", looked.name)
+	if _, err := h.readAgent(t, mine.Nodes[1]); err != nil {
+		t.Errorf("the agent of another one that looks on was taken out: %v", err)
+	}
+	pid := h.ccmPID(t, mine, mine.Nodes[1])
 	h.must(t, "down", c.name)
 	if _, err := procs.Read(pid); err != nil {
 		t.Errorf("down ended a server that was not crossring's: %v", err)
 	}
 	if _, err := h.readAgent(t, mine.Nodes[1]); err == nil {
 		t.Error("the agent is still in the server")
+	}
+	askedForLogin(t, inv, mine, rel)
+}
+
+// tells holds that a command that went well told something on stderr.
+func tells(t *testing.T, r result, what ...string) {
+	t.Helper()
+	for _, w := range what {
+		if !strings.Contains(r.stderr, w) {
+			t.Errorf("want %q on stderr: %s", w, r)
+		}
+	}
+}
+
+// askedForLogin has a node ask for a password, and reads the ring of it by CQL.
+func askedForLogin(t *testing.T, inv, mine topology.Inventory, rel release.Release) {
+	t.Helper()
+	n := mine.Nodes[0]
+	name := mine.CCM.Names[n.Name]
+	ccmCommand(t, inv, "switch", "theirs")
+	ccmCommand(t, inv, name, "stop")
+	ccmCommand(t, inv, name, "updateconf", "authenticator: PasswordAuthenticator")
+	ccmCommand(t, inv, name, "start", "--root")
+	mine.Nodes = mine.Nodes[:1]
+	ask := func(login *cql.Login) (ringcheck.Observation, error) {
+		return ringcheck.Observe(t.Context(), ringcheck.Query{Inventory: mine, Release: rel, CQL: func(n topology.Node) (cql.Endpoint, error) {
+			return cql.Endpoint{Addresses: []string{n.PrivateAddress}, Port: n.Ports.Native, Release: rel, Login: login}, nil
+		}})
+	}
+	eventually(t, patience, "the node lets its first role in", func() bool {
+		obs, err := ask(&cql.Login{User: "cassandra", Password: "cassandra"})
+		return err == nil && len(obs.Views[0].Peers) == 2
+	})
+	const secret = "another one's"
+	for _, login := range []*cql.Login{nil, {User: "cassandra", Password: secret}} {
+		if _, err := ask(login); err == nil || strings.Contains(err.Error(), secret) {
+			t.Errorf("with the login %v: %v", login, err)
+		}
 	}
 }
 

@@ -208,7 +208,7 @@ func compareDocument(t *testing.T, l look) {
 			}
 			r := rows[i]
 			if r.Datacenter != dc.Name || r.Rack != n.Rack || r.HostID != n.HostID ||
-				r.Status != n.Status[:1] || r.State != n.State[:1] {
+				r.Status != string(n.Status[:1]) || r.State != string(n.State[:1]) {
 				t.Errorf("%+v in %s\nnodetool: %+v", n, dc.Name, r)
 			}
 			if tokens := theirTokens(t, l.theirRing[n.Address], n.Address); !slices.Equal(tokens, n.Tokens) {

@@ -31,7 +31,7 @@ func (c cluster) awaitSeparate(t *testing.T) {
 		}
 		for _, dc := range decode[ringcheck.Ring](t, r).Datacenters {
 			for _, n := range dc.Nodes {
-				if n.SeenUpBy != len(dc.Nodes) {
+				if n.SeenUpBy == nil || *n.SeenUpBy != len(dc.Nodes) {
 					return false
 				}
 			}

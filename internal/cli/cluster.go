@@ -131,6 +131,9 @@ func writeUp(out io.Writer, res run.UpResult, command func(words ...string) stri
 	if err := ringcheck.WriteStatus(out, *res.Ring); err != nil {
 		return err
 	}
+	if open := res.Ring.Unsaid(); len(open) > 0 {
+		fmt.Fprintf(out, "read by CQL, which does not tell %s\n", strings.Join(open, "; "))
+	}
 	name := res.Inventory.Plan.Name
 	cqlsh := "cqlsh"
 	if res.Inventory.Plan.ClientTLS() {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	"crossring/internal/run"
 	"crossring/ringcheck"
@@ -49,6 +50,9 @@ func (e *env) sayRing(ring ringcheck.Ring) error {
 			text += ", as far as its nodes have noticed"
 		}
 		note(e.stderr, "%s", text)
+	}
+	if open := ring.Unsaid(); len(open) > 0 {
+		note(e.stderr, "read by CQL, which does not tell %s", strings.Join(open, "; "))
 	}
 	for _, line := range slices.Sorted(maps.Keys(ring.RTT)) {
 		note(e.stderr, "round trip %s: %.1f ms, as measured", line, ring.RTT[line])

@@ -36,6 +36,7 @@ type Endpoint struct {
 	ConnectTimeout time.Duration // 0 is 12 s
 	Consistency    string        // as in CQL, "LOCAL_ONE"; empty is ONE
 	TLS            *tls.Config   // nil is plain text
+	Login          *Login        // nil is none
 	// Fresh is asked at each connection for TLS as it is to be by then, for sessions
 	// that outlive a trust or a certificate; nil leaves it as it is.
 	Fresh  func(*tls.Config) *tls.Config
@@ -52,6 +53,15 @@ type Endpoint struct {
 	// of its processor time. Each request must then carry a context that ends.
 	Watched bool
 }
+
+// Login is a role and its password, for nodes that ask for them. Printed it is the role
+// alone. Protocol 1 knows no such login.
+type Login struct{ User, Password string }
+
+func (l Login) String() string { return l.User }
+
+// GoString is String, so that %#v shows no password either.
+func (l Login) GoString() string { return l.User }
 
 // The defaults of an Endpoint's zero values.
 const (
@@ -135,6 +145,9 @@ func settings(e Endpoint) (*gocql.ClusterConfig, *pin, *dialer, error) {
 			secure = e.Counts.counting(secure)
 		}
 		cfg.SslOpts = &gocql.SslOptions{Config: secure}
+	}
+	if e.Login != nil {
+		cfg.Authenticator = gocql.PasswordAuthenticator{Username: e.Login.User, Password: e.Login.Password}
 	}
 	if len(e.Translate) > 0 {
 		cfg.AddressTranslator = translator(e.Translate)

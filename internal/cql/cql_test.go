@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -282,5 +283,23 @@ func TestBatchConnReportsALostPeer(t *testing.T) {
 	c.Close()
 	if _, err := c.Write([]byte("x")); err == nil {
 		t.Error("a closed connection takes writes")
+	}
+}
+
+// A login is printed without its password, however it is printed, and reaches the driver.
+func TestLoginIsNotPrinted(t *testing.T) {
+	e := Endpoint{Addresses: []string{"127.0.0.1"}, Release: rel(t, "5.0"), Login: &Login{User: "somebody", Password: "the secret"}}
+	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
+		if got := fmt.Sprintf(format+" "+format, e, *e.Login); strings.Contains(got, "the secret") {
+			t.Errorf("%s: %s", format, got)
+		}
+	}
+	cfg, err := Config(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := gocql.PasswordAuthenticator{Username: "somebody", Password: "the secret"}
+	if got, ok := cfg.Authenticator.(gocql.PasswordAuthenticator); !ok || got.Username != want.Username || got.Password != want.Password {
+		t.Errorf("%v", cfg.Authenticator)
 	}
 }

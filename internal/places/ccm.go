@@ -52,6 +52,9 @@ func ccmPlace(d Deps) Place {
 			}
 			return host(inv, n).Attach(ctx, config)
 		},
+		Agentless: func(inv topology.Inventory) bool {
+			return inv.Plan.CCM != nil && inv.Plan.CCM.Source == topology.SourceCQL
+		},
 		FreePorts: local.Provider{}.CheckPorts,
 		// Nodes of ccm have no network of crossring's between them at all.
 		Loopback: func(inv topology.Inventory, n topology.Node) bool {

@@ -127,6 +127,9 @@ type Place struct {
 	// Attach puts the agents that the ring is read through into servers that were started
 	// without; nil is that there are none of those.
 	Attach func(ctx context.Context, inv topology.Inventory, n topology.Node) error
+	// Agentless says that the servers of a cluster are to stay without agents, so that the
+	// ring is read by CQL; nil is that each has one, or gets it.
+	Agentless func(inv topology.Inventory) bool
 	// FreePorts says whether the ports of nodes that do not run are free; nil is that
 	// nobody else is where the nodes are.
 	FreePorts func(ctx context.Context, nodes []topology.Node) error

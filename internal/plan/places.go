@@ -4,6 +4,7 @@ import (
 	"cmp"
 
 	"crossring/internal/release"
+	"crossring/internal/spec"
 	"crossring/internal/topology"
 )
 
@@ -23,6 +24,9 @@ func (b *builder) places(p *topology.Plan, rel release.Release) {
 			b.problem("tls", "is for nodes of ccm from Cassandra 4.0 on: those of %s do not find each other over TLS there", p.Version)
 		}
 		p.CCM = &topology.CCMPlan{Command: c.Command, Cluster: c.Cluster, ConfigDir: c.ConfigDir}
+		if c.Source != spec.SourceJMX { // as in plans of before
+			p.CCM.Source = c.Source
+		}
 	}
 	if c := b.spec.Containers; p.Provider == "containers" {
 		if c.Image == "" && rel.OldImage {

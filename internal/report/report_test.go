@@ -28,7 +28,7 @@ func twoRegions(keyspace string) *ringcheck.Ring {
 		n := ringcheck.Node{
 			Name: name, Address: address, PrivateAddress: "127.9.1.1", Rack: rack, Status: ringcheck.Up, State: ringcheck.Normal,
 			LoadBytes: ref(int64(217_000_000)), Owns: ref(0.5), HostID: "6f5a3c1e-0000-4000-8000-00000000000" + rack[:1],
-			Tokens: []string{token}, ReleaseVersion: "1.2.19", SeenUpBy: 2, Asked: 2,
+			Tokens: []string{token}, ReleaseVersion: "1.2.19", SeenUpBy: ref(2), Asked: 2,
 		}
 		if keyspace != "" {
 			n.OwnsEffective = ref(1.0)

@@ -175,6 +175,9 @@ func (t *text) rings(d Document) error {
 		for line := range strings.Lines(strings.TrimSpace(table.String())) {
 			t.b.WriteString(strings.TrimRight("  "+strings.TrimRight(line, "\n"), " ") + "\n")
 		}
+		if open := look.ring.Unsaid(); len(open) > 0 {
+			t.wrapped("Read by CQL, which does not tell " + strings.Join(open, "; ") + ".")
+		}
 		switch r := look.ring; {
 		case !r.OK():
 			t.wrapped(counted(int64(len(r.Mismatches)), "mismatch", "mismatches") + " with the plan:")

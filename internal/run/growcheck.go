@@ -109,7 +109,7 @@ func stillUp(ring ringcheck.Ring, names []string) []string {
 	var up []string
 	for _, dc := range ring.Datacenters {
 		for _, n := range dc.Nodes {
-			if slices.Contains(names, n.Name) && n.SeenUpBy > 0 {
+			if slices.Contains(names, n.Name) && n.SeenUpBy != nil && *n.SeenUpBy > 0 {
 				up = append(up, n.Name)
 			}
 		}

@@ -67,12 +67,3 @@ func (c cluster) agentDialer() func(context.Context, topology.Node, int) (net.Co
 		return c.place.DialAgent(ctx, c.inv, n, port)
 	}
 }
-
-// attachAgents puts the agents that the ring is read through into servers that were
-// started without.
-func (c cluster) attachAgents(ctx context.Context) error {
-	if c.place.Attach == nil {
-		return nil
-	}
-	return onEach(c.inv.Nodes, func(n topology.Node) error { return c.place.Attach(ctx, c.inv, n) })
-}

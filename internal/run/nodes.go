@@ -167,7 +167,7 @@ func (w World) seenUp(ctx context.Context, c cluster, n topology.Node) error {
 	if err := w.answers(ctx, c, n); err != nil {
 		return err
 	}
-	if err := c.attachAgents(ctx); err != nil {
+	if err := w.attachAgents(ctx, c, false); err != nil {
 		return err
 	}
 	obs, err := ringcheck.Observe(ctx, w.query(c))
@@ -178,7 +178,7 @@ func (w World) seenUp(ctx context.Context, c cluster, n topology.Node) error {
 		if v.Err != nil || !sameDatacenter(c.inv, v.Node, n) {
 			continue
 		}
-		if v.Peers[n.PublicAddress].Status != "Up" {
+		if !obs.SeesUp(v, n.PublicAddress) {
 			return fmt.Errorf("%s does not see %s up", v.Node, n.Name)
 		}
 	}

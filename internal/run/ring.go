@@ -27,20 +27,20 @@ func (w World) Ring(ctx context.Context, name string) (ringcheck.Ring, error) {
 
 func (w World) ring(ctx context.Context, c cluster) (ringcheck.Ring, error) {
 	w.expiring(c)
-	q := w.query(c)
 	made, err := state.Marked(c.dir, state.Keyspace)
 	if err != nil {
 		return ringcheck.Ring{}, err
 	}
+	if err := w.attachAgents(ctx, c, false); err != nil {
+		w.Say("warning: %v", err) // the node is then one that does not answer
+	}
+	q := w.query(c)
 	if made {
 		// From now on the ring is held against it, too.
 		q.Keyspace = c.inv.Plan.Keyspace.Name
 	}
 	var keeperErr error
 	var faults []topology.NetworkFault
-	if err := c.attachAgents(ctx); err != nil {
-		w.Say("warning: %v", err) // the node is then one that does not answer
-	}
 	if c.place.Network != nil {
 		st, err := c.place.Network.Status(ctx, c.inv)
 		q.RTT, keeperErr, faults = st.RTT, err, st.Faults

@@ -332,7 +332,7 @@ func (w World) awaitRing(ctx context.Context, c cluster, targets []deploy.Target
 	if err != nil {
 		return ringcheck.Ring{}, c.partial(err, targets)
 	}
-	if err := c.attachAgents(ctx); err != nil {
+	if err := w.attachAgents(ctx, c, true); err != nil {
 		return ringcheck.Ring{}, err
 	}
 	var ring ringcheck.Ring
@@ -356,11 +356,6 @@ func (w World) awaitRing(ctx context.Context, c cluster, targets []deploy.Target
 		return ring, Ring("waiting for the ring to be as planned", err, "crossring ring "+c.inv.Plan.Name)
 	}
 	return ring, err
-}
-
-// query asks the nodes' agents, from wherever they can be reached.
-func (w World) query(c cluster) ringcheck.Query {
-	return ringcheck.Query{Inventory: c.inv, Release: c.rel, Jolokia: true, Dial: c.agentDialer(), Password: func() (string, error) { return state.KnownAgentPassword(c.dir) }}
 }
 
 // answers asks a node one question in CQL.

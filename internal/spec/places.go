@@ -13,6 +13,8 @@ type CCM struct {
 	Cluster string `json:"cluster"`
 	// ConfigDir is where ccm keeps that cluster; empty is ccm's own default.
 	ConfigDir string `json:"config_dir"`
+	// Source is what its ring is read by, SourceJMX or SourceCQL; empty is SourceJMX.
+	Source string `json:"source"`
 }
 
 // Containers is what provider containers alone needs to know.
@@ -21,6 +23,12 @@ type Containers struct {
 	// DockerHost is the address of a Docker API; empty is what docker itself would use.
 	DockerHost string `json:"docker_host"`
 }
+
+// What the ring of a cluster that was there already is read by.
+const (
+	SourceJMX = "jmx" // the agents that are put into its servers
+	SourceCQL = "cql" // its system tables; no agent is put in
+)
 
 var (
 	// ccmClusterPattern is ccm's own.
@@ -55,6 +63,7 @@ func (d *decoder) ccm(n *yaml.Node, path string, s *Spec) {
 		field{"command", text(&s.CCM.Command)},
 		field{"cluster", text(&s.CCM.Cluster)},
 		field{"config_dir", text(&s.CCM.ConfigDir)},
+		field{"source", text(&s.CCM.Source)},
 	)(d, n, path)
 }
 
@@ -71,7 +80,13 @@ func checkPlaces(s Spec, c checker) {
 	if s.CCM != nil {
 		if s.CCM.Cluster != "" {
 			c.match("ccm.cluster", s.CCM.Cluster, ccmClusterPattern, "a name that ccm takes: letters, digits, _ and -")
-		} else if s.CCM.ConfigDir != "" {
+		} else if s.CCM.Source != "" {
+			c.bad("ccm.source", "is for ccm.cluster, and there is none: the nodes of a cluster that crossring makes have their agents from the start")
+		}
+		if s.CCM.Source != "" {
+			c.oneOf("ccm.source", s.CCM.Source, []string{SourceJMX, SourceCQL})
+		}
+		if s.CCM.Cluster == "" && s.CCM.ConfigDir != "" {
 			c.bad("ccm.config_dir", "says where ccm.cluster is, and there is none: a cluster that crossring makes is kept in its state directory")
 		}
 	}

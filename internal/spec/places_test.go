@@ -14,6 +14,10 @@ func TestPlaces(t *testing.T) {
 		{"provider: local\nccm: {cluster: other}", ""}, // as with ec2, a block may wait for its provider
 		{"provider: ccm\nccm: {cluster: a/b}", "ccm.cluster"},
 		{"provider: ccm\nccm: {config_dir: /a}", "ccm.config_dir"},
+		{"provider: ccm\nccm: {cluster: a, source: cql}", ""},
+		{"provider: ccm\nccm: {cluster: a, source: jmx}", ""},
+		{"provider: ccm\nccm: {cluster: a, source: gossip}", "ccm.source"},
+		{"provider: ccm\nccm: {source: cql}", "ccm.source: is for ccm.cluster"},
 		{"provider: ccm\nccm: {name: a}", "ccm.name: unknown key"},
 		{"provider: containers", ""},
 		{"provider: containers\ncontainers: {image: 'localhost:5000/a/b:1@sha256:0', docker_host: 'unix:///run/s'}", ""},

@@ -16,6 +16,8 @@ const (
 	Ready = "ready"
 	// Keyspace: the test keyspace has been made.
 	Keyspace = "keyspace"
+	// Agentless: no agent could be put into the servers, so that the ring is read by CQL.
+	Agentless = "agentless"
 )
 
 // Marked says whether a mark was left in a cluster's directory.
@@ -34,6 +36,14 @@ func Marked(dir, name string) (bool, error) {
 func Mark(dir, name string) error {
 	if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
 		return fmt.Errorf("leaving the mark %s: %w", name, err)
+	}
+	return nil
+}
+
+// Unmark takes a mark away; there may be none.
+func Unmark(dir, name string) error {
+	if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("taking the mark %s away: %w", name, err)
 	}
 	return nil
 }

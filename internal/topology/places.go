@@ -24,7 +24,16 @@ type CCMPlan struct {
 	Cluster string `json:"cluster,omitempty"`
 	// ConfigDir is where ccm keeps that cluster; "" is ccm's own default.
 	ConfigDir string `json:"config_dir,omitempty"`
+	// Source is SourceCQL where no agent is to be put into the servers of that cluster, so
+	// that the ring is read by CQL; "" is by JMX.
+	Source string `json:"source,omitempty"`
 }
+
+// What the ring is read by.
+const (
+	SourceJMX = "jmx"
+	SourceCQL = "cql"
+)
 
 // CCM is what the ccm provider alone knows of its cluster.
 type CCM struct {

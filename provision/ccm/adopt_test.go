@@ -6,10 +6,13 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"crossring/internal/journal"
 	"crossring/internal/release/releasetest"
@@ -190,5 +193,71 @@ func TestPlace(t *testing.T) {
 	}
 	if _, err := p.place(wanted("", topology.CCMNodes, 1), "/ccm"); err == nil {
 		t.Error("more nodes than there are addresses for were placed")
+	}
+}
+
+// A server that is another user's is running, and is neither stopped nor given an agent,
+// and so is one that takes none; nobody waits for an agent that can't come.
+func TestAttachRefused(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("starting a process of another user needs root's rights")
+	}
+	config := theirs(t, 1, 1)
+	inv, err := provider(t).adopt(wanted(config, 1, 1), "/ccm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := func(h Host, uid uint32, args ...string) int {
+		t.Helper()
+		argv := append([]string{"-c", "read end", "server", h.logArg()}, args...)
+		cmd := exec.Command("/bin/sh", argv...)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
+		stdin, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			stdin.Close()
+			_ = cmd.Wait() // it ends with the end of its input, with a status of its own
+		})
+		write(t, h.pidFile(), fmt.Sprint(cmd.Process.Pid))
+		return cmd.Process.Pid
+	}
+	const nobody = 65534
+	foreign, shut := Host{Inventory: inv, Node: inv.Nodes[0]}, Host{Inventory: inv, Node: inv.Nodes[1]}
+	pid := start(foreign, nobody)
+	if p, err := foreign.State(t.Context()); err != nil || !p.Running || p.PID != pid {
+		t.Errorf("another user's server: %+v, %v", p, err)
+	}
+	var theirs *ForeignError
+	for what, err := range map[string]error{"attach": foreign.Attach(t.Context(), "/none"), "stop": foreign.Stop(t.Context(), time.Minute)} {
+		if !errors.As(err, &theirs) || theirs.PID != pid {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	pid = start(shut, 0, noAttach)
+	if p, err := shut.State(t.Context()); err != nil || p.PID != pid {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if err := shut.Attach(t.Context(), "/none"); err == nil || !strings.Contains(err.Error(), noAttach) {
+		t.Errorf("attach: %v", err)
+	}
+	for _, h := range []Host{foreign, shut} {
+		if err := h.Detach(t.Context()); err != nil {
+			t.Errorf("detach: %v", err)
+		}
+	}
+	// Those of a cluster that is crossring's own are its user's, or nobody's.
+	own := *inv.CCM
+	own.Adopted = false
+	foreign.Inventory.CCM = &own
+	if p, err := foreign.State(t.Context()); err != nil || p.Running {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if !attachable([]string{noAttach, "-XX:-DisableAttachMechanism"}) {
+		t.Error("the last option does not count")
 	}
 }

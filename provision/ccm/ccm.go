@@ -264,6 +264,9 @@ func (p Provider) Unmake(ctx context.Context, inv topology.Inventory) error {
 	var left []string
 	if c.Adopted {
 		for _, n := range inv.Nodes {
+			if inv.Plan.CCM != nil && inv.Plan.CCM.Source == topology.SourceCQL {
+				break // whatever agent is there is not ours
+			}
 			if err := (Host{Inventory: inv, Node: n}).Detach(ctx); err != nil {
 				left = append(left, fmt.Sprintf("the agent in %s (%v)", n.Name, err))
 			}

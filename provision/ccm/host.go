@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -129,10 +130,14 @@ func (h Host) State(context.Context) (topology.Process, error) {
 		p.Since = info.ModTime()
 	}
 	proc, err := h.proc()
-	if errors.Is(err, os.ErrNotExist) {
+	var theirs *ForeignError
+	switch {
+	case errors.Is(err, os.ErrNotExist):
 		return p, nil
-	}
-	if err != nil {
+	case errors.As(err, &theirs):
+		p.Running, p.PID = true, theirs.PID
+		return p, nil
+	case err != nil:
 		return p, err
 	}
 	p.Running, p.PID = true, proc.PID
@@ -144,7 +149,8 @@ func (h Host) pidFile() string {
 }
 
 // proc is the server: the pid that was written at its start, if that is a process
-// with the node's log directory among its arguments. os.ErrNotExist when there is none.
+// with the node's log directory among its arguments. os.ErrNotExist when there is none,
+// and a *ForeignError when it is another user's, of a cluster that was taken over.
 func (h Host) proc() (procs.Proc, error) {
 	data, err := os.ReadFile(h.pidFile())
 	if err != nil {
@@ -158,13 +164,24 @@ func (h Host) proc() (procs.Proc, error) {
 	if err != nil {
 		return procs.Proc{}, err
 	}
-	want := h.logArg()
-	for _, a := range proc.Args {
-		if a == want && proc.Ours {
-			return proc, nil
-		}
+	switch known := slices.Contains(proc.Args, h.logArg()); {
+	case known && proc.Ours:
+		return proc, nil
+	case known && h.Inventory.CCM.Adopted:
+		return procs.Proc{}, &ForeignError{Node: h.Node.Name, PID: pid}
 	}
 	return procs.Proc{}, fmt.Errorf("process %d is not the server of %s: %w", pid, h.Node.Name, os.ErrNotExist)
+}
+
+// ForeignError says that the server of a node of a cluster that was taken over runs as
+// another user. It can be looked at, and no more.
+type ForeignError struct {
+	Node string
+	PID  int
+}
+
+func (e *ForeignError) Error() string {
+	return fmt.Sprintf("the server of %s, process %d, is another user's", e.Node, e.PID)
 }
 
 // logArg is the argument that ccm gives each server, and none but this one.
@@ -201,11 +218,16 @@ func (h Host) Tail(_ context.Context, lines int) ([]string, error) {
 	return nil, nil
 }
 
+// agentAddress is where the agent listens.
+func (h Host) agentAddress() string {
+	return net.JoinHostPort(h.Node.PrivateAddress, strconv.Itoa(h.Node.Ports.Jolokia))
+}
+
 // Attach sees that the Jolokia agent answers in the server of a cluster that was
 // taken over: it was started without. config is the file that it is configured by. A
 // server that does not run is left alone.
 func (h Host) Attach(ctx context.Context, config string) error {
-	addr := net.JoinHostPort(h.Node.PrivateAddress, strconv.Itoa(h.Node.Ports.Jolokia))
+	addr := h.agentAddress()
 	proc, err := h.proc()
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -216,7 +238,14 @@ func (h Host) Attach(ctx context.Context, config string) error {
 	if listens(ctx, addr) {
 		return nil
 	}
+	if !attachable(proc.Args) {
+		return fmt.Errorf("put the Jolokia agent into the server of %s: it runs with %s, which keeps agents out", h.Node.Name, noAttach)
+	}
 	err = h.agent(ctx, proc, "start", "--config", config)
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		return err // nothing has been tried
+	}
 	// In a busy server it takes longer to begin than its own program waits.
 	const most, every = 30 * time.Second, 100 * time.Millisecond
 	ctx, cancel := context.WithTimeout(ctx, most)
@@ -233,6 +262,21 @@ func (h Host) Attach(ctx context.Context, config string) error {
 	return nil
 }
 
+// noAttach is the option by which a JVM takes no agents; the last of its kind counts.
+const noAttach = "-XX:+DisableAttachMechanism"
+
+func attachable(args []string) bool {
+	for _, a := range slices.Backward(args) {
+		switch a {
+		case noAttach:
+			return false
+		case "-XX:-DisableAttachMechanism":
+			return true
+		}
+	}
+	return true
+}
+
 func listens(ctx context.Context, addr string) bool {
 	var d net.Dialer
 	c, err := d.DialContext(ctx, "tcp", addr)
@@ -242,14 +286,18 @@ func listens(ctx context.Context, addr string) bool {
 	return err == nil
 }
 
-// Detach takes the agent out again.
+// Detach takes the agent out again, where there is one.
 func (h Host) Detach(ctx context.Context) error {
 	proc, err := h.proc()
-	if errors.Is(err, os.ErrNotExist) {
+	var theirs *ForeignError
+	if errors.Is(err, os.ErrNotExist) || errors.As(err, &theirs) {
 		return nil
 	}
 	if err != nil {
 		return err
+	}
+	if !listens(ctx, h.agentAddress()) {
+		return nil
 	}
 	defer local.RemoveAttachFile(proc.PID)
 	return h.agent(ctx, proc, "stop")
@@ -260,6 +308,9 @@ func (h Host) agent(ctx context.Context, proc procs.Proc, verb string, args ...s
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	c := h.Inventory.CCM
+	if _, err := os.Stat(c.Jolokia); err != nil {
+		return fmt.Errorf("%s the Jolokia agent in the server of %s: %w", verb, h.Node.Name, err)
+	}
 	argv := append([]string{"-XX:-UsePerfData", "-jar", c.Jolokia, "--quiet"}, args...)
 	argv = append(argv, verb, strconv.Itoa(proc.PID))
 	out, err := exec.CommandContext(ctx, c.Java, argv...).CombinedOutput()
