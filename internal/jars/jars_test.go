@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"crossring/internal/release"
+	"crossring/internal/release/releasetest"
 )
 
 // fakeMaven puts an mvn and a java in PATH. The mvn runs body (sh) with $out
@@ -56,7 +57,7 @@ const twoJars = `printf one > "$out/a.jar"; printf two > "$out/b.jar"`
 // testLock is the lock of twoJars.
 func testLock(t *testing.T) lock {
 	t.Helper()
-	l, err := parseLock("5.0.5", ""+
+	l, err := parseLock(releasetest.Newest(), ""+
 		"7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed  a.jar\n"+
 		"3fc4ccfe745870e2c0d99f71f30ff0656c8dedd41cc1d7d3d376b0dbe685e2f3  b.jar\n")
 	if err != nil {
@@ -77,7 +78,7 @@ func TestFillOnceThenCached(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if dir != filepath.Join(cache, "5.0.5") {
+		if dir != filepath.Join(cache, releasetest.Newest()) {
 			t.Errorf("dir is %s", dir)
 		}
 		if err := testLock(t).verify(dir); err != nil {
@@ -215,7 +216,7 @@ func TestWrongJarsAreRefused(t *testing.T) {
 	if !strings.Contains(bad.Hint(), "a.jar") {
 		t.Errorf("hint does not name the bad jar: %s", bad.Hint())
 	}
-	if _, err := os.Stat(filepath.Join(cache, "5.0.5")); !os.IsNotExist(err) {
+	if _, err := os.Stat(filepath.Join(cache, releasetest.Newest())); !os.IsNotExist(err) {
 		t.Errorf("wrong jars are in the cache: %v", err)
 	}
 }
@@ -223,8 +224,8 @@ func TestWrongJarsAreRefused(t *testing.T) {
 func TestLocalRepositoryFirst(t *testing.T) {
 	// Offline the fake leaves half a set and fails; online it works.
 	calls := fakeMaven(t, `case $1 in -o) printf x > "$out/z.jar"; echo '[ERROR] no such jar'; exit 1;; esac; `+twoJars)
-	repo := filepath.Join(os.Getenv("HOME"), ".m2/repository/org/apache/cassandra/cassandra-all/5.0.5")
-	script(t, filepath.Join(repo, "cassandra-all-5.0.5.jar"), "")
+	repo := filepath.Join(os.Getenv("HOME"), ".m2/repository/org/apache/cassandra/cassandra-all", releasetest.Newest())
+	script(t, filepath.Join(repo, "cassandra-all-"+releasetest.Newest()+".jar"), "")
 	cache := t.TempDir()
 	if _, err := ensureLocked(context.Background(), request(cache), testLock(t)); err != nil {
 		t.Fatal(err)
@@ -255,7 +256,7 @@ func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	req := request(t.TempDir())
-	req.Version = "5.0.5"
+	req.Version = releasetest.Newest()
 	var seen []string
 	req.Progress = func(line string) {
 		if seen = append(seen, line); strings.HasSuffix(line, ": x.jar") {
@@ -282,7 +283,7 @@ func TestMissingTools(t *testing.T) {
 			}
 			t.Setenv("PATH", dir)
 			req := request(t.TempDir())
-			req.Version = "5.0.5"
+			req.Version = releasetest.Newest()
 			_, err := Ensure(context.Background(), req)
 			var missing *MissingToolError
 			if !errors.As(err, &missing) || missing.Tool != tool || !strings.Contains(missing.Hint(), "apt-get install") {

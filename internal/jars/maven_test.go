@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"crossring/internal/release/releasetest"
 )
 
 func discard() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
@@ -38,11 +40,11 @@ func TestRealMaven(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := readLock("1.2.19")
+	want, err := readLock(releasetest.Oldest())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if jars.Version != "1.2.19" || len(jars.ClassPath) != len(want.sums)-1 || jars.Jamm == "" || jars.Jolokia == "" {
+	if jars.Version != releasetest.Oldest() || len(jars.ClassPath) != len(want.sums)-1 || jars.Jamm == "" || jars.Jolokia == "" {
 		t.Errorf("got %+v", jars)
 	}
 	for _, path := range append([]string{jars.Jamm, jars.Jolokia}, jars.ClassPath...) {
@@ -68,7 +70,7 @@ func TestRealMaven(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if jars.Version != "1.2.19" || filepath.Dir(jars.Jolokia) != filepath.Join(cache, agentSet) {
+	if jars.Version != releasetest.Oldest() || filepath.Dir(jars.Jolokia) != filepath.Join(cache, agentSet) {
 		t.Errorf("from a home: got %+v", jars)
 	}
 }
@@ -76,7 +78,7 @@ func TestRealMaven(t *testing.T) {
 func TestRealMavenOfflineWithNothing(t *testing.T) {
 	realMaven(t)
 	_, err := Ensure(context.Background(), Request{
-		Version: "1.2.19", CacheDir: t.TempDir(), Offline: true,
+		Version: releasetest.Oldest(), CacheDir: t.TempDir(), Offline: true,
 		MavenArgs: []string{"-Dmaven.repo.local=" + t.TempDir()},
 	})
 	var down *NoNetworkError

@@ -15,6 +15,7 @@ import (
 	"crossring/internal/deploy"
 	"crossring/internal/places"
 	"crossring/internal/release"
+	"crossring/internal/release/releasetest"
 	"crossring/internal/topology"
 	"crossring/ringcheck"
 )
@@ -180,7 +181,7 @@ func TestFollowingAMove(t *testing.T) {
 			return map[string]any{"status": 404, "error": "none"}
 		}
 		return map[string]any{"status": 200, "value": map[string]any{
-			"ClusterName": "Lab", "PartitionerName": "x.Murmur3Partitioner", "ReleaseVersion": "5.0.5", "SchemaVersion": "s",
+			"ClusterName": "Lab", "PartitionerName": "x.Murmur3Partitioner", "ReleaseVersion": releasetest.Newest(), "SchemaVersion": "s",
 			"OperationMode": "NORMAL", "LocalHostId": "id", "TokenToEndpointMap": map[string]string{at: "127.0.0.1"},
 			"LiveNodes": []string{"127.0.0.1"}, "UnreachableNodes": []string{}, "JoiningNodes": []string{}, "LeavingNodes": []string{}, "MovingNodes": []string{},
 			"EndpointToHostId": map[string]string{"127.0.0.1": "id"}, "HostIdMap": map[string]string{"127.0.0.1": "id"}, "LoadMap": map[string]string{},

@@ -10,6 +10,7 @@ import (
 
 	"crossring/internal/cql"
 	"crossring/internal/plan"
+	"crossring/internal/release/releasetest"
 	"crossring/internal/spec"
 	"crossring/internal/topology"
 )
@@ -52,7 +53,7 @@ func TestEnoughNodes(t *testing.T) {
 // region.
 func standing(t *testing.T, provider string) (cluster, spec.Spec) {
 	t.Helper()
-	s := spec.Spec{Name: "lab", Provider: provider, Cassandra: "5.0.5", Regions: []spec.Region{{Region: "us-east-1"}, {Region: "us-west-2"}}}
+	s := spec.Spec{Name: "lab", Provider: provider, Cassandra: releasetest.Newest(), Regions: []spec.Region{{Region: "us-east-1"}, {Region: "us-west-2"}}}
 	if provider == "hosts" {
 		s.Hosts = "machines.yaml"
 	}

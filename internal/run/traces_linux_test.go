@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"crossring/internal/journal"
+	"crossring/internal/release/releasetest"
 	"crossring/internal/state"
 	"crossring/internal/topology"
 	"crossring/provision/local"
@@ -59,7 +60,7 @@ func newStandIn(t *testing.T) standIn {
 	w := quietWorld()
 	w.StateDir, w.Exe = t.TempDir(), os.Args[0]
 	p := topology.Plan{
-		Schema: topology.Schema, Name: "traces", Provider: "local", Version: "5.0.5", RTTMillis: 10,
+		Schema: topology.Schema, Name: "traces", Provider: "local", Version: releasetest.Newest(), RTTMillis: 10,
 		Disks: topology.Disks{Data: "fs1", Commitlog: "fs2", SavedCaches: "fs2"},
 	}
 	for i, region := range []string{"us-east-1", "us-west-2"} {

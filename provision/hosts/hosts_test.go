@@ -14,6 +14,7 @@ import (
 	"crossring/internal/deploy/prepare"
 	"crossring/internal/deploy/sshhost"
 	"crossring/internal/deploy/sshhost/sshdtest"
+	"crossring/internal/release/releasetest"
 	"crossring/internal/topology"
 	"crossring/provision"
 )
@@ -93,7 +94,7 @@ func TestParseFindsAllThatIsWrong(t *testing.T) {
 func plan() topology.Plan {
 	ports := topology.DefaultPorts()
 	return topology.Plan{
-		Name: "ring", Version: "5.0.5", Disks: topology.Disks{Data: "fs1", Commitlog: "fs2", SavedCaches: "fs2"},
+		Name: "ring", Version: releasetest.Newest(), Disks: topology.Disks{Data: "fs1", Commitlog: "fs2", SavedCaches: "fs2"},
 		Nodes: []topology.Node{
 			{Name: "us-east-1-1", Index: 1, Region: "us-east-1", Zone: "us-east-1a", Ports: ports},
 			{Name: "us-east-1-2", Index: 2, Region: "us-east-1", Zone: "us-east-1b", Ports: ports},

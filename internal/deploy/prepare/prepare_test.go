@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"crossring/internal/release"
+	"crossring/internal/release/releasetest"
 	"crossring/internal/topology"
 )
 
@@ -230,11 +231,11 @@ func TestMirror(t *testing.T) {
 	}
 	req := request(t)
 	dir := t.TempDir()
-	tarball := filepath.Join(dir, "apache-cassandra-5.0.5-bin.tar.gz")
-	script := `cd "$1"; mkdir -p apache-cassandra-5.0.5/lib
-echo jamm >apache-cassandra-5.0.5/lib/jamm-0.4.0.jar; tar czf "$2" apache-cassandra-5.0.5
+	tarball := filepath.Join(dir, "apache-cassandra-"+releasetest.Of("5.0")+"-bin.tar.gz")
+	script := `cd "$1"; mkdir -p apache-cassandra-$3/lib
+echo jamm >apache-cassandra-$3/lib/jamm-0.4.0.jar; tar czf "$2" apache-cassandra-$3
 sha512sum "$2" | cut -d ' ' -f 1 >"$2.sha512"`
-	if _, err := (here{}).Script(t.Context(), "make a tarball", script, dir, tarball); err != nil {
+	if _, err := (here{}).Script(t.Context(), "make a tarball", script, dir, tarball, releasetest.Of("5.0")); err != nil {
 		t.Fatal(err)
 	}
 	serve := httpFiles(t, dir)
