@@ -57,7 +57,7 @@ func TestSpecsThatAreRefused(t *testing.T) {
 		{"odd partitioner", edit("RandomPartitioner", "OrderPreservingPartitioner"),
 			[]string{`:4: partitioner: "OrderPreservingPartitioner" is not one of Murmur3Partitioner, RandomPartitioner`}},
 		{"version without a template", edit(oldest, "2.0.17"), []string{":3: cassandra: cassandra 2.0.17 is not a version that crossring knows; it knows " + oldest}},
-		{"replication in a datacenter that is not there", good + "keyspace: {replication: {us-east: 1, eu-west: 1}}\n",
+		{"replication in a datacenter that is not there", good + "keyspace: {replication: {us-east: 1, us-west-2: 1, eu-west: 1}}\n",
 			[]string{":9: keyspace.replication.eu-west: there is no such datacenter: there is us-east, us-west-2"}},
 		{"several at once", "version: crossring/v1\nname: UPPER\ncassandra: \"9.9\"\npartitioner: Odd\nregions:\n  - {region: us-east-1, nodes: 0}\nrtt: 80\n",
 			[]string{":2: name: ", ":3: cassandra: ", ":4: partitioner: ", ":6: regions[0].nodes: ", ":7: rtt: unknown key"}},
