@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"crossring/internal/jars"
@@ -68,13 +69,17 @@ func (w World) Command(words ...string) string {
 	return plain.Command(append([]string{"crossring"}, words...)...)
 }
 
-// NoClusterError says that there is no cluster of that name.
+// NoClusterError says that there is no cluster of that name, or a directory of it alone,
+// which then is among those that are known.
 type NoClusterError struct {
 	Name  string
 	Known []string
 }
 
 func (e *NoClusterError) Error() string {
+	if slices.Contains(e.Known, e.Name) {
+		return fmt.Sprintf("cluster %q has no inventory: it is half made, or the file is lost", e.Name)
+	}
 	s := fmt.Sprintf("there is no cluster %q", e.Name)
 	if len(e.Known) > 0 {
 		s += fmt.Sprintf("; there are %v", e.Known)
@@ -84,7 +89,10 @@ func (e *NoClusterError) Error() string {
 
 // Hint is the command that makes one.
 func (e *NoClusterError) Hint() string {
-	if len(e.Known) > 0 {
+	switch {
+	case slices.Contains(e.Known, e.Name):
+		return plain.Command("crossring", "down", e.Name)
+	case len(e.Known) > 0:
 		return "crossring ls"
 	}
 	return "crossring up -f cluster.yaml"

@@ -89,6 +89,26 @@ func TestReferencesWithoutANode(t *testing.T) {
 	}
 }
 
+// A directory without an inventory is no cluster, and is not among those that there are.
+func TestAClusterWithoutAnInventory(t *testing.T) {
+	w := World{StateDir: t.TempDir()}
+	for _, name := range []string{"gone", "other"} {
+		if err := os.MkdirAll(filepath.Join(w.StateDir, "clusters", name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, want := range map[string][2]string{
+		"gone":  {`cluster "gone" has no inventory: it is half made, or the file is lost`, "crossring down gone"},
+		"third": {`there is no cluster "third"; there are [gone other]`, "crossring ls"},
+	} {
+		_, err := w.open(name)
+		var none *NoClusterError
+		if !errors.As(err, &none) || none.Error() != want[0] || none.Hint() != want[1] {
+			t.Errorf("%v; want %q and %q", err, want[0], want[1])
+		}
+	}
+}
+
 func TestJudge(t *testing.T) {
 	write := func(acknowledged, failed, unknown int64) *stress.WriteSummary {
 		s := &stress.WriteSummary{Acknowledged: acknowledged, Failed: failed, Unknown: unknown}
