@@ -257,6 +257,9 @@ func TestDownWithoutKeeper(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
+				// Nothing is made beside what runs.
+				r := h.want(t, 8, "up", "-f", h.spec(t, oneByOne("orphan", oldest)))
+				checkSays(t, r, "its inventory is lost", "crossring down orphan")
 			}
 			h.must(t, "down", "orphan")
 			h.checkGone(t, inv)

@@ -331,7 +331,7 @@ func TestVerdict(t *testing.T) {
 		{"ring", func(d *Document) { d.RingAfter.Mismatches = make([]ringcheck.Mismatch, 2) }, "The ring afterwards is not as planned: 2 mismatches."},
 		{"sums", func(d *Document) { d.Read.Found-- }, "Do not trust these counts: read counts do not add up: 99999 found"},
 		{"not read", func(d *Document) { d.Read = nil }, "Nothing was read, so nothing is known of what arrived."},
-		{"not written", func(d *Document) { d.Write, d.Read.MissingAcknowledged, d.Account = nil, nil, stress.Account{} }, "Nothing was written in this run."},
+		{"not written", func(d *Document) { d.Write, d.Read.MissingAcknowledged, d.Account = nil, nil, stress.Account{} }, "No write is on record in this run"},
 		{"nothing", func(d *Document) { d.Write, d.Read = nil, nil }, "Nothing was written and nothing was read."},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -411,12 +411,12 @@ func TestPhaseOnItsOwn(t *testing.T) {
 	}
 	known := d.Account
 	read.MissingAcknowledged, d.Account = nil, stress.Account{}
-	if got := text(); !strings.Contains(got, "datacenter not known") || !strings.Contains(got, "Nothing was written in this run.") {
+	if got := text(); !strings.Contains(got, "datacenter not known") || !strings.Contains(got, "No write is on record in this run") {
 		t.Errorf("nothing is known besides:\n%s", got)
 	}
 	read.MissingAcknowledged, d.Account = ref(int64(0)), known
 	d.Endpoints = map[string][]string{"us-east": {"127.9.2.1"}, "us-west-2": {"127.9.2.2"}}
-	if got := text(); !strings.Contains(got, "(us-west-2)") || strings.Contains(got, "not known") || strings.Contains(got, "Nothing was written") {
+	if got := text(); !strings.Contains(got, "(us-west-2)") || strings.Contains(got, "not known") || strings.Contains(got, "No write is on record") {
 		t.Errorf("places and acknowledgements are known:\n%s", got)
 	}
 }

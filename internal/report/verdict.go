@@ -154,7 +154,11 @@ func lostVerdict(d Document) string {
 // became of their rows.
 func writeVerdict(d Document) string {
 	o, w := d.Outcomes, d.Write
-	if o == nil && w == nil {
+	switch {
+	case o == nil && w == nil && d.Read != nil:
+		// It read what somebody wrote; its file may be lost.
+		return "No write is on record in this run, so nothing is known of what was acknowledged."
+	case o == nil && w == nil:
 		return "Nothing was written in this run."
 	}
 	var failed, unknown stress.Reads

@@ -28,6 +28,16 @@ func (w World) lostCluster(name string) places.Lost {
 	return l
 }
 
+// noTraces refuses to make a cluster where processes of one run whose inventory is lost:
+// it would stand beside them, and be taken for them.
+func (w World) noTraces(name string) error {
+	t, err := w.provider("").Traces(name)
+	if err != nil || !t.Any() {
+		return err
+	}
+	return Busy("making cluster "+name, errors.New("processes of a cluster of that name run, and its inventory is lost"), w.Command("down", name))
+}
+
 // removeTraces takes a cluster down whose inventory can't be had, as why says. The
 // directory goes when nothing else is left of it; until then what is left is named, and
 // it stays as it is.

@@ -104,6 +104,9 @@ func (w World) Up(ctx context.Context, req UpRequest) (UpResult, error) {
 	case errors.As(err, &none) && !req.Choice.none():
 		return res, err
 	case errors.As(err, &none):
+		if err := w.noTraces(name); err != nil {
+			return res, err
+		}
 		if c.rel, err = release.Find(p.Version); err != nil {
 			return res, err
 		}
