@@ -148,7 +148,12 @@ func TestReplaceAsks(t *testing.T) {
 		t.Fatal(err)
 	}
 	writeFile(t, spec, strings.Replace(string(text), "heap_mb: 512", "heap_mb: 384", 1))
-	checkSays(t, h.want(t, 2, "up", "-f", spec, "--replace"), "heap_mb: 512 → 384", "--replace --yes")
+	args := []string{"up", "-f", spec, "--replace"} // without --yes, which run would add
+	r := h.finish(h.command(t.Context(), args...), args)
+	if r.code != 2 {
+		t.Fatalf("want exit 2: %s", r)
+	}
+	checkSays(t, r, "heap_mb: 512 → 384", "--replace --yes")
 	if inv, _ := h.inventory(t, "machines"); inv.Plan.HeapMB != 512 {
 		t.Errorf("the plan is now %+v", inv.Plan)
 	}
