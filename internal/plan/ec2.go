@@ -93,28 +93,11 @@ func groupsFor(rules int) int {
 	return max(1, (rules+topology.RulesPerGroup-1)/topology.RulesPerGroup)
 }
 
-// opening is a rule of a region's groups.
-type opening struct {
-	port   int
-	source string
-}
-
 // openings counts the different rules of each region: its nodes share their groups.
 func openings(p topology.Plan) map[string]int {
-	at := map[string]string{}
-	for _, n := range p.Nodes {
-		at[n.Name] = n.Region
-	}
-	seen := map[string]map[opening]bool{}
-	for _, region := range at {
-		seen[region] = map[opening]bool{}
-	}
-	for _, r := range p.Rules {
-		seen[at[r.Node]][opening{r.Port, r.Source}] = true
-	}
 	count := map[string]int{}
-	for region, rules := range seen {
-		count[region] = len(rules)
+	for _, region := range regions(p.Nodes) {
+		count[region] = len(p.Shared(region))
 	}
 	return count
 }
@@ -192,13 +175,17 @@ func calls(p topology.Plan) []string {
 	return list
 }
 
-// operators are the sources of a rule for the operator: the networks, or the word
-// where they are not known.
-func operators(cidrs []string) []string {
+// operators are the sources of a rule for the operator: the networks, as far as they are
+// known.
+func operators(cidrs []string) []topology.Source {
 	if len(cidrs) == 0 {
-		return []string{"operator"}
+		return []topology.Source{topology.FromOperator()}
 	}
-	return cidrs
+	var list []topology.Source
+	for _, cidr := range cidrs {
+		list = append(list, topology.FromNetwork(cidr))
+	}
+	return list
 }
 
 // Repriced is the plan with the costs of another price table.

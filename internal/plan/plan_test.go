@@ -167,15 +167,26 @@ func TestBuildRules(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s %d %s", r.Node, r.Port, r.Source))
 	}
 	want := []string{
-		"us-east-1-1 7000 group", "us-east-1-1 7000 node us-east-1-2", "us-east-1-1 7000 node us-west-2-1",
-		"us-east-1-1 9042 group", "us-east-1-1 9042 operator", "us-east-1-1 22 operator",
-		"us-east-1-2 7000 group", "us-east-1-2 7000 node us-east-1-1", "us-east-1-2 7000 node us-west-2-1",
-		"us-east-1-2 9042 group", "us-east-1-2 9042 operator", "us-east-1-2 22 operator",
-		"us-west-2-1 7000 group", "us-west-2-1 7000 node us-east-1-1", "us-west-2-1 7000 node us-east-1-2",
-		"us-west-2-1 9042 group", "us-west-2-1 9042 operator", "us-west-2-1 22 operator",
+		"us-east-1-1 7000 group", "us-east-1-1 7000 every other node", "us-east-1-1 9042 group", "us-east-1-1 9042 operator", "us-east-1-1 22 operator",
+		"us-east-1-2 7000 group", "us-east-1-2 7000 every other node", "us-east-1-2 9042 group", "us-east-1-2 9042 operator", "us-east-1-2 22 operator",
+		"us-west-2-1 7000 group", "us-west-2-1 7000 every other node", "us-west-2-1 9042 group", "us-west-2-1 9042 operator", "us-west-2-1 22 operator",
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if alone := build(t, "provider: ec2\nregions: [{region: us-east-1}]"); len(alone.Rules) != 4 {
+		t.Errorf("a node alone has rules for others: %v", alone.Rules)
+	}
+}
+
+// A ring twice as large has twice as many rules, and not four times as many.
+func TestRulesGrowWithNodes(t *testing.T) {
+	per := func(nodes int) int {
+		p := build(t, fmt.Sprintf("provider: ec2\nregions: [{region: us-east-1, nodes: %d}, {region: us-west-2, nodes: %d}]", nodes/2, nodes/2))
+		return len(p.Rules) / nodes
+	}
+	if few, many := per(4), per(1000); few != many {
+		t.Errorf("%d rules a node of 4, %d of 1,000", few, many)
 	}
 }
 

@@ -85,36 +85,27 @@ func seeds(nodes []topology.Node, dcs []datacenter) {
 }
 
 // rules are the openings that a ring across regions needs. Security groups do not
-// reach across regions, so each other node is named, by its public address. That holds
+// reach across regions, so each other node is let in by its public address. That holds
 // within a region, too: the group admits private addresses, and seeds are public ones,
 // to which a node comes from its own public address.
 //
-// Source is "node NAME", the public address of that node; "group", the nodes and
-// loaders of the cluster in the same region; or a network that crossring is run from,
-// "operator" where the spec does not name it. JMX is open to nobody.
+// The other nodes are one rule of each node: named one by one, a thousand nodes had a
+// million rules in every plan, inventory and journal. JMX is open to nobody.
 func rules(p topology.Plan, cidrs []string) []topology.Rule {
-	nodes := p.Nodes
 	const sshPort = 22
 	list := []topology.Rule{}
-	// A thousand nodes have a million rules: their texts are made once.
-	sources, whys := make([]string, len(nodes)), make([]string, len(nodes))
-	for i, n := range nodes {
-		sources[i], whys[i] = "node "+n.Name, "internode, from "+n.Region
-	}
-	for _, n := range nodes {
-		open := func(port int, source, why string) {
-			list = append(list, topology.Rule{Node: n.Name, Port: port, Source: source, Why: why})
+	for _, n := range p.Nodes {
+		open := func(port int, source topology.Source, purpose topology.Purpose, why string) {
+			list = append(list, topology.Rule{Node: n.Name, Port: port, Source: source, Purpose: purpose, Why: string(purpose) + why})
 		}
-		open(p.InternodePort(n), "group", "internode, in the region")
-		for i, other := range nodes {
-			if other.Name != n.Name {
-				open(p.InternodePort(n), sources[i], whys[i])
-			}
+		open(p.InternodePort(n), topology.FromGroup(), topology.ForInternode, ", in the region")
+		if len(p.Nodes) > 1 {
+			open(p.InternodePort(n), topology.FromOthers(), topology.ForInternode, "")
 		}
-		open(n.Ports.Native, "group", "cql, for loaders in the region")
+		open(n.Ports.Native, topology.FromGroup(), topology.ForCQL, ", for loaders in the region")
 		for _, operator := range operators(cidrs) {
-			open(n.Ports.Native, operator, "cql")
-			open(sshPort, operator, "ssh")
+			open(n.Ports.Native, operator, topology.ForCQL, "")
+			open(sshPort, operator, topology.ForSSH, "")
 		}
 	}
 	return list

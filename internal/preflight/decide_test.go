@@ -124,8 +124,8 @@ func TestNeeds(t *testing.T) {
 		node("b1", "b", "10.1.0.1", "198.51.100.1", &topology.Host{Address: "198.51.100.1", Port: 2222}),
 	}}
 	inv.Plan.Rules = []topology.Rule{
-		{Node: "b1", Port: 7000, Source: "node a1"}, {Node: "b1", Port: 7001, Source: "node a1"}, {Node: "b1", Port: 9042, Source: "group"}, {Node: "b1", Port: 22, Source: "192.0.2.0/24"},
-		{Node: "a1", Port: 7000, Source: "node a2"},
+		{Node: "b1", Port: 7000, Source: topology.FromNode("a1"), Purpose: topology.ForInternode}, {Node: "b1", Port: 7001, Source: topology.FromNode("a1"), Purpose: topology.ForInternode}, {Node: "b1", Port: 9042, Source: topology.FromGroup()}, {Node: "b1", Port: 22, Source: topology.FromNetwork("192.0.2.0/24")},
+		{Node: "a1", Port: 7000, Source: topology.FromOthers(), Purpose: topology.ForInternode},
 	}
 	count := map[string]int{}
 	for _, n := range Needs(inv, []int{5901}) {

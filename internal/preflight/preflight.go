@@ -7,7 +7,6 @@ package preflight
 import (
 	"net/netip"
 	"slices"
-	"strings"
 
 	"crossring/internal/topology"
 )
@@ -79,17 +78,24 @@ func Needs(inv topology.Inventory, more []int) []Need {
 			list = append(list, Need{From: from, To: to, Address: address, Port: port, Purpose: purpose, Needed: needed})
 		}
 	}
+	rules, ports := rulesOf(inv.Plan), map[string][]int{}
+	for _, n := range inv.Nodes {
+		ports[n.Name] = internodePorts(inv.Plan, n, rules[n.Name])
+	}
 	for _, a := range inv.Nodes {
 		for _, b := range inv.Nodes {
 			if a.Name == b.Name {
 				continue
 			}
-			for _, port := range InternodePorts(inv, b) {
+			for _, port := range ports[b.Name] {
+				// The plan's rules name a among those that may reach the port by the public address:
+				// then it is meant to go that way, in its own region too, where seeds are public addresses.
+				admits := slices.ContainsFunc(rules[b.Name], func(r topology.Rule) bool { return r.Port == port && r.Admits(a.Name) })
 				if a.Region == b.Region {
 					add(a.Name, b.Name, b.PrivateAddress, port, Internode, true)
 				}
 				if a.Region != b.Region || b.PublicAddress != b.PrivateAddress {
-					add(a.Name, b.Name, b.PublicAddress, port, Internode, a.Region != b.Region || admits(inv.Plan, a.Name, b.Name, port))
+					add(a.Name, b.Name, b.PublicAddress, port, Internode, a.Region != b.Region || admits)
 				}
 			}
 			if a.Region == b.Region {
@@ -118,26 +124,29 @@ func Needs(inv topology.Inventory, more []int) []Need {
 	return list
 }
 
-// admits says whether the plan's firewall rules name a node among those that may reach
-// another one's port at its public address: then it is meant to go that way, in its own
-// region too, where seeds are public addresses.
-func admits(p topology.Plan, from, to string, port int) bool {
-	return slices.ContainsFunc(p.Rules, func(r topology.Rule) bool {
-		return r.Node == to && r.Port == port && r.Source == "node "+from
-	})
+// InternodePorts are the ports at which a node's peers reach it: the storage port, or
+// that of TLS where it has one of its own, and what else the plan's firewall rules open for them.
+func InternodePorts(inv topology.Inventory, n topology.Node) []int {
+	return internodePorts(inv.Plan, n, rulesOf(inv.Plan)[n.Name])
 }
 
-// InternodePorts are the ports at which a node's peers reach it: the storage port, or
-// that of TLS where it has one of its own, and what else the plan's firewall rules open to other nodes.
-func InternodePorts(inv topology.Inventory, n topology.Node) []int {
-	list := []int{inv.Plan.InternodePort(n)}
-	for _, r := range inv.Plan.Rules {
-		of := r.Node == n.Name && r.Port != n.Ports.Native && (r.Source == "group" || strings.HasPrefix(r.Source, "node "))
-		if of && !slices.Contains(list, r.Port) {
+func internodePorts(p topology.Plan, n topology.Node, rules []topology.Rule) []int {
+	list := []int{p.InternodePort(n)}
+	for _, r := range rules {
+		if r.Purpose == topology.ForInternode && !slices.Contains(list, r.Port) {
 			list = append(list, r.Port)
 		}
 	}
 	return list
+}
+
+// rulesOf are a plan's rules by node.
+func rulesOf(p topology.Plan) map[string][]topology.Rule {
+	of := map[string][]topology.Rule{}
+	for _, r := range p.Rules {
+		of[r.Node] = append(of[r.Node], r)
+	}
+	return of
 }
 
 // Tried is what one attempt showed to the end that made it.

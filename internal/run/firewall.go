@@ -7,7 +7,6 @@ import (
 	"net"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -47,23 +46,13 @@ func (w World) blocked(ctx context.Context, c cluster, well bool) []ringcheck.Mi
 	}
 	if well {
 		// What keeps operators out is none of the ring's, which is well.
-		lacks = slices.DeleteFunc(lacks, func(l ec2.Lack) bool { return l.Port != internodePort(c.inv, l.Node) })
+		lacks = slices.DeleteFunc(lacks, func(l ec2.Lack) bool { return l.Port != c.inv.Plan.RuledInternodePort(l.Node) })
 	}
 	var quiet []way
 	if !well || len(lacks) > 0 {
 		quiet = w.silent(ctx, c, waysToTry(c.inv, lacks))
 	}
 	return firewallMismatches(lacks, quiet)
-}
-
-// internodePort is the port of a node that the others connect to, 0 if the plan has none.
-func internodePort(inv topology.Inventory, node string) int {
-	for _, r := range inv.Plan.Rules {
-		if r.Node == node && strings.HasPrefix(r.Why, "internode") {
-			return r.Port
-		}
-	}
-	return 0
 }
 
 // way is from one node to another's internode port.
@@ -86,7 +75,7 @@ func waysToTry(inv topology.Inventory, lacks []ec2.Lack) []way {
 	const most = 200
 	var ways []way
 	add := func(from, to topology.Node) {
-		v := way{from, to, internodePort(inv, to.Name)}
+		v := way{from, to, inv.Plan.RuledInternodePort(to.Name)}
 		known := slices.ContainsFunc(ways, func(have way) bool { return have.from.Name == from.Name && have.to.Name == to.Name })
 		if from.Name != to.Name && v.port != 0 && !known && len(ways) < most {
 			ways = append(ways, v)

@@ -54,15 +54,11 @@ func TestFirewallMismatches(t *testing.T) {
 		t.Errorf("%s, %s", a, b)
 	}
 	var tried []string
-	inv.Plan.Rules = []topology.Rule{{Node: east.Name, Port: 7000, Why: "internode"}, {Node: near.Name, Port: 7000, Why: "internode"}, {Node: west.Name, Port: 7000, Why: "internode"}}
+	inv.Plan.Rules = []topology.Rule{{Node: east.Name, Port: 7000, Purpose: topology.ForInternode}, {Node: near.Name, Port: 7000, Purpose: topology.ForInternode}, {Node: west.Name, Port: 7000, Purpose: topology.ForInternode}}
 	for _, v := range waysToTry(inv, []ec2.Lack{{Node: west.Name, Port: 7000, Source: near.PublicAddress + "/32"}}) {
 		tried = append(tried, v.from.Name+" "+v.to.Name)
 	}
 	if want := []string{"us-east-1-2 us-west-2-1", "us-east-1-1 us-east-1-2", "us-east-1-1 us-west-2-1", "us-west-2-1 us-east-1-1", "us-west-2-1 us-east-1-2"}; !slices.Equal(tried, want) {
 		t.Errorf("tried %q", tried)
-	}
-	inv.Plan.Rules = []topology.Rule{{Node: east.Name, Port: 9042, Why: "cql"}, {Node: east.Name, Port: 7001, Why: "internode, in the region"}}
-	if p := internodePort(inv, east.Name); p != 7001 || internodePort(inv, west.Name) != 0 {
-		t.Errorf("port %d", p)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"crossring/internal/preflight"
 	"crossring/internal/topology"
@@ -78,11 +77,11 @@ func (f *flight) group(n preflight.Need, senders []netip.Addr) preflight.Group {
 		if r.Node != n.To || r.Port != n.Port {
 			continue
 		}
-		p, err := netip.ParsePrefix(r.Source)
+		p, err := netip.ParsePrefix(r.Source.Network())
 		operator := err == nil && n.From == preflight.Here
-		switch name, isNode := strings.CutPrefix(r.Source, "node "); {
-		case isNode && name == n.From && n.Address == at[n.To].PublicAddress,
-			r.Source == "group" && n.Address == at[n.To].PrivateAddress && at[n.From].Region == at[n.To].Region,
+		switch {
+		case n.From != preflight.Here && r.Admits(n.From) && n.Address == at[n.To].PublicAddress,
+			r.Source.IsGroup() && n.Address == at[n.To].PrivateAddress && at[n.From].Region == at[n.To].Region,
 			operator && slices.ContainsFunc(senders, p.Contains):
 			return f.planned(n, senders)
 		case operator && len(senders) == 0:

@@ -16,7 +16,7 @@ func TestGroupOfThePlan(t *testing.T) {
 	}
 	inv := topology.Inventory{
 		Plan: topology.Plan{Provider: "ec2", Rules: []topology.Rule{
-			{Node: "b1", Port: 7000, Source: "node a1"}, {Node: "b1", Port: 7000, Source: "node b2"}, {Node: "b1", Port: 7000, Source: "group"}, {Node: "b1", Port: 22, Source: "192.0.2.0/24"},
+			{Node: "b1", Port: 7000, Source: topology.FromNode("a1")}, {Node: "b1", Port: 7000, Source: topology.FromNode("b2")}, {Node: "b1", Port: 7000, Source: topology.FromGroup()}, {Node: "b1", Port: 22, Source: topology.FromNetwork("192.0.2.0/24")},
 		}},
 		Nodes: []topology.Node{node("a1", "a", "10.0.0.1", "203.0.113.1"), node("b1", "b", "10.1.0.1", "198.51.100.1"), node("b2", "b", "10.1.0.2", "198.51.100.2"), node("b3", "b", "10.1.0.3", "198.51.100.3")},
 	}

@@ -87,14 +87,6 @@ type Stress struct {
 	TLSResume  bool     `json:"tls_resume,omitempty"`
 }
 
-// Rule is one opening in a firewall: who may reach which port.
-type Rule struct {
-	Node   string `json:"node"`
-	Port   int    `json:"port"`
-	Source string `json:"source"`
-	Why    string `json:"why"`
-}
-
 // Cost is an estimate in US dollars.
 type Cost struct {
 	// PerHourUSD and TTLUSD are nil where a price is missing: then it is only known what

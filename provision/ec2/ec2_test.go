@@ -68,16 +68,16 @@ func reopened(t *testing.T, s *site) *ledger.Ledger {
 func twoPeers(peers int) topology.Plan {
 	p := topology.Plan{Name: "test", NamingScheme: "legacy", EC2: &topology.EC2Plan{InstanceType: "m5.large"},
 		Nodes: []topology.Node{{Name: "us-east-1-1", Region: "us-east-1", Zone: "us-east-1b", Datacenter: "us-east"}}}
-	rule := func(port int, source string) {
+	rule := func(port int, source topology.Source) {
 		p.Rules = append(p.Rules, topology.Rule{Node: "us-east-1-1", Port: port, Source: source})
 	}
 	for i := range peers {
 		p.Nodes = append(p.Nodes, topology.Node{Name: fmt.Sprintf("us-west-2-%d", i+1), Region: "us-west-2"})
-		rule(7000, fmt.Sprintf("node us-west-2-%d", i+1))
 	}
-	rule(9042, "203.0.113.4/32")
-	rule(7000, "group")
-	rule(7000, "group")
+	rule(7000, topology.FromOthers())
+	rule(9042, topology.FromNetwork("203.0.113.4/32"))
+	rule(7000, topology.FromGroup())
+	rule(7000, topology.FromGroup())
 	return p
 }
 

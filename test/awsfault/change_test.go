@@ -51,19 +51,35 @@ func (b *bench) rules(t *testing.T) map[string]int {
 
 // wantRules are those of a cluster's plan, each once.
 func wantRules(inv topology.Inventory) map[string]int {
-	region, public := map[string]string{}, map[string]string{}
+	public := map[string]string{}
 	for _, n := range inv.Nodes {
-		region[n.Name], public[n.Name] = n.Region, n.PublicAddress
+		public[n.Name] = n.PublicAddress
 	}
 	all := map[string]int{}
 	for _, r := range inv.Plan.Rules {
-		source := r.Source
-		if node, ok := strings.CutPrefix(source, "node "); ok {
-			source = public[node] + "/32"
+		for _, n := range inv.Nodes {
+			if n.Name == r.Node {
+				for _, source := range sourcesOf(r, public) {
+					all[fmt.Sprintf("%s %d %s", n.Region, r.Port, source)] = 1
+				}
+			}
 		}
-		all[fmt.Sprintf("%s %d %s", region[r.Node], r.Port, source)] = 1
 	}
 	return all
+}
+
+// sourcesOf are who a rule lets in, nodes by their public addresses.
+func sourcesOf(r topology.Rule, public map[string]string) []string {
+	if r.Source != topology.FromOthers() {
+		return []string{r.Source.String()}
+	}
+	var list []string
+	for name, address := range public {
+		if name != r.Node {
+			list = append(list, address+"/32")
+		}
+	}
+	return list
 }
 
 // isWhole holds what there is against an inventory: as many things as its nodes need,

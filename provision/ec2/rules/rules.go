@@ -5,7 +5,6 @@ package rules
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
@@ -24,24 +23,18 @@ type Opening struct {
 // Wanted are the openings of a region, from the plan's rules. Sources that name a
 // node become its public address.
 func Wanted(region string, plan topology.Plan, public map[string]string) ([]Opening, error) {
-	here := nodesIn(region, plan)
 	var list []Opening
-	for _, rule := range plan.Rules {
-		if !here[rule.Node] {
-			continue
-		}
-		o := Opening{Port: rule.Port, CIDR: rule.Source, Why: rule.Why}
-		if node, ok := strings.CutPrefix(rule.Source, "node "); ok {
+	for _, rule := range plan.Shared(region) {
+		o := Opening{Port: rule.Port, CIDR: rule.Source.String(), Why: rule.Why}
+		if node := rule.Source.Node(); node != "" {
 			if public[node] == "" {
 				return nil, fmt.Errorf("opening %s for %s: its public address is not known", region, node)
 			}
 			o.CIDR, o.Why = public[node]+"/32", "internode, from "+node
-		} else if rule.Source == "group" {
+		} else if rule.Source.IsGroup() {
 			o.CIDR = ""
 		}
-		if !slices.ContainsFunc(list, func(have Opening) bool { return have.Port == o.Port && have.CIDR == o.CIDR }) {
-			list = append(list, o)
-		}
+		list = append(list, o)
 	}
 	// References to the group first: they belong to the group that all nodes are in.
 	slices.SortStableFunc(list, func(a, b Opening) int { return rank(a) - rank(b) })
@@ -53,16 +46,6 @@ func rank(o Opening) int {
 		return 0
 	}
 	return 1
-}
-
-func nodesIn(region string, plan topology.Plan) map[string]bool {
-	here := map[string]bool{}
-	for _, n := range plan.Nodes {
-		if n.Region == region {
-			here[n.Name] = true
-		}
-	}
-	return here
 }
 
 // Assign gives each opening that no group has to the first group with room or, where
@@ -98,14 +81,10 @@ func Unwanted(region string, plan topology.Plan, have []types.IpPermission, leav
 	for _, public := range stay {
 		ours[public+"/32"] = true
 	}
-	here := nodesIn(region, plan)
 	planned := map[Opening]bool{}
-	for _, rule := range plan.Rules {
-		if !here[rule.Node] {
-			continue
-		}
-		cidr := rule.Source
-		if node, ok := strings.CutPrefix(cidr, "node "); ok {
+	for _, rule := range plan.Shared(region) {
+		cidr := rule.Source.Network()
+		if node := rule.Source.Node(); node != "" {
 			cidr = stay[node] + "/32"
 		}
 		planned[Opening{Port: rule.Port, CIDR: cidr}] = true

@@ -55,7 +55,7 @@ func TestUnwanted(t *testing.T) {
 	plan := topology.Plan{
 		Nodes: []topology.Node{{Name: "a1", Region: "a"}},
 		Rules: []topology.Rule{
-			{Node: "a1", Port: 7000, Source: "node b1"}, {Node: "a1", Port: 22, Source: "192.0.2.9/32"}, {Node: "b1", Port: 7000, Source: "node a1"},
+			{Node: "a1", Port: 7000, Source: topology.FromNode("b1")}, {Node: "a1", Port: 22, Source: topology.FromNetwork("192.0.2.9/32")}, {Node: "b1", Port: 7000, Source: topology.FromNode("a1")},
 		}}
 	have := []types.IpPermission{ranges(7000, "192.0.2.1/32", "192.0.2.2/32", "192.0.2.9/32", "203.0.113.0/24"), ranges(22, "192.0.2.9/32")}
 	got := Unwanted("a", plan, have, "192.0.2.9", map[string]string{"a1": "192.0.2.1", "b1": "192.0.2.2"})
@@ -66,7 +66,7 @@ func TestUnwanted(t *testing.T) {
 
 func TestWanted(t *testing.T) {
 	plan := topology.Plan{Nodes: []topology.Node{{Name: "us-east-1-1", Region: "us-east-1"}, {Name: "us-west-2-1", Region: "us-west-2"}, {Name: "us-west-2-2", Region: "us-west-2"}}}
-	for _, r := range []topology.Rule{{Port: 7000, Source: "node us-west-2-1"}, {Port: 7000, Source: "node us-west-2-2"}, {Port: 9042, Source: "203.0.113.4/32"}, {Port: 7000, Source: "group"}, {Port: 7000, Source: "group"}} {
+	for _, r := range []topology.Rule{{Port: 7000, Source: topology.FromOthers()}, {Port: 9042, Source: topology.FromNetwork("203.0.113.4/32")}, {Port: 7000, Source: topology.FromGroup()}, {Port: 7000, Source: topology.FromGroup()}} {
 		r.Node = "us-east-1-1"
 		plan.Rules = append(plan.Rules, r)
 	}
