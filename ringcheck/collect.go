@@ -10,12 +10,17 @@ import (
 
 	"github.com/hashicorp/go-multierror"
 
+	"crossring/internal/many"
 	"crossring/internal/release"
 	"crossring/internal/topology"
 )
 
 // defaultTimeout bounds the wait for one node's answer.
 const defaultTimeout = 5 * time.Second
+
+// atOnce is how many nodes are asked at a time. More would wait for each other here:
+// of 200 nodes asked at once some had no time left to answer in.
+const atOnce = 32
 
 // Query says which ring to look at, and how.
 type Query struct {
@@ -56,7 +61,7 @@ func (e *NoAnswerError) Error() string {
 
 func (e *NoAnswerError) Unwrap() error { return e.Err }
 
-// Collect asks every node at once and makes one ring of the answers. A node that
+// Collect asks every node and makes one ring of the answers. A node that
 // does not answer is a mismatch, not an error. The error is a *NoAnswerError
 // when no node answers; the ring has the reasons then, and no nodes.
 func Collect(ctx context.Context, q Query) (Ring, error) {
@@ -68,31 +73,29 @@ func Collect(ctx context.Context, q Query) (Ring, error) {
 	return ring, err
 }
 
-// Observe asks every node at once, as Collect does, and returns the answers as they are.
+// Observe asks every node, as Collect does, and returns the answers as they are.
 func Observe(ctx context.Context, q Query) (Observation, error) {
-	obs := Observation{Source: SourceJMX, Keyspace: q.Keyspace, Views: make([]View, len(q.Inventory.Nodes))}
+	obs := Observation{Source: SourceJMX, Keyspace: q.Keyspace}
 	ask := askJolokia
 	if q.CQL != nil {
 		obs.Source, ask = SourceCQL, askCQL
 	}
-	endpoints := make([]string, len(q.Inventory.Nodes))
+	planned := make([]string, len(q.Inventory.Nodes))
 	for i, n := range q.Inventory.Nodes {
-		endpoints[i] = n.PublicAddress
+		planned[i] = n.PublicAddress
 	}
-	var wg sync.WaitGroup
-	for i, n := range q.Inventory.Nodes {
-		wg.Go(func() {
-			nodeCtx, cancel := limit(ctx, q.timeout())
-			defer cancel()
-			v, err := ask(nodeCtx, q, n, endpoints)
-			if err != nil {
-				v = View{Err: err}
-			}
-			v.Node = n.Name
-			obs.Views[i] = v
-		})
-	}
-	wg.Wait()
+	var shared tokenLists
+	obs.Views, _ = many.Map(ctx, q.Inventory.Nodes, atOnce, func(ctx context.Context, n topology.Node) (View, error) {
+		ctx, cancel := limit(ctx, q.timeout())
+		defer cancel()
+		v, err := ask(ctx, q, n, planned)
+		if err != nil {
+			v = View{Err: err} // a finding, not an error
+		}
+		v.Node = n.Name
+		shared.share(v.Peers)
+		return v, nil
+	})
 	if len(obs.answered()) > 0 {
 		return obs, nil
 	}
@@ -115,7 +118,9 @@ func limit(ctx context.Context, d time.Duration) (context.Context, context.Cance
 
 // askJolokia gets one node's view from its agent: one bulk request, and a second
 // one only where the ring has nodes that the plan has not.
-func askJolokia(ctx context.Context, q Query, n topology.Node, endpoints []string) (View, error) {
+func askJolokia(ctx context.Context, q Query, n topology.Node, planned []string) (View, error) {
+	i := slices.Index(planned, n.PublicAddress)
+	endpoints := placedBy(i, planned)
 	a := newAgent(n, q)
 	defer a.close()
 	replies, err := a.bulk(ctx, ringCalls(q.Release, q.Keyspace, endpoints))
@@ -126,7 +131,7 @@ func askJolokia(ctx context.Context, q Query, n topology.Node, endpoints []strin
 	if err != nil {
 		return View{}, fmt.Errorf("asking jolokia of %s: %w", n.Name, err)
 	}
-	if more := unplaced(v, endpoints); len(more) > 0 {
+	if more := unplannedBy(i, len(planned), unplaced(v, planned)); len(more) > 0 {
 		replies, err := a.bulk(ctx, placeCalls(more))
 		if err != nil {
 			return View{}, err
@@ -136,17 +141,76 @@ func askJolokia(ctx context.Context, q Query, n topology.Node, endpoints []strin
 	return v, nil
 }
 
-// unplaced lists the addresses of the ring whose datacenter was not asked for yet.
-func unplaced(v View, endpoints []string) []string {
-	asked := map[string]bool{}
-	for _, e := range endpoints {
-		asked[address(e)] = true
+// placesAsked is how many nodes' datacenters and racks one node is asked for: two calls
+// each, where a node tells all else of all nodes in one. A ring of no more nodes is
+// asked for everything. In a larger one each node's place is asked of itself and of
+// 63 others, from all parts of the plan and so from all regions.
+const placesAsked = 64
+
+// placedBy are the endpoints that node i of the inventory is asked to place: itself
+// first, and each is among those of placesAsked nodes.
+func placedBy(i int, endpoints []string) []string {
+	if len(endpoints) <= placesAsked {
+		return endpoints
+	}
+	step := len(endpoints) / placesAsked
+	list := make([]string, placesAsked)
+	for k := range list {
+		list[k] = endpoints[(i+k*step)%len(endpoints)]
+	}
+	return list
+}
+
+// unplannedBy are the endpoints, beyond the plan, that node i of nodes is asked to
+// place: all as long as they are few, and else so many that each has four nodes to
+// tell of it.
+func unplannedBy(i, nodes int, endpoints []string) []string {
+	count := max(placesAsked, 4*(len(endpoints)/nodes+1))
+	if len(endpoints) <= count {
+		return endpoints
+	}
+	first := i * len(endpoints) / nodes
+	list := make([]string, count)
+	for k := range list {
+		list[k] = endpoints[(first+k)%len(endpoints)]
+	}
+	return list
+}
+
+// unplaced lists the addresses of the ring that are not planned.
+func unplaced(v View, planned []string) []string {
+	known := map[string]bool{}
+	for _, e := range planned {
+		known[address(e)] = true
 	}
 	var more []string
 	for _, addr := range slices.Sorted(maps.Keys(v.Peers)) {
-		if !asked[addr] && len(v.Peers[addr].Tokens) > 0 {
+		if !known[addr] && len(v.Peers[addr].Tokens) > 0 {
 			more = append(more, addr)
 		}
 	}
 	return more
+}
+
+// tokenLists keeps one copy of what all views say alike: a node's tokens, which may be
+// hundreds.
+type tokenLists struct {
+	sync.Mutex
+	of map[string][]string // by address
+}
+
+func (l *tokenLists) share(peers map[string]Peer) {
+	l.Lock()
+	defer l.Unlock()
+	if l.of == nil {
+		l.of = map[string][]string{}
+	}
+	for addr, p := range peers {
+		if have, ok := l.of[addr]; !ok {
+			l.of[addr] = p.Tokens
+		} else if slices.Equal(have, p.Tokens) {
+			p.Tokens = have
+			peers[addr] = p
+		}
+	}
 }

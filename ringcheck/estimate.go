@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/hashicorp/go-multierror"
 
+	"crossring/internal/many"
 	"crossring/internal/release"
 	"crossring/internal/topology"
 )
@@ -26,25 +26,24 @@ func KeyEstimates(ctx context.Context, q Query, keyspace, table string, flush bo
 	if q.CQL != nil {
 		return nil, errors.New("estimating keys: only the jolokia agent tells, and this cluster has none")
 	}
-	counts := make([]int64, len(q.Inventory.Nodes))
-	errs := make([]error, len(q.Inventory.Nodes))
-	var wg sync.WaitGroup
-	for i, n := range q.Inventory.Nodes {
-		wg.Go(func() {
-			nodeCtx, cancel := limit(ctx, max(q.timeout(), estimateTimeout))
-			defer cancel()
-			counts[i], errs[i] = keyEstimate(nodeCtx, q, n, keyspace, table, flush)
-		})
+	type answer struct {
+		count int64
+		err   error
 	}
-	wg.Wait()
+	answers, _ := many.Map(ctx, q.Inventory.Nodes, atOnce, func(ctx context.Context, n topology.Node) (answer, error) {
+		ctx, cancel := limit(ctx, max(q.timeout(), estimateTimeout))
+		defer cancel()
+		count, err := keyEstimate(ctx, q, n, keyspace, table, flush)
+		return answer{count, err}, nil
+	})
 	estimates := map[string]int64{}
 	var all *multierror.Error
 	for i, n := range q.Inventory.Nodes {
-		if errs[i] != nil {
-			all = multierror.Append(all, fmt.Errorf("estimating keys of %s.%s on %s: %w", keyspace, table, n.Name, errs[i]))
+		if err := answers[i].err; err != nil {
+			all = multierror.Append(all, fmt.Errorf("estimating keys of %s.%s on %s: %w", keyspace, table, n.Name, err))
 			continue
 		}
-		estimates[n.PublicAddress] = counts[i]
+		estimates[n.PublicAddress] = answers[i].count
 	}
 	if all != nil {
 		all.ErrorFormat = joinErrors

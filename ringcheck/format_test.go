@@ -104,8 +104,8 @@ func TestLikeNodetool(t *testing.T) {
 	}
 }
 
-// many is a ring of a version with several nodes in a datacenter, in all states.
-func many(version string) Ring {
+// manyNodes is a ring of a version with several nodes in a datacenter, in all states.
+func manyNodes(version string) Ring {
 	node := func(addr, token string, status, state Said, load *int64) Node {
 		return Node{
 			Address: addr, Rack: "1a", Status: status, State: state, LoadBytes: load, Owns: ptr(0.25),
@@ -207,14 +207,14 @@ Note: Ownership information does not include topology; for complete information,
 	}
 	for _, tt := range tests {
 		var b bytes.Buffer
-		if err := WriteRing(&b, many(tt.version)); err != nil {
+		if err := WriteRing(&b, manyNodes(tt.version)); err != nil {
 			t.Fatal(err)
 		}
 		if got := lines(b.String()); got != lines(tt.ring) {
 			t.Errorf("%s ring:\n%s\nwant\n%s", tt.version, got, lines(tt.ring))
 		}
 		b.Reset()
-		if err := WriteStatus(&b, many(tt.version)); err != nil {
+		if err := WriteStatus(&b, manyNodes(tt.version)); err != nil {
 			t.Fatal(err)
 		}
 		if got := lines(b.String()); got != lines(tt.status) {
@@ -233,10 +233,10 @@ func TestWriteEdges(t *testing.T) {
 		t.Error(err)
 	}
 	full := errors.New("disk full")
-	if err := WriteRing(failing{full}, many("5.0")); !errors.Is(err, full) {
+	if err := WriteRing(failing{full}, manyNodes("5.0")); !errors.Is(err, full) {
 		t.Errorf("WriteRing: %v", err)
 	}
-	if err := WriteStatus(failing{full}, many("5.0")); !errors.Is(err, full) {
+	if err := WriteStatus(failing{full}, manyNodes("5.0")); !errors.Is(err, full) {
 		t.Errorf("WriteStatus: %v", err)
 	}
 }

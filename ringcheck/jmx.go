@@ -97,8 +97,12 @@ func decodeStorage(attrs map[string]json.RawMessage, hostIDs string, v *View) er
 	if err := attribute(attrs, "TokenToEndpointMap", &tokens); err != nil {
 		return err
 	}
+	of := map[string][]string{}
 	for token, addr := range tokens {
-		v.change(addr, func(p *Peer) { p.Tokens = append(p.Tokens, token) })
+		of[addr] = append(of[addr], token)
+	}
+	for addr, tokens := range of {
+		v.change(addr, func(p *Peer) { p.Tokens = append(p.Tokens, tokens...) })
 	}
 	for _, l := range []struct {
 		name string

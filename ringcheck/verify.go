@@ -105,6 +105,7 @@ func (c *checker) seen(n topology.Node) {
 		}
 		who[kind][value] = append(who[kind][value], by)
 	}
+	tokens := sortTokens(n.Tokens)
 	for _, v := range c.answers {
 		p, known := v.Peers[addr]
 		if !known || len(p.Tokens) == 0 && !inTransit(p.State) {
@@ -117,7 +118,7 @@ func (c *checker) seen(n topology.Node) {
 		if p.Rack != "" && p.Rack != n.Rack {
 			see(KindRack, p.Rack, v.Node)
 		}
-		if got, ok := c.tokens(n, p); !ok {
+		if got, ok := c.tokens(tokens, p); !ok {
 			see(KindToken, got, v.Node)
 		}
 		if p.Status == Down {
@@ -130,7 +131,7 @@ func (c *checker) seen(n topology.Node) {
 	c.report(n.Name, KindMissingNode, "in the ring", who, "is not in the ring")
 	c.report(n.Name, KindDatacenter, n.Datacenter, who, "is in datacenter %s, not "+n.Datacenter)
 	c.report(n.Name, KindRack, n.Rack, who, "is in rack %s, not "+n.Rack)
-	want, said := strings.Join(sortTokens(n.Tokens), " "), "has token %s"
+	want, said := strings.Join(tokens, " "), "has token %s"
 	if len(n.Tokens) == 0 {
 		want, said = plain.Count(c.inv.Plan.NumTokens, "token"), "has %s"
 	}
@@ -152,12 +153,15 @@ func (c *checker) report(node, kind, want string, who map[string]map[string][]st
 
 // tokens compares a node's tokens with the planned ones, or their number where
 // the plan leaves the choice to the node.
-func (c *checker) tokens(n topology.Node, p Peer) (got string, ok bool) {
-	if len(n.Tokens) == 0 {
+func (c *checker) tokens(planned []string, p Peer) (got string, ok bool) {
+	if len(planned) == 0 {
 		want := max(c.inv.Plan.NumTokens, 1)
 		return plain.Count(len(p.Tokens), "token"), len(p.Tokens) == want
 	}
-	return strings.Join(p.Tokens, " "), slices.Equal(sortTokens(n.Tokens), p.Tokens)
+	if slices.Equal(planned, p.Tokens) {
+		return "", true
+	}
+	return strings.Join(p.Tokens, " "), false
 }
 
 // unexpected reports addresses in the ring that are not planned.
