@@ -58,7 +58,7 @@ func sameRing(t *testing.T, rel release.Release, byJMX, byCQL ringcheck.Ring) {
 			t.Errorf("%s by CQL: load %q, state %q", name, o.LoadGossiped, o.State)
 		}
 		if !near(n.Owns, o.Owns) || !near(n.OwnsEffective, o.OwnsEffective) {
-			t.Errorf("%s owns by JMX %v, %v, by CQL %v, %v", name, n.Owns, n.OwnsEffective, o.Owns, o.OwnsEffective)
+			t.Errorf("%s owns by JMX %s, %s, by CQL %s, %s", name, asJSON(t, n.Owns), asJSON(t, n.OwnsEffective), asJSON(t, o.Owns), asJSON(t, o.OwnsEffective))
 		}
 		n.LoadBytes, n.OwnsSystem, n.SeenUpBy, n.LoadGossiped = nil, nil, nil, o.LoadGossiped
 		n.Owns, n.OwnsEffective = o.Owns, o.OwnsEffective
@@ -87,9 +87,10 @@ func flat(r ringcheck.Ring) (ringcheck.Ring, map[string]ringcheck.Node) {
 	return r, nodes
 }
 
-// near says whether two shares are equal but for a server's single precision.
+// near says whether two shares are equal but for a server's single precision: it adds one
+// up of a fraction for each range, and was seen 3.2e-5 off with 16 tokens on six nodes.
 func near(a, b *float64) bool {
-	const slack = 1e-5
+	const slack = 1e-4
 	return a == b || a != nil && b != nil && math.Abs(*a-*b) < slack
 }
 
