@@ -106,7 +106,7 @@ func refusals(t *testing.T, c home, inv topology.Inventory, at, source string) {
 	own := filepath.Join(c.state, "clusters", inv.Plan.Name)
 	c.must(t, "pki", "init", "--dir", filepath.Join(dir, "foreign"), "--key", "rsa-2048")
 	issue := func(name, ca string, args ...string) *tls.Certificate {
-		out := filepath.Join(dir, name)
+		out := filepath.Join(dir, "issued", name)
 		c.must(t, append([]string{"pki", "issue", name, "--dir", ca, "--out", out, "--key", "rsa-2048"}, args...)...)
 		pair, err := tls.LoadX509KeyPair(filepath.Join(out, "node.pem"), filepath.Join(out, "node.pem"))
 		if err != nil {
