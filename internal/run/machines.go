@@ -14,6 +14,7 @@ import (
 
 	"crossring/internal/deploy/prepare"
 	"crossring/internal/deploy/sshhost"
+	"crossring/internal/many"
 	"crossring/internal/places"
 	"crossring/internal/topology"
 )
@@ -81,26 +82,13 @@ func (c cluster) attached(n topology.Node) map[string]prepare.Attached {
 
 // onEach does f for all nodes at once and joins what went wrong, in their order.
 func onEach(nodes []topology.Node, f func(topology.Node) error) error {
-	errs := make([]error, len(nodes))
-	var wg sync.WaitGroup
-	for i, n := range nodes {
-		wg.Go(func() { errs[i] = f(n) })
-	}
-	wg.Wait()
-	var all *multierror.Error
-	for i, err := range errs {
-		if err == nil {
-			continue
+	return many.Each(context.Background(), nodes, len(nodes), func(_ context.Context, n topology.Node) error {
+		err := f(n)
+		if err != nil && !strings.HasPrefix(err.Error(), n.Name+": ") {
+			err = fmt.Errorf("%s: %w", n.Name, err)
 		}
-		if !strings.HasPrefix(err.Error(), nodes[i].Name+": ") {
-			err = fmt.Errorf("%s: %w", nodes[i].Name, err)
-		}
-		all = multierror.Append(all, err)
-	}
-	if all != nil {
-		all.ErrorFormat = lines
-	}
-	return all.ErrorOrNil()
+		return err
+	})
 }
 
 // partialOf gives an error of some machines the code that says so, when others

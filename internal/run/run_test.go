@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/go-multierror"
 
 	"crossring/internal/deploy"
+	"crossring/internal/fail"
 	"crossring/internal/journal"
 	"crossring/internal/release/releasetest"
 	"crossring/internal/spec"
@@ -20,16 +21,7 @@ import (
 )
 
 // exitCode is the one that an error asks for; ExitFailure when it asks for none.
-func exitCode(err error) int {
-	if err == nil {
-		return ExitOK
-	}
-	var coded interface{ ExitCode() int }
-	if errors.As(err, &coded) {
-		return coded.ExitCode()
-	}
-	return ExitFailure
-}
+func exitCode(err error) int { return fail.CodeOf(err) }
 
 func TestStepNumber(t *testing.T) {
 	for until, want := range map[string]int{"": 5, "ready": 5, "plan": 0, "provision": 1, "render": 2, "deploy": 3, "start": 4} {
