@@ -90,20 +90,57 @@ func Stop(ctx context.Context, targets []Target, grace time.Duration) error {
 // server has ended. ready is asked again and again, and may take its time; ctx
 // carries the deadline.
 func Ready(ctx context.Context, targets []Target, ready func(context.Context, topology.Node) error) error {
-	// One dead server is enough to know: the others are not waited for, but for the
-	// moment in which they, too, may die of what killed the first.
-	const moment = time.Second
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	return each(targets, func(t Target) error {
 		err := waitReady(ctx, t, ready)
-		var dead *DeadError
-		if errors.As(err, &dead) {
-			time.AfterFunc(moment, func() { cancel(errOtherDied) })
+		if errors.As(err, new(*DeadError)) {
+			othersToo(cancel, err)
 		}
 		return err
 	})
 }
+
+// Whole waits until ready, a question about all the nodes, answers nil, and returns at
+// once when any of their servers has ended. ready is asked again and again, as in Ready.
+func Whole(ctx context.Context, targets []Target, ready func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	// Its server is looked at before each question, the others' beside it.
+	asker, settled := targets[0].Node.Name, false
+	err := each(targets, func(t Target) error {
+		if t.Node.Name == asker {
+			err := waitReady(ctx, t, func(ctx context.Context, _ topology.Node) error { return ready(ctx) })
+			settled = err == nil
+			othersToo(cancel, err)
+			return err
+		}
+		err := waitReady(ctx, t, func(context.Context, topology.Node) error { return errAsksAnother })
+		if errors.As(err, new(*DeadError)) {
+			othersToo(cancel, err)
+		}
+		return err
+	})
+	if settled && !errors.As(err, new(*DeadError)) {
+		return nil
+	}
+	return err
+}
+
+// othersToo ends a wait for all the nodes, for one of them has come to an end with err:
+// at once, but for a server that died, after a moment in which the others may die of what
+// killed the first.
+func othersToo(cancel context.CancelCauseFunc, err error) {
+	const moment = time.Second
+	if errors.As(err, new(*DeadError)) {
+		time.AfterFunc(moment, func() { cancel(errOtherDied) })
+		return
+	}
+	cancel(errAsksAnother)
+}
+
+// errAsksAnother is why a node isn't ready by itself: another is asked for all.
+var errAsksAnother = errors.New("another node is asked for all")
 
 var errOtherDied = errors.New("another node's server ended")
 
@@ -180,7 +217,7 @@ func each(targets []Target, f func(Target) error) error {
 	wg.Wait()
 	var all *multierror.Error
 	for i, err := range errs {
-		if err == nil || errors.Is(err, errOtherDied) && anyDied(errs) {
+		if err == nil || errors.Is(err, errAsksAnother) || errors.Is(err, errOtherDied) && anyDied(errs) {
 			continue
 		}
 		var dead *DeadError

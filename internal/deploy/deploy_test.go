@@ -239,6 +239,56 @@ func TestReadyNamesAllThatDied(t *testing.T) {
 	})
 }
 
+// A ring is waited for as a whole: the one question is of all, and each server's end ends
+// it, not only that of the node that is asked.
+func TestWhole(t *testing.T) {
+	for dies := range 3 {
+		t.Run(fmt.Sprintf("node %d dies", dies+1), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { // on a clock that waits for nobody
+				targets, hosts := three()
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				defer cancel()
+				err := Whole(ctx, targets, func(context.Context) error {
+					hosts[dies].die("signal: killed")
+					return errors.New("not yet")
+				})
+				var dead *DeadError
+				if !errors.As(err, &dead) || dead.Node != targets[dies].Node.Name || ctx.Err() != nil {
+					t.Fatalf("want the death, long before the deadline: %v", err)
+				}
+				if many, ok := err.(interface{ WrappedErrors() []error }); !ok || len(many.WrappedErrors()) != 1 {
+					t.Errorf("want one error: %v", err)
+				}
+			})
+		})
+	}
+	t.Run("none dies", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			targets, _ := three()
+			asked := 0
+			if err := Whole(t.Context(), targets, func(context.Context) error {
+				if asked++; asked < 5 {
+					return errors.New("not yet")
+				}
+				return nil
+			}); err != nil || asked != 5 {
+				t.Errorf("asked %d times: %v", asked, err)
+			}
+		})
+	})
+	t.Run("the time is over", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			targets, _ := three()
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			const want = "node-1: waiting for the server to answer: context deadline exceeded (last: not yet)"
+			if err := Whole(ctx, targets, func(context.Context) error { return errors.New("not yet") }); err == nil || err.Error() != want {
+				t.Errorf("got %v, want %s", err, want)
+			}
+		})
+	})
+}
+
 func TestReadyGivesUp(t *testing.T) {
 	targets, hosts := three()
 	hosts[0].stateErr = errors.New("no answer")

@@ -339,7 +339,7 @@ func (w World) awaitRing(ctx context.Context, c cluster, targets []deploy.Target
 		return ringcheck.Ring{}, err
 	}
 	var ring ringcheck.Ring
-	err = deploy.Ready(ctx, targets[:1], func(ctx context.Context, _ topology.Node) error {
+	err = deploy.Whole(ctx, targets, func(ctx context.Context) error {
 		var err error
 		ring, err = ringcheck.Collect(ctx, w.query(c))
 		if err != nil {
