@@ -194,7 +194,7 @@ func (e *env) action(h handler, formats ...string) cli.ActionFunc {
 		}
 		a, err := h(c.Context, e, c)
 		if err = stopped(c.Context, err); err != nil && e.stateGiven {
-			err = &elsewhere{err: err, state: e.stateFlag}
+			err = newElsewhere(err, e.stateFlag, c.App.Commands)
 		}
 		var wErr error
 		switch {

@@ -15,6 +15,8 @@ import (
 	"crossring/internal/plain"
 	"crossring/internal/release"
 	"crossring/internal/run"
+
+	"github.com/urfave/cli/v2"
 )
 
 // exitRow is one line of the exit table.
@@ -153,13 +155,22 @@ func (i *interrupted) Unwrap() error { return i.err }
 type elsewhere struct {
 	err   error
 	state string
+	verbs []string // the commands there are
+}
+
+func newElsewhere(err error, state string, commands []*cli.Command) *elsewhere {
+	e := &elsewhere{err: err, state: state}
+	for _, c := range commands {
+		e.verbs = append(e.verbs, c.Name)
+	}
+	return e
 }
 
 func (e *elsewhere) Error() string { return e.err.Error() }
 func (e *elsewhere) Unwrap() error { return e.err }
 
 // Hint is the hint of what went wrong, with the flag in each command of crossring's that
-// looks at clusters.
+// looks at clusters, wherever in the hint it stands.
 func (e *elsewhere) Hint() string {
 	hint := hintOf(e.err)
 	if strings.Contains(hint, "--state") {
@@ -167,16 +178,15 @@ func (e *elsewhere) Hint() string {
 	}
 	return ourCommand.ReplaceAllStringFunc(hint, func(found string) string {
 		before, verb, _ := strings.Cut(found, "crossring ")
-		if verb == "help" || verb == "version" {
+		if verb == "help" || verb == "version" || !slices.Contains(e.verbs, verb) {
 			return found
 		}
 		return before + plain.Command("crossring", "--state", e.state, verb)
 	})
 }
 
-// ourCommand is a command of crossring's in a hint: it stands first, behind another one, or
-// behind the sign of a remark.
-var ourCommand = regexp.MustCompile(`(?:^|&& |; |# or |# as )crossring [a-z0-9]+`)
+// ourCommand is what may be a command of crossring's in a hint.
+var ourCommand = regexp.MustCompile(`(?:^|[ :(])crossring [a-z0-9-]+`)
 
 // exitRows is the table in the order of the codes.
 func exitRows() []exitRow {

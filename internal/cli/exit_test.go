@@ -30,6 +30,7 @@ func TestExitTable(t *testing.T) {
 		t.Fatal("exit 3 succeeded")
 	}
 	cause := errors.New("cause")
+	verbs := []string{"up", "start", "down", "repro", "ls", "help"}
 	tests := []struct {
 		name string
 		err  error
@@ -58,11 +59,14 @@ func TestExitTable(t *testing.T) {
 		{"a code that the table lacks", coder{77}, run.ExitFailure, "crossring version"},
 		{"code 0 on an error", coder{0}, run.ExitFailure, "crossring version"},
 		{"another program's exit status", fmt.Errorf("nodetool: %w", foreign), run.ExitFailure, ""},
-		{"another state directory", &elsewhere{run.Busy("x", cause, "crossring ls"), "/tmp/a b"}, run.ExitBusy, "crossring --state '/tmp/a b' ls"},
-		{"another state directory, help", &elsewhere{run.Usage("x", cause, "crossring help up"), "s"}, run.ExitUsage, "crossring help up"},
-		{"another state directory, two commands", &elsewhere{run.Busy("x", cause, "go build -o c . && crossring repro a   # or crossring down a"), "s"}, run.ExitBusy,
+		{"another state directory", &elsewhere{run.Busy("x", cause, "crossring ls"), "/tmp/a b", verbs}, run.ExitBusy, "crossring --state '/tmp/a b' ls"},
+		{"another state directory, help", &elsewhere{run.Usage("x", cause, "crossring help up"), "s", verbs}, run.ExitUsage, "crossring help up"},
+		{"another state directory, two commands", &elsewhere{run.Busy("x", cause, "go build -o c . && crossring repro a   # or crossring down a"), "s", verbs}, run.ExitBusy,
 			"go build -o c . && crossring --state s repro a   # or crossring --state s down a"},
-		{"another state directory, another program", &elsewhere{run.Busy("x", cause, "df -h"), "s"}, run.ExitBusy, "df -h"},
+		{"another state directory, behind a word", &elsewhere{run.Ring("x", cause, "df -h /   # then crossring up a (not crossring start a)"), "s", verbs}, run.ExitRing,
+			"df -h /   # then crossring --state s up a (not crossring --state s start a)"},
+		{"another state directory, no command", &elsewhere{run.Ring("x", cause, "do it with the crossring that made it"), "s", verbs}, run.ExitRing, "do it with the crossring that made it"},
+		{"another state directory, another program", &elsewhere{run.Busy("x", cause, "df -h"), "s", verbs}, run.ExitBusy, "df -h"},
 		{"deadline", context.DeadlineExceeded, run.ExitFailure, ""},
 		{"interrupted", &interrupted{signal: os.Interrupt, err: cause}, run.ExitInterrupted, ""},
 		{"interrupted beats what it cut short", &interrupted{signal: os.Interrupt, err: run.Data("x", cause, "h")}, run.ExitInterrupted, "h"},

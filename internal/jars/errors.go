@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
+
+	"crossring/internal/plain"
 )
 
 // MissingToolError says that a program is not in PATH.
@@ -124,7 +127,7 @@ func (e *HomeError) Error() string {
 
 // Hint is the command that helps.
 func (e *HomeError) Hint() string {
-	return "ls " + e.Home + "/lib, or leave --cassandra-home out"
+	return "ls " + plain.Word(filepath.Join(e.Home, "lib")) + ", or leave --cassandra-home out"
 }
 
 func aptInstall(pkg string) string {

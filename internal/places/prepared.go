@@ -10,6 +10,7 @@ import (
 	"crossring/internal/deploy/prepare"
 	"crossring/internal/fail"
 	"crossring/internal/journal"
+	"crossring/internal/plain"
 	"crossring/internal/topology"
 )
 
@@ -30,7 +31,7 @@ func ReadPrepared(dir string) (map[string]prepare.Result, error) {
 	if err := json.Unmarshal(data, &all); err != nil {
 		path := filepath.Join(dir, preparedFile)
 		return nil, &fail.Error{Code: fail.ExitFailure, Err: &journal.DamagedError{Path: path, Reason: err.Error()},
-			Hint: "rm " + path + " && crossring up " + filepath.Base(dir)}
+			Hint: plain.Command("rm", path) + " && " + plain.Command("crossring", "up", filepath.Base(dir))}
 	}
 	return all, nil
 }

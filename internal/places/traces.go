@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"crossring/internal/fail"
+	"crossring/internal/plain"
 	"crossring/internal/state"
 	"crossring/provision"
 	"crossring/provision/containers"
@@ -103,7 +104,7 @@ func (e *LostMachinesError) ExitCode() int { return fail.ExitLeftover }
 
 // Hint is the command that forgets them.
 func (e *LostMachinesError) Hint() string {
-	return "rm -r " + e.Dir + "   # when the machines have been cleared by hand"
+	return plain.Command("rm", "-r", e.Dir) + "   # when the machines have been cleared by hand"
 }
 
 // heldKeys lists the machines whose host keys are held for a cluster.

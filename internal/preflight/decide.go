@@ -115,7 +115,7 @@ func (o Observation) afterConnecting() Diagnosis {
 	if o.Listener == ByNobody {
 		// A proxy or a NAT that answers for a machine behind it.
 		return Diagnosis{NobodyListens, fmt.Sprintf("something answers for %s, and the connection then %s: nothing listens behind it", o.target(), what),
-			"crossring start, if the node should run", true}
+			o.Start + "   # if the node should run", true}
 	}
 	return Diagnosis{CutOff, fmt.Sprintf("a connection to %s stands and then %s: something on the way answers in its place or looks into it", o.target(), what),
 		"take the proxy or the inspecting firewall off the way, or let it pass " + o.opening(), true}
@@ -139,7 +139,7 @@ func (o Observation) refused() Diagnosis {
 		return Diagnosis{NobodyListens, o.target() + " is refused: nothing listens there, or a firewall rejects it; the machine could not be asked",
 			"see on the machine whether something listens at port " + strconv.Itoa(o.Need.Port), false}
 	case !heard && o.HostRule.Verdict != Rejects:
-		return Diagnosis{NobodyListens, "the machine answers and nothing listens at " + o.target(), "crossring start, if the node should run", o.Listener == ByNobody}
+		return Diagnosis{NobodyListens, "the machine answers and nothing listens at " + o.target(), o.Start + "   # if the node should run", o.Listener == ByNobody}
 	case o.Receiver.Asked && heard, o.HostRule.Verdict == Rejects:
 		return o.onHost("rejects it")
 	case o.HostRule.Verdict == Accepts:
@@ -194,7 +194,7 @@ func (o Observation) before(does string) Diagnosis {
 	own := func(why string) Diagnosis {
 		change := "let your network's firewall pass TCP " + strconv.Itoa(o.Need.Port) + " outwards"
 		if o.OtherPort != 0 {
-			change += ", or go through SSH: crossring tunnel"
+			change += ", or go through SSH: " + o.Tunnel
 		}
 		return Diagnosis{ClosedByOwn, fmt.Sprintf("your own network %s: %s%s", does, seen, why), change, sure}
 	}
@@ -222,7 +222,7 @@ func (o Observation) before(does string) Diagnosis {
 			return group(fmt.Sprintf("%s; packets to this port get as far as %s, the last router that answers before it", other, where.text))
 		}
 		return Diagnosis{ClosedOnWay, fmt.Sprintf("%s%s; packets to this port get no further than %s", seen, other, where.text),
-			"ask the provider of " + where.text + ", or go through SSH: crossring tunnel", sure}
+			"ask the provider of " + where.text + ", or go through SSH: " + o.Tunnel, sure}
 	}
 	if o.Group == GroupOpen {
 		return own(other + "; the group admits it")

@@ -1,6 +1,7 @@
 package preflight
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -56,6 +57,10 @@ func TestDecide(t *testing.T) {
 		"no route":                 {Observation{Need: ab, Tried: Tried{State: Unreachable, Error: "no route to host"}}, NoRoute, true, "no route to host"},
 
 		"refused, nobody":            {Observation{Need: ab, Tried: refused, Listener: ByNobody, Receiver: passed(1, 1)}, NobodyListens, true, "nothing listens"},
+		"refused, start it":          {Observation{Need: ab, Tried: refused, Listener: ByNobody, Receiver: passed(1, 1)}, NobodyListens, true, "crossring start lab:b "},
+		"stands, start it":           {Observation{Need: ab, Tried: Tried{State: Reset}, Listener: ByNobody}, NobodyListens, true, "crossring start lab:b "},
+		"own network, a tunnel":      {Observation{Need: cql, Tried: silent, Receiver: nothing, OtherPort: 22, Trace: hops("192.168.1.1", ""), OtherTrace: way}, ClosedByOwn, true, "crossring tunnel lab:b"},
+		"the way, a tunnel":          {Observation{Need: cql, Tried: silent, Receiver: nothing, OtherPort: 22, Trace: hops("192.168.1.1", "192.0.2.1", ""), OtherTrace: way}, ClosedOnWay, true, "crossring tunnel lab:b"},
 		"refused, not asked":         {Observation{Need: ab, Tried: refused, Listener: Unknown}, NobodyListens, false, "could not be asked"},
 		"refused after arriving":     {Observation{Need: ab, Tried: refused, Listener: ByProbe, Receiver: passed(1, 1), HostRule: reject}, ClosedOnHost, true, "the rule"},
 		"refused before arriving":    {Observation{Need: ab, Tried: refused, Listener: ByProbe, Sender: passed(1, 1), Receiver: nothing}, ClosedByGroup, true, "refuses"},
@@ -89,6 +94,7 @@ func TestDecide(t *testing.T) {
 		"own, others reach it":       {Observation{Need: cql, Tried: silent, Receiver: none, OtherPort: 22, Reached: []string{"a"}}, ClosedByOwn, false, "a reached it"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			tt.o.Start, tt.o.Tunnel = "crossring start lab:b", "crossring tunnel lab:b"
 			d := Decide(tt.o)
 			if d.Kind != tt.want || d.Sure != tt.sure || !strings.Contains(d.Means+" "+d.Change, tt.says) {
 				t.Errorf("%+v; want %s, sure %t, %q", d, tt.want, tt.sure, tt.says)
@@ -135,7 +141,14 @@ func TestNeeds(t *testing.T) {
 		}
 		count[key]++
 	}
+	// A port that is asked for twice, or that of CQL, is one need.
+	for _, n := range Needs(inv, []int{5901, 5901, 9042}) {
+		if n.From == Here && n.Port != 22 && n.Port != 2222 {
+			count[fmt.Sprintf("%s %d %s %t", n.To, n.Port, n.Purpose, n.Needed)]++
+		}
+	}
 	for key, want := range map[string]int{
+		"a1 5901 asked for true": 1, "a1 9042 cql true": 1, "a1 9042 asked for true": 0, "b1 5901 asked for true": 1, "b1 9042 cql true": 1,
 		"a1 a2 internode!":   1, // by the private address
 		"a1 a2 internode":    1, // by the public one, on which nothing depends
 		"a2 a1 internode!":   2, // the rules open the public one: it is meant to be used

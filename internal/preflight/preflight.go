@@ -73,10 +73,22 @@ const (
 // public address is looked at, too, but nothing depends on it. Pure.
 func Needs(inv topology.Inventory, more []int) []Need {
 	var list []Need
+	type way struct {
+		from, to, address string
+		port              int
+	}
+	at := map[way]int{} // in list
 	add := func(from, to, address string, port int, purpose string, needed bool) {
-		if address != "" && port != 0 {
-			list = append(list, Need{From: from, To: to, Address: address, Port: port, Purpose: purpose, Needed: needed})
+		if address == "" || port == 0 {
+			return
 		}
+		// Two reasons for one connection are one need: a port that is asked for may be CQL's.
+		if i, twice := at[way{from, to, address, port}]; twice {
+			list[i].Needed = list[i].Needed || needed
+			return
+		}
+		at[way{from, to, address, port}] = len(list)
+		list = append(list, Need{From: from, To: to, Address: address, Port: port, Purpose: purpose, Needed: needed})
 	}
 	rules, ports := rulesOf(inv.Plan), map[string][]int{}
 	for _, n := range inv.Nodes {
@@ -220,6 +232,9 @@ type Observation struct {
 	// Fault is a fault that crossring itself put on the line, and Heal the command that
 	// ends it; "" is none.
 	Fault, Heal string
+	// Start is the command that starts the receiver's server, and Tunnel the one that
+	// goes to it through SSH.
+	Start, Tunnel string
 }
 
 // Hop is a router on the way, at a distance; the zero address did not answer.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"sync"
 
 	"crossring/internal/preflight"
@@ -80,6 +81,8 @@ func (f *flight) observe(i int) preflight.Observation {
 	from, to := f.ends[n.From], f.ends[n.To]
 	o := preflight.Observation{Need: n, Tried: f.tried[i], Listener: f.listener(n)}
 	o.Elsewhere = f.elsewhere(n) && n.Purpose != preflight.SSH
+	receiver := f.cluster.inv.Plan.Name + ":" + n.To
+	o.Start, o.Tunnel = f.Command("start", receiver), f.Command("tunnel", receiver, "-L", strconv.Itoa(n.Port))
 	senders := f.addresses(n)
 	if !o.Tried.SeenAs.IsValid() && len(senders) > 0 {
 		o.Tried.SeenAs = netip.AddrPortFrom(senders[0], 0)

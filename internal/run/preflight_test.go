@@ -77,3 +77,20 @@ func TestPreflightJudge(t *testing.T) {
 		}
 	}
 }
+
+// What is to be typed about a node names its cluster, the node and the state directory.
+func TestPreflightCommandsAreWhole(t *testing.T) {
+	inv := topology.Inventory{
+		Plan:  topology.Plan{Name: "lab", Provider: "hosts"},
+		Nodes: []topology.Node{{Name: "a1", Region: "a", PrivateAddress: "10.0.0.1", PublicAddress: "203.0.113.1"}},
+	}
+	f := &flight{World: World{StateFlag: "/my state"}, cluster: at(t, "hosts", inv), ends: map[string]*end{"a1": {}, preflight.Here: {}},
+		needs: []preflight.Need{{From: preflight.Here, To: "a1", Address: "203.0.113.1", Port: 9042, Purpose: preflight.CQL}}, tried: []preflight.Tried{{}}}
+	o := f.observe(0)
+	if want := "crossring --state '/my state' start lab:a1"; o.Start != want {
+		t.Errorf("%q, want %q", o.Start, want)
+	}
+	if want := "crossring --state '/my state' tunnel lab:a1 -L 9042"; o.Tunnel != want {
+		t.Errorf("%q, want %q", o.Tunnel, want)
+	}
+}

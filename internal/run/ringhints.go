@@ -97,7 +97,7 @@ func (e *fullDiskError) Error() string {
 func (e *fullDiskError) Unwrap() error { return e.Err }
 
 // Hint is the command that shows how full it is.
-func (e *fullDiskError) Hint() string { return "df -h " + e.Dir }
+func (e *fullDiskError) Hint() string { return plain.Command("df", "-h", e.Dir) }
 
 // becauseFull is an error of the load with its likely cause, where that is a full disk.
 func (c cluster) becauseFull(err error) error {
@@ -117,7 +117,7 @@ func (c cluster) ringHint(ring ringcheck.Ring) string {
 	for _, m := range ring.Mismatches {
 		switch m.Kind {
 		case kindDisk:
-			return "df -h " + c.dir + "   # then crossring up " + name
+			return plain.Command("df", "-h", c.dir) + "   # then crossring up " + name
 		case kindServer:
 			stopped = append(stopped, m.Node)
 		}

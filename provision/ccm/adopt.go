@@ -105,7 +105,9 @@ func (e *NoClusterError) Error() string {
 func (e *NoClusterError) ExitCode() int { return fail.ExitUsage }
 
 // Hint is the command that lists them.
-func (e *NoClusterError) Hint() string { return "ccm list --config-dir=" + e.ConfigDir }
+func (e *NoClusterError) Hint() string {
+	return plain.Command("ccm", "list", "--config-dir="+e.ConfigDir)
+}
 
 // MisfitError says how a cluster that was to be taken over differs from the spec.
 type MisfitError struct {

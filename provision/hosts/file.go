@@ -15,6 +15,7 @@ import (
 
 	"crossring/internal/fail"
 	"crossring/internal/many"
+	"crossring/internal/plain"
 	"crossring/internal/topology"
 )
 
@@ -50,7 +51,7 @@ func (p *Problem) Error() string {
 func (p *Problem) ExitCode() int { return fail.ExitUsage }
 
 // Hint is the way to put it right.
-func (p *Problem) Hint() string { return "$EDITOR " + p.File }
+func (p *Problem) Hint() string { return "$EDITOR " + plain.Word(p.File) }
 
 // reader walks an inventory file and gathers what is wrong with it.
 type reader struct {

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"crossring/internal/journal"
+	"crossring/internal/plain"
 	"crossring/internal/release"
 	"crossring/internal/topology"
 )
@@ -106,7 +107,7 @@ func (e *DeadMachineError) Unwrap() error { return e.Err }
 
 // Hint is the way to another machine.
 func (e *DeadMachineError) Hint() string {
-	return "$EDITOR " + e.File + "   # if " + e.Address + " is gone for good, take it out: another machine of the file takes its place"
+	return "$EDITOR " + plain.Word(e.File) + "   # if " + e.Address + " is gone for good, take it out: another machine of the file takes its place"
 }
 
 // RemoveNode clears the machine of a node and takes the node out of the inventory: the

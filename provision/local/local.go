@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"crossring/internal/fail"
+	"crossring/internal/plain"
 	"crossring/internal/topology"
 )
 
@@ -147,7 +148,7 @@ func (e *NoSpaceError) Error() string {
 
 // Hint names the way out.
 func (e *NoSpaceError) Hint() string {
-	return "df -h " + e.Dir + "   # or choose another place with --state DIR"
+	return plain.Command("df", "-h", e.Dir) + "   # or choose another place with --state DIR"
 }
 
 // LeftError says what Unmake could not remove.

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"crossring/internal/plain"
 	"crossring/internal/topology"
 )
 
@@ -96,7 +97,7 @@ func (e *TheirsError) Error() string {
 
 // Hint is the command that makes it root's.
 func (e *TheirsError) Hint() string {
-	return e.Host + " sudo chown root:root " + e.Path + "   # and chmod 755"
+	return e.Host + " sudo chown root:root " + plain.Word(e.Path) + "   # and chmod 755"
 }
 
 // Put writes a file of a node's configuration. On a machine of its own it is root's, and

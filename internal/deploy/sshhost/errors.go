@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"crossring/internal/fail"
+	"crossring/internal/plain"
 )
 
 // UnreachableError says that a machine could not be logged in to in time.
@@ -94,7 +95,7 @@ func (e *HostKeyChangedError) Hint() string {
 	}
 	hint := fmt.Sprintf("ssh-keyscan -p %s %s | ssh-keygen -lf -   # to see it", port, host)
 	if e.File != "" {
-		hint += fmt.Sprintf("; if the machine was made anew: ssh-keygen -f %s -R '%s'", e.File, e.Address)
+		hint += fmt.Sprintf("; if the machine was made anew: ssh-keygen -f %s -R '%s'", plain.Word(e.File), e.Address)
 	}
 	return hint
 }

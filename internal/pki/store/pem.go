@@ -12,6 +12,8 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+
+	"crossring/internal/plain"
 )
 
 // LegacyKeyError says that a private key is in a form that Cassandra does not
@@ -271,7 +273,7 @@ func (e *OpenError) Error() string {
 }
 
 // Hint closes it.
-func (e *OpenError) Hint() string { return "chmod 600 " + e.Path }
+func (e *OpenError) Hint() string { return plain.Command("chmod", "600", e.Path) }
 
 // Private checks that a key file is its owner's alone.
 func Private(path string) error {
