@@ -3,6 +3,7 @@ package stress
 import (
 	"bytes"
 	"context"
+	"crossring/stress/record"
 	"sync"
 	"sync/atomic"
 )
@@ -68,7 +69,7 @@ func (w *fakeWorker) read(key int64, see func([]byte)) answer {
 	}
 	if w.f.reads[key] <= w.f.stale[key] {
 		v = bytes.Clone(v)
-		Fill(v, 99, key)
+		record.Fill(v, 99, key)
 	}
 	see(v)
 	return answer{coordinator: "192.0.2.2", found: true}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"crossring/internal/cql"
+	"crossring/stress/record"
 
 	"github.com/gocql/gocql"
 )
@@ -71,7 +72,7 @@ func openCluster(ctx context.Context, cfg Config) (*cluster, error) {
 		filled: time.Now().Add(fillTime),
 	}
 	stmt := c.insert
-	if cfg.Op == OpRead {
+	if cfg.Op == record.OpRead {
 		stmt = c.query
 	}
 	if err := c.prepare(ctx, stmt); err != nil {

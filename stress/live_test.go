@@ -13,6 +13,7 @@ import (
 	"crossring/internal/cql"
 	"crossring/internal/release"
 	"crossring/internal/topology"
+	"crossring/stress/results"
 )
 
 // Running nodes of one datacenter to test against: their addresses with commas
@@ -98,7 +99,7 @@ func TestLiveWriteAndRead(t *testing.T) {
 		}
 	}
 
-	d, err := CreateDir(t.TempDir(), Meta{RunID: uint64(time.Now().UnixNano())})
+	d, err := results.Create(t.TempDir(), results.Meta{RunID: uint64(time.Now().UnixNano())})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +107,7 @@ func TestLiveWriteAndRead(t *testing.T) {
 		Endpoint: e, Keyspace: ks.Name, Table: ks.Table, FirstKey: time.Now().UnixMicro(), Rows: rows, ValueBytes: 2048,
 		MissingDeadline: time.Second, Consistency: "LOCAL_ONE",
 	}
-	s1, err := d.Write(ctx, cfg, nil)
+	s1, err := Write(ctx, d, cfg, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +118,7 @@ func TestLiveWriteAndRead(t *testing.T) {
 	}
 	// Some rows that were never written: missing, and not lost.
 	cfg.Rows += 5
-	s2, err := d.Read(ctx, cfg, nil)
+	s2, err := Read(ctx, d, cfg, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"crossring/internal/cql"
+	"crossring/stress/record"
 )
 
 // Policy says how long connections live: one session for all, one for each
@@ -76,29 +77,11 @@ func ParsePolicy(text string) (Policy, error) {
 	return p, nil
 }
 
-// Connections is what a phase cost in connections.
-type Connections struct {
-	Policy            string `json:"policy"`
-	Sessions          int64  `json:"sessions"`
-	Flows             int64  `json:"flows"`              // TCP connections, the driver's own one of each session included
-	FullHandshakes    int64  `json:"full_handshakes"`    // of TLS, with certificates
-	ResumedHandshakes int64  `json:"resumed_handshakes"` // of TLS, that went on from a session
-}
-
-func connections(p Policy, c *cql.Counts) Connections {
-	return Connections{p.String(), c.Sessions.Load(), c.Flows.Load(), c.Full.Load(), c.Resumed.Load()}
-}
-
-// plus sums up two parts of a phase, either of which may not have counted.
-func (c *Connections) plus(more *Connections) *Connections {
-	switch {
-	case more == nil:
-		return c
-	case c == nil:
-		sum := *more
-		return &sum
+func connections(p Policy, c *cql.Counts) record.Connections {
+	return record.Connections{
+		Policy: p.String(), Sessions: c.Sessions.Load(), Flows: c.Flows.Load(),
+		FullHandshakes: c.Full.Load(), ResumedHandshakes: c.Resumed.Load(),
 	}
-	return &Connections{c.Policy, c.Sessions + more.Sessions, c.Flows + more.Flows, c.FullHandshakes + more.FullHandshakes, c.ResumedHandshakes + more.ResumedHandshakes}
 }
 
 // renewing is a driver whose workers have sessions of their own.

@@ -41,17 +41,3 @@ func TestLimitIsAroundWhatIsSaid(t *testing.T) {
 		t.Errorf("a limit of %d", n)
 	}
 }
-
-func TestConnectionsAddUp(t *testing.T) {
-	a := &Connections{"shared", 1, 2, 3, 4}
-	if got := a.plus(a); *got != (Connections{"shared", 2, 4, 6, 8}) || *a != (Connections{"shared", 1, 2, 3, 4}) {
-		t.Errorf("%+v, %+v", got, a)
-	}
-	var none *Connections
-	if got := none.plus(nil); got != nil {
-		t.Errorf("%+v", got)
-	}
-	if got := none.plus(a); *got != *a || a.plus(nil) != a {
-		t.Errorf("%+v", got)
-	}
-}

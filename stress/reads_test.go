@@ -3,6 +3,9 @@ package stress
 import (
 	"bytes"
 	"context"
+	"crossring/stress/record"
+	"crossring/stress/record/recordtest"
+	"reflect"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -12,13 +15,13 @@ import (
 )
 
 // attempts are the records of each key's reads, in their order.
-func attempts(t *testing.T, raw []byte) map[int64][]Record {
+func attempts(t *testing.T, raw []byte) map[int64][]record.Record {
 	t.Helper()
-	recs, _, err := readAll(raw)
+	recs, _, err := recordtest.ReadAll(raw)
 	if len(recs) == 0 {
 		t.Fatalf("no records: %v", err)
 	}
-	byKey := map[int64][]Record{}
+	byKey := map[int64][]record.Record{}
 	for _, r := range recs {
 		byKey[r.Key] = append(byKey[r.Key], r)
 	}
@@ -44,15 +47,15 @@ func TestLastReadIsAtTheDeadline(t *testing.T) {
 				return &answer{coordinator: "192.0.2.2"}
 			}
 			f.rows[1001] = make([]byte, 100)
-			Fill(f.rows[1001], 1<<63+5, 1001)
-			cfg := config(OpRead, 20)
+			record.Fill(f.rows[1001], 1<<63+5, 1001)
+			cfg := config(record.OpRead, 20)
 			cfg.InFlight, cfg.MissingDeadline = 1, deadline
 			raw := doRun(t, t.Context(), cfg, f)
 			for key, reads := range attempts(t, raw) {
 				first, last := reads[0], reads[len(reads)-1]
 				due := first.Start + first.Service + deadline
 				// Others may be read just then: there are as many readers as one in flight has.
-				if last.Outcome == Missing && last.Start < due.Truncate(time.Microsecond) || last.Start > due+20*latency {
+				if last.Outcome == record.Missing && last.Start < due.Truncate(time.Microsecond) || last.Start > due+20*latency {
 					t.Errorf("deadline %s: key %d was read for the last time at %s, due at %s", deadline, key, last.Start, due)
 				}
 				for _, r := range reads[:len(reads)-1] {
@@ -79,16 +82,16 @@ func TestLagAcrossAClockStep(t *testing.T) {
 	}{"forward": {5 * time.Minute, true}, "back": {-5 * time.Minute, false}, "none": {0, true}} {
 		synctest.Test(t, func(t *testing.T) {
 			start := time.Now().Add(-time.Second - c.step) // as the clock says that has been put on by the step since
-			acks, err := LoadAcks(bytes.NewReader(stream(t, writePhase(1000, rows, start), writes(1000, rows), &End{})))
+			acks, err := record.LoadAcks(bytes.NewReader(recordtest.Stream(t, recordtest.WritePhase(1000, rows, start), recordtest.Writes(1000, rows), &record.End{})))
 			if err != nil {
 				t.Fatal(err)
 			}
 			f := newFake()
-			doRun(t, t.Context(), config(OpWrite, rows), f)
+			doRun(t, t.Context(), config(record.OpWrite, rows), f)
 			for k := range f.rows {
 				f.hidden[k] = 1
 			}
-			cfg := config(OpRead, rows)
+			cfg := config(record.OpRead, rows)
 			cfg.Acks = acks
 			r := foldR(t, doRun(t, t.Context(), cfg, f))
 			if r.FoundLater != rows || (r.Lag.Count == rows) != c.known || !c.known && r.Lag.Count != 0 {
@@ -106,7 +109,7 @@ func TestLagAcrossAClockStep(t *testing.T) {
 // missing nor read again.
 func TestReadsWithoutAnAnswerFail(t *testing.T) {
 	f := newFake()
-	written := doRun(t, t.Context(), config(OpWrite, 40), f)
+	written := doRun(t, t.Context(), config(record.OpWrite, 40), f)
 	var asked [40]atomic.Int64
 	f.onRead = func(ctx context.Context, key int64) *answer {
 		asked[key-1000].Add(1)
@@ -119,7 +122,7 @@ func TestReadsWithoutAnAnswerFail(t *testing.T) {
 		}
 		return nil
 	}
-	cfg := config(OpRead, 40)
+	cfg := config(record.OpRead, 40)
 	cfg.Endpoint.Timeout = 20 * time.Millisecond
 	cfg.Acks = acksOf(t, written)
 	r := foldR(t, doRun(t, t.Context(), cfg, f))
@@ -133,5 +136,30 @@ func TestReadsWithoutAnAnswerFail(t *testing.T) {
 		if n := asked[i].Load(); n != 1 {
 			t.Errorf("key %d was read %d times", 1000+i, n)
 		}
+	}
+}
+
+// A read asks for the keys on record: those, each once, and no other.
+func TestReadAsksForTheKeysOnRecord(t *testing.T) {
+	start := time.Unix(1, 0)
+	a := append(recordtest.Writes(1000, 40), recordtest.Writes(1041, 2)...) // a hole where a request was under way
+	acks, err := record.LoadAcks(bytes.NewReader(recordtest.Stream(t, recordtest.WritePhase(1000, 100, start), a, nil)), bytes.NewReader(recordtest.Stream(t, recordtest.WritePhase(1100, 100, start), recordtest.Writes(1100, 30), nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newFake()
+	want := map[int64]int{}
+	for _, r := range acks.Keys() {
+		for key := r.First; key < r.First+r.Rows; key++ {
+			f.rows[key] = make([]byte, 100)
+			record.Fill(f.rows[key], 1<<63+5, key)
+			want[key] = 1
+		}
+	}
+	cfg := config(record.OpRead, 0)
+	cfg.Keys, cfg.Acks, cfg.FirstKey = acks.Keys(), acks, 0
+	r := foldR(t, doRun(t, t.Context(), cfg, f))
+	if r.Found != 72 || r.Rows != 72 || r.RowsAsked != 72 || !reflect.DeepEqual(f.reads, want) {
+		t.Errorf("%+v; %v", r, f.reads)
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"crossring/internal/cql"
+	"crossring/internal/topology"
+	"crossring/stress/record"
 )
 
 // Config is one phase: a write or a read of a range of keys.
@@ -28,7 +30,7 @@ type Config struct {
 	Rows            int64
 	// Keys are those to write or read where they are not the Rows ones from FirstKey
 	// on; FirstKey and Rows follow from them then.
-	Keys Keys
+	Keys record.Keys
 	// Parts and RowsInAll are of the whole operation where this is the part of one
 	// loader; 0 is all of it.
 	Parts       int
@@ -48,7 +50,7 @@ type Config struct {
 	Policy Policy
 	// Acks tells a read when each row was acknowledged. Without it the lag of
 	// rows found later is not known.
-	Acks *Acks
+	Acks *record.Acks
 }
 
 // DefaultInFlight is the number of requests at once where none is given.
@@ -87,21 +89,21 @@ func (e *ConfigError) Error() string { return "stress: " + e.Problem }
 func (c *Config) complete() error {
 	bad := func(format string, args ...any) error { return &ConfigError{fmt.Sprintf(format, args...)} }
 	switch {
-	case c.Op != OpWrite && c.Op != OpRead:
-		return bad("the operation is %q, neither %s nor %s", c.Op, OpWrite, OpRead)
+	case c.Op != record.OpWrite && c.Op != record.OpRead:
+		return bad("the operation is %q, neither %s nor %s", c.Op, record.OpWrite, record.OpRead)
 	case c.Keyspace == "" || c.Table == "":
 		return bad("no keyspace or no table")
 	case len(c.Keys) == 0 && c.Rows < 1:
 		return bad("%d rows", c.Rows)
-	case c.ValueBytes < MinValueBytes:
-		return bad("values of %d bytes; the least is %d", c.ValueBytes, MinValueBytes)
+	case c.ValueBytes < record.MinValueBytes:
+		return bad("values of %d bytes; the least is %d", c.ValueBytes, record.MinValueBytes)
 	case c.InFlight < 0 || c.Rate < 0 || c.MissingDeadline < 0:
 		return bad("a negative number in flight, rate or deadline")
 	}
 	if len(c.Keys) == 0 {
-		c.Keys = Keys{{c.FirstKey, c.Rows}}
+		c.Keys = record.Keys{{First: c.FirstKey, Rows: c.Rows}}
 	}
-	if err := c.Keys.check(); err != nil {
+	if err := c.Keys.Check(); err != nil {
 		return bad("%v", err)
 	}
 	c.FirstKey, c.Rows = c.Keys[0].First, c.Keys.Count()
@@ -120,14 +122,14 @@ func (c *Config) complete() error {
 
 // rereaders is the number of workers that ask for missing rows again.
 func (c *Config) rereaders() int {
-	if c.Op != OpRead || c.MissingDeadline <= 0 {
+	if c.Op != record.OpRead || c.MissingDeadline <= 0 {
 		return 0
 	}
 	return max(1, c.InFlight/4)
 }
 
 // counted is what the phase cost in connections so far; nil without a count.
-func (c *Config) counted() *Connections {
+func (c *Config) counted() *record.Connections {
 	if c.Endpoint.Counts == nil {
 		return nil
 	}
@@ -180,9 +182,9 @@ func Run(ctx context.Context, cfg Config, raw io.Writer, progress func(Progress)
 // phase is a running one.
 type phase struct {
 	cfg  Config
-	keys index
+	keys record.Index
 	base time.Time
-	raw  *rawWriter
+	raw  *record.Writer
 	next atomic.Int64 // operation to hand out
 	done atomic.Int64
 	bad  atomic.Int64
@@ -198,13 +200,13 @@ type phase struct {
 
 func run(ctx context.Context, cfg Config, d driver, raw io.Writer, progress func(Progress)) error {
 	base := time.Now()
-	var ranges Keys
+	var ranges record.Keys
 	if len(cfg.Keys) > 1 {
 		ranges = cfg.Keys
 	}
-	rw, err := newRawWriter(raw, Phase{
+	rw, err := record.NewWriter(raw, record.Phase{
 		Keys: ranges, Parts: cfg.Parts, RowsInAll: cfg.RowsInAll,
-		Schema: schema, Op: cfg.Op, Start: base.UTC(), Datacenter: cfg.Endpoint.Datacenter,
+		Schema: topology.Schema, Op: cfg.Op, Start: base.UTC(), Datacenter: cfg.Endpoint.Datacenter,
 		Keyspace: cfg.Keyspace, Table: cfg.Table, RunID: cfg.RunID, FirstKey: cfg.FirstKey, Rows: cfg.Rows,
 		ValueBytes: cfg.ValueBytes, InFlight: cfg.InFlight, Rate: cfg.Rate, Consistency: cfg.Consistency,
 		MissingDeadlineSeconds: cfg.MissingDeadline.Seconds(), AcksKnown: cfg.Acks != nil,
@@ -212,7 +214,7 @@ func run(ctx context.Context, cfg Config, d driver, raw io.Writer, progress func
 	if err != nil {
 		return err
 	}
-	p := &phase{cfg: cfg, keys: newIndex(cfg.Keys), base: base, raw: rw}
+	p := &phase{cfg: cfg, keys: record.NewIndex(cfg.Keys), base: base, raw: rw}
 	p.stop, p.fail = context.WithCancelCause(ctx)
 	defer p.fail(nil)
 
@@ -263,7 +265,7 @@ func run(ctx context.Context, cfg Config, d driver, raw io.Writer, progress func
 		})
 	}
 	all.Wait()
-	end := End{
+	end := record.End{
 		Seconds: p.now().Seconds(), CPUMicros: (cpuTime() - cpu).Microseconds(), Cores: runtime.GOMAXPROCS(0),
 		Interrupted: ctx.Err() != nil && (p.done.Load() < cfg.Rows || p.queue.abandoned() > 0),
 		Connections: cfg.counted(), LateStarts: p.late.Load(), MaxLagMicros: p.lag.Load(), NotAwaited: p.queue.abandoned(),
@@ -273,7 +275,7 @@ func run(ctx context.Context, cfg Config, d driver, raw io.Writer, progress func
 	if err := context.Cause(p.stop); err != nil && ctx.Err() == nil {
 		return err
 	}
-	return p.raw.end(end)
+	return p.raw.End(end)
 }
 
 func (p *phase) now() time.Duration { return time.Since(p.base) }
@@ -285,7 +287,7 @@ func (p *phase) flusher(stop <-chan struct{}) {
 	for {
 		select {
 		case <-tick.C:
-			if err := p.raw.flush(); err != nil {
+			if err := p.raw.Flush(); err != nil {
 				p.fail(err)
 			}
 		case <-stop:

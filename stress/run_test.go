@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"crossring/internal/cql"
+	"crossring/stress/record"
+	"crossring/stress/results"
 )
 
 func config(op string, rows int64) Config {
@@ -36,9 +38,9 @@ func doRun(t *testing.T, ctx context.Context, cfg Config, f *fake) []byte {
 	return raw.Bytes()
 }
 
-func foldW(t *testing.T, raw []byte) WriteSummary {
+func foldW(t *testing.T, raw []byte) results.WriteSummary {
 	t.Helper()
-	s, err := FoldWrite(bytes.NewReader(raw))
+	s, err := results.FoldWrite(bytes.NewReader(raw))
 	if err == nil {
 		err = s.Check()
 	}
@@ -48,9 +50,9 @@ func foldW(t *testing.T, raw []byte) WriteSummary {
 	return s
 }
 
-func foldR(t *testing.T, raw []byte) ReadSummary {
+func foldR(t *testing.T, raw []byte) results.ReadSummary {
 	t.Helper()
-	s, err := FoldRead(bytes.NewReader(raw))
+	s, err := results.FoldRead(bytes.NewReader(raw))
 	if err == nil {
 		err = s.Check()
 	}
@@ -60,9 +62,9 @@ func foldR(t *testing.T, raw []byte) ReadSummary {
 	return s
 }
 
-func acksOf(t *testing.T, raw []byte) *Acks {
+func acksOf(t *testing.T, raw []byte) *record.Acks {
 	t.Helper()
-	a, err := LoadAcks(bytes.NewReader(raw))
+	a, err := record.LoadAcks(bytes.NewReader(raw))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +73,7 @@ func acksOf(t *testing.T, raw []byte) *Acks {
 
 func TestWriteThenRead(t *testing.T) {
 	f := newFake()
-	raw := doRun(t, t.Context(), config(OpWrite, 5000), f)
+	raw := doRun(t, t.Context(), config(record.OpWrite, 5000), f)
 	w := foldW(t, raw)
 	if w.Acknowledged != 5000 || w.Rows != 5000 || w.Datacenter != "us-east" || w.Coordinators["192.0.2.1"] != 5000 || w.Interrupted || w.Response != nil {
 		t.Errorf("%+v", w)
@@ -84,7 +86,7 @@ func TestWriteThenRead(t *testing.T) {
 	for k := int64(1000); k < 6000; k += 100 {
 		f.hidden[k] = 2
 	}
-	Fill(f.rows[1001], 99, 1001)
+	record.Fill(f.rows[1001], 99, 1001)
 	delete(f.rows, 1002)
 	// Two show an earlier run's row first, and one of them is missing before that.
 	f.stale[1003], f.stale[1004], f.hidden[1004] = 1, 2, 1
@@ -103,7 +105,7 @@ func TestWriteThenRead(t *testing.T) {
 		}
 		return nil
 	}
-	cfg := config(OpRead, 5000)
+	cfg := config(record.OpRead, 5000)
 	cfg.MissingDeadline = 200 * time.Millisecond
 	cfg.Acks = acksOf(t, raw)
 	r := foldR(t, doRun(t, t.Context(), cfg, f))
@@ -140,24 +142,24 @@ func TestOutcomesOfWritesAreKept(t *testing.T) {
 		}
 		return nil
 	}
-	raw := doRun(t, t.Context(), config(OpWrite, 50), f)
+	raw := doRun(t, t.Context(), config(record.OpWrite, 50), f)
 	w := foldW(t, raw)
 	if w.Acknowledged != 47 || w.Failed != 1 || w.Unknown != 2 {
 		t.Errorf("%+v", w)
 	}
-	want := []ErrorCount{{"write_timeout", 2, "no answer"}, {"unavailable", 1, "turned down"}}
+	want := []results.ErrorCount{{Class: "write_timeout", Count: 2, Example: "no answer"}, {Class: "unavailable", Count: 1, Example: "turned down"}}
 	if len(w.Errors) != 2 || w.Errors[0] != want[0] || w.Errors[1] != want[1] {
 		t.Errorf("%+v", w.Errors)
 	}
 	a := acksOf(t, raw)
-	for key, want := range map[int64]Outcome{999: 0, 1000: Acknowledged, 1003: Failed, 1005: Unknown, 1050: 0} {
+	for key, want := range map[int64]record.Outcome{999: 0, 1000: record.Acknowledged, 1003: record.Failed, 1005: record.Unknown, 1050: 0} {
 		if got, _ := a.Lookup(key); got != want {
 			t.Errorf("write of key %d: %v, want %v", key, got, want)
 		}
 	}
 	// None of the three that were not acknowledged is lost.
 	f.onWrite = nil
-	cfg := config(OpRead, 50)
+	cfg := config(record.OpRead, 50)
 	cfg.MissingDeadline = 0
 	cfg.Acks = a
 	r := foldR(t, doRun(t, t.Context(), cfg, f))
@@ -168,9 +170,9 @@ func TestOutcomesOfWritesAreKept(t *testing.T) {
 
 func TestReadWithoutAcks(t *testing.T) {
 	f := newFake()
-	doRun(t, t.Context(), config(OpWrite, 10), f)
+	doRun(t, t.Context(), config(record.OpWrite, 10), f)
 	f.hidden[1004] = 1
-	r := foldR(t, doRun(t, t.Context(), config(OpRead, 10), f))
+	r := foldR(t, doRun(t, t.Context(), config(record.OpRead, 10), f))
 	if r.FoundLater != 1 || r.Lag.Count != 0 || r.MissingAcknowledged != nil {
 		t.Errorf("%+v", r)
 	}
@@ -192,7 +194,7 @@ func TestCancelDrains(t *testing.T) {
 		}
 		return nil
 	}
-	w := foldW(t, doRun(t, ctx, config(OpWrite, 1_000_000), f))
+	w := foldW(t, doRun(t, ctx, config(record.OpWrite, 1_000_000), f))
 	if !w.Interrupted || w.Rows != started.Load() || w.Rows > 20+8 || w.Acknowledged != w.Rows || w.RowsAsked != 1_000_000 {
 		t.Errorf("%d started: %+v", started.Load(), w)
 	}
@@ -211,7 +213,7 @@ func TestCancelWhileRowsAreMissing(t *testing.T) {
 		}
 		return &answer{coordinator: "192.0.2.2"}
 	}
-	r := foldR(t, doRun(t, ctx, config(OpRead, 100), f))
+	r := foldR(t, doRun(t, ctx, config(record.OpRead, 100), f))
 	if !r.Interrupted || r.Missing != 100 || r.Rows != 100 || len(r.Warnings) == 0 {
 		t.Errorf("%+v", r)
 	}
@@ -221,7 +223,7 @@ func TestCancelWhileRowsAreMissing(t *testing.T) {
 // going on.
 func TestRereadsDontBlockFirstReads(t *testing.T) {
 	f := newFake()
-	doRun(t, t.Context(), config(OpWrite, 500), f)
+	doRun(t, t.Context(), config(record.OpWrite, 500), f)
 	for k := range f.rows {
 		if k < 1100 {
 			f.hidden[k] = 1
@@ -240,7 +242,7 @@ func TestRereadsDontBlockFirstReads(t *testing.T) {
 		}
 		return nil
 	}
-	r := foldR(t, doRun(t, t.Context(), config(OpRead, 500), f))
+	r := foldR(t, doRun(t, t.Context(), config(record.OpRead, 500), f))
 	if r.Found != 500 || r.FoundLater != 100 {
 		t.Errorf("%+v", r)
 	}
@@ -256,7 +258,7 @@ func TestTimeoutEndsARequest(t *testing.T) {
 		<-ctx.Done()
 		return &answer{coordinator: "192.0.2.1", err: ctx.Err(), failure: classify(ctx.Err(), false)}
 	}
-	cfg := config(OpWrite, 40)
+	cfg := config(record.OpWrite, 40)
 	cfg.Endpoint.Timeout = 20 * time.Millisecond
 	w := foldW(t, doRun(t, t.Context(), cfg, f))
 	if w.Unknown != 4 || w.Acknowledged != 36 || w.Errors[0].Class != "client_timeout" || w.Latency.Max < 19 {
@@ -272,7 +274,7 @@ func TestNoConnectionIsNotSent(t *testing.T) {
 		}
 		return nil
 	}
-	w := foldW(t, doRun(t, t.Context(), config(OpWrite, 10), f))
+	w := foldW(t, doRun(t, t.Context(), config(record.OpWrite, 10), f))
 	if w.Failed != 1 || w.Coordinators["192.0.2.1"] != 9 || w.Attempts != 10 {
 		t.Errorf("%+v", w)
 	}
@@ -288,7 +290,7 @@ func TestOpenLoopCountsTheWait(t *testing.T) {
 		}
 		return nil
 	}
-	cfg := config(OpWrite, 50)
+	cfg := config(record.OpWrite, 50)
 	cfg.InFlight, cfg.Rate = 1, 1000
 	w := foldW(t, doRun(t, t.Context(), cfg, f))
 	if w.Response == nil || w.Rate != 1000 || w.Acknowledged != 50 {
@@ -313,7 +315,7 @@ func (w *brokenWriter) Write(p []byte) (int, error) {
 }
 
 func TestRawResultsThatCannotBeWrittenEndTheRun(t *testing.T) {
-	cfg := config(OpWrite, 1<<40)
+	cfg := config(record.OpWrite, 1<<40)
 	if err := cfg.complete(); err != nil {
 		t.Fatal(err)
 	}
@@ -331,9 +333,9 @@ func newFakeForgetful() *fake {
 func TestRunLeavesNoGoroutines(t *testing.T) {
 	before := runtime.NumGoroutine()
 	f := newFake()
-	doRun(t, t.Context(), config(OpWrite, 100), f)
+	doRun(t, t.Context(), config(record.OpWrite, 100), f)
 	f.hidden[1001] = 1
-	doRun(t, t.Context(), config(OpRead, 100), f)
+	doRun(t, t.Context(), config(record.OpRead, 100), f)
 	for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before; runtime.Gosched() {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
@@ -348,19 +350,19 @@ func TestConfigIsChecked(t *testing.T) {
 		"table":    func(c *Config) { c.Table = "" },
 		"rows":     func(c *Config) { c.Rows = 0 },
 		"keys":     func(c *Config) { c.FirstKey = 1<<63 - 2 },
-		"value":    func(c *Config) { c.ValueBytes = MinValueBytes - 1 },
+		"value":    func(c *Config) { c.ValueBytes = record.MinValueBytes - 1 },
 		"inflight": func(c *Config) { c.InFlight = -1 },
 		"rate":     func(c *Config) { c.Rate = -1 },
 		"deadline": func(c *Config) { c.MissingDeadline = -1 },
 	} {
-		cfg := config(OpWrite, 10)
+		cfg := config(record.OpWrite, 10)
 		spoil(&cfg)
 		var bad *ConfigError
 		if err := Run(t.Context(), cfg, io.Discard, nil); !errors.As(err, &bad) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
-	cfg := config(OpRead, 10)
+	cfg := config(record.OpRead, 10)
 	cfg.InFlight, cfg.Consistency = 0, ""
 	if err := cfg.complete(); err != nil || cfg.InFlight != 10 || cfg.Consistency != "ONE" {
 		t.Errorf("%+v, %v", cfg, err)
@@ -368,7 +370,7 @@ func TestConfigIsChecked(t *testing.T) {
 }
 
 func BenchmarkEngine(b *testing.B) {
-	cfg := config(OpWrite, int64(b.N))
+	cfg := config(record.OpWrite, int64(b.N))
 	cfg.ValueBytes = 2048
 	if err := cfg.complete(); err != nil {
 		b.Fatal(err)

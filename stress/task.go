@@ -1,15 +1,12 @@
 package stress
 
 import (
+	"crossring/stress/record"
 	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
-
-	"crossring/internal/topology"
 )
-
-const schema = topology.Schema
 
 // task is what one worker does. Everything in it is used again for each row.
 type task struct {
@@ -19,9 +16,9 @@ type task struct {
 	pacer   pacer
 	value   []byte
 	key     int64
-	verdict Verdict
+	verdict record.Verdict
 	see     func(value []byte)
-	rec     Record
+	rec     record.Record
 	timer   *time.Timer
 }
 
@@ -29,10 +26,10 @@ func (p *phase) newTask(d driver, w *watch) *task {
 	t := &task{p: p, lease: w.lease(), pacer: pacer{p.cfg.Rate}, timer: time.NewTimer(time.Hour)}
 	t.timer.Stop()
 	t.w = d.worker(t.lease)
-	if p.cfg.Op == OpWrite {
+	if p.cfg.Op == record.OpWrite {
 		t.value = make([]byte, p.cfg.ValueBytes)
 	}
-	t.see = func(value []byte) { t.verdict = Check(value, p.cfg.RunID, t.key, p.cfg.ValueBytes) }
+	t.see = func(value []byte) { t.verdict = record.Check(value, p.cfg.RunID, t.key, p.cfg.ValueBytes) }
 	return t
 }
 
@@ -55,9 +52,9 @@ func (t *task) firsts() {
 				return
 			}
 		}
-		t.attempt(p.keys.key(i), 0, due)
+		t.attempt(p.keys.Key(i), 0, due)
 		p.done.Add(1)
-		if t.rec.unseen() && p.queue != nil {
+		if t.rec.Unseen() && p.queue != nil {
 			p.queue.add(reread{key: t.key, first: t.rec.Start + t.rec.Service})
 		}
 		if t.rec.Coordinator != "" {
@@ -89,7 +86,7 @@ func (t *task) rereads() {
 	for r := range q.due {
 		t.attempt(r.key, r.attempt, 0)
 		switch {
-		case t.rec.Outcome == Found || t.rec.Outcome == Wrong && !t.rec.stale():
+		case t.rec.Outcome == record.Found || t.rec.Outcome == record.Wrong && !t.rec.Stale():
 			q.settled()
 		default:
 			q.again(r, t.rec.Start+t.rec.Service)
@@ -102,7 +99,7 @@ func (t *task) attempt(key int64, n int, due time.Duration) {
 	p := t.p
 	t.key = key
 	if t.value != nil {
-		Fill(t.value, p.cfg.RunID, key)
+		record.Fill(t.value, p.cfg.RunID, key)
 	}
 	start := p.now()
 	t.lease.begin(start)
@@ -115,15 +112,15 @@ func (t *task) attempt(key int64, n int, due time.Duration) {
 	end := p.now()
 	t.lease.end()
 
-	t.rec = Record{Key: key, Attempt: n, Start: start, Service: end - start, Coordinator: a.coordinator, Lag: -1}
+	t.rec = record.Record{Key: key, Attempt: n, Start: start, Service: end - start, Coordinator: a.coordinator, Lag: -1}
 	if p.cfg.Rate > 0 && n == 0 {
 		t.rec.Delay = max(0, start-due)
 	}
 	t.judge(a, end)
-	if t.rec.Class != "" && !t.rec.stale() {
+	if t.rec.Class != "" && !t.rec.Stale() {
 		p.bad.Add(1)
 	}
-	if err := p.raw.add(&t.rec); err != nil {
+	if err := p.raw.Add(&t.rec); err != nil {
 		p.fail(err)
 	}
 }
@@ -134,7 +131,7 @@ func (t *task) judge(a answer, end time.Duration) {
 	switch {
 	case a.err != nil:
 		r.Class, r.Example = a.failure.class, a.err.Error()
-		r.Outcome = Failed
+		r.Outcome = record.Failed
 		if t.value != nil {
 			r.Outcome = a.failure.writeOutcome()
 		}
@@ -142,22 +139,22 @@ func (t *task) judge(a answer, end time.Duration) {
 			r.Coordinator = ""
 		}
 	case t.value != nil:
-		r.Outcome = Acknowledged
+		r.Outcome = record.Acknowledged
 	case !a.found:
-		r.Outcome = Missing
-	case t.verdict != ValueOK:
-		r.Outcome = Wrong
+		r.Outcome = record.Missing
+	case t.verdict != record.ValueOK:
+		r.Outcome = record.Wrong
 		r.Class, r.Example = t.verdict.String(), fmt.Sprintf("key %d", r.Key)
 	default:
-		r.Outcome = Found
+		r.Outcome = record.Found
 		if r.Attempt > 0 {
-			if written, at := p.cfg.Acks.Lookup(r.Key); written == Acknowledged {
+			if written, at := p.cfg.Acks.Lookup(r.Key); written == record.Acknowledged {
 				// A clock that was put back has it seen before it was written: not known, rather than 0.
 				r.Lag = max(-1, p.base.Add(end).Sub(at))
 			}
 		}
 	}
-	if r.Attempt == 0 && r.unseen() {
+	if r.Attempt == 0 && r.Unseen() {
 		r.Written, _ = p.cfg.Acks.Lookup(r.Key)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"crossring/internal/run"
 	"crossring/internal/topology"
 	"crossring/ringcheck"
-	"crossring/stress"
+	"crossring/stress/results"
 	"crossring/tokens"
 )
 
@@ -204,7 +204,7 @@ func checkRing(t *testing.T, r ringcheck.Ring, inv topology.Inventory) {
 
 // checkFrame holds what a phase says of itself: that the rows and the attempts
 // are all there, and that only nodes of its datacenter coordinated.
-func checkFrame(t *testing.T, f stress.Frame, inv topology.Inventory, dc string, rows int64) {
+func checkFrame(t *testing.T, f results.Frame, inv topology.Inventory, dc string, rows int64) {
 	t.Helper()
 	if f.Rows != rows || f.RowsAsked != rows || f.Datacenter != dc || f.Attempts < rows {
 		t.Errorf("%s of %d of %d rows in %s with %d attempts, want %d in %s", f.Op, f.Rows, f.RowsAsked, f.Datacenter, f.Attempts, rows, dc)

@@ -11,7 +11,7 @@ import (
 
 	"crossring/internal/report"
 	"crossring/internal/run"
-	"crossring/stress"
+	"crossring/stress/results"
 )
 
 // demoRows is how many rows the demo writes and reads. 1.2 estimates its keys from one in
@@ -113,7 +113,7 @@ func checkEstimates(t *testing.T, doc report.Document, rows int64) {
 	}
 }
 
-func coordinatorOf(f stress.Frame) string {
+func coordinatorOf(f results.Frame) string {
 	for address := range f.Coordinators {
 		return address
 	}
@@ -192,7 +192,7 @@ func TestOpenLoop(t *testing.T) {
 		if r.Read.Found != rows {
 			t.Errorf("%+v", r.Read)
 		}
-		for _, f := range []stress.Frame{w.Write.Frame, r.Read.Frame} {
+		for _, f := range []results.Frame{w.Write.Frame, r.Read.Frame} {
 			if f.Rate != rate || f.Response == nil {
 				t.Fatalf("%s: rate %v, response times %v", f.Op, f.Rate, f.Response)
 			}

@@ -13,7 +13,7 @@ import (
 	"crossring/internal/topology"
 	"crossring/provision/local/procs"
 	"crossring/ringcheck"
-	"crossring/stress"
+	"crossring/stress/results"
 )
 
 const (
@@ -40,7 +40,7 @@ func (c cluster) awaitSeparate(t *testing.T) {
 	})
 }
 
-func checkRead(t *testing.T, r result, s *stress.ReadSummary, rows int64) {
+func checkRead(t *testing.T, r result, s *results.ReadSummary, rows int64) {
 	t.Helper()
 	if s == nil {
 		t.Fatalf("no summary of the read: %s", r)

@@ -15,10 +15,10 @@ import (
 	"crossring/internal/release/releasetest"
 )
 
-// record is a file that keeps what cells came to, a line of JSON each: the whole matrix
+// cellRecord is a file that keeps what cells came to, a line of JSON each: the whole matrix
 // takes hours, and one that was cut off goes on with the same file. Without a name it
 // keeps nothing.
-type record struct{ name, code string }
+type cellRecord struct{ name, code string }
 
 // recorded is a line of it.
 type recorded struct {
@@ -28,9 +28,9 @@ type recorded struct {
 }
 
 // newRecord is the one that CROSSRING_MATRIX_RECORD names.
-func newRecord(t *testing.T) record {
+func newRecord(t *testing.T) cellRecord {
 	t.Helper()
-	r := record{name: os.Getenv("CROSSRING_MATRIX_RECORD")}
+	r := cellRecord{name: os.Getenv("CROSSRING_MATRIX_RECORD")}
 	if r.name == "" {
 		return r
 	}
@@ -55,7 +55,7 @@ func newRecord(t *testing.T) record {
 }
 
 // passed is what an earlier run of the same code found of a cell, if that was good.
-func (r record) passed(t *testing.T, c cell, rows int64) (o outcome, ok bool) {
+func (r cellRecord) passed(t *testing.T, c cell, rows int64) (o outcome, ok bool) {
 	t.Helper()
 	if r.name == "" {
 		return o, false
@@ -78,7 +78,7 @@ func (r record) passed(t *testing.T, c cell, rows int64) (o outcome, ok bool) {
 }
 
 // keep adds a cell's outcome.
-func (r record) keep(t *testing.T, o outcome, rows int64) {
+func (r cellRecord) keep(t *testing.T, o outcome, rows int64) {
 	t.Helper()
 	if r.name == "" {
 		return
@@ -102,7 +102,7 @@ func (r record) keep(t *testing.T, o outcome, rows int64) {
 // A matrix that is begun again does not repeat what it passed, and does repeat the rest.
 func TestRecordOfTheMatrix(t *testing.T) {
 	cells := allCells(releasetest.All())
-	r := record{filepath.Join(t.TempDir(), "record"), "c1"}
+	r := cellRecord{filepath.Join(t.TempDir(), "record"), "c1"}
 	if _, ok := r.passed(t, cells[0], 20); ok {
 		t.Error("there is no record yet")
 	}
@@ -116,11 +116,11 @@ func TestRecordOfTheMatrix(t *testing.T) {
 	writeFile(t, r.name, string(data)+`{"Code":"c1","Ce`) // killed
 	r.keep(t, outcome{cells[3], "ok", 9 * time.Second, time.Minute}, 20)
 	for _, c := range []struct {
-		record
+		cellRecord
 		cell cell
 		rows int64
 		want bool
-	}{{r, cells[0], 20, true}, {r, cells[1], 20, false}, {r, cells[2], 20, false}, {r, cells[3], 20, true}, {r, cells[0], 21, false}, {record{r.name, "c2"}, cells[0], 20, false}, {record{}, cells[0], 20, false}} {
+	}{{r, cells[0], 20, true}, {r, cells[1], 20, false}, {r, cells[2], 20, false}, {r, cells[3], 20, true}, {r, cells[0], 21, false}, {cellRecord{r.name, "c2"}, cells[0], 20, false}, {cellRecord{}, cells[0], 20, false}} {
 		o, ok := c.passed(t, c.cell, c.rows)
 		if ok != c.want || ok && (o.cell.String() != c.cell.String() || o.up != 9*time.Second || o.total != time.Minute) {
 			t.Errorf("%s of code %s with %d rows: %+v, %v", c.cell, c.code, c.rows, o, ok)

@@ -22,7 +22,7 @@ import (
 	"crossring/internal/release/releasetest"
 	"crossring/internal/run"
 	"crossring/internal/topology"
-	"crossring/stress"
+	"crossring/stress/results"
 )
 
 // secureRing is the spec of two regions of two nodes with TLS, and every row on all.
@@ -100,7 +100,7 @@ func TestRotate(t *testing.T) {
 
 // readAtAll reads what was written from every replica, and holds it against what was
 // acknowledged.
-func (c cluster) readAtAll(t *testing.T, wrote run.StressResult) *stress.ReadSummary {
+func (c cluster) readAtAll(t *testing.T, wrote run.StressResult) *results.ReadSummary {
 	t.Helper()
 	r := c.run(t.Context(), "stress", "read", c.name, "--run", wrote.RunDir, "--read-dc", "us-east", "--read-consistency", "ALL",
 		"--rate", "0", "--connections", "shared", "--in-flight", "64", "--missing-deadline", "0s", "-o", "json")

@@ -11,7 +11,8 @@ import (
 
 	"crossring/internal/report"
 	"crossring/internal/run"
-	"crossring/stress"
+	"crossring/stress/record"
+	"crossring/stress/results"
 )
 
 // lastOutcomes reads raw results without a fold: of each key what was seen last of
@@ -25,14 +26,14 @@ func lastOutcomes(t *testing.T, files ...string) map[int64]string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rd, err := stress.NewReader(f)
+		rd, err := record.NewReader(f)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for {
-			var rec stress.Record
+			var rec record.Record
 			err := rd.Next(&rec)
-			var cut *stress.TruncatedError
+			var cut *record.TruncatedError
 			if errors.Is(err, io.EOF) || errors.As(err, &cut) {
 				break
 			}
@@ -42,9 +43,9 @@ func lastOutcomes(t *testing.T, files ...string) map[int64]string {
 			switch was := seen[rec.Key]; {
 			case was == "":
 				seen[rec.Key] = rec.Outcome.String()
-			case rec.Outcome == stress.Found:
+			case rec.Outcome == record.Found:
 				seen[rec.Key] = "late"
-			case rec.Outcome == stress.Wrong:
+			case rec.Outcome == record.Wrong:
 				seen[rec.Key] = "wrong"
 			}
 		}
@@ -56,11 +57,11 @@ func lastOutcomes(t *testing.T, files ...string) map[int64]string {
 // rawOf lists the raw results of an operation of a run, of reads the newest's.
 func rawOf(t *testing.T, dir, op string) []string {
 	t.Helper()
-	d, err := stress.OpenDir(dir)
+	d, err := results.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := d.Results(op)
+	all, err := d.Files(op)
 	if err != nil || len(all) == 0 {
 		t.Fatalf("no results of a %s in %s: %v", op, dir, err)
 	}
@@ -80,7 +81,7 @@ func (c cluster) checkRows(t *testing.T, dir string) report.Document {
 	if doc.Outcomes == nil || doc.Lost == nil || doc.Read == nil {
 		t.Fatalf("no table of the rows: %s", r)
 	}
-	wrote, read := lastOutcomes(t, rawOf(t, dir, stress.OpWrite)...), lastOutcomes(t, rawOf(t, dir, stress.OpRead)...)
+	wrote, read := lastOutcomes(t, rawOf(t, dir, record.OpWrite)...), lastOutcomes(t, rawOf(t, dir, record.OpRead)...)
 	table := map[string]int64{}
 	for key, w := range wrote {
 		o := read[key]
@@ -94,8 +95,8 @@ func (c cluster) checkRows(t *testing.T, dir string) report.Document {
 			t.Errorf("key %d was read, and is not on record as written", key)
 		}
 	}
-	for w, got := range map[string]stress.Reads{"acknowledged": doc.Outcomes.Acknowledged, "failed": doc.Outcomes.Failed, "unknown": doc.Outcomes.Unknown} {
-		want := stress.Reads{Found: table[w+" found"], Late: table[w+" late"], Missing: table[w+" missing"], Wrong: table[w+" wrong"],
+	for w, got := range map[string]results.Reads{"acknowledged": doc.Outcomes.Acknowledged, "failed": doc.Outcomes.Failed, "unknown": doc.Outcomes.Unknown} {
+		want := results.Reads{Found: table[w+" found"], Late: table[w+" late"], Missing: table[w+" missing"], Wrong: table[w+" wrong"],
 			Failed: table[w+" failed"], Unread: table[w+" unread"]}
 		if got != want {
 			t.Errorf("%s: reported %+v, counted %+v", w, got, want)
@@ -173,7 +174,7 @@ func TestRowsThroughKills(t *testing.T) {
 					dir = d
 				}
 			}
-			on := len(lastOutcomes(t, rawOf(t, dir, stress.OpWrite)...))
+			on := len(lastOutcomes(t, rawOf(t, dir, record.OpWrite)...))
 			r := c.must(t, "stress", "read", c.name, "--run", dir, "-o", "json")
 			doc := c.checkRows(t, dir)
 			if doc.Read.Rows != int64(on) || doc.Read.Found != int64(on) || *doc.Lost != 0 {

@@ -8,7 +8,7 @@ import (
 
 	"crossring/internal/report"
 	"crossring/internal/run"
-	"crossring/stress"
+	"crossring/stress/results"
 )
 
 // manyRows are more than any test waits for.
@@ -16,7 +16,7 @@ const manyRows = "20000000"
 
 // checkCutShort holds the summary of a write that a signal ended against what an
 // honest one says.
-func checkCutShort(t *testing.T, r result, w *stress.WriteSummary) {
+func checkCutShort(t *testing.T, r result, w *results.WriteSummary) {
 	t.Helper()
 	if r.code != 130 {
 		t.Errorf("want exit 130: %s", r)

@@ -19,7 +19,7 @@ import (
 	"crossring/internal/report"
 	"crossring/internal/run"
 	"crossring/internal/topology"
-	"crossring/stress"
+	"crossring/stress/record"
 )
 
 // TestTLS is the demo with TLS between nodes and for clients, on a ring of its
@@ -35,7 +35,7 @@ func TestTLS(t *testing.T) {
 			inv, _ := c.inventory(t, c.name)
 			doc := decode[report.Document](t, c.must(t, "repro", c.name, "--rows", "500", "-o", "json"))
 			checkDocument(t, doc, inv, 500)
-			for _, n := range []*stress.Connections{doc.Write.Connections, doc.Read.Connections} {
+			for _, n := range []*record.Connections{doc.Write.Connections, doc.Read.Connections} {
 				if n == nil || n.FullHandshakes == 0 || n.ResumedHandshakes != 0 {
 					t.Errorf("the load did not speak TLS: %+v", n)
 				}

@@ -13,7 +13,7 @@ import (
 	"crossring/internal/run"
 	"crossring/internal/spec"
 	"crossring/internal/topology"
-	"crossring/stress"
+	"crossring/stress/record"
 
 	"github.com/urfave/cli/v2"
 )
@@ -39,7 +39,7 @@ func stressFlags(ops ...string) []cli.Flag {
 		flags = append(flags,
 			&cli.StringFlag{Name: op + "-dc", Usage: op + " in `DATACENTER`"},
 			&cli.StringFlag{Name: op + "-consistency", Usage: op + " at consistency `LEVEL`"})
-		if op == stress.OpRead {
+		if op == record.OpRead {
 			flags = append(flags, &cli.DurationFlag{Name: "missing-deadline", Usage: "ask for a missing row again for at most this long", DefaultText: specDefault})
 		}
 	}
@@ -104,7 +104,7 @@ func (e *env) reproCommand() *cli.Command {
 		Name: "repro", ArgsUsage: "NAME",
 		Usage:       "the experiment on a cluster that is up: write in one datacenter, read in the other, report",
 		Description: "Exits with 6 when rows are missing, wrong, failed or unknown. The cluster stays up.",
-		Flags:       append(stressFlags(stress.OpWrite, stress.OpRead), loaderFlags()...),
+		Flags:       append(stressFlags(record.OpWrite, record.OpRead), loaderFlags()...),
 		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 			return withName(c, e, func(w run.World, name string) (answer, error) {
 				defer loadGC()()
@@ -122,7 +122,7 @@ func (e *env) demoCommand() *cli.Command {
 		Name:        "demo",
 		Usage:       "all of it: make two regions on this computer, write in one, read in the other, report, take it down",
 		Description: "Real Cassandra, the real EC2 snitch, and 80 ms between us-east-1 and us-west-2.",
-		Flags: append(stressFlags(stress.OpWrite, stress.OpRead),
+		Flags: append(stressFlags(record.OpWrite, record.OpRead),
 			&cli.StringFlag{Name: "cassandra", Usage: "Cassandra `VERSION`", Value: release.Newest().Series},
 			&cli.StringFlag{Name: "name", Usage: "call the cluster `NAME` (default: demo and a number)"},
 			&cli.Float64Flag{Name: "rtt", Usage: "`MS` of round trip between the regions", Value: 80},
@@ -181,8 +181,8 @@ func (e *env) stressCommand() *cli.Command {
 	return &cli.Command{
 		Name: "stress", Usage: "one phase on its own", ArgsUsage: "COMMAND",
 		Subcommands: []*cli.Command{
-			sub(stress.OpWrite, "write rows in one datacenter, into a new run directory"),
-			sub(stress.OpRead, "read back, byte for byte, what the write of a run wrote"),
+			sub(record.OpWrite, "write rows in one datacenter, into a new run directory"),
+			sub(record.OpRead, "read back, byte for byte, what the write of a run wrote"),
 		},
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"math"
 	"strconv"
 
-	"crossring/stress"
+	"crossring/stress/results"
 
 	"github.com/go-analyze/charts"
 )
@@ -13,8 +13,8 @@ import (
 // Course is how a run went over time, second by second, as stress.Seconds tells
 // it. Either may be empty.
 type Course struct {
-	Write []stress.Second
-	Read  []stress.Second
+	Write []results.Second
+	Read  []results.Second
 }
 
 const (
@@ -34,7 +34,7 @@ type course struct {
 }
 
 // drawn puts seconds together, so that both phases fit into maxPoints.
-func drawn(secs []stress.Second, step int64) course {
+func drawn(secs []results.Second, step int64) course {
 	c := course{step: step}
 	if len(secs) == 0 {
 		return c
@@ -106,11 +106,11 @@ func lines(title string, write, read []float64, step int64) (string, error) {
 func bars(d Document) (string, error) {
 	var data [][]float64
 	var names []string
-	add := func(name string, p stress.Percentiles) {
+	add := func(name string, p results.Percentiles) {
 		data = append(data, []float64{p.P50, p.P95, p.P99, p.P999})
 		names = append(names, name)
 	}
-	phase := func(f stress.Frame) {
+	phase := func(f results.Frame) {
 		add(f.Op+", service", f.Latency)
 		if f.Response != nil {
 			add(f.Op+", response", *f.Response)

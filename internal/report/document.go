@@ -7,7 +7,7 @@ import (
 
 	"crossring/internal/topology"
 	"crossring/ringcheck"
-	"crossring/stress"
+	"crossring/stress/results"
 )
 
 // Document is what a run of write-here, read-there found, as far as it got. It is
@@ -20,12 +20,12 @@ type Document struct {
 	Partitioner string `json:"partitioner"`       // short class name
 	ValueBytes  int    `json:"value_bytes"`       // of each row; 0 when not known
 
-	RingBefore *ringcheck.Ring      `json:"ring_before"` // null until it was looked at
-	RingAfter  *ringcheck.Ring      `json:"ring_after"`
-	Write      *stress.WriteSummary `json:"write"` // null until it began
-	Read       *stress.ReadSummary  `json:"read"`
+	RingBefore *ringcheck.Ring       `json:"ring_before"` // null until it was looked at
+	RingAfter  *ringcheck.Ring       `json:"ring_after"`
+	Write      *results.WriteSummary `json:"write"` // null until it began
+	Read       *results.ReadSummary  `json:"read"`
 
-	stress.Account
+	results.Account
 
 	KeysEstimate KeysEstimate `json:"keys_estimate"`
 	RunDir       string       `json:"run_dir"` // where the raw results are

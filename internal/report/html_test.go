@@ -12,19 +12,19 @@ import (
 	"strings"
 	"testing"
 
-	"crossring/stress"
+	"crossring/stress/results"
 
 	"github.com/go-analyze/charts"
 )
 
 // courseOf is a phase of n seconds with a stall in the middle.
-func courseOf(n int64) []stress.Second {
-	var secs []stress.Second
+func courseOf(n int64) []results.Second {
+	var secs []results.Second
 	for i := range n {
 		if i == n/2 {
 			continue
 		}
-		secs = append(secs, stress.Second{At: i, Ops: 5000 + i*13%700, Latency: stress.Percentiles{P50: 9, P99: 40 + float64(i%7)}})
+		secs = append(secs, results.Second{At: i, Ops: 5000 + i*13%700, Latency: results.Percentiles{P50: 9, P99: 40 + float64(i%7)}})
 	}
 	return secs
 }
@@ -162,10 +162,10 @@ func TestLineFillsTheChart(t *testing.T) {
 }
 
 func TestDrawn(t *testing.T) {
-	secs := []stress.Second{
-		{At: 0, Ops: 10, Latency: stress.Percentiles{P99: 3}},
-		{At: 1, Ops: 30, Latency: stress.Percentiles{P99: 7}},
-		{At: 4, Ops: 5, Latency: stress.Percentiles{P99: 1}},
+	secs := []results.Second{
+		{At: 0, Ops: 10, Latency: results.Percentiles{P99: 3}},
+		{At: 1, Ops: 30, Latency: results.Percentiles{P99: 7}},
+		{At: 4, Ops: 5, Latency: results.Percentiles{P99: 1}},
 	}
 	null := charts.GetNullValue()
 	for _, tt := range []struct {

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"crossring/stress"
+	"crossring/stress/results"
 )
 
 // Count is a whole number with a comma between thousands. Counts are never
@@ -88,7 +88,7 @@ func percentOff(got, want float64) string {
 
 // below says what share of the operations surely took less than limit
 // milliseconds, from the percentiles: "" when fewer than half did.
-func below(f stress.Frame, limit float64) string {
+func below(f results.Frame, limit float64) string {
 	p := f.Latency
 	if f.Overflow > 0 {
 		p.Max = 0 // the longest are not in it

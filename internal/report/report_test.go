@@ -15,7 +15,7 @@ import (
 	"testing/quick"
 
 	"crossring/ringcheck"
-	"crossring/stress"
+	"crossring/stress/results"
 )
 
 var update = flag.Bool("update", false, "write the expected reports anew")
@@ -51,24 +51,24 @@ func lagged() Document {
 	d := New("gk")
 	d.Provider, d.Version, d.Partitioner, d.ValueBytes, d.RunDir = "local", "1.2.19", "RandomPartitioner", 2048, "/state/runs/gk-1"
 	d.RingBefore, d.RingAfter = twoRegions(""), twoRegions("crossring")
-	d.Write = &stress.WriteSummary{
-		Frame: stress.Frame{
+	d.Write = &results.WriteSummary{
+		Frame: results.Frame{
 			Op: "write", Datacenter: "us-east", Rows: 100_000, RowsAsked: 100_000, Attempts: 100_000, Seconds: 18.26, OpsPerSec: 5477, ClientCPUMicros: 33.1,
-			Consistency: "ONE", InFlight: 64, Latency: stress.Percentiles{P50: 9.71, P95: 22.4, P99: 61, P999: 240.2, Max: 1310.5},
+			Consistency: "ONE", InFlight: 64, Latency: results.Percentiles{P50: 9.71, P95: 22.4, P99: 61, P999: 240.2, Max: 1310.5},
 			Coordinators: map[string]int64{"127.9.2.1": 100_000},
 		},
 		Acknowledged: 100_000,
 	}
-	d.Read = &stress.ReadSummary{
-		Frame: stress.Frame{
+	d.Read = &results.ReadSummary{
+		Frame: results.Frame{
 			Op: "read", Datacenter: "us-west-2", Rows: 100_000, RowsAsked: 100_000, Attempts: 104_511, Seconds: 12.45, OpsPerSec: 8030, ClientCPUMicros: 36,
-			Consistency: "ONE", InFlight: 64, Latency: stress.Percentiles{P50: 6.1, P95: 17.2, P99: 48.7, P999: 77.4, Max: 410},
+			Consistency: "ONE", InFlight: 64, Latency: results.Percentiles{P50: 6.1, P95: 17.2, P99: 48.7, P999: 77.4, Max: 410},
 			Coordinators: map[string]int64{"127.9.2.2": 104_511},
 		},
 		Found: 100_000, MissingAtFirstRead: 2316, FoundLater: 2316, MissingAcknowledged: ref(int64(0)),
-		Lag: stress.Lag{Count: 2316, Percentiles: stress.Percentiles{P50: 412, P95: 1204, P99: 1622, P999: 1871, Max: 1902}},
+		Lag: results.Lag{Count: 2316, Percentiles: results.Percentiles{P50: 412, P95: 1204, P99: 1622, P999: 1871, Max: 1902}},
 	}
-	d.Account = stress.Account{Outcomes: &stress.Outcomes{Acknowledged: stress.Reads{Found: 97_684, Late: 2316}}, Lost: ref(int64(0))}
+	d.Account = results.Account{Outcomes: &results.Outcomes{Acknowledged: results.Reads{Found: 97_684, Late: 2316}}, Lost: ref(int64(0))}
 	d.Replication = map[string]int{"us-east": 1, "us-west-2": 1}
 	d.KeysEstimate = KeysEstimate{
 		Before:     map[string]int64{"127.9.2.1": 0, "127.9.2.2": 0},
@@ -89,18 +89,18 @@ func troubled() Document {
 	w, r := d.Write, d.Read
 	w.Rows, w.Acknowledged, w.Failed, w.Unknown, w.Interrupted, w.Attempts = 90_001, 89_985, 13, 3, true, 90_001
 	w.Coordinators = map[string]int64{"127.9.2.1": 89_000, "127.9.9.9": 998}
-	w.Rate, w.Response = 5000, &stress.Percentiles{P50: 12.1, P95: 40, P99: 99.96, P999: 1020, Max: 60_000.4}
-	w.Errors = []stress.ErrorCount{{Class: "write timeout", Count: 3, Example: "key 17 at 127.9.2.1: Operation timed out - received only 0 responses."}, {Class: "unavailable", Count: 13}}
+	w.Rate, w.Response = 5000, &results.Percentiles{P50: 12.1, P95: 40, P99: 99.96, P999: 1020, Max: 60_000.4}
+	w.Errors = []results.ErrorCount{{Class: "write timeout", Count: 3, Example: "key 17 at 127.9.2.1: Operation timed out - received only 0 responses."}, {Class: "unavailable", Count: 13}}
 	w.Warnings = []string{"the generator was the bottleneck: 64 of 64 requests in flight"}
 	r.Rows, r.Found, r.FoundLater, r.Missing, r.Wrong, r.Failed, r.MissingAtFirstRead = 90_001, 89_990, 2_301, 7, 1, 3, 2_309
 	r.MissingAcknowledged, r.RowsAsked, r.Overflow, r.Attempts = ref(int64(5)), 90_001, 2, 90_152
 	r.Coordinators = map[string]int64{"127.9.2.1": 41, "127.9.2.2": 90_111}
 	r.Lag.Count = 2_301
-	d.Account = stress.Account{
-		Outcomes: &stress.Outcomes{
-			Acknowledged: stress.Reads{Found: 87_676, Late: 2_300, Missing: 5, Wrong: 1, Failed: 3},
-			Failed:       stress.Reads{Found: 12, Missing: 1},
-			Unknown:      stress.Reads{Found: 1, Late: 1, Missing: 1},
+	d.Account = results.Account{
+		Outcomes: &results.Outcomes{
+			Acknowledged: results.Reads{Found: 87_676, Late: 2_300, Missing: 5, Wrong: 1, Failed: 3},
+			Failed:       results.Reads{Found: 12, Missing: 1},
+			Unknown:      results.Reads{Found: 1, Late: 1, Missing: 1},
 		},
 		Lost: ref(int64(5)),
 	}
@@ -122,9 +122,9 @@ func clean() Document {
 	d.Write.Seconds, d.Write.OpsPerSec, d.Write.Coordinators = 60.1, 16_639, map[string]int64{"127.9.2.1": 1_000_000}
 	r := d.Read
 	r.Rows, r.RowsAsked, r.Attempts, r.Found, r.Seconds, r.OpsPerSec = 1_000_000, 1_000_000, 1_000_000, 1_000_000, 49.2, 20_325
-	r.MissingAtFirstRead, r.FoundLater, r.Lag, r.Coordinators = 0, 0, stress.Lag{}, map[string]int64{"127.9.2.2": 1_000_000}
+	r.MissingAtFirstRead, r.FoundLater, r.Lag, r.Coordinators = 0, 0, results.Lag{}, map[string]int64{"127.9.2.2": 1_000_000}
 	r.Latency.Max = 79.9
-	d.Account = stress.Account{Outcomes: &stress.Outcomes{Acknowledged: stress.Reads{Found: 1_000_000}}, Lost: ref(int64(0))}
+	d.Account = results.Account{Outcomes: &results.Outcomes{Acknowledged: results.Reads{Found: 1_000_000}}, Lost: ref(int64(0))}
 	d.KeysEstimate = KeysEstimate{Before: map[string]int64{"127.9.2.1": 0, "127.9.2.2": 0}, AfterWrite: map[string]int64{"127.9.2.1": 1_000_000}, AfterRead: map[string]int64{"127.9.2.2": 999_999}}
 	return d
 }
@@ -229,7 +229,7 @@ func randomDocument(r *rand.Rand) Document {
 	w.Rows = w.Acknowledged + w.Failed + w.Unknown
 	w.RowsAsked, w.Attempts, w.Overflow = w.Rows+n(), w.Rows, n()
 	w.Coordinators = map[string]int64{"127.9.2.1": n(), "127.9.2.2": n(), "10.0.0.1": n()}
-	w.Errors = []stress.ErrorCount{{Class: "a", Count: n()}}
+	w.Errors = []results.ErrorCount{{Class: "a", Count: n()}}
 	rd.FoundLater, rd.Missing, rd.Wrong, rd.Failed = n(), n(), n(), n()
 	rd.Found = rd.FoundLater + n()
 	rd.Rows = rd.Found + rd.Missing + rd.Wrong + rd.Failed
@@ -243,12 +243,12 @@ func randomDocument(r *rand.Rand) Document {
 
 // of sets the outcomes of the writes, of rows that were not read but for those
 // that were acknowledged, which are all there.
-func of(d *Document, acknowledged, failed, unknown int64) *stress.Outcomes {
+func of(d *Document, acknowledged, failed, unknown int64) *results.Outcomes {
 	if w := d.Write; w != nil {
 		w.Acknowledged, w.Failed, w.Unknown = acknowledged, failed, unknown
 	}
-	d.Outcomes = &stress.Outcomes{
-		Acknowledged: stress.Reads{Found: acknowledged}, Failed: stress.Reads{Unread: failed}, Unknown: stress.Reads{Unread: unknown},
+	d.Outcomes = &results.Outcomes{
+		Acknowledged: results.Reads{Found: acknowledged}, Failed: results.Reads{Unread: failed}, Unknown: results.Reads{Unread: unknown},
 	}
 	return d.Outcomes
 }
@@ -259,7 +259,7 @@ func TestSentencesHoldTogether(t *testing.T) {
 	d := lagged()
 	// All rows were another run's, each time that they were read.
 	d.Read.Found, d.Read.Wrong, d.Read.StaleAtFirstRead, d.Read.MissingAtFirstRead, d.Read.FoundLater = 0, 100_000, 100_000, 0, 0
-	d.Outcomes.Acknowledged, d.Lost = stress.Reads{Wrong: 100_000}, ref(int64(100_000))
+	d.Outcomes.Acknowledged, d.Lost = results.Reads{Wrong: 100_000}, ref(int64(100_000))
 	got := strings.Join(Verdict(d), "\n")
 	for _, not := range []string{"No read was answered", "No row was lost", "confidence", "earlier run"} {
 		if strings.Contains(got, not) {
@@ -283,36 +283,36 @@ func TestVerdict(t *testing.T) {
 		{"none missing", func(d *Document) { d.Read.MissingAtFirstRead, d.Read.FoundLater = 0, 0 }, "; none was missing at the first read."},
 		{"not all acknowledged", func(d *Document) { of(d, 99_999, 0, 1) }, "100,000 of 100,000 rows were read"},
 		{"unknown, not read", func(d *Document) { d.Read = nil; of(d, 99_999, 0, 1) }, "99,999 of 100,000 writes were acknowledged in us-east; 1 write has no known outcome: the rows may be there or not."},
-		{"unknown, and there", func(d *Document) { of(d, 99_999, 0, 1).Unknown = stress.Reads{Late: 1} }, "; 1 write has no known outcome: 1 is there, 0 are not."},
-		{"unknown, and not told", func(d *Document) { of(d, 99_997, 0, 3).Unknown = stress.Reads{Found: 1, Missing: 1, Failed: 1} }, "; 3 writes have no known outcome: 1 is there, 1 is not, of 1 it is not known."},
+		{"unknown, and there", func(d *Document) { of(d, 99_999, 0, 1).Unknown = results.Reads{Late: 1} }, "; 1 write has no known outcome: 1 is there, 0 are not."},
+		{"unknown, and not told", func(d *Document) { of(d, 99_997, 0, 3).Unknown = results.Reads{Found: 1, Missing: 1, Failed: 1} }, "; 3 writes have no known outcome: 1 is there, 1 is not, of 1 it is not known."},
 		{"failed", func(d *Document) { of(d, 99_998, 2, 0) }, "; 2 writes were refused or never sent."},
-		{"failed, and not there", func(d *Document) { of(d, 99_998, 2, 0).Failed = stress.Reads{Missing: 2} }, "; 2 writes were refused or never sent, and none of those rows is there."},
-		{"failed, and there", func(d *Document) { of(d, 99_998, 2, 0).Failed = stress.Reads{Found: 1, Missing: 1} }, "; 2 writes were refused or never sent, yet 1 is there: an error of crossring's own, please report it."},
+		{"failed, and not there", func(d *Document) { of(d, 99_998, 2, 0).Failed = results.Reads{Missing: 2} }, "; 2 writes were refused or never sent, and none of those rows is there."},
+		{"failed, and there", func(d *Document) { of(d, 99_998, 2, 0).Failed = results.Reads{Found: 1, Missing: 1} }, "; 2 writes were refused or never sent, yet 1 is there: an error of crossring's own, please report it."},
 		{"not all acknowledged, none lost", func(d *Document) { of(d, 99_999, 0, 1) }, "No acknowledged row was lost; with 95 % confidence the loss rate is below 3 in 99,999."},
-		{"few", func(d *Document) { d.Outcomes.Acknowledged = stress.Reads{Found: 29} }, "No row was lost, of 29 acknowledged rows: too few to say more."},
+		{"few", func(d *Document) { d.Outcomes.Acknowledged = results.Reads{Found: 29} }, "No row was lost, of 29 acknowledged rows: too few to say more."},
 		{"none acknowledged", func(d *Document) { of(d, 0, 5, 0) }, "No row was acknowledged, so none can have been lost."},
 		{"no read answered", func(d *Document) {
 			d.Read.Rows, d.Read.Found, d.Read.Failed, d.Read.FoundLater, d.Read.MissingAtFirstRead = 5, 0, 5, 0, 0
 		}, "No read was answered, so nothing is known of lost rows."},
 		{"not all judged", func(d *Document) {
-			d.Outcomes.Acknowledged = stress.Reads{Found: 99_000, Failed: 900, Wrong: 99, Unread: 1}
+			d.Outcomes.Acknowledged = results.Reads{Found: 99_000, Failed: 900, Wrong: 99, Unread: 1}
 		}, "None of 100,000 acknowledged rows is known to be lost, but 1,000 are not judged: not read, not readable, or with other bytes."},
 		{"lost", func(d *Document) {
 			d.Read.Found, d.Read.Missing, d.Read.MissingAcknowledged = 99_999, 1, ref(int64(1))
-			d.Outcomes.Acknowledged, d.Lost = stress.Reads{Found: 99_999, Missing: 1}, ref(int64(1))
+			d.Outcomes.Acknowledged, d.Lost = results.Reads{Found: 99_999, Missing: 1}, ref(int64(1))
 		}, "LOST: 1 of 100,000 acknowledged rows, not there in us-west-2 by the deadline."},
 		{"lost to another run's row", func(d *Document) {
 			d.Read.Found, d.Read.Wrong, d.Read.MissingAcknowledged = 99_999, 1, ref(int64(1))
-			d.Outcomes.Acknowledged, d.Lost = stress.Reads{Found: 99_999, Wrong: 1}, ref(int64(1))
+			d.Outcomes.Acknowledged, d.Lost = results.Reads{Found: 99_999, Wrong: 1}, ref(int64(1))
 		}, "LOST: 1 of 100,000 acknowledged rows"},
 		{"missing", func(d *Document) { d.Read.Found, d.Read.Missing = 99_999, 1 }, "; 1 never came before the deadline."},
 		{"missing, writes not at hand", func(d *Document) {
-			d.Read.Found, d.Read.Missing, d.Read.MissingAcknowledged, d.Account = 99_999, 1, nil, stress.Account{}
+			d.Read.Found, d.Read.Missing, d.Read.MissingAcknowledged, d.Account = 99_999, 1, nil, results.Account{}
 		}, "Whether the missing rows had been acknowledged is not known"},
 		{"damaged", func(d *Document) { d.Write.Damaged, d.Lost = true, nil }, "How many acknowledged rows were lost can't be known: the results are damaged."},
 		{"damaged, said besides", func(d *Document) { d.Write.Damaged, d.Lost = true, nil }, "Do not trust these counts: the results of the write are damaged"},
 		{"damaged, and some missing", func(d *Document) {
-			d.Write.Damaged, d.Lost, d.Outcomes.Acknowledged = true, nil, stress.Reads{Found: 97, Missing: 3}
+			d.Write.Damaged, d.Lost, d.Outcomes.Acknowledged = true, nil, results.Reads{Found: 97, Missing: 3}
 		}, "Of the 100 acknowledged rows on record 3 are missing;"},
 		{"another run's", func(d *Document) { d.Read.StaleAtFirstRead = 7 }, "; 7 showed another run's row at first."},
 		{"a quorum of one and one", func(d *Document) { d.Read.Consistency = "QUORUM" }, "At QUORUM a read takes 2 of 2 replicas, and us-west-2 has 1: each answer waited for another region."},
@@ -331,7 +331,7 @@ func TestVerdict(t *testing.T) {
 		{"ring", func(d *Document) { d.RingAfter.Mismatches = make([]ringcheck.Mismatch, 2) }, "The ring afterwards is not as planned: 2 mismatches."},
 		{"sums", func(d *Document) { d.Read.Found-- }, "Do not trust these counts: read counts do not add up: 99999 found"},
 		{"not read", func(d *Document) { d.Read = nil }, "Nothing was read, so nothing is known of what arrived."},
-		{"not written", func(d *Document) { d.Write, d.Read.MissingAcknowledged, d.Account = nil, nil, stress.Account{} }, "No write is on record in this run"},
+		{"not written", func(d *Document) { d.Write, d.Read.MissingAcknowledged, d.Account = nil, nil, results.Account{} }, "No write is on record in this run"},
 		{"nothing", func(d *Document) { d.Write, d.Read = nil, nil }, "Nothing was written and nothing was read."},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -410,7 +410,7 @@ func TestPhaseOnItsOwn(t *testing.T) {
 		return b.String()
 	}
 	known := d.Account
-	read.MissingAcknowledged, d.Account = nil, stress.Account{}
+	read.MissingAcknowledged, d.Account = nil, results.Account{}
 	if got := text(); !strings.Contains(got, "datacenter not known") || !strings.Contains(got, "No write is on record in this run") {
 		t.Errorf("nothing is known besides:\n%s", got)
 	}

@@ -5,7 +5,7 @@ import (
 	"maps"
 	"slices"
 
-	"crossring/stress"
+	"crossring/stress/results"
 )
 
 // outcomes shows each row once, by what became of its write and of its read.
@@ -15,7 +15,7 @@ func (t *text) outcomes(d Document) {
 		return
 	}
 	t.heading("Each row, by its write and its read")
-	row := func(name string, r stress.Reads) []string {
+	row := func(name string, r results.Reads) []string {
 		return []string{name, Count(r.Found), Count(r.Late), Count(r.Missing), Count(r.Wrong), Count(r.Failed), Count(r.Unread), Count(r.Rows())}
 	}
 	t.table(1,

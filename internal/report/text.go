@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"crossring/ringcheck"
-	"crossring/stress"
+	"crossring/stress/results"
 )
 
 // Text writes the report for a terminal or a file: what was run, the ring, the
@@ -139,7 +139,7 @@ func (t *text) header(d Document) {
 }
 
 // phase says how a write or read was asked for.
-func phase(f stress.Frame, valueBytes int) string {
+func phase(f results.Frame, valueBytes int) string {
 	asked := max(f.RowsAsked, f.Rows)
 	s := counted(asked, "row", "rows")
 	if valueBytes > 0 {
@@ -152,7 +152,7 @@ func phase(f stress.Frame, valueBytes int) string {
 	return s + ", " + counted(int64(f.InFlight), "request", "requests") + " in flight, " + load(f)
 }
 
-func load(f stress.Frame) string {
+func load(f results.Frame) string {
 	if f.Rate > 0 {
 		return "open loop at " + rate(f.Rate) + "/s"
 	}
@@ -236,7 +236,7 @@ func sum(got, rows int64) string {
 }
 
 // pace sets the speed beside the experiment's.
-func (t *text) pace(f stress.Frame, valueBytes, experimentSeconds int) {
+func (t *text) pace(f results.Frame, valueBytes, experimentSeconds int) {
 	theirs := float64(experimentRows) / float64(experimentSeconds)
 	ratio := ""
 	if f.OpsPerSec > 0 {
@@ -255,13 +255,13 @@ func (t *text) pace(f stress.Frame, valueBytes, experimentSeconds int) {
 
 var percentileHead = []string{"", "p50", "p95", "p99", "p99.9", "max"}
 
-func percentileRow(name string, p stress.Percentiles) []string {
+func percentileRow(name string, p results.Percentiles) []string {
 	return []string{name, millis(p.P50), millis(p.P95), millis(p.P99), millis(p.P999), millis(p.Max)}
 }
 
 // frame writes what a write and a read have in common: who answered, how fast,
 // and what went wrong.
-func (t *text) frame(d Document, f stress.Frame) {
+func (t *text) frame(d Document, f results.Frame) {
 	at := d.places()
 	var coordinated int64
 	for _, address := range sortedKeys(f.Coordinators) {

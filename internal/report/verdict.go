@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"crossring/stress"
+	"crossring/stress/results"
 )
 
 // fewRows is the least number of rows that the rule of three is good for.
@@ -161,7 +161,7 @@ func writeVerdict(d Document) string {
 	case o == nil && w == nil:
 		return "Nothing was written in this run."
 	}
-	var failed, unknown stress.Reads
+	var failed, unknown results.Reads
 	var acknowledged, rows int64
 	if o != nil {
 		failed, unknown, acknowledged = o.Failed, o.Unknown, o.Acknowledged.Rows()
@@ -267,7 +267,7 @@ func replicasAsked(level string, replication map[string]int, dc string) (needs, 
 func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 // outside counts the attempts that nodes of another datacenter coordinated.
-func outside(d Document, f stress.Frame) int64 {
+func outside(d Document, f results.Frame) int64 {
 	at := d.places()
 	var n int64
 	for address, attempts := range f.Coordinators {
@@ -280,7 +280,7 @@ func outside(d Document, f stress.Frame) int64 {
 
 func interruptedVerdict(d Document) string {
 	var parts []string
-	part := func(f stress.Frame) {
+	part := func(f results.Frame) {
 		if !f.Interrupted {
 			return
 		}

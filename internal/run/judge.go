@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"crossring/internal/plain"
-	"crossring/stress"
+	"crossring/stress/results"
 )
 
 // Thresholds are the shares of the rows, 0..1, that may be amiss before a run
@@ -21,7 +21,7 @@ type Thresholds struct {
 
 // judge holds what became of the rows against the thresholds. Of a phase on its own
 // the other one is nil; its rows count all the same where they say more.
-func judge(wr *stress.WriteSummary, rd *stress.ReadSummary, rows stress.Account, t Thresholds, runDir string) error {
+func judge(wr *results.WriteSummary, rd *results.ReadSummary, rows results.Account, t Thresholds, runDir string) error {
 	hint := plain.Command("crossring", "report", runDir)
 	if rows.Outcomes != nil {
 		if n := rows.Outcomes.Failed.There(); n > 0 {

@@ -9,13 +9,13 @@ import (
 	"strings"
 	"testing"
 
-	"crossring/stress"
+	"crossring/stress/results"
 )
 
 // What was cut short says so, whoever did it: a signal, or a kill of somebody else,
 // of which the context knows nothing.
 func TestCutShort(t *testing.T) {
-	f := stress.Frame{Op: "read", Rows: 200, RowsAsked: 1000, Interrupted: true}
+	f := results.Frame{Op: "read", Rows: 200, RowsAsked: 1000, Interrupted: true}
 	const want = "the read was cut short after 200 of 1000 rows"
 	if err := cutShort(t.Context(), nil, f); err == nil || err.Error() != want {
 		t.Errorf("by nobody: %v", err)

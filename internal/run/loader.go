@@ -12,6 +12,7 @@ import (
 	"crossring/internal/release"
 	"crossring/internal/topology"
 	"crossring/stress"
+	"crossring/stress/record"
 )
 
 // LoaderCommand is the hidden command that makes the program a loader.
@@ -30,7 +31,7 @@ type loaderConfig struct {
 	Keyspace               string            `json:"keyspace"`
 	Table                  string            `json:"table"`
 	RunID                  uint64            `json:"run_id,string"`
-	Keys                   stress.Keys       `json:"keys"`
+	Keys                   record.Keys       `json:"keys"`
 	Parts                  int               `json:"parts"`       // loaders of the phase
 	RowsInAll              int64             `json:"rows_in_all"` // theirs together
 	ValueBytes             int               `json:"value_bytes"`
@@ -94,7 +95,7 @@ func Loader(ctx context.Context, in io.Reader, out, progress io.Writer) error {
 		return err
 	}
 	if lc.Acks {
-		if cfg.Acks, err = stress.ReadAcks(r); err != nil {
+		if cfg.Acks, err = record.ReadAcks(r); err != nil {
 			return err
 		}
 	}

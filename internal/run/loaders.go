@@ -23,18 +23,20 @@ import (
 	"crossring/internal/places"
 	"crossring/internal/topology"
 	"crossring/stress"
+	"crossring/stress/record"
+	"crossring/stress/results"
 )
 
 // loaders are the machines of a datacenter that load it, and what each does.
 type loaders struct {
 	nodes []topology.Node
-	keys  []stress.Keys
+	keys  []record.Keys
 }
 
 // loaders chooses those of a phase: the first nodes of its datacenter.
-func (r *repro) loaders(op string, keys stress.Keys) loaders {
+func (r *repro) loaders(op string, keys record.Keys) loaders {
 	dc := r.settings.WriteDC
-	if op == stress.OpRead {
+	if op == record.OpRead {
 		dc = r.settings.ReadDC
 	}
 	nodes := r.inv.InDatacenter(dc)
@@ -45,16 +47,16 @@ func (r *repro) loaders(op string, keys stress.Keys) loaders {
 
 // byLoaders runs a phase on machines in its region: each gets this program, a part
 // of the keys, and a share of the load, and sends raw results back.
-func (r *repro) byLoaders(ctx context.Context, op string, cfg stress.Config) (stress.Summary, error) {
-	none := stress.Summary{}
+func (r *repro) byLoaders(ctx context.Context, op string, cfg stress.Config) (results.Summary, error) {
+	none := results.Summary{}
 	l := r.loaders(op, cfg.Keys)
 	exe, err := r.loaderProgram(ctx, l.nodes)
 	if err != nil {
 		return none, err
 	}
-	var parts []stress.AcksPart
+	var parts []record.AcksPart
 	shifts := make([]time.Duration, len(l.nodes))
-	if op == stress.OpRead {
+	if op == record.OpRead {
 		if parts, shifts, err = r.acks(ctx, l.nodes); err != nil {
 			return none, err
 		}
@@ -88,11 +90,11 @@ func (r *repro) byLoaders(ctx context.Context, op string, cfg stress.Config) (st
 			return fmt.Errorf("telling a loader what to do: %w", err)
 		}
 		if lc.Acks {
-			shifted := make([]stress.AcksPart, len(parts))
+			shifted := make([]record.AcksPart, len(parts))
 			for k, p := range parts {
-				shifted[k] = stress.AcksPart{Acks: p.Acks, Shift: p.Shift + shifts[i]}
+				shifted[k] = record.AcksPart{Acks: p.Acks, Shift: p.Shift + shifts[i]}
 			}
-			if err := stress.WriteAcks(&in, l.keys[i], shifted...); err != nil {
+			if err := record.WriteAcks(&in, l.keys[i], shifted...); err != nil {
 				return err
 			}
 		}
@@ -101,17 +103,17 @@ func (r *repro) byLoaders(ctx context.Context, op string, cfg stress.Config) (st
 	err = errors.Join(err, g.Close())
 	s, refreshErr := r.dir.Refresh(context.WithoutCancel(ctx))
 	err = errors.Join(err, refreshErr)
-	if s.Write != nil && op == stress.OpWrite {
+	if s.Write != nil && op == record.OpWrite {
 		err = errors.Join(err, s.Write.Check())
 	}
-	if s.Read != nil && op == stress.OpRead {
+	if s.Read != nil && op == record.OpRead {
 		err = errors.Join(err, s.Read.Check())
 	}
 	return s, err
 }
 
 // load runs one loader to its end.
-func (r *repro) load(ctx context.Context, n topology.Node, g *stress.Generation, exe string, in io.Reader, tell func(loaderProgress)) error {
+func (r *repro) load(ctx context.Context, n topology.Node, g *results.Generation, exe string, in io.Reader, tell func(loaderProgress)) error {
 	m, err := r.machine(n)
 	if err != nil {
 		return err
@@ -169,9 +171,9 @@ func (r *repro) loaderProgram(ctx context.Context, nodes []topology.Node) ([]str
 // acks loads what became of the writes, loader by loader. The clocks of two
 // machines differ, so each was asked for its time, and the shifts make the
 // writers' times the operator's, and those the readers'.
-func (r *repro) acks(ctx context.Context, readers []topology.Node) (parts []stress.AcksPart, shifts []time.Duration, err error) {
+func (r *repro) acks(ctx context.Context, readers []topology.Node) (parts []record.AcksPart, shifts []time.Duration, err error) {
 	shifts = make([]time.Duration, len(readers))
-	results, err := r.dir.Results(stress.OpWrite)
+	results, err := r.dir.Files(record.OpWrite)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -186,7 +188,7 @@ func (r *repro) acks(ctx context.Context, readers []topology.Node) (parts []stre
 		return off, err
 	}
 	for _, from := range results {
-		p := stress.AcksPart{}
+		p := record.AcksPart{}
 		if n, err := r.inv.Node(from.Loader); err == nil {
 			off, err := offset(n)
 			if err != nil {
@@ -198,7 +200,7 @@ func (r *repro) acks(ctx context.Context, readers []topology.Node) (parts []stre
 		if err != nil {
 			return nil, nil, fmt.Errorf("reading the results of the write: %w", err)
 		}
-		p.Acks, err = stress.LoadAcks(f)
+		p.Acks, err = record.LoadAcks(f)
 		f.Close()
 		if err != nil {
 			return nil, nil, fmt.Errorf("reading the results of the write in %s: %w", from.Path, err)

@@ -12,6 +12,7 @@ import (
 	"crossring/internal/deploy/sshhost"
 	"crossring/internal/deploy/sshhost/sshdtest"
 	"crossring/stress"
+	"crossring/stress/record"
 )
 
 func TestClockOffset(t *testing.T) {
@@ -53,11 +54,11 @@ func TestLoaderWords(t *testing.T) {
 
 func TestProgressOfSeveralLoadersAddsUp(t *testing.T) {
 	var last stress.Progress
-	s := &progressSum{of: make([]loaderProgress, 2), rows: 100, op: stress.OpRead, tell: func(p stress.Progress) { last = p }}
+	s := &progressSum{of: make([]loaderProgress, 2), rows: 100, op: record.OpRead, tell: func(p stress.Progress) { last = p }}
 	s.set(0, loaderProgress{Done: 10, Missing: 1})
 	s.set(1, loaderProgress{Done: 20, Bad: 2})
 	s.set(0, loaderProgress{Done: 50})
-	if last.Done != 70 || last.Missing != 0 || last.Bad != 2 || last.Rows != 100 || last.Op != stress.OpRead {
+	if last.Done != 70 || last.Missing != 0 || last.Bad != 2 || last.Rows != 100 || last.Op != record.OpRead {
 		t.Errorf("%+v", last)
 	}
 }

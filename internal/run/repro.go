@@ -18,6 +18,8 @@ import (
 	"crossring/internal/topology"
 	"crossring/ringcheck"
 	"crossring/stress"
+	"crossring/stress/record"
+	"crossring/stress/results"
 )
 
 // ReproRequest says which cluster, and how much.
@@ -67,7 +69,7 @@ type repro struct {
 	cluster
 	settings topology.Stress
 	doc      *report.Document
-	dir      *stress.Dir
+	dir      *results.Dir
 	perDC    int // loaders of a datacenter
 }
 
@@ -86,7 +88,7 @@ func (r *repro) run(ctx context.Context, req ReproRequest) error {
 	}); err != nil {
 		return err
 	}
-	if err := r.tryLoad(ctx, stress.OpWrite, stress.OpRead); err != nil {
+	if err := r.tryLoad(ctx, record.OpWrite, record.OpRead); err != nil {
 		return err
 	}
 	if err := r.timed("keyspace", func() error { return r.makeSchema(ctx) }); err != nil {
@@ -191,7 +193,7 @@ func (r *repro) open(_ context.Context, req ReproRequest) (free func(), err erro
 }
 
 func (r *repro) write(ctx context.Context) error {
-	return r.do(ctx, stress.OpWrite, stress.Keys{{First: r.dir.Meta.FirstKey, Rows: r.settings.Rows}}, nil)
+	return r.do(ctx, record.OpWrite, record.Keys{{First: r.dir.Meta.FirstKey, Rows: r.settings.Rows}}, nil)
 }
 
 // read reads what is on record as written, and nothing else: not every key of a
@@ -211,32 +213,32 @@ func (r *repro) read(ctx context.Context) error {
 	}
 	keys = keys.FirstN(r.settings.Rows)
 	r.settings.Rows = keys.Count()
-	return r.do(ctx, stress.OpRead, keys, acks)
+	return r.do(ctx, record.OpRead, keys, acks)
 }
 
 // do runs a phase, from here or by loaders.
-func (r *repro) do(ctx context.Context, op string, keys stress.Keys, acks *stress.Acks) error {
+func (r *repro) do(ctx context.Context, op string, keys record.Keys, acks *record.Acks) error {
 	defer r.watchFaults(r.cluster, r.dir.Path, op)()
 	cfg, err := r.phase(r.cluster, r.settings, op)
 	if err != nil {
 		return err
 	}
 	cfg.Keys, cfg.Acks = keys, acks
-	run := r.dir.Write
+	run := stress.Write
 	switch {
 	case r.remote() && r.perDC > 0:
-		run = func(ctx context.Context, cfg stress.Config, _ func(stress.Progress)) (stress.Summary, error) {
+		run = func(ctx context.Context, _ *results.Dir, cfg stress.Config, _ func(stress.Progress)) (results.Summary, error) {
 			return r.byLoaders(ctx, op, cfg)
 		}
-	case op == stress.OpRead:
-		run = r.dir.Read
+	case op == record.OpRead:
+		run = stress.Read
 	}
-	s, err := run(ctx, cfg, r.progress)
-	var f stress.Frame
-	if op == stress.OpWrite && s.Write != nil {
+	s, err := run(ctx, r.dir, cfg, r.progress)
+	var f results.Frame
+	if op == record.OpWrite && s.Write != nil {
 		r.doc.Write, f = s.Write, s.Write.Frame
 	}
-	if op == stress.OpRead && s.Read != nil {
+	if op == record.OpRead && s.Read != nil {
 		r.doc.Read, f = s.Read, s.Read.Frame
 		if s.Write != nil && s.Write.Damaged {
 			err = errors.Join(err, s.Write.Check()) // what was read is not all that was written
@@ -249,7 +251,7 @@ func (r *repro) do(ctx context.Context, op string, keys stress.Keys, acks *stres
 }
 
 // cutShort makes an error of a phase that did not come to its end.
-func cutShort(ctx context.Context, err error, f stress.Frame) error {
+func cutShort(ctx context.Context, err error, f results.Frame) error {
 	if err != nil || !f.Interrupted {
 		return err
 	}

@@ -17,7 +17,7 @@ import (
 	"crossring/internal/release/releasetest"
 	"crossring/internal/spec"
 	"crossring/internal/topology"
-	"crossring/stress"
+	"crossring/stress/results"
 )
 
 // exitCode is the one that an error asks for; ExitFailure when it asks for none.
@@ -102,51 +102,51 @@ func TestAClusterWithoutAnInventory(t *testing.T) {
 }
 
 func TestJudge(t *testing.T) {
-	write := func(acknowledged, failed, unknown int64) *stress.WriteSummary {
-		s := &stress.WriteSummary{Acknowledged: acknowledged, Failed: failed, Unknown: unknown}
+	write := func(acknowledged, failed, unknown int64) *results.WriteSummary {
+		s := &results.WriteSummary{Acknowledged: acknowledged, Failed: failed, Unknown: unknown}
 		s.Rows = acknowledged + failed + unknown
 		return s
 	}
-	read := func(found, later, missing, wrong, failed int64) *stress.ReadSummary {
-		s := &stress.ReadSummary{Found: found, FoundLater: later, Missing: missing, Wrong: wrong, Failed: failed}
+	read := func(found, later, missing, wrong, failed int64) *results.ReadSummary {
+		s := &results.ReadSummary{Found: found, FoundLater: later, Missing: missing, Wrong: wrong, Failed: failed}
 		s.MissingAtFirstRead = later + missing
 		s.Rows = found + missing + wrong + failed
 		return s
 	}
 	// rows are those acknowledged, failed and unknown, by their reads.
-	rows := func(lost int64, acknowledged, failed, unknown stress.Reads) stress.Account {
-		return stress.Account{Outcomes: &stress.Outcomes{Acknowledged: acknowledged, Failed: failed, Unknown: unknown}, Lost: &lost}
+	rows := func(lost int64, acknowledged, failed, unknown results.Reads) results.Account {
+		return results.Account{Outcomes: &results.Outcomes{Acknowledged: acknowledged, Failed: failed, Unknown: unknown}, Lost: &lost}
 	}
-	none := stress.Reads{}
+	none := results.Reads{}
 	for name, tt := range map[string]struct {
-		write *stress.WriteSummary
-		read  *stress.ReadSummary
-		rows  stress.Account
+		write *results.WriteSummary
+		read  *results.ReadSummary
+		rows  results.Account
 		t     Thresholds
 		want  string // "" is well
 	}{
-		"nothing done":              {nil, nil, stress.Account{}, Thresholds{}, ""},
-		"all well":                  {write(10, 0, 0), read(10, 0, 0, 0, 0), rows(0, stress.Reads{Found: 10}, none, none), Thresholds{}, ""},
-		"found later, none missing": {write(10, 0, 0), read(10, 10, 0, 0, 0), rows(0, stress.Reads{Late: 10}, none, none), Thresholds{}, ""},
-		"one lost": {write(10, 0, 0), read(9, 0, 1, 0, 0), rows(1, stress.Reads{Found: 9, Missing: 1}, none, none), Thresholds{},
+		"nothing done":              {nil, nil, results.Account{}, Thresholds{}, ""},
+		"all well":                  {write(10, 0, 0), read(10, 0, 0, 0, 0), rows(0, results.Reads{Found: 10}, none, none), Thresholds{}, ""},
+		"found later, none missing": {write(10, 0, 0), read(10, 10, 0, 0, 0), rows(0, results.Reads{Late: 10}, none, none), Thresholds{}, ""},
+		"one lost": {write(10, 0, 0), read(9, 0, 1, 0, 0), rows(1, results.Reads{Found: 9, Missing: 1}, none, none), Thresholds{},
 			"of 10 rows: 1 missing; of 10 acknowledged rows: 1 lost"},
-		"only written": {write(8, 1, 1), nil, rows(0, stress.Reads{Unread: 8}, stress.Reads{Unread: 1}, stress.Reads{Unread: 1}), Thresholds{},
+		"only written": {write(8, 1, 1), nil, rows(0, results.Reads{Unread: 8}, results.Reads{Unread: 1}, results.Reads{Unread: 1}), Thresholds{},
 			"of 10 rows: 1 not written, 1 of unknown outcome"},
-		"only read":                           {nil, read(7, 0, 0, 2, 1), stress.Account{}, Thresholds{}, "of 10 rows: 2 wrong, 1 not readable"},
-		"only read, and unknown writes found": {nil, read(10, 0, 0, 0, 0), rows(0, stress.Reads{Found: 8}, none, stress.Reads{Found: 2}), Thresholds{}, ""},
-		"all that can go wrong": {write(96, 2, 2), read(94, 0, 3, 2, 1), rows(1, stress.Reads{Found: 92, Missing: 1, Wrong: 2, Failed: 1}, stress.Reads{Missing: 2}, stress.Reads{Found: 2}), Thresholds{},
+		"only read":                           {nil, read(7, 0, 0, 2, 1), results.Account{}, Thresholds{}, "of 10 rows: 2 wrong, 1 not readable"},
+		"only read, and unknown writes found": {nil, read(10, 0, 0, 0, 0), rows(0, results.Reads{Found: 8}, none, results.Reads{Found: 2}), Thresholds{}, ""},
+		"all that can go wrong": {write(96, 2, 2), read(94, 0, 3, 2, 1), rows(1, results.Reads{Found: 92, Missing: 1, Wrong: 2, Failed: 1}, results.Reads{Missing: 2}, results.Reads{Found: 2}), Thresholds{},
 			"of 100 rows: 2 not written, 2 of unknown outcome, 1 missing, 2 wrong, 1 not readable; of 96 acknowledged rows: 1 lost"},
-		"one row in both phases": {write(99, 1, 0), read(99, 0, 1, 0, 0), rows(0, stress.Reads{Found: 99}, stress.Reads{Missing: 1}, none), Thresholds{Threshold: 0.01}, ""},
-		"rows, not the worse phase": {write(990, 0, 10), read(990, 0, 10, 0, 0), rows(0, stress.Reads{Found: 980, Wrong: 10}, none, stress.Reads{Found: 10}), Thresholds{Threshold: 0.01},
+		"one row in both phases": {write(99, 1, 0), read(99, 0, 1, 0, 0), rows(0, results.Reads{Found: 99}, results.Reads{Missing: 1}, none), Thresholds{Threshold: 0.01}, ""},
+		"rows, not the worse phase": {write(990, 0, 10), read(990, 0, 10, 0, 0), rows(0, results.Reads{Found: 980, Wrong: 10}, none, results.Reads{Found: 10}), Thresholds{Threshold: 0.01},
 			"of 1000 rows: 10 of unknown outcome, 10 wrong"},
-		"at the threshold":            {nil, read(90, 0, 10, 0, 0), stress.Account{}, Thresholds{Threshold: 0.1}, ""},
-		"above the threshold":         {nil, read(89, 0, 11, 0, 0), stress.Account{}, Thresholds{Threshold: 0.1}, "of 100 rows: 11 missing"},
-		"a threshold and none is bad": {write(10, 0, 0), read(10, 0, 0, 0, 0), rows(0, stress.Reads{Found: 10}, none, none), Thresholds{Threshold: 1}, ""},
-		"lost has its own threshold": {write(100, 0, 0), read(99, 0, 1, 0, 0), rows(1, stress.Reads{Found: 99, Missing: 1}, none, none), Thresholds{Threshold: 1},
+		"at the threshold":            {nil, read(90, 0, 10, 0, 0), results.Account{}, Thresholds{Threshold: 0.1}, ""},
+		"above the threshold":         {nil, read(89, 0, 11, 0, 0), results.Account{}, Thresholds{Threshold: 0.1}, "of 100 rows: 11 missing"},
+		"a threshold and none is bad": {write(10, 0, 0), read(10, 0, 0, 0, 0), rows(0, results.Reads{Found: 10}, none, none), Thresholds{Threshold: 1}, ""},
+		"lost has its own threshold": {write(100, 0, 0), read(99, 0, 1, 0, 0), rows(1, results.Reads{Found: 99, Missing: 1}, none, none), Thresholds{Threshold: 1},
 			"of 100 acknowledged rows: 1 lost"},
-		"lost to another run's row": {nil, read(99, 0, 0, 1, 0), rows(1, stress.Reads{Found: 99, Wrong: 1}, none, none), Thresholds{Threshold: 0.5},
+		"lost to another run's row": {nil, read(99, 0, 0, 1, 0), rows(1, results.Reads{Found: 99, Wrong: 1}, none, none), Thresholds{Threshold: 0.5},
 			"of 100 acknowledged rows: 1 lost"},
-		"as many lost as may be": {write(100, 0, 0), read(99, 0, 1, 0, 0), rows(1, stress.Reads{Found: 99, Missing: 1}, none, none), Thresholds{Threshold: 0.01, Lost: 0.01}, ""},
+		"as many lost as may be": {write(100, 0, 0), read(99, 0, 1, 0, 0), rows(1, results.Reads{Found: 99, Missing: 1}, none, none), Thresholds{Threshold: 0.01, Lost: 0.01}, ""},
 	} {
 		err := judge(tt.write, tt.read, tt.rows, tt.t, "/runs/one")
 		switch {
@@ -157,7 +157,7 @@ func TestJudge(t *testing.T) {
 		}
 	}
 	// A failed write that is found disproves what failed means, whatever may be amiss.
-	wrong := rows(0, stress.Reads{Found: 9}, stress.Reads{Late: 1}, none)
+	wrong := rows(0, results.Reads{Found: 9}, results.Reads{Late: 1}, none)
 	err := judge(nil, read(10, 1, 0, 0, 0), wrong, Thresholds{1, 1}, "/runs/one")
 	if err == nil || exitCode(err) != ExitFailure || !strings.Contains(err.Error(), "rows are there whose write is on record as failed, which means that it did not happen: 1 of them") {
 		t.Errorf("a failed write that is there: %v", err)

@@ -13,30 +13,32 @@ import (
 	"crossring/internal/report"
 	"crossring/internal/topology"
 	"crossring/stress"
+	"crossring/stress/record"
+	"crossring/stress/results"
 )
 
 // runsDir holds the run directories of all clusters.
 func (w World) runsDir() string { return filepath.Join(w.StateDir, "runs") }
 
 // newRun makes a run directory with a run id of its own.
-func (w World) newRun(c cluster, settings topology.Stress, version string) (*stress.Dir, error) {
+func (w World) newRun(c cluster, settings topology.Stress, version string) (*results.Dir, error) {
 	id := newRunID()
 	now := w.Now().UTC()
 	name := fmt.Sprintf("%s-%s-%04x", c.inv.Plan.Name, now.Format("20060102T150405Z"), id&0xffff)
-	m := stress.Meta{
+	m := results.Meta{
 		RunID: id, Started: now, Cluster: c.inv.Plan.Name, CassandraVersion: c.inv.Plan.Version, Crossring: version,
-		FirstKey: stress.FirstKey(id), Keyspace: c.inv.Plan.Keyspace, Stress: settings, Endpoints: map[string][]string{}, Nodes: c.inv.Nodes,
+		FirstKey: record.FirstKey(id), Keyspace: c.inv.Plan.Keyspace, Stress: settings, Endpoints: map[string][]string{}, Nodes: c.inv.Nodes,
 	}
 	for _, n := range c.inv.Nodes {
 		m.Endpoints[n.Datacenter] = append(m.Endpoints[n.Datacenter], n.PublicAddress)
 	}
-	return stress.CreateDir(filepath.Join(w.runsDir(), name), m)
+	return results.Create(filepath.Join(w.runsDir(), name), m)
 }
 
 // phase is the configuration of a write or a read.
 func (w World) phase(c cluster, s topology.Stress, op string) (stress.Config, error) {
 	dc, cl := s.WriteDC, s.WriteCL
-	if op == stress.OpRead {
+	if op == record.OpRead {
 		dc, cl = s.ReadDC, s.ReadCL
 	}
 	e, err := w.endpoint(c, c.inv.InDatacenter(dc))
@@ -81,11 +83,11 @@ type StressRequest struct {
 
 // StressResult is what one phase came to.
 type StressResult struct {
-	Schema string               `json:"schema"`
-	RunDir string               `json:"run_dir"`
-	Write  *stress.WriteSummary `json:"write,omitempty"`
-	Read   *stress.ReadSummary  `json:"read,omitempty"`
-	stress.Account
+	Schema string                `json:"schema"`
+	RunDir string                `json:"run_dir"`
+	Write  *results.WriteSummary `json:"write,omitempty"`
+	Read   *results.ReadSummary  `json:"read,omitempty"`
+	results.Account
 	// Endpoints are the broadcast addresses by datacenter.
 	Endpoints map[string][]string `json:"-"`
 	// Replication is the replicas of the keyspace by datacenter.
@@ -141,7 +143,7 @@ func (w World) Stress(ctx context.Context, req StressRequest) (StressResult, err
 	}
 	defer free()
 	lock.note("stress " + req.Op + ", results in " + r.dir.Path)
-	if req.Op == stress.OpWrite {
+	if req.Op == record.OpWrite {
 		err = r.write(ctx)
 	} else {
 		err = r.read(ctx)
@@ -154,10 +156,10 @@ func (w World) Stress(ctx context.Context, req StressRequest) (StressResult, err
 }
 
 // openRun opens the run directory that a phase belongs to; nil for a new one.
-func (w World) openRun(req StressRequest) (*stress.Dir, error) {
+func (w World) openRun(req StressRequest) (*results.Dir, error) {
 	path := req.Run
 	switch {
-	case path == "" && req.Op == stress.OpWrite:
+	case path == "" && req.Op == record.OpWrite:
 		return nil, nil
 	case path == "":
 		runs, err := w.runs(req.Name)
@@ -171,14 +173,14 @@ func (w World) openRun(req StressRequest) (*stress.Dir, error) {
 	case !strings.ContainsRune(path, filepath.Separator):
 		path = filepath.Join(w.runsDir(), path)
 	}
-	dir, err := stress.OpenDir(path)
+	dir, err := results.Open(path)
 	if err != nil {
 		return nil, Usage("", err, "ls "+w.runsDir())
 	}
 	if dir.Meta.Cluster != req.Name {
 		return nil, Usage("", fmt.Errorf("run %s is of cluster %s, not %s", path, dir.Meta.Cluster, req.Name), "")
 	}
-	if req.Op == stress.OpWrite && dir.Has(req.Op) {
+	if req.Op == record.OpWrite && dir.Has(req.Op) {
 		return nil, Usage("", fmt.Errorf("run %s has a write already: a run is written once", path), "crossring stress write "+req.Name)
 	}
 	return dir, nil
@@ -196,7 +198,7 @@ func (w World) runs(name string) ([]string, error) {
 	}
 	var runs []run
 	for _, meta := range all {
-		d, err := stress.OpenDir(filepath.Dir(meta))
+		d, err := results.Open(filepath.Dir(meta))
 		if err != nil || d.Meta.Cluster != name {
 			continue // of a cluster whose name begins the same, or not of ours
 		}
@@ -220,7 +222,7 @@ func (w World) RunReport(ctx context.Context, path string) (report.Document, rep
 		}
 	}
 	var course report.Course
-	dir, err := stress.OpenDir(path)
+	dir, err := results.Open(path)
 	if err != nil {
 		return report.Document{}, course, Usage("", err, "ls "+w.runsDir())
 	}
@@ -238,12 +240,12 @@ func (w World) RunReport(ctx context.Context, path string) (report.Document, rep
 		return doc, course, err
 	}
 	if s.Write != nil {
-		if course.Write, err = dir.Seconds(ctx, stress.OpWrite); err != nil {
+		if course.Write, err = dir.Seconds(ctx, record.OpWrite); err != nil {
 			return doc, course, err
 		}
 	}
 	if s.Read != nil {
-		course.Read, err = dir.Seconds(ctx, stress.OpRead)
+		course.Read, err = dir.Seconds(ctx, record.OpRead)
 	}
 	return doc, course, err
 }

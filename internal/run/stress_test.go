@@ -8,7 +8,8 @@ import (
 	"testing"
 
 	"crossring/internal/report"
-	"crossring/stress"
+	"crossring/stress/record"
+	"crossring/stress/results"
 )
 
 // What a run wrote is what its reads are held against: nothing is added to it and
@@ -16,7 +17,7 @@ import (
 func TestRunIsWrittenOnce(t *testing.T) {
 	w := World{StateDir: t.TempDir()}
 	path := filepath.Join(w.runsDir(), "lab-one")
-	if _, err := stress.CreateDir(path, stress.Meta{Cluster: "lab"}); err != nil {
+	if _, err := results.Create(path, results.Meta{Cluster: "lab"}); err != nil {
 		t.Fatal(err)
 	}
 	open := func(op, run string) error {
@@ -26,7 +27,7 @@ func TestRunIsWrittenOnce(t *testing.T) {
 		}
 		return err
 	}
-	if err := open(stress.OpWrite, "lab-one"); err != nil {
+	if err := open(record.OpWrite, "lab-one"); err != nil {
 		t.Errorf("a run without a write: %v", err)
 	}
 	for _, file := range []string{"write.raw", "read.raw"} {
@@ -36,12 +37,12 @@ func TestRunIsWrittenOnce(t *testing.T) {
 	}
 	for _, run := range []string{"lab-one", path} {
 		var f *Fail
-		if err := open(stress.OpWrite, run); !errors.As(err, &f) || f.Code != ExitUsage || f.Hint != "crossring stress write lab" {
+		if err := open(record.OpWrite, run); !errors.As(err, &f) || f.Code != ExitUsage || f.Hint != "crossring stress write lab" {
 			t.Errorf("a second write of run %q: got %#v", run, err)
 		}
 	}
 	for _, run := range []string{"", "lab-one", path} {
-		if err := open(stress.OpRead, run); err != nil {
+		if err := open(record.OpRead, run); err != nil {
 			t.Errorf("a second read of run %q: %v", run, err)
 		}
 	}
@@ -51,7 +52,7 @@ func TestRunIsWrittenOnce(t *testing.T) {
 func TestRunIsWrittenOnceByLoaders(t *testing.T) {
 	w := World{StateDir: t.TempDir()}
 	path := filepath.Join(w.runsDir(), "lab-one")
-	d, err := stress.CreateDir(path, stress.Meta{Cluster: "lab"})
+	d, err := results.Create(path, results.Meta{Cluster: "lab"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,10 +60,10 @@ func TestRunIsWrittenOnceByLoaders(t *testing.T) {
 		t.Fatal(err)
 	}
 	var f *Fail
-	if _, err := w.openRun(StressRequest{Name: "lab", Op: stress.OpWrite, Run: "lab-one"}); !errors.As(err, &f) || f.Code != ExitUsage {
+	if _, err := w.openRun(StressRequest{Name: "lab", Op: record.OpWrite, Run: "lab-one"}); !errors.As(err, &f) || f.Code != ExitUsage {
 		t.Errorf("a second write: got %#v", err)
 	}
-	if _, err := d.Begin(stress.OpWrite); !errors.Is(err, os.ErrExist) {
+	if _, err := d.Begin(record.OpWrite); !errors.Is(err, os.ErrExist) {
 		t.Errorf("a second write in the directory: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package stress
+package record
 
 import (
 	"errors"
@@ -25,7 +25,7 @@ const (
 )
 
 // LoadAcks reads raw results of writes, as far as they go. Results that contradict
-// themselves give a *RecordError.
+// themselves give a *ContradictionError.
 func LoadAcks(raws ...io.Reader) (*Acks, error) {
 	a := &Acks{}
 	var all []Range
@@ -42,15 +42,15 @@ func LoadAcks(raws ...io.Reader) (*Acks, error) {
 		if p.Op != OpWrite {
 			return nil, errors.New("acknowledgements are in the raw results of a write, not of a " + p.Op)
 		}
-		all = append(all, p.keys()...)
-		if _, ok := join(all); !ok {
-			return nil, &RecordError{OpWrite, "the results of two loaders, or of two phases, have keys in common"}
+		all = append(all, p.Asked()...)
+		if _, ok := Join(all); !ok {
+			return nil, &ContradictionError{OpWrite, "the results of two loaders, or of two phases, have keys in common"}
 		}
 		first := len(a.ranges)
-		for _, r := range p.keys() {
+		for _, r := range p.Asked() {
 			a.ranges = append(a.ranges, ackRange{first: r.First})
 		}
-		keys, start := p.keys(), p.Start.UnixMicro()
+		keys, start := p.Asked(), p.Start.UnixMicro()
 		var rec Record
 		for {
 			err := rd.Next(&rec)
@@ -60,9 +60,9 @@ func LoadAcks(raws ...io.Reader) (*Acks, error) {
 			if err != nil {
 				return nil, err
 			}
-			at := keys.find(rec.Key)
+			at := keys.Find(rec.Key)
 			if at < 0 {
-				return nil, &RecordError{OpWrite, fmt.Sprintf("key %d is on record, and was not among those asked for", rec.Key)}
+				return nil, &ContradictionError{OpWrite, fmt.Sprintf("key %d is on record, and was not among those asked for", rec.Key)}
 			}
 			r := &a.ranges[first+at]
 			i := rec.Key - r.first
@@ -70,7 +70,7 @@ func LoadAcks(raws ...io.Reader) (*Acks, error) {
 				r.at = append(r.at, ackNone)
 			}
 			if r.at[i] != ackNone {
-				return nil, &RecordError{OpWrite, fmt.Sprintf("key %d is on record twice", rec.Key)}
+				return nil, &ContradictionError{OpWrite, fmt.Sprintf("key %d is on record twice", rec.Key)}
 			}
 			switch rec.Outcome {
 			case Acknowledged:
@@ -96,14 +96,14 @@ func (a *Acks) Keys() Keys {
 			key := r.first + int64(i)
 			switch last := len(ranges) - 1; {
 			case at == ackNone:
-			case last >= 0 && ranges[last].end() == key:
+			case last >= 0 && ranges[last].End() == key:
 				ranges[last].Rows++
 			default:
 				ranges = append(ranges, Range{key, 1})
 			}
 		}
 	}
-	keys, _ := join(ranges)
+	keys, _ := Join(ranges)
 	return keys
 }
 

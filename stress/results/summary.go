@@ -1,4 +1,6 @@
-package stress
+package results
+
+import "crossring/stress/record"
 
 // Frame is what the summaries of a write and of a read have in common.
 type Frame struct {
@@ -18,7 +20,7 @@ type Frame struct {
 	Response        *Percentiles     `json:"response_ms"`  // from the intended start; null in a closed loop
 	Coordinators    map[string]int64 `json:"coordinators"` // attempts by broadcast address
 	// Connections is null where they were not counted.
-	Connections *Connections `json:"connections"`
+	Connections *record.Connections `json:"connections"`
 	// Overflow counts latencies above ten minutes; the percentiles are without them.
 	Overflow    int64 `json:"overflow"`
 	Interrupted bool  `json:"interrupted"`

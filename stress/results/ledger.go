@@ -1,20 +1,10 @@
-package stress
+package results
 
 import (
+	"crossring/stress/record"
 	"fmt"
 	"sort"
 )
-
-// RecordError says that the raw results of a phase contradict themselves: keys
-// that are there twice, or that nobody asked for. No figure can be made of them.
-type RecordError struct {
-	Op     string
-	Reason string
-}
-
-func (e *RecordError) Error() string {
-	return fmt.Sprintf("the results of the %s contradict themselves, so nothing can be counted from them: %s", e.Op, e.Reason)
-}
 
 // state is what became of one row in a phase.
 type state uint8
@@ -35,27 +25,27 @@ const (
 
 // firstState is what a first attempt makes of a row; unseen where the operation
 // has no such outcome.
-func firstState(op string, r *Record) state {
-	if op == OpWrite {
+func firstState(op string, r *record.Record) state {
+	if op == record.OpWrite {
 		switch r.Outcome {
-		case Acknowledged:
+		case record.Acknowledged:
 			return wrote
-		case Failed:
+		case record.Failed:
 			return refusedOne
-		case Unknown:
+		case record.Unknown:
 			return unclear
 		}
 		return unseen
 	}
 	switch r.Outcome {
-	case Found:
+	case record.Found:
 		return seenFirst
-	case Missing:
+	case record.Missing:
 		return notThere
-	case Failed:
+	case record.Failed:
 		return unreadable
-	case Wrong:
-		if r.stale() {
+	case record.Wrong:
+		if r.Stale() {
 			return stale
 		}
 		return seenWrong
@@ -65,7 +55,7 @@ func firstState(op string, r *Record) state {
 
 // span is the state of the rows of a range of keys.
 type span struct {
-	Range
+	record.Range
 	state []state // by key - First; as long as is needed
 }
 
@@ -76,13 +66,18 @@ type ledger struct {
 	last  *span   // that the last key was in
 }
 
+// contradiction is what the results are refused for.
+func (l *ledger) contradiction(format string, args ...any) error {
+	return &record.ContradictionError{Op: l.op, Reason: fmt.Sprintf(format, args...)}
+}
+
 // open takes the keys of another stream in. They must be new.
-func (l *ledger) open(k Keys) error {
+func (l *ledger) open(k record.Keys) error {
 	for _, r := range k {
 		at := sort.Search(len(l.spans), func(i int) bool { return l.spans[i].First >= r.First })
 		before, after := at-1, at
-		if before >= 0 && l.spans[before].end() > r.First || after < len(l.spans) && r.end() > l.spans[after].First {
-			return &RecordError{l.op, fmt.Sprintf("the results of two loaders, or of two phases, have keys from %d on", r.First)}
+		if before >= 0 && l.spans[before].End() > r.First || after < len(l.spans) && r.End() > l.spans[after].First {
+			return l.contradiction("the results of two loaders, or of two phases, have keys from %d on", r.First)
 		}
 		l.spans = append(l.spans, nil)
 		copy(l.spans[at+1:], l.spans[at:])
@@ -94,8 +89,8 @@ func (l *ledger) open(k Keys) error {
 // of is the place of a key; nil if nobody asked for it.
 func (l *ledger) of(key int64) *state {
 	s := l.last
-	if s == nil || key < s.First || key >= s.end() {
-		at := sort.Search(len(l.spans), func(i int) bool { return l.spans[i].end() > key })
+	if s == nil || key < s.First || key >= s.End() {
+		at := sort.Search(len(l.spans), func(i int) bool { return l.spans[i].End() > key })
 		if at == len(l.spans) || key < l.spans[at].First {
 			return nil
 		}
@@ -110,15 +105,15 @@ func (l *ledger) of(key int64) *state {
 }
 
 // first notes a first attempt.
-func (l *ledger) first(r *Record) error {
+func (l *ledger) first(r *record.Record) error {
 	at, now := l.of(r.Key), firstState(l.op, r)
 	switch {
 	case at == nil:
-		return &RecordError{l.op, fmt.Sprintf("key %d is on record, and was not among those asked for", r.Key)}
+		return l.contradiction("key %d is on record, and was not among those asked for", r.Key)
 	case *at != unseen:
-		return &RecordError{l.op, fmt.Sprintf("key %d is on record twice", r.Key)}
+		return l.contradiction("key %d is on record twice", r.Key)
 	case now == unseen:
-		return &RecordError{l.op, fmt.Sprintf("key %d is on record as %s", r.Key, r.Outcome)}
+		return l.contradiction("key %d is on record as %s", r.Key, r.Outcome)
 	}
 	*at = now
 	return nil
@@ -126,18 +121,18 @@ func (l *ledger) first(r *Record) error {
 
 // again notes a further attempt at a row that is not there so far, and says
 // whether it was found now.
-func (l *ledger) again(r *Record) (found bool, err error) {
+func (l *ledger) again(r *record.Record) (found bool, err error) {
 	at := l.of(r.Key)
 	if at == nil || *at != notThere && *at != stale {
-		return false, &RecordError{l.op, fmt.Sprintf("key %d was read again without having been missing", r.Key)}
+		return false, l.contradiction("key %d was read again without having been missing", r.Key)
 	}
 	switch {
-	case r.stale():
+	case r.Stale():
 		*at = stale
-	case r.Outcome == Found:
+	case r.Outcome == record.Found:
 		*at = seenLate
 		return true, nil
-	case r.Outcome == Wrong:
+	case r.Outcome == record.Wrong:
 		*at = seenWrong
 	}
 	return false, nil
@@ -241,10 +236,10 @@ func account(write, read *ledger) (o Outcomes, lost, strangers int64) {
 	}
 	for _, r := range read.spans {
 		// Both ascend, so what is at hand is where the next key is, or before it.
-		at := sort.Search(len(write.spans), func(j int) bool { return write.spans[j].end() > r.First })
+		at := sort.Search(len(write.spans), func(j int) bool { return write.spans[j].End() > r.First })
 		for i, seen := range r.state {
 			key := r.First + int64(i)
-			for at < len(write.spans) && write.spans[at].end() <= key {
+			for at < len(write.spans) && write.spans[at].End() <= key {
 				at++
 			}
 			written := unseen

@@ -1,4 +1,7 @@
-package stress
+// Package results is the directory of a run and what is folded from the raw results in
+// it: the summaries, the course over time, and the ledger that holds each key's read
+// against its write. It can do so again years later, and needs no cluster.
+package results
 
 import (
 	"context"
@@ -11,6 +14,7 @@ import (
 	"time"
 
 	"crossring/internal/topology"
+	"crossring/stress/record"
 )
 
 // Meta says what a run directory is about.
@@ -56,10 +60,10 @@ const (
 	summaryFile = "summary.json"
 )
 
-// CreateDir makes a run directory. One that exists already, with a run in it, is
+// Create makes a run directory. One that exists already, with a run in it, is
 // left alone and gives an error that matches fs.ErrExist.
-func CreateDir(path string, m Meta) (*Dir, error) {
-	m.Schema = schema
+func Create(path string, m Meta) (*Dir, error) {
+	m.Schema = topology.Schema
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return nil, fmt.Errorf("creating run directory: %w", err)
 	}
@@ -78,8 +82,8 @@ func CreateDir(path string, m Meta) (*Dir, error) {
 	return &Dir{Path: path, Meta: m}, nil
 }
 
-// OpenDir opens a run directory.
-func OpenDir(path string) (*Dir, error) {
+// Open opens a run directory.
+func Open(path string) (*Dir, error) {
 	doc, err := os.ReadFile(filepath.Join(path, metaFile))
 	if err != nil {
 		return nil, fmt.Errorf("opening run directory: %w", err)
@@ -88,67 +92,18 @@ func OpenDir(path string) (*Dir, error) {
 	if err := json.Unmarshal(doc, &d.Meta); err != nil {
 		return nil, fmt.Errorf("opening run directory: %s: %w", filepath.Join(path, metaFile), err)
 	}
-	if d.Meta.Schema != schema {
-		return nil, fmt.Errorf("opening run directory: %s has schema %q, not %q", filepath.Join(path, metaFile), d.Meta.Schema, schema)
+	if d.Meta.Schema != topology.Schema {
+		return nil, fmt.Errorf("opening run directory: %s has schema %q, not %q", filepath.Join(path, metaFile), d.Meta.Schema, topology.Schema)
 	}
 	return d, nil
 }
 
-// Write runs a write phase into the directory and sums it up. A summary comes
-// with an error too, as far as there are results.
-func (d *Dir) Write(ctx context.Context, cfg Config, progress func(Progress)) (Summary, error) {
-	cfg.Op, cfg.RunID = OpWrite, d.Meta.RunID
-	s, err := d.run(ctx, cfg, progress)
-	if s.Write != nil {
-		err = errors.Join(err, s.Write.Check())
-	}
-	return s, err
-}
-
-// Read runs a read phase into the directory and sums it up, like Write. If the
-// directory has the results of the write, the acknowledgements come from there.
-func (d *Dir) Read(ctx context.Context, cfg Config, progress func(Progress)) (Summary, error) {
-	cfg.Op, cfg.RunID = OpRead, d.Meta.RunID
-	if cfg.Acks == nil {
-		acks, err := d.Acks(ctx)
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return Summary{}, err
-		}
-		cfg.Acks = acks
-	}
-	s, err := d.run(ctx, cfg, progress)
-	if s.Read != nil {
-		err = errors.Join(err, s.Read.Check())
-	}
-	return s, err
-}
-
-// run makes the raw results and, from them, the other files.
-func (d *Dir) run(ctx context.Context, cfg Config, progress func(Progress)) (Summary, error) {
-	g, err := d.Begin(cfg.Op)
-	if err != nil {
-		return Summary{}, err
-	}
-	f, err := os.OpenFile(g.file(""), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return Summary{}, errors.Join(fmt.Errorf("starting the %s: %w", cfg.Op, err), g.Close())
-	}
-	err = Run(ctx, cfg, f, progress)
-	size, seekErr := f.Seek(0, io.SeekCurrent)
-	err = errors.Join(err, f.Close(), g.Close())
-	if err != nil && seekErr == nil && size == 0 {
-		return Summary{}, err // nothing was begun
-	}
-	s, refreshErr := d.Refresh(context.WithoutCancel(ctx)) // what was recorded is summed up, also after a Ctrl-C
-	return s, errors.Join(err, refreshErr)
-}
-
 // Acks loads what became of each write. An error matches fs.ErrNotExist if there
 // are no results of a write.
-func (d *Dir) Acks(ctx context.Context) (*Acks, error) {
-	var acks *Acks
-	err := d.with(ctx, OpWrite, func(raws []io.Reader) (err error) {
-		acks, err = LoadAcks(raws...)
+func (d *Dir) Acks(ctx context.Context) (*record.Acks, error) {
+	var acks *record.Acks
+	err := d.with(ctx, record.OpWrite, func(raws []io.Reader) (err error) {
+		acks, err = record.LoadAcks(raws...)
 		return err
 	})
 	return acks, err
@@ -156,9 +111,9 @@ func (d *Dir) Acks(ctx context.Context) (*Acks, error) {
 
 // Summary folds the raw results in the directory, whatever summary.json says.
 func (d *Dir) Summary(ctx context.Context) (Summary, error) {
-	s := Summary{Schema: schema}
+	s := Summary{Schema: topology.Schema}
 	folds := map[string]*fold{}
-	for _, op := range []string{OpWrite, OpRead} {
+	for _, op := range []string{record.OpWrite, record.OpRead} {
 		err := d.with(ctx, op, func(raws []io.Reader) (err error) {
 			folds[op], err = foldAll(op, raws)
 			return err
@@ -167,7 +122,7 @@ func (d *Dir) Summary(ctx context.Context) (Summary, error) {
 			return s, err
 		}
 	}
-	write, read := folds[OpWrite], folds[OpRead]
+	write, read := folds[record.OpWrite], folds[record.OpRead]
 	if read != nil {
 		r := read.read()
 		s.Read = &r
@@ -209,7 +164,7 @@ func (d *Dir) Seconds(ctx context.Context, op string) ([]Second, error) {
 
 // Refresh makes the histogram logs and summary.json anew from the raw results.
 func (d *Dir) Refresh(ctx context.Context) (Summary, error) {
-	for _, op := range []string{OpWrite, OpRead} {
+	for _, op := range []string{record.OpWrite, record.OpRead} {
 		err := d.with(ctx, op, func(raws []io.Reader) error {
 			return d.replace(op+".hdr", func(w io.Writer) error { return WriteHDR(w, raws...) })
 		})
@@ -260,7 +215,7 @@ func (u until) Read(p []byte) (int, error) {
 
 // with opens the raw results of all loaders of a phase, to be read until ctx ends.
 func (d *Dir) with(ctx context.Context, op string, use func([]io.Reader) error) error {
-	all, err := d.Results(op)
+	all, err := d.Files(op)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,9 @@
-package stress
+package results
 
 import (
 	"bytes"
+	"crossring/stress/record"
+	"crossring/stress/record/recordtest"
 	"encoding/json"
 	"errors"
 	"io"
@@ -17,27 +19,11 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-func writePhase(first, rows int64, start time.Time) Phase {
-	return Phase{Schema: schema, Op: OpWrite, Start: start, Datacenter: "us-east", FirstKey: first, Rows: rows, InFlight: 64, Consistency: "ONE", ValueBytes: 2048}
-}
-
-// writes makes one record a millisecond from the start on; row i takes i µs.
-func writes(first, rows int64) []Record {
-	var recs []Record
-	for i := range rows {
-		recs = append(recs, Record{
-			Key: first + i, Outcome: Acknowledged, Start: time.Duration(i) * time.Millisecond, Service: micros(first + i),
-			Coordinator: "192.0.2.1", Lag: -1,
-		})
-	}
-	return recs
-}
-
 func TestFoldMergesLoadersWithoutLoss(t *testing.T) {
 	start := time.Unix(1_700_000_000, 0).UTC()
-	whole := stream(t, writePhase(1, 1000, start), writes(1, 1000), &End{CPUMicros: 5000})
-	a := stream(t, writePhase(1, 400, start), writes(1, 400), &End{CPUMicros: 2000})
-	b := stream(t, writePhase(401, 600, start.Add(400*time.Millisecond)), writes(401, 600), &End{CPUMicros: 3000})
+	whole := recordtest.Stream(t, recordtest.WritePhase(1, 1000, start), recordtest.Writes(1, 1000), &record.End{CPUMicros: 5000})
+	a := recordtest.Stream(t, recordtest.WritePhase(1, 400, start), recordtest.Writes(1, 400), &record.End{CPUMicros: 2000})
+	b := recordtest.Stream(t, recordtest.WritePhase(401, 600, start.Add(400*time.Millisecond)), recordtest.Writes(401, 600), &record.End{CPUMicros: 3000})
 	one, err := FoldWrite(bytes.NewReader(whole))
 	if err != nil {
 		t.Fatal(err)
@@ -68,20 +54,20 @@ func TestFoldMergesLoadersWithoutLoss(t *testing.T) {
 }
 
 func TestFoldCountsOverflow(t *testing.T) {
-	recs := writes(1, 3)
+	recs := recordtest.Writes(1, 3)
 	recs[1].Service = 11 * time.Minute
-	s, err := FoldWrite(bytes.NewReader(stream(t, writePhase(1, 3, time.Unix(0, 0)), recs, &End{})))
+	s, err := FoldWrite(bytes.NewReader(recordtest.Stream(t, recordtest.WritePhase(1, 3, time.Unix(0, 0)), recs, &record.End{})))
 	if err != nil || s.Overflow != 1 || s.Latency.Max > 1 || len(s.Warnings) != 1 {
 		t.Errorf("%+v, %v", s, err)
 	}
 }
 
 func TestFoldOfTheOtherOperation(t *testing.T) {
-	raw := stream(t, writePhase(1, 3, time.Unix(0, 0)), writes(1, 3), &End{})
+	raw := recordtest.Stream(t, recordtest.WritePhase(1, 3, time.Unix(0, 0)), recordtest.Writes(1, 3), &record.End{})
 	if _, err := FoldRead(bytes.NewReader(raw)); err == nil {
 		t.Error("a write was folded as a read")
 	}
-	if _, err := LoadAcks(bytes.NewReader(stream(t, testPhase, nil, &End{}))); err == nil {
+	if _, err := record.LoadAcks(bytes.NewReader(recordtest.Stream(t, recordtest.Phase, nil, &record.End{}))); err == nil {
 		t.Error("acknowledgements were loaded from a read")
 	}
 	if _, err := FoldWrite(); err == nil {
@@ -90,27 +76,27 @@ func TestFoldOfTheOtherOperation(t *testing.T) {
 }
 
 func TestFinalOutcomes(t *testing.T) {
-	read := func(attempts ...Outcome) []Record {
-		var recs []Record
+	read := func(attempts ...record.Outcome) []record.Record {
+		var recs []record.Record
 		for i, o := range attempts {
-			recs = append(recs, Record{Key: 1, Attempt: i, Outcome: o, Start: micros(int64(i)), Coordinator: "a", Lag: -1})
+			recs = append(recs, record.Record{Key: 1, Attempt: i, Outcome: o, Start: time.Duration(i) * time.Microsecond, Coordinator: "a", Lag: -1})
 		}
 		return recs
 	}
 	for name, c := range map[string]struct {
-		recs                         []Record
+		recs                         []record.Record
 		found, missing, wrong, again int64
 	}{
-		"found":            {read(Found), 1, 0, 0, 0},
-		"later":            {read(Missing, Missing, Found), 1, 0, 0, 1},
-		"never":            {read(Missing, Missing), 0, 1, 0, 0},
-		"later failed":     {read(Missing, Failed), 0, 1, 0, 0},
-		"failed and found": {read(Missing, Failed, Found), 1, 0, 0, 1},
-		"wrong later":      {read(Missing, Wrong), 0, 0, 1, 0},
+		"found":            {read(record.Found), 1, 0, 0, 0},
+		"later":            {read(record.Missing, record.Missing, record.Found), 1, 0, 0, 1},
+		"never":            {read(record.Missing, record.Missing), 0, 1, 0, 0},
+		"later failed":     {read(record.Missing, record.Failed), 0, 1, 0, 0},
+		"failed and found": {read(record.Missing, record.Failed, record.Found), 1, 0, 0, 1},
+		"wrong later":      {read(record.Missing, record.Wrong), 0, 0, 1, 0},
 	} {
-		p := testPhase
+		p := recordtest.Phase
 		p.FirstKey, p.Rows, p.Keys = 1, 1, nil
-		s, err := FoldRead(bytes.NewReader(stream(t, p, c.recs, &End{})))
+		s, err := FoldRead(bytes.NewReader(recordtest.Stream(t, p, c.recs, &record.End{})))
 		if err == nil {
 			err = s.Check()
 		}
@@ -136,9 +122,9 @@ func TestCheckFindsWhatDoesNotAddUp(t *testing.T) {
 }
 
 func TestHDRLogReadsBack(t *testing.T) {
-	p := writePhase(1, 3000, time.UnixMilli(1_700_000_000_250).UTC())
+	p := recordtest.WritePhase(1, 3000, time.UnixMilli(1_700_000_000_250).UTC())
 	p.Rate = 1000
-	raw := stream(t, p, writes(1, 3000), &End{})
+	raw := recordtest.Stream(t, p, recordtest.Writes(1, 3000), &record.End{})
 	var log bytes.Buffer
 	if err := WriteHDR(&log, bytes.NewReader(raw)); err != nil {
 		t.Fatal(err)
@@ -179,13 +165,13 @@ func TestHDRLogReadsBack(t *testing.T) {
 
 func TestDir(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a[1]*", "run")
-	if _, err := CreateDir(path, Meta{RunID: 1<<64 - 1, Cluster: "GK Cluster"}); err != nil {
+	if _, err := Create(path, Meta{RunID: 1<<64 - 1, Cluster: "GK Cluster"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := CreateDir(path, Meta{}); !errors.Is(err, fs.ErrExist) {
+	if _, err := Create(path, Meta{}); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("made twice: %v", err)
 	}
-	d, err := OpenDir(path)
+	d, err := Open(path)
 	if err != nil || d.Meta.RunID != 1<<64-1 {
 		t.Fatalf("%+v, %v", d, err)
 	}
@@ -194,9 +180,9 @@ func TestDir(t *testing.T) {
 	}
 	start := time.Unix(1_700_000_000, 0)
 	half := func(first int64) io.Reader {
-		return bytes.NewReader(stream(t, writePhase(first, 50, start), writes(first, 50), &End{}))
+		return bytes.NewReader(recordtest.Stream(t, recordtest.WritePhase(first, 50, start), recordtest.Writes(first, 50), &record.End{}))
 	}
-	g, err := d.Begin(OpWrite)
+	g, err := d.Begin(record.OpWrite)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +197,7 @@ func TestDir(t *testing.T) {
 			t.Errorf("a loader may be called %q", bad)
 		}
 	}
-	if _, err := d.Begin(OpWrite); !errors.Is(err, fs.ErrExist) {
+	if _, err := d.Begin(record.OpWrite); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("written twice: %v", err)
 	}
 	if _, err := d.Refresh(t.Context()); err != nil {
@@ -229,7 +215,7 @@ func TestDir(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o, at := a.Lookup(51); o != Acknowledged || !at.Equal(start.Add(micros(51))) {
+	if o, at := a.Lookup(51); o != record.Acknowledged || !at.Equal(start.Add(51*time.Microsecond)) {
 		t.Errorf("key 51: %v at %v", o, at)
 	}
 	names, err := os.ReadDir(path)
@@ -250,22 +236,7 @@ func TestDirOfAnotherSchema(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(path, "meta.json"), []byte(`{"schema":"crossring/v9"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenDir(path); err == nil || !strings.Contains(err.Error(), "crossring/v9") {
+	if _, err := Open(path); err == nil || !strings.Contains(err.Error(), "crossring/v9") {
 		t.Errorf("got %v", err)
-	}
-}
-
-// A run that could not begin leaves no file behind that would keep the next one
-// from beginning.
-func TestDirAfterAFailedStart(t *testing.T) {
-	d, err := CreateDir(t.TempDir(), Meta{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg := config(OpWrite, 10) // it has no addresses
-	for range 2 {
-		if _, err := d.Write(t.Context(), cfg, nil); err == nil || errors.Is(err, fs.ErrExist) {
-			t.Errorf("got %v", err)
-		}
 	}
 }

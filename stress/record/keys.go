@@ -1,4 +1,4 @@
-package stress
+package record
 
 import (
 	"fmt"
@@ -12,8 +12,8 @@ type Range struct {
 	Rows  int64 `json:"rows"`
 }
 
-// end is the key after the last one.
-func (r Range) end() int64 { return r.First + r.Rows }
+// End is the key after the last one.
+func (r Range) End() int64 { return r.First + r.Rows }
 
 // Keys are keys as ranges, ascending, none of them empty, no two of them touching.
 type Keys []Range
@@ -39,25 +39,25 @@ func (k Keys) Count() int64 {
 	return n
 }
 
-// find is the number of the range that has a key; -1 if none has.
-func (k Keys) find(key int64) int {
+// Find is the number of the range that has a key; -1 if none has.
+func (k Keys) Find(key int64) int {
 	at := 0
 	if len(k) > 1 {
-		at = sort.Search(len(k), func(i int) bool { return k[i].end() > key })
+		at = sort.Search(len(k), func(i int) bool { return k[i].End() > key })
 	}
-	if at == len(k) || key < k[at].First || key >= k[at].end() {
+	if at == len(k) || key < k[at].First || key >= k[at].End() {
 		return -1
 	}
 	return at
 }
 
-// check says what keeps them from being keys.
-func (k Keys) check() error {
+// Check says what keeps them from being keys.
+func (k Keys) Check() error {
 	for i, r := range k {
 		switch {
-		case r.Rows < 1 || r.end() < r.First:
+		case r.Rows < 1 || r.End() < r.First:
 			return fmt.Errorf("no room for %d keys from %d", r.Rows, r.First)
-		case i > 0 && k[i-1].end() >= r.First:
+		case i > 0 && k[i-1].End() >= r.First:
 			return fmt.Errorf("keys from %d on are not after those from %d on", r.First, k[i-1].First)
 		}
 	}
@@ -105,9 +105,9 @@ func (k Keys) Split(loaders int) []Keys {
 	return out
 }
 
-// join puts ranges in order and those that touch together. False says that two
+// Join puts ranges in order and those that touch together. False says that two
 // of them overlap.
-func join(ranges []Range) (Keys, bool) {
+func Join(ranges []Range) (Keys, bool) {
 	sorted := slices.Clone(ranges)
 	sort.Slice(sorted, func(i, j int) bool { return sorted[i].First < sorted[j].First })
 	var out Keys
@@ -117,9 +117,9 @@ func join(ranges []Range) (Keys, bool) {
 		}
 		last := len(out) - 1
 		switch {
-		case last < 0 || out[last].end() < r.First:
+		case last < 0 || out[last].End() < r.First:
 			out = append(out, r)
-		case out[last].end() == r.First:
+		case out[last].End() == r.First:
 			out[last].Rows += r.Rows
 		default:
 			return nil, false
@@ -128,15 +128,16 @@ func join(ranges []Range) (Keys, bool) {
 	return out, true
 }
 
-// index finds the i-th key in constant time where there is one range, which is
+// Index finds the i-th key in constant time where there is one range, which is
 // nearly always, and by halves where there are more.
-type index struct {
+type Index struct {
 	keys Keys
 	ends []int64 // how many keys there are up to the end of each range
 }
 
-func newIndex(k Keys) index {
-	x := index{keys: k}
+// NewIndex is the index of some keys.
+func NewIndex(k Keys) Index {
+	x := Index{keys: k}
 	var n int64
 	for _, r := range k {
 		n += r.Rows
@@ -145,7 +146,8 @@ func newIndex(k Keys) index {
 	return x
 }
 
-func (x index) key(i int64) int64 {
+// Key is the i-th key, from 0.
+func (x Index) Key(i int64) int64 {
 	at := 0
 	if len(x.ends) > 1 {
 		at = sort.Search(len(x.ends), func(j int) bool { return x.ends[j] > i })

@@ -1,4 +1,4 @@
-package stress
+package record
 
 import (
 	"bytes"
@@ -34,7 +34,7 @@ func TestAcksTravel(t *testing.T) {
 	}
 	for key := range int64(7000) {
 		was, at := a.Lookup(key)
-		if keys.find(key) < 0 {
+		if keys.Find(key) < 0 {
 			was, at = 0, time.Time{}
 		}
 		if !at.IsZero() {

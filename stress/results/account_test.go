@@ -1,7 +1,9 @@
-package stress
+package results
 
 import (
 	"bytes"
+	"crossring/stress/record"
+	"crossring/stress/record/recordtest"
 	"errors"
 	"os"
 	"path/filepath"
@@ -11,30 +13,30 @@ import (
 )
 
 // ended makes a record of how a first attempt at a key ended.
-func ended(key int64, o Outcome) Record {
-	r := Record{Key: key, Outcome: o, Coordinator: "a", Lag: -1}
+func ended(key int64, o record.Outcome) record.Record {
+	r := record.Record{Key: key, Outcome: o, Coordinator: "a", Lag: -1}
 	switch o {
-	case Failed, Unknown:
+	case record.Failed, record.Unknown:
 		r.Class = "some_error"
-	case Wrong:
-		r.Class = ValueCorrupt.String()
+	case record.Wrong:
+		r.Class = record.ValueCorrupt.String()
 	}
 	return r
 }
 
-func staleRow(key int64) Record {
-	r := ended(key, Wrong)
-	r.Class = ValueStale.String()
+func staleRow(key int64) record.Record {
+	r := ended(key, record.Wrong)
+	r.Class = record.ValueStale.String()
 	return r
 }
 
-func later(r Record, attempt int) Record {
+func later(r record.Record, attempt int) record.Record {
 	r.Attempt = attempt
 	return r
 }
 
-func readPhase(first, rows int64) Phase {
-	p := testPhase
+func readPhase(first, rows int64) record.Phase {
+	p := recordtest.Phase
 	p.FirstKey, p.Rows, p.Keys = first, rows, nil
 	return p
 }
@@ -42,7 +44,7 @@ func readPhase(first, rows int64) Phase {
 // put makes a run directory of raw results, by file name.
 func put(t testing.TB, files map[string][]byte) *Dir {
 	t.Helper()
-	d, err := CreateDir(t.TempDir(), Meta{RunID: 5})
+	d, err := Create(t.TempDir(), Meta{RunID: 5})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,9 +58,9 @@ func put(t testing.TB, files map[string][]byte) *Dir {
 }
 
 func TestEachRowByWriteAndRead(t *testing.T) {
-	var wrote, read []Record
+	var wrote, read []record.Record
 	var key int64
-	row := func(w Outcome, reads ...Record) {
+	row := func(w record.Outcome, reads ...record.Record) {
 		wrote = append(wrote, ended(key, w))
 		for i, r := range reads {
 			r.Key = key
@@ -66,22 +68,22 @@ func TestEachRowByWriteAndRead(t *testing.T) {
 		}
 		key++
 	}
-	for _, w := range []Outcome{Acknowledged, Failed, Unknown} {
-		row(w, ended(0, Found))
-		row(w, ended(0, Missing), ended(0, Found))
-		row(w, staleRow(0), ended(0, Found))
-		row(w, ended(0, Missing))
-		row(w, staleRow(0), ended(0, Missing)) // another run's row, and then none
-		row(w, ended(0, Missing), staleRow(0))
-		row(w, ended(0, Wrong))
-		row(w, ended(0, Missing), ended(0, Wrong))
-		row(w, ended(0, Failed))
+	for _, w := range []record.Outcome{record.Acknowledged, record.Failed, record.Unknown} {
+		row(w, ended(0, record.Found))
+		row(w, ended(0, record.Missing), ended(0, record.Found))
+		row(w, staleRow(0), ended(0, record.Found))
+		row(w, ended(0, record.Missing))
+		row(w, staleRow(0), ended(0, record.Missing)) // another run's row, and then none
+		row(w, ended(0, record.Missing), staleRow(0))
+		row(w, ended(0, record.Wrong))
+		row(w, ended(0, record.Missing), ended(0, record.Wrong))
+		row(w, ended(0, record.Failed))
 		row(w)
 	}
-	end := &End{}
-	asked := writePhase(0, key, time.Unix(1, 0))
+	end := &record.End{}
+	asked := recordtest.WritePhase(0, key, time.Unix(1, 0))
 	d := put(t, map[string][]byte{
-		"write.raw": stream(t, asked, wrote, end), "read.1/read.raw": stream(t, readPhase(0, key), read, end),
+		"write.raw": recordtest.Stream(t, asked, wrote, end), "read.1/read.raw": recordtest.Stream(t, readPhase(0, key), read, end),
 	})
 	s, err := d.Summary(t.Context())
 	if err != nil {
@@ -101,9 +103,9 @@ func TestEachRowByWriteAndRead(t *testing.T) {
 }
 
 func TestWhatCannotBeKnownIsNull(t *testing.T) {
-	wrote := stream(t, writePhase(0, 3, time.Unix(1, 0)), []Record{ended(0, Acknowledged), ended(1, Acknowledged), ended(2, Failed)}, &End{})
-	read := stream(t, readPhase(0, 3), []Record{ended(0, Found), ended(1, Missing), ended(2, Missing)}, &End{})
-	broken := bytes.Clone(stream(t, writePhase(0, 3, time.Unix(1, 0)), []Record{ended(0, Acknowledged), ended(1, Acknowledged), ended(2, Failed)}, &End{}, 1))
+	wrote := recordtest.Stream(t, recordtest.WritePhase(0, 3, time.Unix(1, 0)), []record.Record{ended(0, record.Acknowledged), ended(1, record.Acknowledged), ended(2, record.Failed)}, &record.End{})
+	read := recordtest.Stream(t, readPhase(0, 3), []record.Record{ended(0, record.Found), ended(1, record.Missing), ended(2, record.Missing)}, &record.End{})
+	broken := bytes.Clone(recordtest.Stream(t, recordtest.WritePhase(0, 3, time.Unix(1, 0)), []record.Record{ended(0, record.Acknowledged), ended(1, record.Acknowledged), ended(2, record.Failed)}, &record.End{}, 1))
 	broken[len(broken)-len(wrote)/3] ^= 1
 	for name, c := range map[string]struct {
 		files          map[string][]byte
@@ -130,26 +132,26 @@ func TestWhatCannotBeKnownIsNull(t *testing.T) {
 func TestNoFigureOfAContradiction(t *testing.T) {
 	start := time.Unix(1, 0)
 	w := func(first, rows int64) []byte {
-		return stream(t, writePhase(first, rows, start), writes(first, rows), &End{})
+		return recordtest.Stream(t, recordtest.WritePhase(first, rows, start), recordtest.Writes(first, rows), &record.End{})
 	}
-	recs := writes(0, 10)
-	twice := append(writes(0, 10), recs[3])
+	recs := recordtest.Writes(0, 10)
+	twice := append(recordtest.Writes(0, 10), recs[3])
 	twice[9].Key = 3 // as many records as rows: one key twice, and one never
 	for name, files := range map[string]map[string][]byte{
 		"loaders that overlap":      {"write-a.raw": w(0, 100), "write-b.raw": w(50, 100)},
 		"loaders with the same":     {"write-a.raw": w(0, 100), "write-b.raw": w(0, 100)},
 		"a loader's and the whole":  {"write.raw": w(0, 100), "write-b.raw": w(50, 50)},
 		"one inside another":        {"write-a.raw": w(20, 10), "write-b.raw": w(0, 100)},
-		"two generations in one":    {"read.raw": stream(t, readPhase(0, 1), []Record{ended(0, Found)}, &End{}), "read-x.raw": stream(t, readPhase(0, 1), []Record{ended(0, Found)}, &End{})},
-		"a key twice, one never":    {"write.raw": stream(t, writePhase(0, 10, start), twice[:10], &End{})},
-		"a key that nobody asked":   {"write.raw": stream(t, writePhase(0, 10, start), append(writes(0, 9), ended(10, Acknowledged)), &End{})},
-		"a read's outcome":          {"write.raw": stream(t, writePhase(0, 1, start), []Record{ended(0, Found)}, &End{})},
-		"a write's outcome":         {"read.raw": stream(t, readPhase(0, 1), []Record{ended(0, Acknowledged)}, &End{})},
-		"read again though found":   {"read.raw": stream(t, readPhase(0, 1), []Record{ended(0, Found), later(ended(0, Missing), 1)}, &End{})},
-		"read again before a first": {"read.raw": stream(t, readPhase(0, 1), []Record{later(ended(0, Found), 1)}, &End{})},
+		"two generations in one":    {"read.raw": recordtest.Stream(t, readPhase(0, 1), []record.Record{ended(0, record.Found)}, &record.End{}), "read-x.raw": recordtest.Stream(t, readPhase(0, 1), []record.Record{ended(0, record.Found)}, &record.End{})},
+		"a key twice, one never":    {"write.raw": recordtest.Stream(t, recordtest.WritePhase(0, 10, start), twice[:10], &record.End{})},
+		"a key that nobody asked":   {"write.raw": recordtest.Stream(t, recordtest.WritePhase(0, 10, start), append(recordtest.Writes(0, 9), ended(10, record.Acknowledged)), &record.End{})},
+		"a read's outcome":          {"write.raw": recordtest.Stream(t, recordtest.WritePhase(0, 1, start), []record.Record{ended(0, record.Found)}, &record.End{})},
+		"a write's outcome":         {"read.raw": recordtest.Stream(t, readPhase(0, 1), []record.Record{ended(0, record.Acknowledged)}, &record.End{})},
+		"read again though found":   {"read.raw": recordtest.Stream(t, readPhase(0, 1), []record.Record{ended(0, record.Found), later(ended(0, record.Missing), 1)}, &record.End{})},
+		"read again before a first": {"read.raw": recordtest.Stream(t, readPhase(0, 1), []record.Record{later(ended(0, record.Found), 1)}, &record.End{})},
 	} {
 		d := put(t, files)
-		var contradiction *RecordError
+		var contradiction *record.ContradictionError
 		if s, err := d.Summary(t.Context()); !errors.As(err, &contradiction) || s.Write != nil || s.Read != nil {
 			t.Errorf("%s: %+v %+v, %v", name, s.Write, s.Read, err)
 		}
@@ -165,53 +167,32 @@ func TestNoFigureOfAContradiction(t *testing.T) {
 func TestKeysOnRecord(t *testing.T) {
 	start := time.Unix(1, 0)
 	// Two loaders were cut short, each with a hole where a request was under way.
-	a := stream(t, writePhase(1000, 100, start), append(writes(1000, 40), ended(1041, Unknown), ended(1042, Failed)), nil)
-	b := stream(t, writePhase(1100, 100, start), writes(1100, 30), nil)
+	a := recordtest.Stream(t, recordtest.WritePhase(1000, 100, start), append(recordtest.Writes(1000, 40), ended(1041, record.Unknown), ended(1042, record.Failed)), nil)
+	b := recordtest.Stream(t, recordtest.WritePhase(1100, 100, start), recordtest.Writes(1100, 30), nil)
 	d := put(t, map[string][]byte{"write-a.raw": a, "write-b.raw": b, "write-c.raw": nil})
 	acks, err := d.Acks(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Keys{{1000, 40}, {1041, 2}, {1100, 30}}
+	want := record.Keys{{First: 1000, Rows: 40}, {First: 1041, Rows: 2}, {First: 1100, Rows: 30}}
 	if got := acks.Keys(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v", got)
 	}
-	// They are what a read asks for: those, each once, and no other.
-	f := newFake()
-	for _, r := range want {
-		for key := r.First; key < r.end(); key++ {
-			f.rows[key] = make([]byte, 100)
-			Fill(f.rows[key], 1<<63+5, key)
-		}
-	}
-	cfg := config(OpRead, 0)
-	cfg.Keys, cfg.Acks, cfg.FirstKey = want, acks, 0
-	raw := doRun(t, t.Context(), cfg, f)
-	r := foldR(t, raw)
-	if r.Found != 72 || r.Rows != 72 || r.RowsAsked != 72 || len(f.reads) != 72 {
-		t.Errorf("%+v", r)
-	}
-	for key := range f.reads {
-		if want.find(key) < 0 {
-			t.Errorf("key %d was read, and is not on record", key)
-		}
-	}
 }
 
-// What the newest read saw is what is summed up; what the others saw stays.
 func TestAnEarlierReadIsSetAside(t *testing.T) {
 	start := time.Unix(1, 0)
-	wrote := stream(t, writePhase(0, 4, start), writes(0, 4), &End{})
-	read := func(first, rows int64, o Outcome) []byte {
-		var recs []Record
+	wrote := recordtest.Stream(t, recordtest.WritePhase(0, 4, start), recordtest.Writes(0, 4), &record.End{})
+	read := func(first, rows int64, o record.Outcome) []byte {
+		var recs []record.Record
 		for k := first; k < first+rows; k++ {
 			recs = append(recs, ended(k, o))
 		}
-		return stream(t, readPhase(first, rows), recs, &End{})
+		return recordtest.Stream(t, readPhase(first, rows), recs, &record.End{})
 	}
 	files := map[string][]byte{
 		"write-a.raw": wrote, "read.1.raw": []byte("of an older program"),
-		"read-a.raw": read(0, 2, Missing), "read-b.raw": read(2, 2, Missing), // as an older program left them
+		"read-a.raw": read(0, 2, record.Missing), "read-b.raw": read(2, 2, record.Missing), // as an older program left them
 	}
 	counted := func(d *Dir) (found, missing int64) {
 		t.Helper()
@@ -225,8 +206,8 @@ func TestAnEarlierReadIsSetAside(t *testing.T) {
 	if found, missing := counted(d); found != 0 || missing != 4 {
 		t.Errorf("as it was: found %d, missing %d", found, missing)
 	}
-	for i, o := range []Outcome{Found, Missing, Found} {
-		g, err := d.Begin(OpRead)
+	for i, o := range []record.Outcome{record.Found, record.Missing, record.Found} {
+		g, err := d.Begin(record.OpRead)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -238,12 +219,12 @@ func TestAnEarlierReadIsSetAside(t *testing.T) {
 		if err = errors.Join(err, g.Close()); err != nil {
 			t.Fatal(err)
 		}
-		if found, missing := counted(d); (found == 4) != (o == Found) || found+missing != 4 {
+		if found, missing := counted(d); (found == 4) != (o == record.Found) || found+missing != 4 {
 			t.Errorf("read %d: found %d, missing %d", i+1, found, missing)
 		}
 	}
 	// One that began nothing does not hide what there is, and leaves nothing.
-	g, err := d.Begin(OpRead)
+	g, err := d.Begin(record.OpRead)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,11 +247,11 @@ func TestAnEarlierReadIsSetAside(t *testing.T) {
 
 // What a loader was asked for and never brought is not on record, and that is said.
 func TestALoaderWithoutResults(t *testing.T) {
-	p := writePhase(0, 100, time.Unix(1, 0))
+	p := recordtest.WritePhase(0, 100, time.Unix(1, 0))
 	p.Parts, p.RowsInAll = 2, 200
 	for name, files := range map[string]map[string][]byte{
-		"no file":      {"write-a.raw": stream(t, p, writes(0, 100), &End{})},
-		"no beginning": {"write-a.raw": stream(t, p, writes(0, 100), &End{}), "write-b.raw": []byte(rawMark)},
+		"no file":      {"write-a.raw": recordtest.Stream(t, p, recordtest.Writes(0, 100), &record.End{})},
+		"no beginning": {"write-a.raw": recordtest.Stream(t, p, recordtest.Writes(0, 100), &record.End{}), "write-b.raw": []byte(recordtest.Mark)},
 	} {
 		s, err := put(t, files).Summary(t.Context())
 		if err != nil || s.Write.Rows != 100 || s.Write.RowsAsked != 200 || !s.Write.Interrupted || len(s.Write.Warnings) == 0 {

@@ -1,4 +1,4 @@
-package stress
+package record
 
 import "fmt"
 
@@ -46,27 +46,4 @@ func (o Outcome) String() string {
 		return "wrong"
 	}
 	return fmt.Sprintf("outcome(%d)", uint8(o))
-}
-
-// fate is what can be said of a request that ended in an error.
-type fate uint8
-
-const (
-	notSent fate = iota // it never left this process
-	refused             // the coordinator turned it down before it did anything
-	open                // it may have taken effect
-)
-
-// failure is an error, classified.
-type failure struct {
-	class string // short and stable, such as "write_timeout"
-	fate  fate
-}
-
-// writeOutcome is the outcome of a write that ended in an error.
-func (f failure) writeOutcome() Outcome {
-	if f.fate == open {
-		return Unknown
-	}
-	return Failed
 }

@@ -1,6 +1,7 @@
-package stress
+package results
 
 import (
+	"crossring/stress/record"
 	"errors"
 	"fmt"
 	"io"
@@ -25,12 +26,12 @@ type Generation struct {
 // matches fs.ErrExist.
 func (d *Dir) Begin(op string) (*Generation, error) {
 	switch op {
-	case OpWrite:
+	case record.OpWrite:
 		if d.Has(op) {
 			return nil, fmt.Errorf("starting the write: run directory %s has one already: %w", d.Path, os.ErrExist)
 		}
 		return &Generation{op: op, dir: d.Path}, nil
-	case OpRead:
+	case record.OpRead:
 		made, err := d.reads()
 		if err != nil {
 			return nil, err
@@ -54,6 +55,15 @@ func (g *Generation) file(loader string) string {
 		return filepath.Join(g.dir, g.op+".raw")
 	}
 	return filepath.Join(g.dir, g.op+"-"+loader+".raw")
+}
+
+// Create makes the file of this process's own results.
+func (g *Generation) Create() (*os.File, error) {
+	f, err := os.OpenFile(g.file(""), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("starting the %s: %w", g.op, err)
+	}
+	return f, nil
 }
 
 // Add takes the raw results of a loader. The name must be new.
@@ -94,16 +104,16 @@ func (g *Generation) Close() error {
 	return all
 }
 
-// Results are the raw results of one loader.
-type Results struct {
+// File is the raw results of one loader.
+type File struct {
 	Loader string // name of its node; "" is the process that made the run
 	Path   string
 }
 
-// Results lists those of a phase: of a read, those of the newest.
-func (d *Dir) Results(op string) ([]Results, error) {
+// Files lists those of a phase: of a read, those of the newest.
+func (d *Dir) Files(op string) ([]File, error) {
 	dir := d.Path
-	if op == OpRead {
+	if op == record.OpRead {
 		made, err := d.reads()
 		if err != nil {
 			return nil, err
@@ -123,13 +133,13 @@ func (d *Dir) Results(op string) ([]Results, error) {
 	if err != nil {
 		return nil, err
 	}
-	var out []Results
+	var out []File
 	for _, name := range names {
 		if !hasBytes(name) {
 			continue // killed before it began
 		}
 		loader := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(name), op), ".raw")
-		out = append(out, Results{Loader: strings.TrimPrefix(loader, "-"), Path: name})
+		out = append(out, File{Loader: strings.TrimPrefix(loader, "-"), Path: name})
 	}
 	return out, nil
 }
@@ -138,7 +148,7 @@ func (d *Dir) Results(op string) ([]Results, error) {
 func (d *Dir) Has(op string) bool {
 	names, err := rawFiles(d.Path, op)
 	made, readErr := []int(nil), error(nil)
-	if op == OpRead {
+	if op == record.OpRead {
 		made, readErr = d.reads()
 	}
 	return err != nil || readErr != nil || len(names)+len(made) > 0
@@ -152,7 +162,7 @@ func (d *Dir) reads() ([]int, error) {
 	}
 	var made []int
 	for _, e := range all {
-		text, ok := strings.CutPrefix(e.Name(), OpRead+".")
+		text, ok := strings.CutPrefix(e.Name(), record.OpRead+".")
 		if n, err := strconv.Atoi(text); ok && err == nil && n > 0 && e.IsDir() {
 			made = append(made, n)
 		}
@@ -162,7 +172,7 @@ func (d *Dir) reads() ([]int, error) {
 }
 
 func (d *Dir) readDir(n int) string {
-	return filepath.Join(d.Path, OpRead+"."+strconv.Itoa(n))
+	return filepath.Join(d.Path, record.OpRead+"."+strconv.Itoa(n))
 }
 
 // rawFiles lists the results of an operation in a directory, those of this

@@ -1,4 +1,4 @@
-package stress
+package record
 
 import (
 	"bufio"
@@ -35,7 +35,7 @@ func WriteAcks(w io.Writer, keys Keys, parts ...AcksPart) error {
 		for _, r := range p.Acks.ranges {
 			for _, k := range keys {
 				first := max(r.first, k.First)
-				last := min(r.first+int64(len(r.at)), k.end())
+				last := min(r.first+int64(len(r.at)), k.End())
 				if first >= last {
 					continue
 				}

@@ -1,6 +1,7 @@
-package stress
+package results
 
 import (
+	"crossring/stress/record"
 	"errors"
 	"fmt"
 	"io"
@@ -24,9 +25,9 @@ func newHistogram() *hdrhistogram.Histogram {
 // FoldWrite sums raw results of writes up. Several are those of several loaders
 // with keys of their own, and are merged without loss. Results that break off are
 // summed up as far as they go, and the summary says so. Of results that contradict
-// themselves there is no sum, but a *RecordError.
+// themselves there is no sum, but a *record.ContradictionError.
 func FoldWrite(raws ...io.Reader) (WriteSummary, error) {
-	f, err := foldAll(OpWrite, raws)
+	f, err := foldAll(record.OpWrite, raws)
 	if err != nil {
 		return WriteSummary{}, err
 	}
@@ -42,7 +43,7 @@ func (f *fold) write() WriteSummary {
 // was missing at first and then found, or found wrong, counts as that; if later
 // attempts failed or missed it too, it is missing.
 func FoldRead(raws ...io.Reader) (ReadSummary, error) {
-	f, err := foldAll(OpRead, raws)
+	f, err := foldAll(record.OpRead, raws)
 	if err != nil {
 		return ReadSummary{}, err
 	}
@@ -54,7 +55,7 @@ func (f *fold) read() ReadSummary {
 	s := ReadSummary{
 		Frame:              f.frame(),
 		Found:              n[seenFirst] + n[seenLate],
-		MissingAtFirstRead: f.first[Missing],
+		MissingAtFirstRead: f.first[record.Missing],
 		FoundLater:         n[seenLate],
 		StaleAtFirstRead:   f.staleFirst,
 		Missing:            n[notThere],
@@ -65,7 +66,7 @@ func (f *fold) read() ReadSummary {
 	if f.acksKnown {
 		var lost int64
 		for key, written := range f.written {
-			if at := *f.rows.of(key); written == Acknowledged && (at == notThere || at == stale) {
+			if at := *f.rows.of(key); written == record.Acknowledged && (at == notThere || at == stale) {
 				lost++
 			}
 		}
@@ -116,17 +117,17 @@ func (f Frame) check() error {
 // fold gathers what the summaries need, in one pass over each stream.
 type fold struct {
 	op                string
-	phases            []Phase
-	ends              []*End
+	phases            []record.Phase
+	ends              []*record.End
 	warnings          []string
 	damaged           bool
 	headless          error     // of a stream that does not say what it is of
 	begin, finish     time.Time // of first attempts, over all streams
 	attempts          int64
 	rows              ledger
-	first             [Wrong + 1]int64  // first attempts by outcome
-	written           map[int64]Outcome // of the writes of rows that the first read did not see, where known
-	staleFirst        int64             // first reads that gave another run's row
+	first             [record.Wrong + 1]int64  // first attempts by outcome
+	written           map[int64]record.Outcome // of the writes of rows that the first read did not see, where known
+	staleFirst        int64                    // first reads that gave another run's row
 	overflow          int64
 	acksKnown         bool
 	latency, response *hdrhistogram.Histogram
@@ -137,7 +138,7 @@ type fold struct {
 
 func foldAll(op string, raws []io.Reader) (*fold, error) {
 	f := &fold{
-		op: op, rows: ledger{op: op}, written: map[int64]Outcome{}, hosts: map[string]int64{}, errors: map[string]*ErrorCount{},
+		op: op, rows: ledger{op: op}, written: map[int64]record.Outcome{}, hosts: map[string]int64{}, errors: map[string]*ErrorCount{},
 		latency: newHistogram(), response: newHistogram(), lag: newHistogram(), acksKnown: true,
 	}
 	if len(raws) == 0 {
@@ -155,8 +156,8 @@ func foldAll(op string, raws []io.Reader) (*fold, error) {
 }
 
 func (f *fold) stream(raw io.Reader) error {
-	rd, err := NewReader(raw)
-	var cut *TruncatedError
+	rd, err := record.NewReader(raw)
+	var cut *record.TruncatedError
 	if errors.As(err, &cut) {
 		f.broke(cut) // before it said what it is of
 		f.headless = err
@@ -169,12 +170,12 @@ func (f *fold) stream(raw io.Reader) error {
 	if phase.Op != f.op {
 		return fmt.Errorf("raw results are those of a %s, not of a %s", phase.Op, f.op)
 	}
-	if err := f.rows.open(phase.keys()); err != nil {
+	if err := f.rows.open(phase.Asked()); err != nil {
 		return err
 	}
 	f.phases = append(f.phases, phase)
 	f.acksKnown = f.acksKnown && phase.AcksKnown
-	var rec Record
+	var rec record.Record
 	for {
 		err := rd.Next(&rec)
 		switch {
@@ -194,12 +195,12 @@ func (f *fold) stream(raw io.Reader) error {
 }
 
 // broke notes a stream that breaks off.
-func (f *fold) broke(cut *TruncatedError) {
+func (f *fold) broke(cut *record.TruncatedError) {
 	f.warnings = append(f.warnings, cut.Error())
 	f.damaged = f.damaged || cut.Damaged
 }
 
-func (f *fold) record(phase Phase, r *Record) error {
+func (f *fold) record(phase record.Phase, r *record.Record) error {
 	f.attempts++
 	if r.Coordinator != "" {
 		f.hosts[r.Coordinator]++
@@ -223,7 +224,7 @@ func (f *fold) record(phase Phase, r *Record) error {
 		return err
 	}
 	f.first[r.Outcome]++
-	if r.stale() {
+	if r.Stale() {
 		f.staleFirst++
 	}
 	if r.Written != 0 {
@@ -280,7 +281,7 @@ func (f *fold) frame() Frame {
 			continue
 		}
 		cpu += end.CPUMicros
-		out.Connections = out.Connections.plus(end.Connections)
+		out.Connections = out.Connections.Plus(end.Connections)
 		out.Interrupted = out.Interrupted || end.Interrupted
 		out.Warnings = append(out.Warnings, bottlenecks(p, *end)...)
 	}

@@ -1,4 +1,4 @@
-package stress
+package results
 
 import (
 	"bytes"
@@ -13,6 +13,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"crossring/internal/topology"
+	"crossring/stress/record"
+	"crossring/stress/record/recordtest"
 )
 
 var histories = flag.Int("histories", 1000, "how many random histories TestHistories tries")
@@ -55,14 +59,14 @@ func TestHistories(t *testing.T) {
 
 // event is one record, and where it lies in its file.
 type event struct {
-	rec Record
+	rec record.Record
 	end int // of its block, in the file
 }
 
 // recording is the results of one loader as they would be, all of them.
 type recording struct {
 	name  string // in the run directory
-	phase Phase
+	phase record.Phase
 	raw   []byte
 	ev    []event
 }
@@ -79,25 +83,25 @@ type history struct {
 }
 
 func newHistory(t *testing.T, r *rand.Rand) *history {
-	return &history{t: t, r: r, first: FirstKey(r.Uint64()), rows: 1 + r.Int64N(120), files: map[string][]byte{}}
+	return &history{t: t, r: r, first: record.FirstKey(r.Uint64()), rows: 1 + r.Int64N(120), files: map[string][]byte{}}
 }
 
 // record lays events out in a file, in blocks of random lengths, with an end or
 // killed at a random byte.
-func (h *history) record(name string, p Phase, recs []Record) *recording {
+func (h *history) record(name string, p record.Phase, recs []record.Record) *recording {
 	var b bytes.Buffer
-	w, err := newRawWriter(&b, p)
+	w, err := record.NewWriter(&b, p)
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	f := &recording{name: name, phase: p}
 	for i := range recs {
-		if err := w.add(&recs[i]); err != nil {
+		if err := w.Add(&recs[i]); err != nil {
 			h.t.Fatal(err)
 		}
 		f.ev = append(f.ev, event{rec: recs[i]})
 		if h.r.IntN(5) == 0 || i == len(recs)-1 {
-			if err := w.flush(); err != nil {
+			if err := w.Flush(); err != nil {
 				h.t.Fatal(err)
 			}
 			for j := range f.ev {
@@ -107,16 +111,16 @@ func (h *history) record(name string, p Phase, recs []Record) *recording {
 			}
 		}
 	}
-	head := len(stream(h.t, p, nil, nil))
+	head := len(recordtest.Stream(h.t, p, nil, nil))
 	killed := h.r.IntN(4) == 0
 	if !killed {
-		if err := w.end(End{}); err != nil {
+		if err := w.End(record.End{}); err != nil {
 			h.t.Fatal(err)
 		}
 	}
 	f.raw = b.Bytes()
 	if killed {
-		if p.Op == OpRead {
+		if p.Op == record.OpRead {
 			h.kinds = append(h.kinds, "reader killed")
 		}
 		h.kinds = append(h.kinds, "killed loader")
@@ -134,7 +138,7 @@ func (f *recording) cut(at int) {
 }
 
 // phase gives the keys of an operation to loaders and records what each of them saw.
-func (h *history) phase(op, dir string, keys Keys, attempts func(key int64) []Record) []*recording {
+func (h *history) phase(op, dir string, keys record.Keys, attempts func(key int64) []record.Record) []*recording {
 	loaders := h.r.IntN(4) // 0 is this process
 	parts := keys.Split(max(loaders, 1))
 	var all []*recording
@@ -143,7 +147,7 @@ func (h *history) phase(op, dir string, keys Keys, attempts func(key int64) []Re
 		if loaders > 0 {
 			name = fmt.Sprintf("%s%s-us-east-1-%d.raw", dir, op, i+1)
 		}
-		p := Phase{Schema: schema, Op: op, Start: time.Unix(1000, 0).UTC(), Datacenter: "us-east", FirstKey: part[0].First, Rows: part.Count(),
+		p := record.Phase{Schema: topology.Schema, Op: op, Start: time.Unix(1000, 0).UTC(), Datacenter: "us-east", FirstKey: part[0].First, Rows: part.Count(),
 			InFlight: 8, AcksKnown: true, Parts: len(parts), RowsInAll: keys.Count()}
 		if len(part) > 1 {
 			p.Keys = part
@@ -153,13 +157,13 @@ func (h *history) phase(op, dir string, keys Keys, attempts func(key int64) []Re
 			continue
 		}
 		// First attempts in about the order of the keys; later ones after their first.
-		var recs []Record
-		x := newIndex(part)
+		var recs []record.Record
+		x := record.NewIndex(part)
 		order := h.r.Perm(int(part.Count()))
 		slices.SortFunc(order, func(a, b int) int { return a/8 - b/8 })
-		var waiting [][]Record
+		var waiting [][]record.Record
 		for _, n := range order {
-			tries := attempts(x.key(int64(n)))
+			tries := attempts(x.Key(int64(n)))
 			recs = append(recs, tries[0])
 			if len(tries) > 1 {
 				waiting = append(waiting, tries[1:])
@@ -185,42 +189,42 @@ func (h *history) phase(op, dir string, keys Keys, attempts func(key int64) []Re
 }
 
 func (h *history) happen() {
-	wrote := map[int64]Outcome{} // as far as is on record
-	h.write = h.phase(OpWrite, "", Keys{{h.first, h.rows}}, func(key int64) []Record {
-		return []Record{ended(key, []Outcome{Acknowledged, Acknowledged, Acknowledged, Failed, Unknown}[h.r.IntN(5)])}
+	wrote := map[int64]record.Outcome{} // as far as is on record
+	h.write = h.phase(record.OpWrite, "", record.Keys{{First: h.first, Rows: h.rows}}, func(key int64) []record.Record {
+		return []record.Record{ended(key, []record.Outcome{record.Acknowledged, record.Acknowledged, record.Acknowledged, record.Failed, record.Unknown}[h.r.IntN(5)])}
 	})
-	var ranges []Range
+	var ranges []record.Range
 	for _, f := range h.write {
 		for _, e := range f.ev {
 			wrote[e.rec.Key] = e.rec.Outcome
-			ranges = append(ranges, Range{e.rec.Key, 1})
+			ranges = append(ranges, record.Range{First: e.rec.Key, Rows: 1})
 		}
 	}
-	keys, ok := join(ranges)
+	keys, ok := record.Join(ranges)
 	if !ok {
 		h.t.Fatal("a key was made up twice")
 	}
 	for n := 1; n <= h.r.IntN(4) && len(keys) > 0; n++ {
 		dir := fmt.Sprintf("read.%d/", n)
 		old := h.r.IntN(3) == 0 // rows of another run stand under the keys
-		h.reads = append(h.reads, h.phase(OpRead, dir, keys.FirstN(1+h.r.Int64N(keys.Count())), func(key int64) []Record {
-			var recs []Record
+		h.reads = append(h.reads, h.phase(record.OpRead, dir, keys.FirstN(1+h.r.Int64N(keys.Count())), func(key int64) []record.Record {
+			var recs []record.Record
 			for try := 0; ; try++ {
-				rec := ended(key, []Outcome{Found, Missing, Missing, Wrong, Failed, Found}[h.r.IntN(6)])
+				rec := ended(key, []record.Outcome{record.Found, record.Missing, record.Missing, record.Wrong, record.Failed, record.Found}[h.r.IntN(6)])
 				if try > 0 && h.r.IntN(3) > 0 {
-					rec = ended(key, Missing)
+					rec = ended(key, record.Missing)
 				}
 				if old && h.r.IntN(3) == 0 {
 					rec = staleRow(key)
 					h.kinds = append(h.kinds, "row of another run")
 				}
 				rec = later(rec, try)
-				if try == 0 && rec.unseen() {
+				if try == 0 && rec.Unseen() {
 					rec.Written = wrote[key]
 				}
 				recs = append(recs, rec)
 				first := recs[0]
-				if !first.unseen() || rec.Outcome == Found || rec.Outcome == Wrong && !rec.stale() || try > 5 {
+				if !first.Unseen() || rec.Outcome == record.Found || rec.Outcome == record.Wrong && !rec.Stale() || try > 5 {
 					return recs
 				}
 				h.kinds = append(h.kinds, "read again")
@@ -250,9 +254,9 @@ func (h *history) damage() string {
 		return "no damage"
 	}
 	f := of[h.r.IntN(len(of))]
-	head := len(stream(h.t, f.phase, nil, nil))
-	add := func(name string, p Phase, recs []Record) {
-		h.files[name] = stream(h.t, p, recs, &End{})
+	head := len(recordtest.Stream(h.t, f.phase, nil, nil))
+	add := func(name string, p record.Phase, recs []record.Record) {
+		h.files[name] = recordtest.Stream(h.t, p, recs, &record.End{})
 	}
 	other := f.name[:strings.LastIndex(f.name, "/")+1] + f.phase.Op + "-zz.raw"
 	switch h.r.IntN(12) {
@@ -278,7 +282,7 @@ func (h *history) damage() string {
 		return "two generations in one"
 	case 4:
 		p := f.phase
-		p.Keys, p.FirstKey, p.Rows = nil, f.phase.keys()[0].First-3, 4
+		p.Keys, p.FirstKey, p.Rows = nil, f.phase.Asked()[0].First-3, 4
 		add(other, p, nil)
 		return "loaders that overlap"
 	case 5:
@@ -291,22 +295,22 @@ func (h *history) damage() string {
 		add(f.name, f.phase, append(recs, first))
 		return "key twice"
 	case 6:
-		stranger := ended(f.phase.keys()[len(f.phase.keys())-1].end()+h.r.Int64N(3), Acknowledged)
-		if f.phase.Op == OpRead {
-			stranger.Outcome = Found
+		stranger := ended(f.phase.Asked()[len(f.phase.Asked())-1].End()+h.r.Int64N(3), record.Acknowledged)
+		if f.phase.Op == record.OpRead {
+			stranger.Outcome = record.Found
 		}
 		add(f.name, f.phase, append(records(f), stranger))
 		return "key of nobody"
 	case 7:
 		add(f.name, f.phase, records(f))
-		h.files[f.name] = append(h.files[f.name], h.files[f.name][len(rawMark):]...)
+		h.files[f.name] = append(h.files[f.name], h.files[f.name][len(recordtest.Mark):]...)
 		return "more after the end"
 	}
 	return "no damage"
 }
 
-func records(f *recording) []Record {
-	var recs []Record
+func records(f *recording) []record.Record {
+	var recs []record.Record
 	for _, e := range f.ev {
 		recs = append(recs, e.rec)
 	}
@@ -329,7 +333,7 @@ func (h *history) count() slow {
 	var s slow
 	first, last := h.first, h.first+h.rows
 	for key := first; key < last; key++ {
-		var wrote Outcome
+		var wrote record.Outcome
 		for _, f := range h.write {
 			for _, e := range f.ev {
 				if e.rec.Key == key {
@@ -338,7 +342,7 @@ func (h *history) count() slow {
 			}
 		}
 		// What was seen, one after the other, until it was settled.
-		var firstSeen, final Outcome
+		var firstSeen, final record.Outcome
 		another := false
 		for _, f := range h.newest() {
 			for _, e := range f.ev {
@@ -346,47 +350,47 @@ func (h *history) count() slow {
 					continue
 				}
 				o := e.rec.Outcome
-				ofAnother := o == Wrong && e.rec.Class == "stale_run"
+				ofAnother := o == record.Wrong && e.rec.Class == "stale_run"
 				if firstSeen == 0 {
 					firstSeen, final, another = o, o, ofAnother
 					continue
 				}
 				if ofAnother {
-					another, final = true, Wrong
-				} else if o == Found || o == Wrong {
+					another, final = true, record.Wrong
+				} else if o == record.Found || o == record.Wrong {
 					another, final = false, o
 				}
 			}
 		}
-		late := final == Found && firstSeen != Found
+		late := final == record.Found && firstSeen != record.Found
 		if firstSeen != 0 {
 			s.rows++
 			switch final {
-			case Found:
+			case record.Found:
 				s.found++
 				if late {
 					s.later++
 				}
-			case Missing:
+			case record.Missing:
 				s.missing++
-			case Wrong:
+			case record.Wrong:
 				s.wrong++
-			case Failed:
+			case record.Failed:
 				s.unread++
 			}
 		}
 		var reads *Reads
 		switch wrote {
-		case Acknowledged:
+		case record.Acknowledged:
 			reads = &s.outcomes.Acknowledged
 			s.acked++
-			if firstSeen != 0 && (final == Missing || another) {
+			if firstSeen != 0 && (final == record.Missing || another) {
 				s.lost++
 			}
-		case Failed:
+		case record.Failed:
 			reads = &s.outcomes.Failed
 			s.failed++
-		case Unknown:
+		case record.Unknown:
 			reads = &s.outcomes.Unknown
 			s.un++
 		default:
@@ -398,13 +402,13 @@ func (h *history) count() slow {
 			reads.Unread++
 		case late:
 			reads.Late++
-		case final == Found:
+		case final == record.Found:
 			reads.Found++
-		case final == Missing:
+		case final == record.Missing:
 			reads.Missing++
-		case final == Wrong:
+		case final == record.Wrong:
 			reads.Wrong++
-		case final == Failed:
+		case final == record.Failed:
 			reads.Failed++
 		}
 	}
@@ -415,7 +419,7 @@ func (h *history) count() slow {
 func (h *history) check(kind string) string {
 	d := put(h.t, h.files)
 	got, err := d.Summary(h.t.Context())
-	var contradiction *RecordError
+	var contradiction *record.ContradictionError
 	switch kind {
 	case "two generations in one", "loaders that overlap", "key twice", "key of nobody":
 		if !errors.As(err, &contradiction) || got.Write != nil || got.Read != nil || got.Outcomes != nil || got.Lost != nil {
@@ -465,8 +469,8 @@ func (h *history) check(kind string) string {
 		return err.Error()
 	}
 	var keys []int64
-	for i, x := int64(0), newIndex(acks.Keys()); i < acks.Keys().Count(); i++ {
-		keys = append(keys, x.key(i))
+	for i, x := int64(0), record.NewIndex(acks.Keys()); i < acks.Keys().Count(); i++ {
+		keys = append(keys, x.Key(i))
 	}
 	if !reflect.DeepEqual(keys, want.keys) {
 		return fmt.Sprintf("keys on record %v, want %v", keys, want.keys)

@@ -1,4 +1,7 @@
-package stress
+// Package record is what a phase leaves of every attempt: the raw results, as they are
+// written and read back, with the keys and values that they are about. Everything that is
+// said of rows is made from them later; see stress/results.
+package record
 
 import (
 	"encoding/binary"
@@ -67,8 +70,8 @@ type Phase struct {
 	AcksKnown bool `json:"acks_known"`
 }
 
-// keys are those that were asked for.
-func (p Phase) keys() Keys {
+// Asked are the keys that were asked for.
+func (p Phase) Asked() Keys {
 	if len(p.Keys) > 0 {
 		return p.Keys
 	}
@@ -111,14 +114,14 @@ type Record struct {
 	Written Outcome
 }
 
-// stale says that the row of an earlier run came: this run's may still be on its way.
-func (r *Record) stale() bool { return r.Outcome == Wrong && r.Class == ValueStale.String() }
+// Stale says that the row of an earlier run came: this run's may still be on its way.
+func (r *Record) Stale() bool { return r.Outcome == Wrong && r.Class == ValueStale.String() }
 
-// unseen says that the row that was looked for did not come, and may yet.
-func (r *Record) unseen() bool { return r.Outcome == Missing || r.stale() }
+// Unseen says that the row that was looked for did not come, and may yet.
+func (r *Record) Unseen() bool { return r.Outcome == Missing || r.Stale() }
 
-// rawWriter encodes records. It may be used from many goroutines.
-type rawWriter struct {
+// Writer encodes records. It may be used from many goroutines.
+type Writer struct {
 	mu      sync.Mutex
 	w       io.Writer
 	block   []byte // head, kind and records so far
@@ -129,8 +132,9 @@ type rawWriter struct {
 	err     error // the first; later records are dropped
 }
 
-func newRawWriter(w io.Writer, p Phase) (*rawWriter, error) {
-	rw := &rawWriter{w: w, hosts: map[string]uint64{"": 0}, classes: map[string]uint64{}}
+// NewWriter begins raw results with what was asked for.
+func NewWriter(w io.Writer, p Phase) (*Writer, error) {
+	rw := &Writer{w: w, hosts: map[string]uint64{"": 0}, classes: map[string]uint64{}}
 	if _, err := io.WriteString(w, rawMark); err != nil {
 		return nil, fmt.Errorf("writing raw results: %w", err)
 	}
@@ -141,12 +145,13 @@ func newRawWriter(w io.Writer, p Phase) (*rawWriter, error) {
 	return rw, nil
 }
 
-func (rw *rawWriter) fresh() {
+func (rw *Writer) fresh() {
 	rw.block = append(rw.block[:0], 0, 0, 0, 0, 0, 0, 0, 0, blockRecords)
 	rw.key, rw.start = 0, 0
 }
 
-func (rw *rawWriter) add(r *Record) error {
+// Add records an attempt. After an error it drops all and gives the same error.
+func (rw *Writer) Add(r *Record) error {
 	rw.mu.Lock()
 	defer rw.mu.Unlock()
 	if rw.err != nil {
@@ -176,7 +181,7 @@ func (rw *rawWriter) add(r *Record) error {
 	case r.Attempt > 0 && r.Outcome == Found && r.Lag >= 0:
 		tag |= tagExtra
 		extra = uint64(r.Lag.Microseconds())
-	case r.Attempt == 0 && r.unseen() && r.Written != 0:
+	case r.Attempt == 0 && r.Unseen() && r.Written != 0:
 		tag |= tagExtra
 		extra = uint64(r.Written)
 	}
@@ -211,14 +216,14 @@ func (rw *rawWriter) add(r *Record) error {
 	return nil
 }
 
-// flush writes out what has been gathered.
-func (rw *rawWriter) flush() error {
+// Flush writes out what has been gathered.
+func (rw *Writer) Flush() error {
 	rw.mu.Lock()
 	defer rw.mu.Unlock()
 	return rw.flushLocked()
 }
 
-func (rw *rawWriter) flushLocked() error {
+func (rw *Writer) flushLocked() error {
 	if rw.err != nil || len(rw.block) <= blockHead+1 {
 		return rw.err
 	}
@@ -229,7 +234,8 @@ func (rw *rawWriter) flushLocked() error {
 	return rw.err
 }
 
-func (rw *rawWriter) end(e End) error {
+// End closes the results.
+func (rw *Writer) End(e End) error {
 	rw.mu.Lock()
 	defer rw.mu.Unlock()
 	if err := rw.flushLocked(); err != nil {
@@ -238,7 +244,7 @@ func (rw *rawWriter) end(e End) error {
 	return rw.document(blockEnd, e)
 }
 
-func (rw *rawWriter) document(kind byte, v any) error {
+func (rw *Writer) document(kind byte, v any) error {
 	doc, err := json.Marshal(v)
 	if err == nil {
 		err = writeBlock(rw.w, append([]byte{0, 0, 0, 0, 0, 0, 0, 0, kind}, doc...))

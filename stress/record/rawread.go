@@ -1,4 +1,4 @@
-package stress
+package record
 
 import (
 	"bufio"
@@ -26,6 +26,17 @@ func (e *TruncatedError) Error() string {
 		return fmt.Sprintf("the results are damaged at byte %d: %s; what follows is not counted", e.Offset, e.Reason)
 	}
 	return fmt.Sprintf("the results end early, about a second before the phase was cut short (byte %d: %s)", e.Offset, e.Reason)
+}
+
+// ContradictionError says that the raw results of a phase contradict themselves: keys
+// that are there twice, or that nobody asked for. No figure can be made of them.
+type ContradictionError struct {
+	Op     string
+	Reason string
+}
+
+func (e *ContradictionError) Error() string {
+	return fmt.Sprintf("the results of the %s contradict themselves, so nothing can be counted from them: %s", e.Op, e.Reason)
 }
 
 // ErrNotRaw says that the input does not begin like raw results.
@@ -73,9 +84,9 @@ func NewReader(r io.Reader) (*Reader, error) {
 		return nil, fmt.Errorf("reading raw results: description of the phase: %w", err)
 	}
 	if p := rd.phase; p.Rows != 0 || len(p.Keys) > 0 {
-		err := p.keys().check()
-		if err == nil && p.keys().Count() != p.Rows {
-			err = fmt.Errorf("%d rows, and %d keys", p.Rows, p.keys().Count())
+		err := p.Asked().Check()
+		if err == nil && p.Asked().Count() != p.Rows {
+			err = fmt.Errorf("%d rows, and %d keys", p.Rows, p.Asked().Count())
 		}
 		if err != nil {
 			return nil, fmt.Errorf("reading raw results: description of the phase: %w", err)

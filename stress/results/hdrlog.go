@@ -1,6 +1,7 @@
-package stress
+package results
 
 import (
+	"crossring/stress/record"
 	"errors"
 	"fmt"
 	"io"
@@ -83,9 +84,9 @@ type course struct {
 
 // source is a stream with its next record at hand.
 type source struct {
-	rd     *Reader
+	rd     *record.Reader
 	offset time.Duration // its start after the course's
-	rec    Record
+	rec    record.Record
 	done   bool
 }
 
@@ -95,7 +96,7 @@ func (s *source) finish() time.Duration { return s.offset + s.rec.Start + s.rec.
 func (s *source) advance() error {
 	for {
 		err := s.rd.Next(&s.rec)
-		var cut *TruncatedError
+		var cut *record.TruncatedError
 		if errors.Is(err, io.EOF) || errors.As(err, &cut) {
 			s.done = true
 			return nil
@@ -114,8 +115,8 @@ func (c *course) run(raws []io.Reader, second func() error) error {
 	c.service, c.response = newHistogram(), newHistogram()
 	var sources []*source
 	for _, raw := range raws {
-		rd, err := NewReader(raw)
-		var cut *TruncatedError
+		rd, err := record.NewReader(raw)
+		var cut *record.TruncatedError
 		if errors.As(err, &cut) {
 			continue // it has no records
 		}
@@ -173,12 +174,12 @@ func (c *course) flush(second func() error) error {
 	return err
 }
 
-func (c *course) count(rec *Record) {
+func (c *course) count(rec *record.Record) {
 	c.now.Ops++
 	switch rec.Outcome {
-	case Missing:
+	case record.Missing:
 		c.now.Missing++
-	case Failed, Unknown, Wrong:
+	case record.Failed, record.Unknown, record.Wrong:
 		c.now.Bad++
 	}
 	if rec.Coordinator == "" {

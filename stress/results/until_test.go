@@ -1,7 +1,9 @@
-package stress
+package results
 
 import (
 	"context"
+	"crossring/stress/record"
+	"crossring/stress/record/recordtest"
 	"errors"
 	"testing"
 )
@@ -9,13 +11,13 @@ import (
 // Who asks for the figures of a run and then has enough gets an answer, and no figures of
 // a part of it.
 func TestFoldEndsWithItsContext(t *testing.T) {
-	p := testPhase
-	p.Op, p.FirstKey, p.Rows, p.Keys = OpWrite, 0, 1000, nil
-	var recs []Record
+	p := recordtest.Phase
+	p.Op, p.FirstKey, p.Rows, p.Keys = record.OpWrite, 0, 1000, nil
+	var recs []record.Record
 	for key := range p.Rows {
-		recs = append(recs, ended(key, Acknowledged))
+		recs = append(recs, ended(key, record.Acknowledged))
 	}
-	d := put(t, map[string][]byte{"write.raw": stream(t, p, recs, &End{})})
+	d := put(t, map[string][]byte{"write.raw": recordtest.Stream(t, p, recs, &record.End{})})
 	enough := errors.New("enough")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(enough)
@@ -25,7 +27,7 @@ func TestFoldEndsWithItsContext(t *testing.T) {
 	if _, err := d.Acks(ctx); !errors.Is(err, enough) {
 		t.Errorf("acknowledgements: %v", err)
 	}
-	if _, err := d.Seconds(ctx, OpWrite); !errors.Is(err, enough) {
+	if _, err := d.Seconds(ctx, record.OpWrite); !errors.Is(err, enough) {
 		t.Errorf("seconds: %v", err)
 	}
 	if s, err := d.Summary(t.Context()); err != nil || s.Write == nil || s.Write.Rows != 1000 {
