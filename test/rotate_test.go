@@ -22,6 +22,7 @@ import (
 	"crossring/internal/release/releasetest"
 	"crossring/internal/run"
 	"crossring/internal/topology"
+	"crossring/internal/until"
 	"crossring/stress/results"
 )
 
@@ -295,11 +296,11 @@ func rotatesInPlace(t *testing.T, c cluster, inv topology.Inventory) {
 	start := time.Now()
 	before := c.servers(t)
 	old := peerOf(t, c, filepath.Join(inv.Local.Dir, "ca"))
-	checkSays(t, c.want(t, 2, "pki", "rotate", c.name, "--until", run.UntilTrust), "--ca")
+	checkSays(t, c.want(t, 2, "pki", "rotate", c.name, "--until", until.Trust.String()), "--ca")
 	c.isRotated(t, inv, decode[run.RotateResult](t, c.must(t, "pki", "rotate", c.name, "-o", "json")))
-	r := c.must(t, "pki", "rotate", c.name, "--ca", "--until", run.UntilTrust, "-o", "json")
+	r := c.must(t, "pki", "rotate", c.name, "--ca", "--until", until.Trust.String(), "-o", "json")
 	if half := decode[run.RotateResult](t, r); half.Done || half.Method != "reload" || len(half.Steps) != 2+len(inv.Nodes) {
-		t.Errorf("until %s: %s", run.UntilTrust, r)
+		t.Errorf("until %s: %s", until.Trust, r)
 	}
 	next := peerOf(t, c, filepath.Join(inv.Local.Dir, "ca-next"))
 	checkVisits(t, inv, old, false)

@@ -16,6 +16,7 @@ import (
 	"crossring/internal/run"
 	"crossring/internal/spec"
 	"crossring/internal/topology"
+	"crossring/internal/until"
 	"crossring/ringcheck"
 
 	"github.com/urfave/cli/v2"
@@ -78,8 +79,12 @@ func up(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	upTo, err := until.ParseStep(c.String("until"))
+	if err != nil {
+		return answer{}, run.Usage("", err, helpFor(c))
+	}
 	req := run.UpRequest{
-		Name: c.Args().First(), Until: c.String("until"), Timeout: c.Duration("timeout"), Replace: c.Bool("replace"), Gather: gather,
+		Name: c.Args().First(), Until: upTo, Timeout: c.Duration("timeout"), Replace: c.Bool("replace"), Gather: gather,
 		Choice: nodeChoice(c),
 	}
 	if !c.Bool("yes") {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"crossring/internal/run"
+	"crossring/internal/until"
 
 	"github.com/urfave/cli/v2"
 )
@@ -28,11 +29,11 @@ func (e *env) pkiRotateCommand() *cli.Command {
 		},
 		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 			return withName(c, e, func(w run.World, name string) (answer, error) {
-				until := c.String("until")
-				if until != "" && until != run.UntilTrust && until != run.UntilCertificates {
-					return answer{}, run.Usage("", fmt.Errorf("--until is %s or %s, not %q", run.UntilTrust, run.UntilCertificates, until), helpFor(c))
+				upTo, err := until.ParsePhase(c.String("until"))
+				if err != nil {
+					return answer{}, run.Usage("", err, helpFor(c))
 				}
-				res, err := w.Rotate(ctx, run.RotateRequest{Name: name, CA: c.Bool("ca"), Restart: c.Bool("restart"), Until: until})
+				res, err := w.Rotate(ctx, run.RotateRequest{Name: name, CA: c.Bool("ca"), Restart: c.Bool("restart"), Until: upTo})
 				return answer{doc: res, text: func(out io.Writer) error { return e.writeRotation(out, res) }}, err
 			})
 		}),

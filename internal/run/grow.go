@@ -14,6 +14,7 @@ import (
 	"crossring/internal/places"
 	"crossring/internal/steps"
 	"crossring/internal/topology"
+	"crossring/internal/until"
 	"crossring/ringcheck"
 )
 
@@ -32,7 +33,7 @@ type grow struct {
 // earlier attempt got to.
 func (w World) applyChange(ctx context.Context, c cluster, change wantedChange, req UpRequest) (UpResult, error) {
 	res := UpResult{Schema: topology.Schema, Inventory: c.inv}
-	if req.Until != "" && req.Until != "ready" {
+	if !req.Until.Reaches(until.Ready) {
 		return res, Usage("", fmt.Errorf("a change of a running cluster is made whole, not until %s", req.Until), "crossring plan -f FILE")
 	}
 	// On machines a step makes one ready, too, and on EC2 has it made.
@@ -103,7 +104,7 @@ func (g *grow) restart(ctx context.Context, done map[string]bool) error {
 			return s.Node == t.Node.Name && s.Kind != topology.StepMove && s.Kind != topology.StepCleanup && !done[s.ID()]
 		})
 	})
-	return g.startNodes(ctx, g.cluster, all, len(upSteps))
+	return g.startNodes(ctx, g.cluster, all, until.Ready)
 }
 
 // work does the steps that have not been done.

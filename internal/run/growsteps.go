@@ -11,6 +11,7 @@ import (
 
 	"crossring/internal/deploy"
 	"crossring/internal/topology"
+	"crossring/internal/until"
 	"crossring/ringcheck"
 	"crossring/yamlgen"
 )
@@ -108,7 +109,7 @@ func (g *grow) boot(ctx context.Context, s topology.Step, replaces string) error
 	if err != nil {
 		return err
 	}
-	if err := g.startNodes(ctx, g.cluster, []deploy.Target{own}, len(upSteps)); err != nil {
+	if err := g.startNodes(ctx, g.cluster, []deploy.Target{own}, until.Ready); err != nil {
 		return err
 	}
 	stop := g.follow(ctx, s, own.Node)

@@ -9,6 +9,7 @@ import (
 	"crossring/internal/deploy"
 	"crossring/internal/plain"
 	"crossring/internal/topology"
+	"crossring/internal/until"
 	"crossring/ringcheck"
 )
 
@@ -150,7 +151,7 @@ func (w World) startTargets(ctx context.Context, c cluster, targets []deploy.Tar
 			}
 		}
 	}
-	if err := w.startNodes(ctx, c, targets, len(upSteps)); err != nil {
+	if err := w.startNodes(ctx, c, targets, until.Ready); err != nil {
 		return err
 	}
 	return w.stage("the nodes answer, and are seen up in their datacenter", func() error {

@@ -16,6 +16,7 @@ import (
 	"crossring/internal/state"
 	"crossring/internal/steps"
 	"crossring/internal/topology"
+	"crossring/internal/until"
 	"crossring/ringcheck"
 )
 
@@ -27,9 +28,9 @@ type RotateRequest struct {
 	// Restart restarts nodes that could read their stores while they run, so that no
 	// connection is left that was made with what they had before.
 	Restart bool
-	// Until ends after a phase of a CA's replacement, UntilTrust or UntilCertificates;
-	// the next command goes on from there. "" is all.
-	Until string
+	// Until ends after a phase of a CA's replacement, which the next command goes
+	// on from; 0 is all.
+	Until until.Phase
 }
 
 // RotateResult says what is new, as far as Rotate got.
@@ -124,8 +125,8 @@ func (r *rotator) prepareFor(ctx context.Context, req RotateRequest) error {
 	if err != nil {
 		return err
 	}
-	if req.Until != "" && !(req.CA || saved != nil && saved.CA) {
-		return Usage("", errors.New("only the replacement of a CA has phases to stop after"), plain.Command("crossring", "pki", "rotate", name, "--ca", "--until", req.Until))
+	if req.Until != 0 && !(req.CA || saved != nil && saved.CA) {
+		return Usage("", errors.New("only the replacement of a CA has phases to stop after"), plain.Command("crossring", "pki", "rotate", name, "--ca", "--until", req.Until.String()))
 	}
 	if saved != nil {
 		if req.CA && !saved.CA {
@@ -203,11 +204,11 @@ func (r *rotator) awaitAll(ctx context.Context, timeout time.Duration) error {
 }
 
 // run does the steps that have not been done.
-func (r *rotator) run(ctx context.Context, until string, res *RotateResult) error {
+func (r *rotator) run(ctx context.Context, upTo until.Phase, res *RotateResult) error {
 	all := r.saved.steps(r.inv.Nodes)
 	work := steps.Work{
 		Path: filepath.Join(r.dir, rotationJournal), Kind: "rotate", Stage: r.stage, Now: r.Now,
-		Until: func(i int) bool { return all[i].after(until) },
+		Until: func(i int) bool { return all[i].after(upTo) },
 		Ended: func(i int, earlier bool, took time.Duration) {
 			s := all[i]
 			if s.Earlier = earlier; !earlier {

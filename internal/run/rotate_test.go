@@ -18,6 +18,7 @@ import (
 	"crossring/internal/pki/verbs"
 	"crossring/internal/pki/wire"
 	"crossring/internal/topology"
+	"crossring/internal/until"
 )
 
 func TestRotationSteps(t *testing.T) {
@@ -42,9 +43,9 @@ func TestRotationSteps(t *testing.T) {
 	}; !slices.Equal(got, want) {
 		t.Errorf("CA: %q, want %q", got, want)
 	}
-	for phase, want := range map[string]int{"": 11, UntilTrust: 4, UntilCertificates: 7} {
+	for phase, want := range map[until.Phase]int{0: 11, until.Trust: 4, until.Certificates: 7} {
 		if i := slices.IndexFunc(all, func(s RotateStep) bool { return s.after(phase) }); i != want && !(i < 0 && want == len(all)) {
-			t.Errorf("until %q: %d steps, want %d", phase, i, want)
+			t.Errorf("until %v: %d steps, want %d", phase, i, want)
 		}
 	}
 }
@@ -260,7 +261,7 @@ func TestRotateRefuses(t *testing.T) {
 		}
 		return coded.ExitCode()
 	}
-	if err := ask(RotateRequest{Name: "lab", Until: UntilTrust}); code(err) != ExitUsage {
+	if err := ask(RotateRequest{Name: "lab", Until: until.Trust}); code(err) != ExitUsage {
 		t.Errorf("phases without a CA: %v", err)
 	}
 	if err := ask(RotateRequest{Name: "lab"}); code(err) != ExitRing {

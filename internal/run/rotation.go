@@ -13,6 +13,7 @@ import (
 	"crossring/internal/pki"
 	"crossring/internal/steps"
 	"crossring/internal/topology"
+	"crossring/internal/until"
 )
 
 // Files of a cluster's directory while its certificates are being rotated. The CA
@@ -45,14 +46,6 @@ const (
 	rotateRetire      = "retire"      // the new CA is the cluster's
 )
 
-// Phases that the replacement of a CA can stop after: for clients of others, which
-// have to trust the new CA before the nodes show its certificates, and to have one
-// of it before the old one is trusted no more.
-const (
-	UntilTrust        = "trust"
-	UntilCertificates = "certificates"
-)
-
 // RotateStep is one step of a rotation.
 type RotateStep struct {
 	Number int    `json:"number"` // from 1
@@ -72,11 +65,11 @@ func (s RotateStep) ID() string {
 }
 
 // after says whether a step comes after a phase.
-func (s RotateStep) after(phase string) bool {
+func (s RotateStep) after(phase until.Phase) bool {
 	switch phase {
-	case UntilTrust:
+	case until.Trust:
 		return s.Kind != rotateMake && s.Kind != rotateTrust
-	case UntilCertificates:
+	case until.Certificates:
 		return s.Kind == rotateDistrust || s.Kind == rotateRetire
 	}
 	return false

@@ -17,24 +17,12 @@ import (
 	"crossring/internal/release/releasetest"
 	"crossring/internal/spec"
 	"crossring/internal/topology"
+	"crossring/internal/until"
 	"crossring/stress/results"
 )
 
 // exitCode is the one that an error asks for; ExitFailure when it asks for none.
 func exitCode(err error) int { return fail.CodeOf(err) }
-
-func TestStepNumber(t *testing.T) {
-	for until, want := range map[string]int{"": 5, "ready": 5, "plan": 0, "provision": 1, "render": 2, "deploy": 3, "start": 4} {
-		if got, err := stepNumber(until); err != nil || got != want {
-			t.Errorf("%q: %d, %v; want %d", until, got, err, want)
-		}
-	}
-	for _, until := range []string{"Ready", "end", " ready", "5"} {
-		if _, err := stepNumber(until); exitCode(err) != ExitUsage {
-			t.Errorf("%q: %v, want a usage error", until, err)
-		}
-	}
-}
 
 // No name may lead out of the directory of clusters.
 func TestCheckName(t *testing.T) {
@@ -343,7 +331,7 @@ func TestNodeDN(t *testing.T) {
 		if (err == nil) != (want == "") || err != nil && (exitCode(err) != ExitUsage || !strings.Contains(err.Error(), "x:4: "+want)) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if _, upErr := w.Up(t.Context(), UpRequest{Spec: &s, Until: "plan"}); (upErr == nil) != (err == nil) {
+		if _, upErr := w.Up(t.Context(), UpRequest{Spec: &s, Until: until.Plan}); (upErr == nil) != (err == nil) {
 			t.Errorf("%s: up says %v", name, upErr)
 		}
 	}

@@ -14,19 +14,17 @@ import (
 	"crossring/internal/spec"
 	"crossring/internal/state"
 	"crossring/internal/topology"
+	"crossring/internal/until"
 	"crossring/provision/ec2"
 	"crossring/ringcheck"
 	"crossring/yamlgen"
 )
 
-// Steps of Up, in their order.
-var upSteps = []string{"plan", "provision", "render", "deploy", "start", "ready"}
-
 // UpRequest says what should stand.
 type UpRequest struct {
 	Spec  *spec.Spec // nil brings up the cluster Name as it was made
 	Name  string
-	Until string // one of plan, provision, render, deploy, start, ready; "" is ready
+	Until until.Step
 	// Timeout bounds the wait for the ring; 0 is 5 minutes.
 	Timeout time.Duration
 	// Choice names nodes of a running cluster that are to go or to be replaced.
@@ -57,10 +55,7 @@ type UpResult struct {
 // request differs in; otherwise nothing changes on it.
 func (w World) Up(ctx context.Context, req UpRequest) (UpResult, error) {
 	res := UpResult{Schema: topology.Schema}
-	until, err := stepNumber(req.Until)
-	if err != nil {
-		return res, err
-	}
+	var err error
 	name := req.Name
 	var p topology.Plan
 	var place places.Place
@@ -74,11 +69,12 @@ func (w World) Up(ctx context.Context, req UpRequest) (UpResult, error) {
 			return res, err
 		}
 	}
-	if until == 0 && req.Spec != nil {
+	onlyPlan := !req.Until.Reaches(until.Provision)
+	if onlyPlan && req.Spec != nil {
 		res.Inventory.Plan, err = w.Planned(ctx, *req.Spec, req.Choice)
 		return res, err
 	}
-	if until == 0 {
+	if onlyPlan {
 		res.Inventory.Plan = p
 		return res, nil
 	}
@@ -159,7 +155,7 @@ func (w World) Up(ctx context.Context, req UpRequest) (UpResult, error) {
 			return res, err
 		}
 	}
-	res, err = w.build(ctx, c, p, req, until)
+	res, err = w.build(ctx, c, p, req)
 	if err != nil && ctx.Err() != nil {
 		w.sayStands(ctx, name)
 	}
@@ -172,7 +168,7 @@ func (w World) Up(ctx context.Context, req UpRequest) (UpResult, error) {
 }
 
 // build does the steps after the plan.
-func (w World) build(ctx context.Context, c cluster, p topology.Plan, req UpRequest, until int) (UpResult, error) {
+func (w World) build(ctx context.Context, c cluster, p topology.Plan, req UpRequest) (UpResult, error) {
 	res := UpResult{Schema: topology.Schema}
 	sw, err := w.software(ctx, c)
 	if err != nil {
@@ -186,10 +182,10 @@ func (w World) build(ctx context.Context, c cluster, p topology.Plan, req UpRequ
 		return err
 	})
 	res.Inventory, res.made = c.inv, err == nil
-	if err != nil || until == 1 {
+	if err != nil || !req.Until.Reaches(until.Render) {
 		return res, err
 	}
-	if c.remote() && until >= 3 {
+	if c.remote() && req.Until.Reaches(until.Deploy) {
 		if err := w.holdHostKeys(ctx, c); err != nil {
 			return res, err
 		}
@@ -202,20 +198,18 @@ func (w World) build(ctx context.Context, c cluster, p topology.Plan, req UpRequ
 			return res, err
 		}
 	}
-	if until >= 2 {
-		if err := w.ensureTLS(ctx, c); err != nil {
-			return res, err
-		}
+	if err := w.ensureTLS(ctx, c); err != nil {
+		return res, err
 	}
 	wasReady, err := state.Marked(c.dir, state.Ready)
 	if err != nil {
 		return res, err
 	}
 	targets, err := w.targets(c, sw, !wasReady)
-	if err != nil || until == 2 {
+	if err != nil || !req.Until.Reaches(until.Deploy) {
 		return res, err
 	}
-	if err := w.startNodes(ctx, c, targets, until); err != nil || until <= 4 {
+	if err := w.startNodes(ctx, c, targets, req.Until); err != nil || !req.Until.Reaches(until.Ready) {
 		return res, err
 	}
 	timeout := req.Timeout
@@ -295,8 +289,8 @@ func (w World) targetsWith(c cluster, sw places.Software, fresh bool, jvm []stri
 	return targets, nil
 }
 
-// startNodes writes files and starts the nodes that do not run.
-func (w World) startNodes(ctx context.Context, c cluster, targets []deploy.Target, until int) error {
+// startNodes writes files and, unless upTo ends before that, starts the nodes that do not run.
+func (w World) startNodes(ctx context.Context, c cluster, targets []deploy.Target, upTo until.Step) error {
 	var stopped []deploy.Target
 	var nodes []topology.Node
 	for _, t := range targets {
@@ -314,7 +308,7 @@ func (w World) startNodes(ctx context.Context, c cluster, targets []deploy.Targe
 			return err
 		}
 	}
-	if err := deploy.Put(ctx, stopped); err != nil || until <= 3 {
+	if err := deploy.Put(ctx, stopped); err != nil || !upTo.Reaches(until.Start) {
 		return c.partial(err, stopped)
 	}
 	if len(stopped) == 0 {
@@ -370,16 +364,4 @@ func (w World) answers(ctx context.Context, c cluster, n topology.Node) error {
 	return cql.Probe(ctx, cql.Endpoint{
 		Addresses: []string{n.PrivateAddress}, Port: n.Ports.Native, Release: c.rel, Dial: c.dialer(), TLS: secure,
 	})
-}
-
-func stepNumber(until string) (int, error) {
-	if until == "" {
-		return len(upSteps) - 1, nil
-	}
-	for i, s := range upSteps {
-		if s == until {
-			return i, nil
-		}
-	}
-	return 0, Usage("", fmt.Errorf("--until is one of %v, not %q", upSteps, until), "crossring help up")
 }
