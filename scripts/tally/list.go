@@ -17,16 +17,66 @@ const (
 	never     = "not possible here:" // this computer, or its user, can't have it
 )
 
-func readSkips(r io.Reader) ([]skip, error) {
-	var all []skip
+// note is a line of the file: one of the two.
+type note struct {
+	Skip *skip `json:",omitempty"`
+	Took *took `json:",omitempty"`
+}
+
+func readNotes(r io.Reader) (skips []skip, times []took, err error) {
 	for d := json.NewDecoder(r); ; {
-		var s skip
-		if err := d.Decode(&s); errors.Is(err, io.EOF) {
-			return all, nil
+		var n note
+		if err := d.Decode(&n); errors.Is(err, io.EOF) {
+			return skips, times, nil
 		} else if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		all = append(all, s)
+		if n.Skip != nil {
+			skips = append(skips, *n.Skip)
+		}
+		if n.Took != nil {
+			times = append(times, *n.Took)
+		}
+	}
+}
+
+// slowest prints the tests that took the most, each with the slowest of its parts.
+// Tests that run side by side add up to more than the clock says.
+func slowest(w io.Writer, times []took) {
+	const most, least = 30, 1.0 // a second
+	tests, all := map[string][]took{}, 0
+	var list []took
+	for _, t := range times {
+		name, part, _ := strings.Cut(t.Test, "/")
+		switch at := t.Package + " " + name; {
+		case t.Test == "":
+		case part != "":
+			tests[at] = append(tests[at], took{t.Package, part, t.Seconds})
+		default:
+			all++
+			if t.Seconds >= least {
+				list = append(list, t)
+			}
+		}
+	}
+	if len(list) == 0 {
+		return
+	}
+	bySeconds := func(a, b took) int { return cmp.Compare(b.Seconds, a.Seconds) }
+	slices.SortStableFunc(list, bySeconds)
+	list = list[:min(most, len(list))]
+	fmt.Fprintf(w, "the slowest of %d tests, in seconds:\n", all)
+	for _, t := range list {
+		fmt.Fprintf(w, "%7.1f  %s: %s", t.Seconds, strings.TrimPrefix(t.Package, "crossring/"), t.Test)
+		parts := tests[t.Package+" "+t.Test]
+		slices.SortStableFunc(parts, bySeconds)
+		for i, p := range parts {
+			if i == 4 || p.Seconds < least {
+				break
+			}
+			fmt.Fprintf(w, "; %s %.1f", p.Test, p.Seconds)
+		}
+		fmt.Fprintln(w)
 	}
 }
 

@@ -1,5 +1,5 @@
 // Command tally runs go test, shows what go test shows, and remembers what was skipped
-// and why, which go test says only with -v.
+// and why, which go test says only with -v, and what each test took.
 //
 //	tally FILE go test [FLAGS] PACKAGES    adds to FILE; the exit status is go test's
 //	tally FILE                             lists what FILE has; 1 in CI (CI=true) for a skip that need not be
@@ -33,16 +33,17 @@ func main() {
 func tally(path string, command []string) (code int, err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o644)
 	if err != nil {
-		return 0, fmt.Errorf("remember skips: %w", err)
+		return 0, fmt.Errorf("remember what tests came to: %w", err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	if len(command) > 0 {
 		return goTest(command, f)
 	}
-	skips, err := readSkips(f)
+	skips, times, err := readNotes(f)
 	if err != nil {
 		return 0, fmt.Errorf("read %s: %w", path, err)
 	}
+	slowest(os.Stdout, times)
 	if missing := list(os.Stdout, skips); missing > 0 && os.Getenv("CI") == "true" {
 		return 0, fmt.Errorf("in CI nothing may be skipped that could be made or installed, and %d tests were", missing)
 	}
@@ -51,7 +52,7 @@ func tally(path string, command []string) (code int, err error) {
 
 // goTest runs go test with -json, which says what is skipped, and shows what it would
 // show without.
-func goTest(command []string, skipped io.Writer) (int, error) {
+func goTest(command []string, notes io.Writer) (int, error) {
 	args := slices.Insert(slices.Clone(command[1:]), 1, "-json")
 	cmd := exec.Command(command[0], args...)
 	cmd.Stderr = os.Stderr
@@ -74,7 +75,10 @@ func goTest(command []string, skipped io.Writer) (int, error) {
 	s := show{out: os.Stdout, verbose: slices.Contains(command, "-v"), ran: map[string]*pkg{}}
 	err = s.events(out)
 	for _, skip := range s.skips {
-		err = errors.Join(err, json.NewEncoder(skipped).Encode(skip))
+		err = errors.Join(err, json.NewEncoder(notes).Encode(note{Skip: &skip}))
+	}
+	for _, took := range s.times {
+		err = errors.Join(err, json.NewEncoder(notes).Encode(note{Took: &took}))
 	}
 	var exit *exec.ExitError
 	if waitErr := cmd.Wait(); errors.As(waitErr, &exit) {

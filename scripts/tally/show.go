@@ -19,11 +19,18 @@ type event struct {
 	Test       string
 	Output     string
 	ImportPath string // of a build
+	Elapsed    float64
 }
 
 // skip is a test that was skipped.
 type skip struct {
 	Package, Test, Why string
+}
+
+// took is a test that ended, or a package, whose name is then "".
+type took struct {
+	Package, Test string
+	Seconds       float64
 }
 
 // pkg is a package whose tests are running.
@@ -39,6 +46,7 @@ type show struct {
 	verbose bool
 	ran     map[string]*pkg
 	skips   []skip
+	times   []took
 }
 
 // events reads to the end. What is no event is shown as it is.
@@ -71,6 +79,10 @@ func (s *show) event(e event) {
 	if p == nil {
 		p = &pkg{tests: map[string][]string{}}
 		s.ran[e.Package] = p
+	}
+	// Of parts of tests only those are timed that stand right below a test.
+	if (e.Action == "pass" || e.Action == "fail") && strings.Count(e.Test, "/") < 2 {
+		s.times = append(s.times, took{e.Package, e.Test, e.Elapsed})
 	}
 	switch {
 	case e.Action == "build-output":

@@ -152,6 +152,9 @@ func TestSkipsAreListed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if !bytes.Contains(skips, []byte(`{"Took":{"Package":"crossring/bad","Test":"TestBad/part","Seconds":`)) {
+		t.Errorf("what tests took is not remembered:\n%s", skips)
+	}
 	fine := filepath.Join(t.TempDir(), "fine")
 	for line := range bytes.Lines(skips) {
 		if bytes.Contains(line, []byte("runs ")) || bytes.Contains(line, []byte("not possible")) {
@@ -178,5 +181,33 @@ func appendTo(t *testing.T, path string, text []byte) {
 	defer f.Close()
 	if _, err := f.Write(text); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// The tests that took the most are listed, the slowest first, each with its parts.
+func TestSlowest(t *testing.T) {
+	times := []took{
+		{"crossring/a", "TestQuick", 0.2}, {"crossring/a", "TestParts/one", 2.5}, {"crossring/a", "TestParts/two", 7.25}, {"crossring/a", "TestParts/quick", 0.1},
+		{"crossring/a", "TestParts", 9.9}, {"crossring/a", "", 20}, {"crossring/b", "TestParts", 11},
+	}
+	var out strings.Builder
+	slowest(&out, times)
+	const want = `the slowest of 3 tests, in seconds:
+   11.0  b: TestParts
+    9.9  a: TestParts; two 7.2; one 2.5
+`
+	if out.String() != want {
+		t.Errorf("got\n%s", &out)
+	}
+	many := slices.Repeat([]took{{"crossring/c", "TestMany", 3}}, 40)
+	out.Reset()
+	slowest(&out, many)
+	if n := strings.Count(out.String(), "\n"); n != 31 {
+		t.Errorf("%d lines, want a heading and 30:\n%s", n, &out)
+	}
+	out.Reset()
+	slowest(&out, times[:1])
+	if out.Len() > 0 {
+		t.Errorf("of what is quick there is nothing to say: %s", &out)
 	}
 }
