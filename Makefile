@@ -7,7 +7,7 @@ MATRIX ?= pairs
 # Packages without real servers; ./test has those, and runs alone.
 UNIT = $$(go list ./... | grep -v '^crossring/test')
 
-.PHONY: help build demo repro test test-long long-rings long-clusters long-lab long-faults matrix bench fuzz lint lint-macos clean
+.PHONY: help build demo repro test test-long long-rings long-clusters long-lab long-faults matrix bench fuzz lint lint-macos vuln clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -30,7 +30,7 @@ test: ## lint, unit tests, real Cassandra, mostly 1.2 and 5.0 (at most 20 minute
 
 test-long: ## every version, bigger clusters, more kills (some two hours)
 	@sh scripts/setup.sh --race --tests all
-	$(MAKE) lint lint-macos
+	$(MAKE) lint lint-macos vuln
 	CROSSRING_LONG=1 go test -race -timeout 60m $(UNIT)
 	CGO_ENABLED=1 go test -tags pkcs11 -run TestToken ./internal/pki
 	$(MAKE) -k -j 2 long-faults long-rings
@@ -58,16 +58,20 @@ bench: ## benchmarks of the packages, then of real servers
 fuzz: ## every fuzz target for FUZZTIME (20s)
 	@sh scripts/fuzz.sh $(FUZZTIME)
 
-lint: ## gofmt, vet, staticcheck; shellcheck where it is installed
+lint: ## gofmt; vet, errcheck and more (scripts/lint has why); staticcheck; shellcheck where it is installed
 	@unformatted=$$(gofmt -l .); \
 	    if [ -n "$$unformatted" ]; then echo "not as gofmt writes it: $$unformatted"; exit 1; fi
-	go vet ./...
+	go vet -vettool=$$(go tool -n lint) ./...
 	go tool staticcheck ./...
 	@if command -v shellcheck >/dev/null; then shellcheck scripts/*.sh .ci/run; else echo "no shellcheck: scripts not checked"; fi
 
 # make test-long has this: it compiles everything once more.
 lint-macos: ## vet for macOS
 	CGO_ENABLED=0 GOOS=darwin go vet $(UNIT)
+
+# Asks a database in the network, and says so where there is none.
+vuln: ## known vulnerabilities in what crossring calls
+	@sh scripts/vuln.sh
 
 clean: ## remove what was built; jars and clusters stay
 	rm -rf bin

@@ -112,7 +112,7 @@ func player(t *testing.T, body []byte) http.Handler {
 				t.Errorf("call %d: %s, recorded was %s", i, g, w)
 			}
 		}
-		w.Write(body)
+		_, _ = w.Write(body)
 	})
 }
 

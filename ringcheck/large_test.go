@@ -112,8 +112,8 @@ func TestAskedAtOnce(t *testing.T) {
 			return nil, ctx.Err()
 		}}
 		for name, look := range map[string]func(){
-			"ring":      func() { Observe(t.Context(), q) },
-			"estimates": func() { KeyEstimates(t.Context(), q, "gk", "rows", false) },
+			"ring":      func() { _, _ = Observe(t.Context(), q) },
+			"estimates": func() { _, _ = KeyEstimates(t.Context(), q, "gk", "rows", false) },
 		} {
 			all.Store(0)
 			done := make(chan bool)

@@ -99,7 +99,7 @@ func manyAgents(t *testing.T, h home, name string, tokens int) int {
 			t.Fatal(err)
 		}
 		for i, l := range listeners {
-			go http.Serve(l, played.Of(i, nil))
+			go func() { _ = http.Serve(l, played.Of(i, nil)) }()
 		}
 		inv, err := json.Marshal(topology.Inventory{
 			Schema: topology.Schema, Plan: p, Nodes: nodes, Local: &topology.Local{ID: "0123456789ab", Slot: slot, Dir: dir, Java: "java"},

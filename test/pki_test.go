@@ -369,6 +369,9 @@ func ocsp(t *testing.T, h home, openssl, dir string) {
 		lines := bufio.NewScanner(pipe)
 		for lines.Scan() && !strings.Contains(lines.Text(), "waiting") {
 		}
+		if err := lines.Err(); err != nil {
+			t.Fatal(err)
+		}
 		code := map[string]int{"good": 0, "revoked": 1}[tt.says]
 		r := h.run(t.Context(), "pki", "verify", "--ca", "o.pem", "--ocsp", "--trace", "l.pem")
 		_ = cmd.Process.Kill()

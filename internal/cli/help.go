@@ -105,7 +105,7 @@ func helpText(root, cmd command, path []string, about, description string) strin
 		writeFlags(tw, "flags", cmd.flags)
 	}
 	writeFlags(tw, "common flags", slices.Concat(root.flags, answeredFlags))
-	tw.Flush() // into memory: it cannot fail
+	_ = tw.Flush() // into memory: it cannot fail
 	fmt.Fprintf(&b, "\nFlags may stand before, between and after the arguments; -- ends them.\nExit codes: %s help %s\n", root.name, exitTopic)
 	return b.String()
 }

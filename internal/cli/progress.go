@@ -65,7 +65,7 @@ func (s *screen) Write(p []byte) (int, error) {
 // clear takes the bar away and ends an open line.
 func (s *screen) clear() {
 	if s.bar != nil {
-		s.bar.Clear() // an unwritable stderr is nobody's error
+		_ = s.bar.Clear() // an unwritable stderr is nobody's error
 	}
 	if s.pending != "" {
 		fmt.Fprintln(s.w)
@@ -149,14 +149,14 @@ func (s *screen) drawBar(done int64, note string) {
 	if note != s.bar.State().Description {
 		s.bar.Describe(note)
 	}
-	s.bar.Set64(done) // its errors are those of writing to the terminal
+	_ = s.bar.Set64(done) // its errors are those of writing to the terminal
 }
 
 // endProgress removes the bar. Its numbers stand in the answer.
 func (s *screen) endProgress() {
 	if s.bar != nil {
-		s.bar.Clear()
-		s.bar.Exit()
+		_ = s.bar.Clear()
+		_ = s.bar.Exit()
 		s.bar = nil
 	}
 	s.began = time.Time{}

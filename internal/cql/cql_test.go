@@ -280,7 +280,7 @@ func TestBatchConnReportsALostPeer(t *testing.T) {
 			t.Fatal("writes to a peer that is gone succeed")
 		}
 	}
-	c.Close()
+	_ = c.Close()
 	if _, err := c.Write([]byte("x")); err == nil {
 		t.Error("a closed connection takes writes")
 	}

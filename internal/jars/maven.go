@@ -121,10 +121,12 @@ func runMaven(ctx context.Context, req Request, mvn string, args []string, what 
 // follow it explain how to read it; without one the last line.
 func watchMaven(out io.Reader, progress func(string), what string) string {
 	var failed, last string
-	lines := bufio.NewScanner(out)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		text := strings.TrimSpace(lines.Text())
+	// To the end, however long a line is: mvn would wait for a reader for ever.
+	in := bufio.NewReader(out)
+	for err := error(nil); err == nil; {
+		var text string
+		text, err = in.ReadString('\n')
+		text = strings.TrimSpace(text)
 		if text != "" {
 			last = text
 		}

@@ -87,3 +87,21 @@ func TestRealMavenOfflineWithNothing(t *testing.T) {
 	}
 	t.Log(err)
 }
+
+// What mvn prints is read to its end, whatever it prints: it would wait for a reader.
+func TestLongLineOfMaven(t *testing.T) {
+	out, in := io.Pipe()
+	wrote := make(chan error, 1)
+	go func() {
+		_, err := io.WriteString(in, strings.Repeat("x", 3<<20)+"\n[ERROR] what is wrong -> [Help 1]")
+		in.CloseWithError(io.EOF)
+		wrote <- err
+	}()
+	if got := watchMaven(out, func(string) {}, "jars"); got != "what is wrong" {
+		t.Errorf("it says %.40q", got)
+	}
+	out.Close() // a writer who is still waiting gets an error
+	if err := <-wrote; err != nil {
+		t.Errorf("not read to the end: %v", err)
+	}
+}

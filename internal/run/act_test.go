@@ -53,7 +53,7 @@ func agentOf(t *testing.T, answer func(asked) map[string]any) places.Place {
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
-		<-served
+		_ = <-served
 	})
 	return places.Place{
 		DialAgent: func(ctx context.Context, _ topology.Inventory, _ topology.Node, _ int) (net.Conn, error) {

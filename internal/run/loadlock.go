@@ -37,7 +37,7 @@ func (w World) lockLoad(name, what string) (loadLock, error) {
 		f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			e := &LoadError{Cluster: name}
-			fmt.Sscan(string(data), &e.PID)
+			_, _ = fmt.Sscan(string(data), &e.PID) // 0 of one that has not written it yet
 			_, e.What, _ = strings.Cut(strings.TrimSpace(string(data)), "\n")
 			return loadLock{}, e
 		}

@@ -79,7 +79,7 @@ func (w World) startTunnel(ctx context.Context, req TunnelRequest, id, dir strin
 	if err != nil {
 		return TunnelInfo{}, fmt.Errorf("start a tunnel: %w", err)
 	}
-	go cmd.Wait()                    // it outlives us; should it not, no zombie is left
+	go func() { _ = cmd.Wait() }()   // it outlives us; should it not, no zombie is left
 	const patience = 6 * time.Minute // a machine on EC2 may still boot
 	until := time.Now().Add(patience)
 	if d, ok := ctx.Deadline(); ok && d.Before(until) {

@@ -116,7 +116,7 @@ func (p Provider) Make(ctx context.Context, plan topology.Plan) (topology.Invent
 	if err != nil {
 		return inv, err
 	}
-	defer m.Close()
+	defer func() { _ = m.Close() }()
 	if !known {
 		id := make([]byte, 12)
 		rand.Read(id) // never fails: it ends the process instead
@@ -155,7 +155,7 @@ func (p Provider) Unmake(ctx context.Context, inv topology.Inventory) error {
 	if err != nil {
 		return &provision.LeftError{Cluster: inv.Plan.Name, What: []string{"its containers (" + err.Error() + ")"}}
 	}
-	defer m.Close()
+	defer func() { _ = m.Close() }()
 	left := m.remove(ctx, inv)
 	if len(left) == 0 {
 		if err := os.RemoveAll(inv.Containers.Dir); err != nil {

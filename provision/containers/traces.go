@@ -25,7 +25,7 @@ func (p Provider) UnmakeTraces(ctx context.Context, host, name string) error {
 	if err != nil {
 		return err
 	}
-	defer m.Close()
+	defer func() { _ = m.Close() }()
 	ids := map[string]bool{}
 	var left []string
 	look := func(what string, labels map[string]string) {

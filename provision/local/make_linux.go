@@ -192,7 +192,7 @@ func (p Provider) startKeeper(ctx context.Context, inv topology.Inventory, slot 
 	if err != nil {
 		return fmt.Errorf("start the keeper: %w", err)
 	}
-	go cmd.Wait() // it outlives us; should it not, no zombie is left
+	go func() { _ = cmd.Wait() }() // it outlives us; should it not, no zombie is left
 	if d, ok := ctx.Deadline(); ok {
 		if err := ready.SetReadDeadline(d); err != nil {
 			return fmt.Errorf("start the keeper: %w", err)

@@ -77,7 +77,7 @@ func (k *keeper) answerMetadata(n topology.Node) error {
 		ReadHeaderTimeout: 10 * time.Second,
 	}
 	k.metadata[n.Name] = srv
-	go srv.Serve(l) // until it is closed
+	go func() { _ = srv.Serve(l) }() // until it is closed
 	return nil
 }
 

@@ -147,7 +147,7 @@ func (r *Ring) Of(i int, seen func(calls int)) http.Handler {
 			r.reply(to, raw, i)
 		}
 		to.WriteString("]")
-		to.Flush()
+		_ = to.Flush() // who asked has gone
 	})
 }
 
@@ -158,7 +158,7 @@ func (r *Ring) reply(to *bufio.Writer, raw json.RawMessage, i int) {
 		Attribute       any
 		Arguments       []string
 	}
-	json.Unmarshal(raw, &c) // an ownership of something else has other arguments
+	_ = json.Unmarshal(raw, &c) // an ownership of something else has other arguments
 	op, _, _ := strings.Cut(c.Operation, "(")
 	_, one := c.Attribute.(string)
 	var value string

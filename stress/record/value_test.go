@@ -73,8 +73,12 @@ func TestValueDoesNotCompress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.Write(all.Bytes())
-	w.Close()
+	if _, err := w.Write(all.Bytes()); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
 	// The headers alone may be found to repeat.
 	if packed.Len() < all.Len()*98/100 {
 		t.Errorf("%d bytes compress to %d", all.Len(), packed.Len())

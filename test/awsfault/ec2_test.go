@@ -61,14 +61,17 @@ func withMoto(m *testing.M) int {
 	if err != nil {
 		lab.why = err.Error()
 	} else {
-		defer lab.moto.Stop()
+		defer func() { _ = lab.moto.Stop() }() // it ends with this process anyway
 	}
 	for key, value := range map[string]string{
 		"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true", "AWS_REGION": "",
 		"AWS_CONFIG_FILE": filepath.Join(dir, "none"), "AWS_SHARED_CREDENTIALS_FILE": filepath.Join(dir, "none"),
 		"AWS_PROFILE": "", "AWS_NEW_RETRIES_2026": "false",
 	} {
-		os.Setenv(key, value)
+		if err := os.Setenv(key, value); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
 	}
 	return m.Run()
 }

@@ -111,7 +111,7 @@ func configured(options []string) (*node, error) {
 	proxy := &url.URL{Scheme: "http", Host: net.JoinHostPort(property("http.proxyHost"), property("http.proxyPort"))}
 	metadata = &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(proxy)}}
 	sum := fnv.New128a()
-	io.WriteString(sum, n.public)
+	_, _ = io.WriteString(sum, n.public)
 	h := hex.EncodeToString(sum.Sum(nil))
 	n.id = h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 	return n, nil

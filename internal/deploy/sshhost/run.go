@@ -152,10 +152,10 @@ var errOver = errors.New("the connection ended")
 func (c *Client) kill(conn *connection, group *groupFinder, prefix string, ended <-chan error) {
 	defer func() {
 		select {
-		case <-ended:
+		case _ = <-ended: // how, is known: it was killed
 		case <-time.After(killWait):
 			conn.Close() // neither the command nor the connection answers
-			<-ended
+			_ = <-ended
 		}
 	}()
 	id := group.wait(killWait)

@@ -70,6 +70,6 @@ func (p *socks) serve(conn net.Conn) {
 	if _, err := conn.Write([]byte{5, 0, 0, 1, 0, 0, 0, 0, 0, 0}); err != nil {
 		return
 	}
-	go io.Copy(far, conn)
-	io.Copy(conn, far)
+	go func() { _, _ = io.Copy(far, conn) }()
+	_, _ = io.Copy(conn, far)
 }

@@ -100,10 +100,10 @@ func TestCancelEndsTheWholeGroup(t *testing.T) {
 			t.Errorf("%q: %v", how, err)
 		}
 		var pid int
-		fmt.Sscan(out.buf.String(), &pid)
+		_, _ = fmt.Sscan(out.buf.String(), &pid)
 		if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) && !zombie(pid) {
 			t.Errorf("%q: process %d is still there: %v", how, pid, err)
-			syscall.Kill(pid, syscall.SIGKILL)
+			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
 	}
 }
@@ -255,7 +255,7 @@ func TestDial(t *testing.T) {
 			if err != nil {
 				return
 			}
-			go func() { io.Copy(conn, conn); conn.Close() }()
+			go func() { _, _ = io.Copy(conn, conn); conn.Close() }()
 		}
 	}()
 	conn, err := c.Dial(limited(t), l.Addr().String())

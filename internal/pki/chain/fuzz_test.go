@@ -32,9 +32,9 @@ func FuzzExtensions(f *testing.F) {
 				_ = n.String()
 			}
 		}
-		readScope(names)
+		_, _ = readScope(names)
 		pointsOf(withRaw(oidCRLPoints, names))
-		readPSS(names)
+		_, _ = readPSS(names)
 		canonical(names)
 		matchesHost(string(constraints), string(names))
 	})

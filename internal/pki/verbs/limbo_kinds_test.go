@@ -583,7 +583,9 @@ func TestLimboKinds(t *testing.T) {
 			case strings.HasPrefix(v.words, "not readable"):
 				code = unread
 			default:
-				fmt.Sscanf(v.words, "%d@", &code)
+				if _, err := fmt.Sscanf(v.words, "%d@", &code); err != nil {
+					t.Errorf("no code in %q: %v", v.words, err)
+				}
 			}
 			return code
 		}

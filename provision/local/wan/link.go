@@ -141,7 +141,7 @@ func (l *link) carry(p *pair, from, to *net.TCPConn) {
 		}
 		break
 	}
-	w.Close()
+	_ = w.Close()
 	<-done
 }
 

@@ -50,7 +50,7 @@ func network(t *testing.T, rtt time.Duration) (*WAN, []node) {
 					return
 				}
 				n.from <- c.RemoteAddr().(*net.TCPAddr).AddrPort().Addr()
-				go func() { io.Copy(c, c); c.Close() }()
+				go func() { _, _ = io.Copy(c, c); c.Close() }()
 			}
 		}()
 		nodes = append(nodes, n)
@@ -71,7 +71,7 @@ func dial(t *testing.T, from, to node) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
 	return c
 }
 
@@ -87,7 +87,7 @@ func roundTrip(t *testing.T, c net.Conn, n int) time.Duration {
 		sent[i] = byte(rand.Uint32())
 	}
 	start := time.Now()
-	go c.Write(sent)
+	go func() { _, _ = c.Write(sent) }()
 	got := make([]byte, n)
 	if _, err := io.ReadFull(c, got); err != nil {
 		t.Fatal(err)
@@ -148,11 +148,11 @@ func TestPartitionIsSilenceAndHealResets(t *testing.T) {
 		if _, err := c.Write([]byte("lost")); err != nil {
 			t.Fatalf("%s: write: %v", name, err)
 		}
-		c.SetReadDeadline(time.Now().Add(150 * time.Millisecond))
+		_ = c.SetReadDeadline(time.Now().Add(150 * time.Millisecond))
 		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("%s connection: read during the partition gave %v, want silence", name, err)
 		}
-		c.SetReadDeadline(time.Now().Add(20 * time.Second))
+		_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
 	}
 	if err := w.Heal("east", "west"); err != nil {
 		t.Fatal(err)
