@@ -54,6 +54,7 @@ func TestTLS(t *testing.T) {
 			refusals(t, c.home, inv, inv.Nodes[0].PrivateAddress, "127.0.0.1")
 			strangers(t, c)
 			looks(t, c, inv, version)
+			verifies(t, c, inv)
 			if rel, err := release.Find(version); err == nil && rel.HotReload {
 				rotatesInPlace(t, c, inv)
 			}
@@ -74,6 +75,7 @@ func TestTLSNeighbours(t *testing.T) {
 		t.Errorf("%d nodes, read %+v", len(inv.Nodes), doc.Read)
 	}
 	checkRing(t, *doc.RingAfter, inv)
+	verifies(t, c, inv)
 }
 
 // connectionPolicies holds the counts of the three policies against each other.

@@ -56,6 +56,7 @@ func ccmPlace(d Deps) Place {
 			return inv.Plan.CCM != nil && inv.Plan.CCM.Source == topology.SourceCQL
 		},
 		FreePorts: local.Provider{}.CheckPorts,
+		DialFrom:  fromAddress,
 		// Nodes of ccm have no network of crossring's between them at all.
 		Loopback: func(inv topology.Inventory, n topology.Node) bool {
 			return hasOther(inv, n, func(topology.Node) bool { return true })

@@ -33,7 +33,7 @@ func hostsPlace(d Deps) Place {
 // place fills in what is the same on all machines that are reached by SSH.
 func (m machines) place(p Place) Place {
 	p.OwnDisks = func(topology.Inventory) bool { return false }
-	p.Machines = m
+	p.Machines, p.DialFrom = m, m.Dial
 	p.Server = func(inv topology.Inventory, rel release.Release, n topology.Node) deploy.Host {
 		c, err := m.Client(inv, n)
 		if err != nil {

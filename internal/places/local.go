@@ -2,6 +2,7 @@ package places
 
 import (
 	"context"
+	"net"
 
 	"crossring/internal/deploy"
 	"crossring/internal/release"
@@ -35,6 +36,7 @@ func localPlace(d Deps) Place {
 			return local.Place(plan, local.FirstSlot, state.Dir(d.StateDir, plan.Name))
 		},
 		Grower: localGrower{p}, Record: p, Network: p,
+		DialFrom: fromAddress,
 		// From 3.11 on a node binds nothing before it connects. To a private address of its
 		// own region it goes without the WAN, and arrives from 127.0.0.1.
 		Loopback: func(inv topology.Inventory, n topology.Node) bool {
@@ -45,6 +47,13 @@ func localPlace(d Deps) Place {
 
 // here leaves the software where it is on this computer.
 func here(_ release.Release, _ topology.Node, env yamlgen.Env) yamlgen.Env { return env }
+
+// fromAddress dials from a node's private address, by which the network between the
+// regions knows whose connection it is.
+func fromAddress(ctx context.Context, _ topology.Inventory, from topology.Node, addr string) (net.Conn, error) {
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from.PrivateAddress)}}
+	return d.DialContext(ctx, "tcp", addr)
+}
 
 // hasOther says whether a cluster has another node of a kind.
 func hasOther(inv topology.Inventory, n topology.Node, kind func(topology.Node) bool) bool {

@@ -139,6 +139,9 @@ type Place struct {
 	Dial func(ctx context.Context, inv topology.Inventory, n topology.Node, port int) (net.Conn, error)
 	// DialAgent is Dial for the port of the agent.
 	DialAgent func(ctx context.Context, inv topology.Inventory, n topology.Node, port int) (net.Conn, error)
+	// DialFrom opens a connection to an address as a node does, from where it is; nil is
+	// that this can't be done.
+	DialFrom func(ctx context.Context, inv topology.Inventory, from topology.Node, addr string) (net.Conn, error)
 
 	Machines Machines
 	// Inside is the command by which something is run where a node is, when it is not on a

@@ -136,6 +136,9 @@ func problem(depth, number int, subject, detail string) Problem {
 	return Problem{Depth: depth, Code: number, Name: c.name, Subject: subject, Message: message, Hint: hint}
 }
 
+// Own is the code of what is no error of OpenSSL's: crossring's own verdict.
+const Own = codeApplication
+
 // Application is an error of the caller's own about the leaf, such as that a key is
 // not its own, with the number that OpenSSL leaves for that.
 func Application(subject, message, hint string) Problem {

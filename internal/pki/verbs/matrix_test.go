@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
@@ -54,11 +53,7 @@ func TestVerdicts(t *testing.T) {
 		writeCase(t, dir, "sent", c.sent)
 		writeCase(t, dir, "roots", c.trust)
 		write(t, filepath.Join(dir, "key.der"), keyDER(t, c.sent[0]))
-		var lists []byte
-		for _, l := range c.crl {
-			lists = append(lists, pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: l.Raw})...)
-		}
-		if lists != nil {
+		if lists := pemLists(c.crl...); lists != nil {
 			write(t, filepath.Join(dir, "crl.pem"), lists)
 		}
 		write(t, filepath.Join(dir, "case"), fmt.Appendf(nil, "%s %s %s\n", word(c.purpose, "server"), word(c.ip, "-"), word(c.host, "-")))

@@ -8,12 +8,10 @@ import (
 	"os"
 	"time"
 
-	"crossring/internal/fail"
 	"crossring/internal/pki/chain"
 	"crossring/internal/pki/store"
 	"crossring/internal/pki/wire"
 	"crossring/internal/plain"
-	"crossring/internal/topology"
 
 	"github.com/hashicorp/go-multierror"
 )
@@ -42,12 +40,20 @@ type VerifyResult struct {
 	// Network lists what was asked of the network: nothing unless --ocsp or --crl
 	// fetch were given.
 	Network []wire.Call `json:"network"`
+	// Connection is how the server was spoken to; null for a file.
+	Connection *wire.Seen `json:"connection"`
+	// Served are the certificates as the server sent them; none for a file.
+	Served []Certificate `json:"served"`
+	// Order is what is out of order in what was sent, or in the file, missing or too much.
+	Order []string `json:"order"`
+
+	ofChain []chain.Problem // the errors of the chain, without what went wrong besides
 }
 
 // VerifyChain verifies a chain and says everything that is wrong with it. It asks
 // the network nothing unless told to.
 func (w Verbs) VerifyChain(ctx context.Context, r VerifyRequest) (VerifyResult, error) {
-	res := VerifyResult{Schema: topology.Schema, Network: []wire.Call{}, Report: chain.Report{Chain: []chain.Link{}, Errors: []chain.Problem{}, Warnings: []chain.Warning{}, Tried: []chain.Problem{}}}
+	res := newVerifyResult()
 	o := chain.Options{Purpose: r.Purpose, IP: r.IP, Host: r.Host, At: r.At, CheckCRL: len(r.CRL) > 0}
 	if o.At.IsZero() {
 		o.At = w.Now()
@@ -62,14 +68,16 @@ func (w Verbs) VerifyChain(ctx context.Context, r VerifyRequest) (VerifyResult, 
 	if trustPassword == "" {
 		trustPassword = r.Password
 	}
-	o.Roots, o.Settings, err = readCertificates(r.Roots, trustPassword)
+	var warnings []chain.Warning
+	o.Roots, o.Settings, warnings, err = readCertificates(r.Roots, trustPassword)
 	errs = multierror.Append(errs, flat(err)...)
-	o.Untrusted, _, err = readCertificates(r.Untrusted, trustPassword)
+	o.Untrusted, _, _, err = readCertificates(r.Untrusted, trustPassword)
 	errs = multierror.Append(errs, flat(err)...)
 	o.Untrusted = append(o.Untrusted, leaf.Others...)
-	var warnings []chain.Warning
 	if len(leaf.Chain) > 0 {
-		warnings, err = checkKey(r, leaf)
+		var ofKey []chain.Warning
+		ofKey, err = checkKey(r, leaf)
+		warnings = append(warnings, ofKey...)
 		errs = multierror.Append(errs, flat(err)...)
 	}
 	if len(leaf.Chain) == 0 {
@@ -77,25 +85,14 @@ func (w Verbs) VerifyChain(ctx context.Context, r VerifyRequest) (VerifyResult, 
 		return res, errs.ErrorOrNil()
 	}
 	var asker wire.Asker
-	for _, file := range r.CRL {
-		var lists []*x509.RevocationList
-		if file == "fetch" {
-			lists, err = asker.Lists(ctx, leaf.Chain[0])
-		} else {
-			lists, err = readLists(file)
-		}
-		errs = multierror.Append(errs, flat(err)...)
-		o.CRLs = append(o.CRLs, lists...)
-	}
-	if r.OCSP {
-		errs = multierror.Append(errs, flat(askOCSP(ctx, &asker, leaf.Chain, &o))...)
-	}
+	errs = multierror.Append(errs, w.status(ctx, r, &asker, leaf.Chain, &o)...)
 	if asker.Calls != nil {
 		res.Network = asker.Calls
 	}
 	res.Report = chain.Verify(leaf.Chain[0], leaf.Chain[1:], o)
 	if leaf.Kind == store.PEM && len(leaf.Chain) > 1 {
 		for _, text := range chain.Order(leaf.Chain) {
+			res.Order = append(res.Order, text)
 			warnings = append(warnings, chain.Warning{Message: text, Hint: "put the leaf first in " + r.Leaf + ", then each one's issuer, and leave the rest out"})
 		}
 	}
@@ -108,9 +105,7 @@ func (w Verbs) VerifyChain(ctx context.Context, r VerifyRequest) (VerifyResult, 
 	if res.OK {
 		return res, nil
 	}
-	first := res.Errors[0]
-	return res, &fail.Error{Code: fail.ExitFailure, Op: "chain of " + r.Leaf, Hint: plain.Command("crossring", "pki", "show", r.Leaf),
-		Err: fmt.Errorf("%s; the first is %d %s at depth %d: %s", plain.Count(len(res.Errors), "error"), first.Code, first.Name, first.Depth, first.Message)}
+	return res, notOK(r.Leaf, res.Report, plain.Command("crossring", "pki", "show", r.Leaf))
 }
 
 // inputProblems are errors of files, keys and responders as a reader of the answer
@@ -207,9 +202,8 @@ func readWith(read func([]byte, string) (store.Contents, error), path, password 
 
 // readCertificates reads certificates to trust, or to build a chain from, with what
 // their files say that they are to be trusted for.
-func readCertificates(paths []string, password string) ([]*x509.Certificate, map[string]chain.Setting, error) {
-	var all []*x509.Certificate
-	settings := map[string]chain.Setting{}
+func readCertificates(paths []string, password string) (certs []*x509.Certificate, settings map[string]chain.Setting, warnings []chain.Warning, err error) {
+	settings = map[string]chain.Setting{}
 	var errs *multierror.Error
 	for _, path := range paths {
 		c, err := readWith(store.ReadTrust, path, password)
@@ -221,7 +215,11 @@ func readCertificates(paths []string, password string) ([]*x509.Certificate, map
 			err = fmt.Errorf("%w: no password was given, with --ca-password-file or --password-file", err)
 		}
 		errs = multierror.Append(errs, flat(err)...)
-		all = append(all, c.All()...)
+		certs = append(certs, c.All()...)
+		if c.Key != nil {
+			warnings = append(warnings, chain.Warning{Message: path + " holds a private key beside what is to be trusted: whoever is given it as a trust store can sign, or pass for its owner",
+				Hint: "openssl x509 -in " + plain.Word(path) + " -out ca.pem   # the certificate alone"})
+		}
 		for _, set := range c.Settings {
 			var s chain.Setting
 			for _, oid := range set.Trust {
@@ -233,7 +231,7 @@ func readCertificates(paths []string, password string) ([]*x509.Certificate, map
 			settings[string(set.Certificate.Raw)] = s
 		}
 	}
-	return all, settings, errs.ErrorOrNil()
+	return certs, settings, warnings, errs.ErrorOrNil()
 }
 
 func readLists(path string) ([]*x509.RevocationList, error) {

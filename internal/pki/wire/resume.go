@@ -9,7 +9,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"net"
 	"time"
 )
 
@@ -17,6 +16,8 @@ import (
 type session struct {
 	state *tls.ClientSessionState
 	id    []byte // its name, where there is no ticket
+	// ends is when the server's certificate ends: crypto/tls offers no session after that.
+	ends time.Time
 }
 
 // session is the one of a visit, and the way that it is resumed by: nil and "none"
@@ -24,9 +25,9 @@ type session struct {
 func (v visit) session() (*session, string) {
 	switch {
 	case v.ticket != nil && v.state.Version >= tls.VersionTLS13:
-		return &session{state: v.ticket}, "psk"
+		return &session{state: v.ticket, ends: v.ends()}, "psk"
 	case v.ticket != nil:
-		return &session{state: v.ticket}, "ticket"
+		return &session{state: v.ticket, ends: v.ends()}, "ticket"
 	case v.state.Version >= tls.VersionTLS13 || len(v.id) == 0:
 		return nil, "none"
 	}
@@ -34,7 +35,14 @@ func (v visit) session() (*session, string) {
 	if err != nil {
 		return nil, "none"
 	}
-	return &session{state: state, id: v.id}, "session-id"
+	return &session{state: state, id: v.id, ends: v.ends()}, "session-id"
+}
+
+func (v visit) ends() time.Time {
+	if len(v.state.PeerCertificates) == 0 {
+		return time.Time{}
+	}
+	return v.state.PeerCertificates[0].NotAfter
 }
 
 // sessionIDBytes is the length of names that crypto/tls sends, and of those that
@@ -91,6 +99,10 @@ func (v visit) named() (*tls.ClientSessionState, error) {
 func (s *session) use(cfg *tls.Config) *tls.Config {
 	cfg = cfg.Clone()
 	cfg.ClientSessionCache = &frozen{s.state}
+	if !s.ends.IsZero() && time.Now().After(s.ends) {
+		// Whether the server goes on is asked all the same.
+		cfg.Time = func() time.Time { return s.ends.Add(-time.Second) }
+	}
 	if s.id != nil {
 		cfg.MaxVersion = tls.VersionTLS12
 		cfg.Rand = &nameAsRandom{id: s.id}
@@ -100,9 +112,14 @@ func (s *session) use(cfg *tls.Config) *tls.Config {
 
 // connect makes one connection that goes on from the session, if the server likes.
 func (s *session) connect(ctx context.Context, address string, cfg *tls.Config) (tls.ConnectionState, error) {
+	return s.connectBy(ctx, directly, address, cfg)
+}
+
+// connectBy is connect over a connection of another way.
+func (s *session) connectBy(ctx context.Context, dial Dial, address string, cfg *tls.Config) (tls.ConnectionState, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, handshakeWait, &SilentError{address, handshakeWait})
 	defer cancel()
-	raw, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	raw, err := dial(ctx, "tcp", address)
 	if err != nil {
 		return tls.ConnectionState{}, err
 	}

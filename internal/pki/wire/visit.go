@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"time"
 )
@@ -16,6 +15,7 @@ import (
 type visit struct {
 	state tls.ConnectionState
 	asked bool // for a client's certificate
+	shown bool // it was shown one
 	cas   [][]byte
 	// Of a session to go on from: a ticket, or its name and its secret.
 	ticket *tls.ClientSessionState
@@ -53,15 +53,19 @@ const options = "\x04\x00\x00\x00\x05\x00\x00\x00\x00"
 
 // look makes one connection, waits for what the server says, and closes it.
 func look(ctx context.Context, address string, cfg *tls.Config) (visit, error) {
+	return lookBy(ctx, directly, address, cfg)
+}
+
+// lookBy is look over a connection of another way.
+func lookBy(ctx context.Context, dial Dial, address string, cfg *tls.Config) (visit, error) {
 	var v visit
-	shown := false
 	t := &tickets{}
 	cfg = cfg.Clone()
 	cfg.ClientSessionCache, cfg.KeyLogWriter = t, &v.keys
-	ask(cfg, func(r *tls.CertificateRequestInfo, own bool) { v.asked, v.cas, shown = true, r.AcceptableCAs, own })
+	ask(cfg, func(r *tls.CertificateRequestInfo, own bool) { v.asked, v.cas, v.shown = true, r.AcceptableCAs, own })
 	ctx, cancel := context.WithTimeoutCause(ctx, handshakeWait, &SilentError{address, handshakeWait})
 	defer cancel()
-	raw, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	raw, err := dial(ctx, "tcp", address)
 	if err != nil {
 		return v, err
 	}
@@ -73,7 +77,7 @@ func look(ctx context.Context, address string, cfg *tls.Config) (visit, error) {
 	err = conn.HandshakeContext(ctx)
 	v.state = conn.ConnectionState()
 	if err != nil {
-		return v, failed(address, err, len(conn.ConnectionState().PeerCertificates) > 0 || v.asked, v.asked, shown, len(tap.head) > 0)
+		return v, failed(address, err, len(conn.ConnectionState().PeerCertificates) > 0 || v.asked, v.asked, v.shown, len(tap.head) > 0)
 	}
 	if v.state.Version >= tls.VersionTLS13 {
 		wait := max(ticketWait, 3*time.Since(start)) // for servers that are far away
@@ -82,7 +86,7 @@ func look(ctx context.Context, address string, cfg *tls.Config) (visit, error) {
 		case ctx.Err() != nil:
 			return v, fmt.Errorf("waiting for %s to say something: %w", address, context.Cause(ctx))
 		case err != nil && (v.asked || !errors.Is(err, io.EOF)):
-			return v, after(address, err, v.asked, shown)
+			return v, after(address, err, v.asked, v.shown)
 		}
 	} else {
 		v.id = bytes.Clone(sessionID(tap.head))

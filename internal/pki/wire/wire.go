@@ -33,6 +33,9 @@ type Seen struct {
 	// ClientCertificate says that the server asks for one: "no", "asked", "required",
 	// "refused" where it did not take the one that it was shown, or "unknown".
 	ClientCertificate string `json:"client_certificate"`
+	// Taken says whether it took the client's certificate that it was shown. nil is that
+	// none was, or that it kept silent, so that this can't be known.
+	Taken *bool `json:"client_certificate_taken"`
 	// CAs are the names that it would take one from, as DER.
 	CAs [][]byte `json:"-"`
 }
@@ -88,6 +91,11 @@ func (*PlainError) Hint() string {
 // config may name versions, suites and a client certificate; its trust is not
 // used.
 func Show(ctx context.Context, address string, config *tls.Config) (Seen, error) {
+	return ShowBy(ctx, directly, address, config)
+}
+
+// ShowBy is Show over connections of another way.
+func ShowBy(ctx context.Context, dial Dial, address string, config *tls.Config) (Seen, error) {
 	seen := Seen{Address: address, Resumption: "unknown", ClientCertificate: "unknown"}
 	cfg := open(config)
 	cfg.VerifyPeerCertificate = func(raw [][]byte, _ [][]*x509.Certificate) error {
@@ -101,7 +109,7 @@ func Show(ctx context.Context, address string, config *tls.Config) (Seen, error)
 		}
 		return nil
 	}
-	v, err := look(ctx, address, cfg)
+	v, err := lookBy(ctx, dial, address, cfg)
 	if v.state.Version != 0 {
 		seen.Version, seen.CipherSuite = tls.VersionName(v.state.Version), tls.CipherSuiteName(v.state.CipherSuite)
 		if v.state.CurveID != 0 {
@@ -119,18 +127,23 @@ func Show(ctx context.Context, address string, config *tls.Config) (Seen, error)
 		return seen, nil
 	case errors.As(err, &refused):
 		seen.ClientCertificate = "refused"
+		seen.Taken = new(bool)
 		return seen, err
 	case err != nil:
 		return seen, err
 	case !v.asked:
 		seen.ClientCertificate = "no"
 	}
+	if v.asked && v.shown && (v.state.Version < tls.VersionTLS13 || v.way != silent) {
+		taken := true
+		seen.Taken = &taken
+	}
 	s, way := v.session()
 	if seen.Resumption = way; s == nil {
 		return seen, nil
 	}
 	cfg.VerifyPeerCertificate = nil
-	again, err := s.connect(ctx, address, cfg)
+	again, err := s.connectBy(ctx, dial, address, cfg)
 	if err != nil {
 		return seen, fmt.Errorf("second connection: %w", err)
 	}
