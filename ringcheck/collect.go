@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hashicorp/go-multierror"
-
 	"crossring/internal/many"
 	"crossring/internal/release"
 	"crossring/internal/topology"
@@ -100,14 +98,11 @@ func Observe(ctx context.Context, q Query) (Observation, error) {
 		return obs, nil
 	}
 	none := &NoAnswerError{Cluster: q.Inventory.Plan.Name, Asked: len(obs.Views)}
-	var all *multierror.Error
+	var all []error
 	for _, v := range obs.Views {
-		all = multierror.Append(all, v.Err)
+		all = append(all, v.Err)
 	}
-	if all != nil {
-		all.ErrorFormat = joinErrors
-		none.Err = all
-	}
+	none.Err = many.Join(all...)
 	return obs, none
 }
 

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/hashicorp/go-multierror"
-
 	"crossring/internal/many"
 	"crossring/internal/release"
 	"crossring/internal/topology"
@@ -37,18 +35,15 @@ func KeyEstimates(ctx context.Context, q Query, keyspace, table string, flush bo
 		return answer{count, err}, nil
 	})
 	estimates := map[string]int64{}
-	var all *multierror.Error
+	var all []error
 	for i, n := range q.Inventory.Nodes {
 		if err := answers[i].err; err != nil {
-			all = multierror.Append(all, fmt.Errorf("estimating keys of %s.%s on %s: %w", keyspace, table, n.Name, err))
+			all = append(all, fmt.Errorf("estimating keys of %s.%s on %s: %w", keyspace, table, n.Name, err))
 			continue
 		}
 		estimates[n.PublicAddress] = answers[i].count
 	}
-	if all != nil {
-		all.ErrorFormat = joinErrors
-	}
-	return estimates, all.ErrorOrNil()
+	return estimates, many.Join(all...)
 }
 
 // keyEstimate flushes if asked to, and reads one node's estimate, in one bulk request:

@@ -9,11 +9,9 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
-	"sync"
 	"time"
 
-	"github.com/hashicorp/go-multierror"
-
+	"crossring/internal/many"
 	"crossring/internal/topology"
 )
 
@@ -61,10 +59,13 @@ func (e *DeadError) Error() string {
 	return s
 }
 
-// Put writes every node's files, all nodes at once. One bad host does not hide
+// atOnce bounds how many hosts are worked on at a time.
+const atOnce = 32
+
+// Put writes every node's files. One bad host does not hide
 // the others: the error names each.
 func Put(ctx context.Context, targets []Target) error {
-	return each(targets, func(t Target) error {
+	return each(ctx, targets, atOnce, func(t Target) error {
 		for _, f := range t.Files {
 			if err := t.Host.Put(ctx, f.Path, f.Data, f.Mode); err != nil {
 				return err
@@ -74,16 +75,16 @@ func Put(ctx context.Context, targets []Target) error {
 	})
 }
 
-// Start starts every server, all at once: with tokens given and nothing to
+// Start starts every server, and waits for none: with tokens given and nothing to
 // stream, the nodes of a fresh ring need not wait for each other, and the first
 // would only wait for a seed of another region that is not up yet.
 func Start(ctx context.Context, targets []Target) error {
-	return each(targets, func(t Target) error { return t.Host.Start(ctx) })
+	return each(ctx, targets, atOnce, func(t Target) error { return t.Host.Start(ctx) })
 }
 
-// Stop stops every server, all at once.
+// Stop stops every server.
 func Stop(ctx context.Context, targets []Target, grace time.Duration) error {
-	return each(targets, func(t Target) error { return t.Host.Stop(ctx, grace) })
+	return each(ctx, targets, atOnce, func(t Target) error { return t.Host.Stop(ctx, grace) })
 }
 
 // Ready waits until ready answers nil for every node, and returns at once when a
@@ -92,7 +93,7 @@ func Stop(ctx context.Context, targets []Target, grace time.Duration) error {
 func Ready(ctx context.Context, targets []Target, ready func(context.Context, topology.Node) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	return each(targets, func(t Target) error {
+	return each(ctx, targets, len(targets), func(t Target) error { // one that ends is to be seen at once
 		err := waitReady(ctx, t, ready)
 		if errors.As(err, new(*DeadError)) {
 			othersToo(cancel, err)
@@ -108,7 +109,7 @@ func Whole(ctx context.Context, targets []Target, ready func(context.Context) er
 	defer cancel(nil)
 	// Its server is looked at before each question, the others' beside it.
 	asker, settled := targets[0].Node.Name, false
-	err := each(targets, func(t Target) error {
+	err := each(ctx, targets, len(targets), func(t Target) error {
 		if t.Node.Name == asker {
 			err := waitReady(ctx, t, func(ctx context.Context, _ topology.Node) error { return ready(ctx) })
 			settled = err == nil
@@ -203,33 +204,20 @@ func died(ctx context.Context, t Target, p topology.Process) error {
 	return &DeadError{Node: t.Node.Name, Ended: ended, Log: log}
 }
 
-// each does f for all targets at once and joins what went wrong, in their order.
-func each(targets []Target, f func(Target) error) error {
-	errs := make([]error, len(targets))
-	var wg sync.WaitGroup
-	for i, t := range targets {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			errs[i] = f(t)
-		}()
-	}
-	wg.Wait()
-	var all *multierror.Error
+// each does f for all targets, so many at a time, and joins what went wrong, in their
+// order.
+func each(ctx context.Context, targets []Target, atOnce int, f func(Target) error) error {
+	errs, _ := many.Map(ctx, targets, atOnce, func(_ context.Context, t Target) (error, error) { return f(t), nil })
 	for i, err := range errs {
-		if err == nil || errors.Is(err, errAsksAnother) || errors.Is(err, errOtherDied) && anyDied(errs) {
-			continue
-		}
 		var dead *DeadError
-		if !errors.As(err, &dead) {
-			err = fmt.Errorf("%s: %w", targets[i].Node.Name, err)
+		switch {
+		case errors.Is(err, errAsksAnother) || errors.Is(err, errOtherDied) && anyDied(errs):
+			errs[i] = nil
+		case err != nil && !errors.As(err, &dead):
+			errs[i] = fmt.Errorf("%s: %w", targets[i].Node.Name, err)
 		}
-		all = multierror.Append(all, err)
 	}
-	if all != nil {
-		all.ErrorFormat = oneLineEach
-	}
-	return all.ErrorOrNil()
+	return many.Join(errs...)
 }
 
 func anyDied(errs []error) bool {
@@ -240,8 +228,4 @@ func anyDied(errs []error) bool {
 		}
 	}
 	return false
-}
-
-func oneLineEach(errs []error) string {
-	return errors.Join(errs...).Error()
 }

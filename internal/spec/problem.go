@@ -8,6 +8,7 @@ import (
 
 	"github.com/hashicorp/go-multierror"
 
+	"crossring/internal/many"
 	"crossring/internal/plain"
 )
 
@@ -50,10 +51,10 @@ const StandardInput = "standard input"
 
 // Problems lists the problems in an error that Parse, Validate or Join returned.
 func Problems(err error) []*Problem {
-	var many *multierror.Error
-	if errors.As(err, &many) {
+	var several *multierror.Error
+	if errors.As(err, &several) {
 		var list []*Problem
-		for _, e := range many.Errors {
+		for _, e := range several.Errors {
 			list = append(list, Problems(e)...)
 		}
 		return list
@@ -70,15 +71,11 @@ func Problems(err error) []*Problem {
 func Join(problems []*Problem) error {
 	sorted := slices.Clone(problems)
 	slices.SortStableFunc(sorted, func(a, b *Problem) int { return a.Line - b.Line })
-	all := &multierror.Error{ErrorFormat: lines}
-	for _, p := range sorted {
-		all.Errors = append(all.Errors, p)
+	all := make([]error, len(sorted))
+	for i, p := range sorted {
+		all[i] = p
 	}
-	return all.ErrorOrNil()
-}
-
-func lines(errs []error) string {
-	return errors.Join(errs...).Error()
+	return many.Join(all...)
 }
 
 // source remembers where each key of a file stands.

@@ -15,8 +15,7 @@ import (
 	"sync"
 	"unicode"
 
-	"github.com/hashicorp/go-multierror"
-
+	"crossring/internal/many"
 	"crossring/internal/topology"
 )
 
@@ -126,11 +125,11 @@ type Tunnel struct {
 // Listen listens at all ports, or at none: then the error names each that can't be.
 func Listen(forwards []Forward) (*Tunnel, error) {
 	t := &Tunnel{}
-	var all *multierror.Error
+	var all []error
 	for _, f := range forwards {
 		l, err := net.Listen("tcp", f.Listen)
 		if err != nil {
-			all = multierror.Append(all, fmt.Errorf("listen at %s: %w", f.Listen, err))
+			all = append(all, fmt.Errorf("listen at %s: %w", f.Listen, err))
 			continue
 		}
 		f.Listen = l.Addr().String()
@@ -138,15 +137,8 @@ func Listen(forwards []Forward) (*Tunnel, error) {
 	}
 	if all != nil {
 		t.Close()
-		all.ErrorFormat = func(errs []error) string {
-			lines := make([]string, len(errs))
-			for i, err := range errs {
-				lines[i] = err.Error()
-			}
-			return strings.Join(lines, "\n")
-		}
 	}
-	return t, all.ErrorOrNil()
+	return t, many.Join(all...)
 }
 
 // Close stops listening.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
@@ -12,7 +13,6 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -23,6 +23,7 @@ import (
 	"github.com/testcontainers/testcontainers-go/log"
 	"golang.org/x/sys/unix"
 
+	"crossring/internal/many"
 	"crossring/internal/plain"
 	"crossring/internal/topology"
 )
@@ -316,23 +317,16 @@ func (m machine) remove(ctx context.Context, inv topology.Inventory) []string {
 	if err != nil {
 		return []string{err.Error()}
 	}
-	var mu sync.Mutex
-	var left []string
-	stays := func(format string, args ...any) {
-		mu.Lock()
-		defer mu.Unlock()
-		left = append(left, fmt.Sprintf(format, args...))
-	}
-	var wg sync.WaitGroup
-	for name, id := range ids {
-		wg.Go(func() {
-			_, err := m.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
-			if err != nil && !errdefs.IsNotFound(err) {
-				stays("container of %s (%v)", name, err)
-			}
-		})
-	}
-	wg.Wait()
+	const atOnce = 16
+	left, _ := many.Map(ctx, slices.Sorted(maps.Keys(ids)), atOnce, func(ctx context.Context, name string) (string, error) {
+		_, err := m.ContainerRemove(ctx, ids[name], client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+		if err != nil && !errdefs.IsNotFound(err) {
+			return fmt.Sprintf("container of %s (%v)", name, err), nil
+		}
+		return "", nil
+	})
+	left = slices.DeleteFunc(left, func(s string) bool { return s == "" })
+	stays := func(format string, args ...any) { left = append(left, fmt.Sprintf(format, args...)) }
 	nets, err := m.NetworkList(ctx, client.NetworkListOptions{Filters: mine(inv)})
 	if err != nil {
 		stays("%v", err)

@@ -11,9 +11,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hashicorp/go-multierror"
-
 	"crossring/internal/fail"
+	"crossring/internal/many"
 	"crossring/internal/topology"
 )
 
@@ -187,8 +186,8 @@ const (
 // Check holds facts against what a node needs, all at once. note is told what is
 // no reason to stop.
 func (f Facts) Check(n topology.Node, note func(string)) error {
-	var all *multierror.Error
-	add := func(err error) { all = multierror.Append(all, err) }
+	var all []error
+	add := func(err error) { all = append(all, err) }
 	off, sure := f.ClockOffset.Abs(), f.ClockOffset.Abs()-f.ClockError
 	switch {
 	case sure > clockLimit:
@@ -213,10 +212,7 @@ func (f Facts) Check(n topology.Node, note func(string)) error {
 			add(&PortError{Node: n.Name, Host: sshTo(n), Address: taken})
 		}
 	}
-	if all != nil {
-		all.ErrorFormat = oneLineEach
-	}
-	return all.ErrorOrNil()
+	return many.Join(all...)
 }
 
 // PublicHere says that a node's public address is the machine's own and not a NAT's
@@ -264,10 +260,6 @@ func (f Facts) taken(n topology.Node) []netip.AddrPort {
 		}
 	}
 	return taken
-}
-
-func oneLineEach(errs []error) string {
-	return errors.Join(errs...).Error()
 }
 
 // ClockError says that a machine's clock is too far off.
