@@ -4,6 +4,7 @@ package ringcheck
 
 import (
 	"encoding/json"
+	"time"
 
 	"crossring/internal/topology"
 )
@@ -24,6 +25,18 @@ type Ring struct {
 	RTT map[string]float64 `json:"rtt_ms"`
 	// Faults of the network that are in force; nil where that is not known.
 	Faults []topology.NetworkFault `json:"network_faults"`
+	// Certificates of the cluster, as they were issued; none where it has no TLS. Only
+	// Ring's own answer has them.
+	Certificates []Certificate `json:"certificates,omitempty"`
+}
+
+// Certificate is one that the cluster lives by.
+type Certificate struct {
+	Name     string    `json:"name"` // of the node, crossring's own, or ca
+	Kind     string    `json:"kind"` // node, client or ca
+	Serial   string    `json:"serial"`
+	NotAfter time.Time `json:"not_after"`
+	Days     int       `json:"days"` // that are left; negative once it has ended
 }
 
 // Datacenter holds its nodes in token order.

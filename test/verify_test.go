@@ -12,11 +12,13 @@ import (
 	"testing"
 	"time"
 
+	"crossring/internal/failif"
 	"crossring/internal/pki"
 	"crossring/internal/pki/store"
 	"crossring/internal/pki/verbs"
 	"crossring/internal/release"
 	"crossring/internal/topology"
+	"crossring/ringcheck"
 )
 
 // verifies has pki verify look at a ring that is right, as every region dials it, and
@@ -62,6 +64,18 @@ func verifies(t *testing.T, c cluster, inv topology.Inventory) {
 	if one := decode[verbs.VerifyResult](t, r); !one.OK || one.Connection.Taken == nil || !*one.Connection.Taken || !one.Connection.Resumed || len(one.Served) == 0 {
 		t.Errorf("one server: %s", r)
 	}
+	ls := decode[verbs.ListResult](t, held(t, shapes, "pki-ls", c.must(t, "pki", "ls", c.name, "-o", "json")))
+	if len(ls.Issued) < len(inv.Nodes)+1 || ls.NextEnd == nil || len(ls.Issuers) != 1 {
+		t.Errorf("what was issued: %+v", ls)
+	}
+	held(t, shapes, "ring", c.must(t, "status", c.name, "--fail-if", "certificate.days<30", "-o", "json"))
+	r = held(t, shapes, "ring", c.want(t, 6, "status", c.name, "--fail-if", "certificate.days<4000", "--fail-if", "nodes.down>0", "-o", "json"))
+	if got := decode[struct {
+		Certificates []ringcheck.Certificate
+		Breaches     []failif.Breach
+	}](t, r); len(got.Breaches) != 1 || len(got.Certificates) != len(inv.Nodes)+2 {
+		t.Errorf("expiry: %s", r)
+	}
 	if rel, err := release.Find(inv.Plan.Version); err != nil || !rel.HotReload || !rel.PEMStores {
 		return // it would have to be started anew
 	}
@@ -97,6 +111,15 @@ func verifies(t *testing.T, c cluster, inv topology.Inventory) {
 	}
 	c.must(t, "nodetool", c.name+":"+node.Name, "reloadssl")
 	ask(0)
+}
+
+// held holds a document against its table.
+func held(t *testing.T, all shapes, table string, r result) result {
+	t.Helper()
+	for _, problem := range all.check(table, []byte(r.stdout)) {
+		t.Errorf("%s: %s", problem, r)
+	}
+	return r
 }
 
 // wrongIdentity is a store for a node that pki verify finds an error with.

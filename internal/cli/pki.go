@@ -27,7 +27,8 @@ func (e *env) pkiCommand() *cli.Command {
 		Name:  "pki",
 		Usage: "keys and certificates: a CA of one's own, and a look at any chain",
 		Subcommands: []*cli.Command{
-			e.pkiInitCommand(), e.pkiIssueCommand(), e.pkiRenewCommand(), e.pkiRotateCommand(), e.pkiRevokeCommand(), e.pkiListCommand(), e.pkiShowCommand(), e.pkiVerifyCommand(),
+			e.pkiInitCommand(), e.pkiIssueCommand(), e.pkiRenewCommand(), e.pkiRotateCommand(), e.pkiRevokeCommand(), e.pkiListCommand(),
+			e.pkiLsCommand(), e.pkiAddRegionCommand(), e.pkiServeCommand(), e.pkiShowCommand(), e.pkiVerifyCommand(),
 		},
 	}
 }
@@ -84,7 +85,17 @@ func (e *env) pkiInitCommand() *cli.Command {
 			&cli.StringSliceFlag{Name: "permit-ip", Usage: "sign for addresses of `CIDR` alone (repeat)"},
 			&cli.StringSliceFlag{Name: "permit-dns", Usage: "sign for names of `DOMAIN` alone, and below it (repeat)"},
 			&cli.Int64Flag{Name: "days", Usage: "the root lives `N` days", Value: int64(pki.RootLife / day)},
+			&cli.StringFlag{Name: "from-cert", Usage: "make no root: sign with the intermediate of another CA in `FILE`"},
+			&cli.StringFlag{Name: "from-key", Usage: "its key is in `FILE` of PEM; in a token it is named by --pkcs11-key"},
+			&cli.StringSliceFlag{Name: "from-chain", Usage: "what is above it, up to the root, is in `FILE` (repeat)"},
+			&cli.StringFlag{Name: "from-password-file", Usage: "open these files with the first line of `FILE`"},
+			crlFlag(), ocspFlag(),
 		),
+		Description: "With --from-cert no root is made: the intermediate of a company's CA signs, and what is to be trusted is that\n" +
+			"CA's root.\n\n" +
+			"  crossring pki init --cluster lab --region us-east-1 --region us-west-2\n" +
+			"  crossring pki init --dir ca --from-cert issuing.pem --from-key issuing.key --from-chain root.pem\n" +
+			"  crossring pki init --crl-url 'http://127.0.0.1:8080/crl/{issuer}.crl' --ocsp-url http://127.0.0.1:8080/ocsp",
 		Action: e.action(pkiInit),
 	}
 }
@@ -117,10 +128,14 @@ func pkiInit(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	if c.IsSet("pkcs11-module") || c.IsSet("pkcs11-token") || c.IsSet("pkcs11-key") {
 		token = &hsm.Ref{Module: c.String("pkcs11-module"), Token: c.String("pkcs11-token"), Label: c.String("pkcs11-key")}
 	}
+	adopt, err := adoption(c)
+	if err != nil {
+		return answer{}, err
+	}
 	res, err := w.PKI().NewAuthority(ctx, dir, passphrase, pki.Setup{
 		HSM:     token,
 		Cluster: c.String("cluster"), RootDN: c.String("dn"), NodeDN: c.String("node-dn"), Key: c.String("key"),
-		Regions: c.StringSlice("region"), Life: rootLife, Limits: limits,
+		Regions: c.StringSlice("region"), Life: rootLife, Limits: limits, Where: whereOf(c), Adopt: adopt,
 	})
 	if err != nil {
 		return answer{}, err
@@ -138,6 +153,7 @@ func issueFlags() []cli.Flag {
 		&cli.Int64Flag{Name: "days", Usage: "the certificate lives `N` days, at most as long as the CA (default: as long as the last one, or 397)"},
 		&cli.StringFlag{Name: "out", Usage: "write the files to `DIR` (default: NAME in the current directory)"},
 		&cli.BoolFlag{Name: "force", Usage: "write over files of others in --out"},
+		crlFlag(), ocspFlag(),
 		&cli.StringSliceFlag{Name: "format", Usage: "write stores of `KIND`: pem, pkcs12, pkcs12-legacy (for Java 7 and 8), jks (repeat)", Value: cli.NewStringSlice(store.PEM)},
 		&cli.StringFlag{Name: "password-file", Usage: "encrypt stores with the first line of `FILE`; without, a password is made and written beside them"},
 	)
@@ -161,10 +177,18 @@ func (e *env) pkiIssueCommand() *cli.Command {
 func (e *env) pkiRenewCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "renew",
-		Usage:     "issue again what was issued under a name, with a new key",
-		ArgsUsage: "NAME",
-		Flags:     issueFlags(),
-		Action:    e.action(pkiIssue),
+		Usage:     "issue again what was issued under a name, with a new key; or the CA's own certificate",
+		ArgsUsage: "[NAME]",
+		Description: "With --root or --intermediate it is the certificate of the CA itself, with the same key: all that it signed\n" +
+			"counts as before, and who trusted it gets the new one. Another key is another CA: pki rotate --ca.\n\n" +
+			"  crossring pki renew us-east-1-1 --dir ca\n" +
+			"  crossring pki renew --root --dir ca --days 3650\n" +
+			"  crossring pki renew --intermediate us-east-1 --dir ca",
+		Flags: append(issueFlags(),
+			&cli.BoolFlag{Name: "root", Usage: "the root's own certificate"},
+			&cli.StringFlag{Name: "intermediate", Usage: "that of the intermediate of `REGION`"},
+		),
+		Action: e.action(pkiRenew),
 	}
 }
 
@@ -179,7 +203,8 @@ func pkiIssue(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	}
 	r := verbs.IssueRequest{
 		Name: c.Args().First(), Region: c.String("region"), DNS: c.StringSlice("dns"), Client: c.Bool("client"), Force: c.Bool("force"),
-		CSR: c.String("csr"), KeyKind: c.String("key"), Out: c.String("out"), Formats: c.StringSlice("format"),
+		Where: whereOf(c),
+		CSR:   c.String("csr"), KeyKind: c.String("key"), Out: c.String("out"), Formats: c.StringSlice("format"),
 	}
 	if c.IsSet("days") {
 		if r.Life, err = life(c, "days", pki.MaxNodeLife); err != nil {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"crossring/internal/failif"
 	"crossring/internal/run"
 	"crossring/ringcheck"
 
@@ -24,14 +25,30 @@ func (e *env) ringCommands() []*cli.Command {
 func (e *env) ringCommand(name, usage string, write func(io.Writer, ringcheck.Ring) error) *cli.Command {
 	return &cli.Command{
 		Name: name, Usage: usage, ArgsUsage: "NAME",
-		Description: "Exits with 4 when the ring is not as planned, and names each difference.",
+		Description: "Exits with 4 when the ring is not as planned, and names each difference.\n\n" +
+			"--fail-if EXPRESSION, for pipelines, ends with 6 where the expression holds: certificate.days, the days\n" +
+			"that the first of the cluster's certificates has left; nodes.down; mismatches.\n\n" +
+			"  crossring " + name + " lab --fail-if 'certificate.days<30'",
+		Flags: []cli.Flag{&cli.StringSliceFlag{Name: "fail-if", Usage: "end with exit code 6 where `EXPRESSION` holds (repeat)"}},
 		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 			return withName(c, e, func(w run.World, name string) (answer, error) {
+				exprs, err := failif.Parse(c.StringSlice("fail-if"), []string{figureDays, figureDown, figureMismatches})
+				if err != nil {
+					return answer{}, err
+				}
 				ring, err := w.Ring(ctx, name)
 				if ring.Schema == "" {
 					return answer{}, err
 				}
-				return answer{doc: ring, text: func(out io.Writer) error {
+				doc := ringDocument{Ring: ring}
+				var breach error
+				if len(exprs) > 0 {
+					doc.Breaches, breach = failif.Check(exprs, figuresOf(ring))
+				}
+				if err == nil {
+					err = breach // what is wrong with the ring itself goes first
+				}
+				return answer{doc: doc, text: func(out io.Writer) error {
 					if err := write(out, ring); err != nil {
 						return err
 					}
@@ -40,6 +57,38 @@ func (e *env) ringCommand(name, usage string, write func(io.Writer, ringcheck.Ri
 			})
 		}),
 	}
+}
+
+// ringDocument is the answer of ring and status.
+type ringDocument struct {
+	ringcheck.Ring
+	Breaches []failif.Breach `json:"breaches,omitempty"` // of --fail-if
+}
+
+// Figures of a ring that --fail-if knows.
+const (
+	figureDays       = "certificate.days"
+	figureDown       = "nodes.down"
+	figureMismatches = "mismatches"
+)
+
+// figuresOf are the figures of a ring; what is not known is left out.
+func figuresOf(ring ringcheck.Ring) map[string]*float64 {
+	down, mismatches := 0., float64(len(ring.Mismatches))
+	f := map[string]*float64{figureDown: &down, figureMismatches: &mismatches}
+	for _, dc := range ring.Datacenters {
+		for _, n := range dc.Nodes {
+			if n.Status == ringcheck.Down {
+				down++
+			}
+		}
+	}
+	for _, c := range ring.Certificates {
+		if days := float64(c.Days); f[figureDays] == nil || days < *f[figureDays] {
+			f[figureDays] = &days
+		}
+	}
+	return f
 }
 
 // sayRing says on stderr what nodetool's tables have no place for.

@@ -31,6 +31,9 @@ const (
 	indexFile = "index.json"
 	lockFile  = "lock"
 	crlFile   = "crl.pem"
+	// signerFile is the certificate that signs, and those above it, where that is no root
+	// of its own.
+	signerFile = "signer.pem"
 )
 
 // Entry is a certificate that was issued.
@@ -58,8 +61,13 @@ type index struct {
 	Regions []string `json:"regions"` // that have an intermediate
 	Lists   int64    `json:"lists"`   // revocation lists signed so far
 	// HSM is where the root's key is, when it is not in a file here.
-	HSM    *hsm.Ref `json:"hsm,omitempty"`
-	Issued []Entry  `json:"issued"`
+	HSM *hsm.Ref `json:"hsm,omitempty"`
+	// Adopted says that another CA signed this one: signerFile has it, with those above it
+	// but the root.
+	Adopted bool `json:"adopted,omitempty"`
+	// Where is written into all that is signed: {issuer} stands for "root" or the region.
+	Where  Where   `json:"where,omitzero"`
+	Issued []Entry `json:"issued"`
 }
 
 // Dir is an authority on disk. Its keys are readable by their owner alone.
@@ -148,6 +156,10 @@ type Setup struct {
 	HSM *hsm.Ref
 	// Limits are the names that it is to sign for alone.
 	Limits Limits
+	// Adopt takes another CA's intermediate instead of making a root.
+	Adopt *Adopt
+	// Where others learn of revocations, with {issuer} for "root" or the region.
+	Where Where
 }
 
 // SetupError says that an authority can't be made as it is asked for.
@@ -190,6 +202,10 @@ func (s Setup) Check() error {
 		}
 		errs = append(errs, err)
 	}
+	errs = append(errs, s.Where.Check())
+	if s.Adopt != nil {
+		errs = append(errs, s.Adopt.check(s))
+	}
 	for _, d := range s.Limits.DNS {
 		errs = append(errs, names.CheckDNS(d))
 	}
@@ -228,7 +244,7 @@ func (d *Dir) Init(ctx context.Context, s Setup) (err error) {
 	if _, err := os.Lstat(filepath.Join(d.Path, rootCert)); err == nil {
 		return &ExistsError{d.Path}
 	}
-	d.index = index{Schema: "crossring/v1", NodeDN: or(s.NodeDN, names.DefaultNodeDN), Cluster: s.Cluster, Regions: s.Regions, Issued: []Entry{}}
+	d.index = index{Schema: "crossring/v1", NodeDN: or(s.NodeDN, names.DefaultNodeDN), Cluster: s.Cluster, Regions: s.Regions, Where: s.Where, Adopted: s.Adopt != nil, Issued: []Entry{}}
 	key, done, err := d.rootKey(s)
 	if err != nil {
 		return err
@@ -243,7 +259,7 @@ func (d *Dir) announce(root Authority, failed error) error {
 	if failed != nil {
 		return nil
 	}
-	return WriteFile(filepath.Join(d.Path, rootCert), store.EncodeCertificates(root.Chain), 0o644)
+	return WriteFile(filepath.Join(d.Path, rootCert), store.EncodeCertificates([]*x509.Certificate{root.Root()}), 0o644)
 }
 
 // fill makes all of an authority but the root's certificate.
@@ -257,8 +273,13 @@ func (d *Dir) fill(s Setup, key crypto.Signer) (Authority, error) {
 	if life == 0 {
 		life = RootLife
 	}
-	root, err := NewRoot(key, name, s.Now, life, s.Limits)
-	if err != nil {
+	var root Authority
+	if s.Adopt != nil {
+		root, name = Authority{Chain: s.Adopt.Chain, Key: key}, s.Adopt.Chain[0].Subject
+		if err := d.writeSigner(root.Chain); err != nil {
+			return none, err
+		}
+	} else if root, err = NewRoot(key, name, s.Now, life, s.Limits); err != nil {
 		return none, err
 	}
 	if s.HSM == nil {
@@ -267,22 +288,7 @@ func (d *Dir) fill(s Setup, key crypto.Signer) (Authority, error) {
 		}
 	}
 	for _, region := range s.Regions {
-		k, err := NewKey(s.Key)
-		if err != nil {
-			return none, err
-		}
-		sub, err := names.Below(name, " "+region)
-		if err != nil {
-			return none, err
-		}
-		a, err := root.Intermediate(k, sub, s.Now, min(life, IntermediateLife))
-		if err != nil {
-			return none, err
-		}
-		if err := d.writeKey("ca-"+region, a); err != nil {
-			return none, err
-		}
-		if err := WriteFile(filepath.Join(d.Path, "ca-"+region+".pem"), store.EncodeCertificates(a.Chain[:1]), 0o644); err != nil {
+		if err := d.addRegion(root, name, region, s.Key, s.Now, min(life, IntermediateLife)); err != nil {
 			return none, err
 		}
 	}
@@ -327,10 +333,23 @@ func (d *Dir) begin() (undo func() error, err error) {
 // the key out of the token again where it is told of a failure.
 func (d *Dir) rootKey(s Setup) (key crypto.Signer, done func(failed error) error, err error) {
 	if s.HSM == nil {
+		if s.Adopt != nil {
+			return s.Adopt.Key, func(error) error { return nil }, nil
+		}
 		key, err = NewKey(s.Key)
 		return key, func(error) error { return nil }, err
 	}
 	d.index.HSM = s.HSM
+	if s.Adopt != nil { // the key is there, and stays
+		k, err := hsm.Open(*s.HSM, d.Passphrase)
+		if err != nil {
+			return nil, nil, err
+		}
+		if err := store.Match(k, s.Adopt.Chain[0]); err != nil {
+			return nil, nil, errors.Join(err, k.Close())
+		}
+		return k, func(error) error { return k.Close() }, nil
+	}
 	k, err := hsm.Create(*s.HSM, d.Passphrase, s.Key)
 	if err != nil {
 		return nil, nil, err
@@ -366,6 +385,14 @@ func (d *Dir) Entries() []Entry { return d.index.Issued }
 func (d *Dir) Root() (*x509.Certificate, error) { return d.cert(rootCert) }
 
 func (d *Dir) cert(name string) (*x509.Certificate, error) {
+	all, err := d.certs(name)
+	if err != nil {
+		return nil, err
+	}
+	return all[0], nil
+}
+
+func (d *Dir) certs(name string) ([]*x509.Certificate, error) {
 	data, err := os.ReadFile(filepath.Join(d.Path, name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &NoneError{d.Path}
@@ -377,7 +404,10 @@ func (d *Dir) cert(name string) (*x509.Certificate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", filepath.Join(d.Path, name), err)
 	}
-	return c.Chain[0], nil
+	if len(c.Chain) == 0 {
+		return nil, fmt.Errorf("read %s: no certificate in it", filepath.Join(d.Path, name))
+	}
+	return c.Chain, nil
 }
 
 // authority loads the one of a region: its intermediate if it has one, else the root.
@@ -394,18 +424,30 @@ func (d *Dir) authority(region string) (Authority, string, error) {
 		if err != nil {
 			return Authority{}, "", err
 		}
+		above := []*x509.Certificate{root}
+		if d.index.Adopted {
+			if above, err = d.signer(root); err != nil {
+				return Authority{}, "", err
+			}
+		}
 		key, err := d.readKey("ca-"+r, cert)
-		return Authority{Chain: []*x509.Certificate{cert, root}, Key: key}, r, err
+		return Authority{Chain: append([]*x509.Certificate{cert}, above...), Key: key}, r, err
+	}
+	own := []*x509.Certificate{root}
+	if d.index.Adopted {
+		if own, err = d.signer(root); err != nil {
+			return Authority{}, "", err
+		}
 	}
 	if d.index.HSM != nil {
 		key, err := hsm.Open(*d.index.HSM, d.Passphrase)
 		if err != nil {
 			return Authority{}, "", err
 		}
-		return Authority{Chain: []*x509.Certificate{root}, Key: key}, "", store.Match(key, root)
+		return Authority{Chain: own, Key: key}, "", store.Match(key, own[0])
 	}
-	key, err := d.readKey("ca", root)
-	return Authority{Chain: []*x509.Certificate{root}, Key: key}, "", err
+	key, err := d.readKey("ca", own[0])
+	return Authority{Chain: own, Key: key}, "", err
 }
 
 func (d *Dir) writeKey(base string, a Authority) error {

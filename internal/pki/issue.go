@@ -28,6 +28,8 @@ type NodeRequest struct {
 	Now    time.Time
 	// ClientOnly makes a certificate that cannot be a server's.
 	ClientOnly bool
+	// Where replaces what the authority itself says, where it says anything.
+	Where Where
 }
 
 // Issue signs a certificate, notes it, and returns it with its chain.
@@ -49,7 +51,7 @@ func (d *Dir) Issue(ctx context.Context, r NodeRequest) ([]*x509.Certificate, er
 	if err != nil {
 		return nil, err
 	}
-	chain, err := a.Issue(Request{CSR: r.CSR, Subject: subject, IPs: r.IPs, DNS: r.DNS, Now: r.Now, Life: r.Life, ClientOnly: r.ClientOnly})
+	chain, err := a.Issue(Request{CSR: r.CSR, Subject: subject, IPs: r.IPs, DNS: r.DNS, Now: r.Now, Life: r.Life, ClientOnly: r.ClientOnly, Where: d.where(r.Where, issuer)})
 	var lacks *NoAddressError
 	if errors.As(err, &lacks) {
 		lacks.Dir = d.Path

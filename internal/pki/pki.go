@@ -148,7 +148,7 @@ func NewRoot(key crypto.Signer, name pkix.Name, now time.Time, life time.Duratio
 }
 
 // Intermediate makes an authority below a, which can issue for nodes only.
-func (a Authority) Intermediate(key crypto.Signer, name pkix.Name, now time.Time, life time.Duration) (Authority, error) {
+func (a Authority) Intermediate(key crypto.Signer, name pkix.Name, now time.Time, life time.Duration, where Where) (Authority, error) {
 	t, err := caTemplate(key, name, now, life)
 	if err != nil {
 		return Authority{}, err
@@ -158,6 +158,7 @@ func (a Authority) Intermediate(key crypto.Signer, name pkix.Name, now time.Time
 	// Again: Java passes over what is written in the root.
 	r := a.Cert()
 	t.PermittedDNSDomains, t.PermittedIPRanges, t.PermittedDNSDomainsCritical = r.PermittedDNSDomains, r.PermittedIPRanges, r.PermittedDNSDomainsCritical
+	t.CRLDistributionPoints, t.OCSPServer = where.CRL, where.OCSP
 	cert, err := sign(t, a.Cert(), key.Public(), a.Key)
 	if err != nil {
 		return Authority{}, fmt.Errorf("sign intermediate %s: %w", name, err)
@@ -216,6 +217,15 @@ type Request struct {
 	Life    time.Duration // 0 is NodeLife
 	// ClientOnly makes a certificate that cannot be a server's.
 	ClientOnly bool
+	// Where names where others can ask for a revocation.
+	Where Where
+}
+
+// Where are the addresses at which others learn whether a certificate was revoked. They
+// are written into what is signed.
+type Where struct {
+	CRL  []string `json:"crl,omitempty"`  // URLs of revocation lists
+	OCSP []string `json:"ocsp,omitempty"` // URLs of responders
 }
 
 // Issue signs a node's certificate and returns it with the chain to be sent: the
@@ -263,6 +273,7 @@ func (a Authority) Issue(r Request) ([]*x509.Certificate, error) {
 	for _, ip := range once(ips) {
 		t.IPAddresses = append(t.IPAddresses, net.IP(ip.AsSlice()))
 	}
+	t.CRLDistributionPoints, t.OCSPServer = r.Where.CRL, r.Where.OCSP
 	cert, err := sign(t, a.Cert(), r.CSR.PublicKey, a.Key)
 	if err != nil {
 		return nil, fmt.Errorf("sign certificate of %s: %w", r.Subject, err)

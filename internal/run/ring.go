@@ -22,7 +22,9 @@ func (w World) Ring(ctx context.Context, name string) (ringcheck.Ring, error) {
 	if err != nil {
 		return ringcheck.Ring{}, err
 	}
-	return w.ring(ctx, c)
+	ring, err := w.ring(ctx, c)
+	ring.Certificates = w.certificates(c)
+	return ring, err
 }
 
 func (w World) ring(ctx context.Context, c cluster) (ringcheck.Ring, error) {

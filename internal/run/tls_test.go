@@ -90,6 +90,9 @@ func TestLocalIdentities(t *testing.T) {
 		if cfg, err := c.clientTLS(); err != nil || len(cfg.Certificates) != 1 || cfg.RootCAs == nil || cfg.InsecureSkipVerify || cfg.VerifyConnection == nil {
 			t.Errorf("%s: %v, %v", rel.Series, cfg, err)
 		}
+		if all := w.certificates(c); len(all) != 3 || all[0].Kind != "ca" || all[1].Name != n.Name || all[1].Days < 395 || all[2].Kind != "client" {
+			t.Errorf("%s: status has %+v", rel.Series, all)
+		}
 		// Again it changes nothing, and a month before the end it renews.
 		file := path.Join(n.Layout.TLSDir(), "node"+verbs.Extension(c.storeKind()))
 		before, err := os.ReadFile(file)

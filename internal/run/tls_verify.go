@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -22,6 +23,21 @@ func (w World) Stands(name string) bool {
 	}
 	_, err := w.open(name)
 	return err == nil
+}
+
+// AuthorityOf is the directory of a cluster's CA.
+func (w World) AuthorityOf(name string) (string, error) {
+	if err := checkName(name); err != nil {
+		return "", err
+	}
+	c, err := w.open(name)
+	if err != nil {
+		return "", err
+	}
+	if c.inv.Plan.TLS == nil {
+		return "", Usage("", fmt.Errorf("cluster %s has no TLS, and so no CA", name), "write tls: {} in the spec of a new cluster")
+	}
+	return filepath.Join(c.dir, authorityDir), nil
 }
 
 // VerifyCluster verifies the certificates of all nodes of a cluster, as the nodes and the

@@ -44,6 +44,8 @@ type IssueRequest struct {
 	Password string
 	// Force writes over files that are there.
 	Force bool
+	// Where others learn of a revocation, instead of what the CA says.
+	Where pki.Where
 
 	renews bool // it replaces what was issued under the name
 }
@@ -67,7 +69,7 @@ func (w Verbs) Issue(ctx context.Context, r IssueRequest) (IssueResult, error) {
 	if regions := d.Regions(); r.Region != "" && len(regions) > 0 && !slices.Contains(regions, r.Region) {
 		return IssueResult{Schema: topology.Schema, Name: r.Name, Files: []string{}}, fail.Usage("",
 			fmt.Errorf("--region: the CA has no intermediate for %q; it has them for %s", r.Region, strings.Join(regions, ", ")),
-			"leave --region out to have the root sign, or: "+plain.Command("crossring", "pki", "init", "--dir", "ANOTHER", "--region", r.Region))
+			plain.Command("crossring", "pki", "add-region", r.Region, "--dir", r.Dir)+"   # or leave --region out to have the root sign")
 	}
 	return w.issue(ctx, d, r)
 }
@@ -92,7 +94,7 @@ func (w Verbs) issue(ctx context.Context, d *pki.Dir, r IssueRequest) (IssueResu
 	res.KeyMadeHere = key != nil
 	now := w.Now()
 	issued, err := d.Issue(ctx, pki.NodeRequest{
-		Name: r.Name, Region: r.Region, CSR: csr, IPs: r.IPs, DNS: r.DNS, Life: r.Life, Now: now, ClientOnly: r.Client,
+		Name: r.Name, Region: r.Region, CSR: csr, IPs: r.IPs, DNS: r.DNS, Life: r.Life, Now: now, ClientOnly: r.Client, Where: r.Where,
 	})
 	if err != nil {
 		return res, err
@@ -187,6 +189,9 @@ func (r IssueRequest) files() []string {
 // check says what is wrong with a request, before anything is issued.
 func (r IssueRequest) check() error {
 	const help = "crossring help pki issue"
+	if err := r.Where.Check(); err != nil {
+		return fail.Usage("", err, help)
+	}
 	for _, kind := range r.Formats {
 		switch known := store.Kinds(); {
 		case !slices.Contains(known, kind):
@@ -212,6 +217,9 @@ func (w Verbs) Renew(ctx context.Context, r IssueRequest) (IssueResult, error) {
 	}
 	r.Region, r.DNS, r.Client = cmp.Or(e.Region, e.Issuer), old.DNSNames, len(old.ExtKeyUsage) == 1
 	r.KeyKind = cmp.Or(r.KeyKind, pki.KindOf(old.PublicKey))
+	if len(r.Where.CRL)+len(r.Where.OCSP) == 0 {
+		r.Where = pki.Where{CRL: old.CRLDistributionPoints, OCSP: old.OCSPServer}
+	}
 	r.IPs = nil
 	for _, ip := range old.IPAddresses {
 		if a, ok := netip.AddrFromSlice(ip); ok {
