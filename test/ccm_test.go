@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"crossring/internal/cql"
+	"crossring/internal/fail"
 	"crossring/internal/release"
 	"crossring/internal/release/releasetest"
 	"crossring/internal/report"
@@ -122,7 +123,7 @@ func TestCCM(t *testing.T) {
 	}
 	eventually(t, time.Minute, "the killed server is seen as gone", func() bool {
 		r := h.run(t.Context(), "ring", c.name)
-		return r.code == run.ExitRing && strings.Contains(r.stderr, last.Name)
+		return r.code == fail.ExitRing && strings.Contains(r.stderr, last.Name)
 	})
 	h.must(t, "start", c.name+":"+last.Name)
 	h.must(t, "up", c.name) // gossip takes a moment to reach all
@@ -212,7 +213,7 @@ func TestCCMAdopts(t *testing.T) {
 	ccmCommand(t, inv, "create", "other", "--install-dir="+install) // is now ccm's current one
 
 	block := ", cluster: theirs, config_dir: " + config
-	r := h.want(t, run.ExitUsage, "up", "-f", h.spec(t, ccmSpec("mine", releasetest.Of("4.1"), ccm, []int{2, 1}, block)))
+	r := h.want(t, fail.ExitUsage, "up", "-f", h.spec(t, ccmSpec("mine", releasetest.Of("4.1"), ccm, []int{2, 1}, block)))
 	checkSays(t, r, "Cassandra "+newest+", not "+releasetest.Of("4.1"), "dc1 has 1 node, where us-east of the spec has 2")
 	// At first it is looked at alone: no agent is put into its servers.
 	bare := newHome(t)
@@ -253,7 +254,7 @@ func TestCCMAdopts(t *testing.T) {
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, time.Minute, "the killed server is seen as gone", func() bool { return h.run(t.Context(), "ring", c.name).code == run.ExitRing })
+		eventually(t, time.Minute, "the killed server is seen as gone", func() bool { return h.run(t.Context(), "ring", c.name).code == fail.ExitRing })
 		eventually(t, time.Minute, "the killed server has been buried", func() bool { // until then ccm takes it for a running one
 			_, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
 			return os.IsNotExist(err)
@@ -261,7 +262,7 @@ func TestCCMAdopts(t *testing.T) {
 	}
 	gone()
 	// By CQL nobody tells that it is down: it did not answer, and that is all.
-	r = bare.want(t, run.ExitRing, "ring", looked.name, "-o", "json")
+	r = bare.want(t, fail.ExitRing, "ring", looked.name, "-o", "json")
 	for _, problem := range documentedShapes(t).check("ring", []byte(r.stdout)) {
 		t.Error(problem)
 	}
@@ -369,18 +370,18 @@ func TestCCMThatCannotBeUsed(t *testing.T) {
 		}
 	}
 	counts := []int{1, 1}
-	up(run.ExitPrerequisite, ccmSpec("none", newest, "/nonesuch/ccm", counts, ""), "no ccm to run", "pip install ccm")
-	up(run.ExitPrerequisite, ccmSpec("none", newest, venv(t, oldCCM), counts, ""), "too old", "--root", "pip install --upgrade ccm")
-	up(run.ExitPrerequisite, ccmSpec("none", newest, "/bin/false", counts, ""), "no ccm to run")
-	up(run.ExitUsage, ccmSpec("none", newest, ccm, counts, ", cluster: nonesuch, config_dir: "+t.TempDir()), "no cluster nonesuch", "ccm list")
-	up(run.ExitUsage, ccmSpec("none", newest, ccm, counts, ", config_dir: /tmp"), "ccm.config_dir")
-	up(run.ExitUsage, ccmSpec("none", newest, ccm, counts, ", cluster: a/b"), "ccm.cluster")
+	up(fail.ExitPrerequisite, ccmSpec("none", newest, "/nonesuch/ccm", counts, ""), "no ccm to run", "pip install ccm")
+	up(fail.ExitPrerequisite, ccmSpec("none", newest, venv(t, oldCCM), counts, ""), "too old", "--root", "pip install --upgrade ccm")
+	up(fail.ExitPrerequisite, ccmSpec("none", newest, "/bin/false", counts, ""), "no ccm to run")
+	up(fail.ExitUsage, ccmSpec("none", newest, ccm, counts, ", cluster: nonesuch, config_dir: "+t.TempDir()), "no cluster nonesuch", "ccm list")
+	up(fail.ExitUsage, ccmSpec("none", newest, ccm, counts, ", config_dir: /tmp"), "ccm.config_dir")
+	up(fail.ExitUsage, ccmSpec("none", newest, ccm, counts, ", cluster: a/b"), "ccm.cluster")
 
 	blank := home{state: filepath.Join(t.TempDir(), "a b")}
 	if err := os.MkdirAll(blank.state, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	checkSays(t, blank.want(t, run.ExitUsage, "up", "-f", blank.spec(t, ccmSpec("none", newest, ccm, counts, ""))), "no blanks")
+	checkSays(t, blank.want(t, fail.ExitUsage, "up", "-f", blank.spec(t, ccmSpec("none", newest, ccm, counts, ""))), "no blanks")
 
 	// Half of what ccm keeps is gone.
 	file := h.spec(t, ccmSpec("half", newest, ccm, counts, ""))
@@ -389,7 +390,7 @@ func TestCCMThatCannotBeUsed(t *testing.T) {
 	if err := os.Remove(filepath.Join(inv.Nodes[1].Layout.Root, "node.conf")); err != nil {
 		t.Fatal(err)
 	}
-	checkSays(t, h.want(t, run.ExitFailure, "up", "-f", file), "not whole", "node.conf", "crossring down half")
+	checkSays(t, h.want(t, fail.ExitFailure, "up", "-f", file), "not whole", "node.conf", "crossring down half")
 	h.must(t, "down", "half")
 	h.nothingOfCCM(t, inv)
 	// A first up that was cut short is begun anew.

@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"crossring/internal/flight"
 	"crossring/internal/pki/verbs"
 	"crossring/internal/preflight"
-	"crossring/internal/run"
 )
 
 // A machine whose clock is a day off, as all that runs in its sessions has it: preflight
@@ -39,7 +39,7 @@ func TestMachineADayOff(t *testing.T) {
 		if r.code != code {
 			t.Fatalf("%s: want exit %d: %s", off, code, r)
 		}
-		res := decode[run.PreflightResult](t, r)
+		res := decode[flight.PreflightResult](t, r)
 		for _, x := range res.Hosts {
 			if x.Name == preflight.Here {
 				continue

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"crossring/internal/fail"
 	"crossring/internal/run"
 )
 
@@ -25,15 +26,15 @@ func (h home) keeperOnly(t *testing.T, name string) cluster {
 // TestExitCodes brings about each exit code that the help names, with whole
 // commands. 6, rows that are missing, is in TestDocuments.
 func TestExitCodes(t *testing.T) {
-	t.Run("0 ok", func(t *testing.T) { newHome(t).want(t, run.ExitOK, "ls") })
+	t.Run("0 ok", func(t *testing.T) { newHome(t).want(t, fail.ExitOK, "ls") })
 	t.Run("1 failure", func(t *testing.T) {
-		checkSays(t, newHome(t).want(t, run.ExitFailure, "ring", "nonesuch"), `no cluster "nonesuch"`)
+		checkSays(t, newHome(t).want(t, fail.ExitFailure, "ring", "nonesuch"), `no cluster "nonesuch"`)
 	})
 	t.Run("2 usage", func(t *testing.T) {
 		h := newHome(t)
-		checkSays(t, h.want(t, run.ExitUsage, "ring", "--nonsense"), "unknown flag")
+		checkSays(t, h.want(t, fail.ExitUsage, "ring", "--nonsense"), "unknown flag")
 		spec := h.spec(t, "version: crossring/v1\nname: a\nregion: us-east-1\n")
-		checkSays(t, h.want(t, run.ExitUsage, "up", "-f", spec), "spec-")
+		checkSays(t, h.want(t, fail.ExitUsage, "up", "-f", spec), "spec-")
 	})
 	t.Run("3 partial and 4 ring", func(t *testing.T) { testBrokenNode(t) })
 	t.Run("5 leftover", func(t *testing.T) {
@@ -46,7 +47,7 @@ func TestExitCodes(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer l.Close()
-		r := h.want(t, run.ExitLeftover, "down", "left")
+		r := h.want(t, fail.ExitLeftover, "down", "left")
 		if !strings.Contains(r.stderr, l.Addr().String()) {
 			t.Errorf("what was left should be named: %s", r)
 		}
@@ -54,7 +55,7 @@ func TestExitCodes(t *testing.T) {
 	t.Run("7 prerequisite", func(t *testing.T) {
 		h := newHome(t)
 		h.env = []string{"PATH=" + t.TempDir(), "JAVA_HOME="}
-		r := h.want(t, run.ExitPrerequisite, "up", "-f", h.spec(t, oneByOne("none", oldest)))
+		r := h.want(t, fail.ExitPrerequisite, "up", "-f", h.spec(t, oneByOne("none", oldest)))
 		checkSays(t, r, "java")
 		if _, made := h.inventory(t, "none"); made {
 			t.Error("without Java nothing should be made")
@@ -64,7 +65,7 @@ func TestExitCodes(t *testing.T) {
 		h := newHome(t)
 		h.keeperOnly(t, "taken")
 		other := strings.Replace(oneByOne("taken", oldest), "us-west-2, zone: us-west-2a", "eu-west-1, zone: eu-west-1a", 1)
-		r := h.want(t, run.ExitBusy, "up", "-f", h.spec(t, other))
+		r := h.want(t, fail.ExitBusy, "up", "-f", h.spec(t, other))
 		checkSays(t, r, "us-west-2", "eu-west-1")
 	})
 	t.Run("130 interrupted", func(t *testing.T) {
@@ -76,10 +77,10 @@ func TestExitCodes(t *testing.T) {
 		s.says(t, "waiting for another command on cluster held")
 		s.signal(t, os.Interrupt)
 		r := s.wait(t)
-		if r.code != run.ExitInterrupted {
+		if r.code != fail.ExitInterrupted {
 			t.Errorf("want exit 130: %s", r)
 		}
-		if e := decode[failure](t, r); e.Error.Code != run.ExitInterrupted {
+		if e := decode[failure](t, r); e.Error.Code != fail.ExitInterrupted {
 			t.Errorf("want code 130 in the document: %s", r)
 		}
 	})
@@ -112,7 +113,7 @@ func testBrokenNode(t *testing.T) {
 		}
 	})
 
-	r := c.want(t, run.ExitPartial, "start", c.name, "-o", "json")
+	r := c.want(t, fail.ExitPartial, "start", c.name, "-o", "json")
 	if !strings.Contains(r.stderr, "crossring: error: "+broken.Name+": ") || strings.Contains(r.stderr, well+":") {
 		t.Errorf("%s should be blamed, and not %s: %s", broken.Name, well, r)
 	}
@@ -124,9 +125,9 @@ func testBrokenNode(t *testing.T) {
 	eventually(t, patience, well+" answers", func() bool {
 		return c.run(t.Context(), "cql", c.name+":1", "SELECT cluster_name FROM system.local").code == 0
 	})
-	checkSays(t, c.want(t, run.ExitRing, "ring", c.name), broken.Name)
+	checkSays(t, c.want(t, fail.ExitRing, "ring", c.name), broken.Name)
 	// That is no ground to build on.
-	checkSays(t, c.want(t, run.ExitRing, "repro", c.name, "--rows", "100"), broken.Name)
+	checkSays(t, c.want(t, fail.ExitRing, "repro", c.name, "--rows", "100"), broken.Name)
 }
 
 // holdLock takes the lock that a command on the cluster would hold.
@@ -208,7 +209,7 @@ func TestFlagPositions(t *testing.T) {
 		}
 	})
 	t.Run("no such flag behind --", func(t *testing.T) {
-		b.want(t, run.ExitUsage, "tokens", "1", "--", "-o", "json")
+		b.want(t, fail.ExitUsage, "tokens", "1", "--", "-o", "json")
 	})
 	t.Run("around arguments", func(t *testing.T) {
 		want := a.must(t, "render", c.name, "--node", "2", "-o", "json").stdout

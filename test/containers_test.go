@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"crossring/internal/fail"
 	"crossring/internal/release/releasetest"
 	"crossring/internal/report"
 	"crossring/internal/run"
@@ -191,7 +192,7 @@ func TestContainers(t *testing.T) {
 	p.do(t, nil, "kill", inv.Containers.IDs["us-west-2-1"])
 	eventually(t, time.Minute, "the killed container is seen as gone", func() bool {
 		r := h.run(t.Context(), "ring", c.name)
-		return r.code == run.ExitRing && strings.Contains(r.stderr, "us-west-2-1")
+		return r.code == fail.ExitRing && strings.Contains(r.stderr, "us-west-2-1")
 	})
 	h.must(t, "start", c.name+":2")
 	h.must(t, "up", c.name) // gossip takes a moment to reach all
@@ -206,7 +207,7 @@ func TestContainers(t *testing.T) {
 	if left, err := filepath.Glob(filepath.Join(h.state, "clusters", "*")); err != nil || len(left) > 0 {
 		t.Errorf("%v (%v)", left, err)
 	}
-	h.want(t, run.ExitFailure, "ring", c.name)
+	h.want(t, fail.ExitFailure, "ring", c.name)
 }
 
 // An image that is not what the spec says is found out before anything is started, and
@@ -220,16 +221,16 @@ func TestContainersThatCannotBeUsed(t *testing.T) {
 			t.Errorf("%v (%v)", left, err)
 		}
 	}
-	up(run.ExitPrerequisite, containerSpec("none", newest, "some/image:1", "unix:///nonesuch/docker.sock"), "Docker API", "nonesuch", "podman system service")
+	up(fail.ExitPrerequisite, containerSpec("none", newest, "some/image:1", "unix:///nonesuch/docker.sock"), "Docker API", "nonesuch", "podman system service")
 	old := strings.Replace(containerSpec("none", releasetest.Of("3.11"), "x", "unix:///nonesuch/docker.sock"), `image: "x", `, "", 1)
-	up(run.ExitUsage, old, "containers.image", "Java 11")
+	up(fail.ExitUsage, old, "containers.image", "Java 11")
 	if long() { // one that takes a connection and never says a word: no real one does on request
 		l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer l.Close()
-		up(run.ExitPrerequisite, containerSpec("none", newest, "some/image:1", "unix://"+l.Addr().String()), "does not answer")
+		up(fail.ExitPrerequisite, containerSpec("none", newest, "some/image:1", "unix://"+l.Addr().String()), "does not answer")
 	}
 
 	p := startPodman(t)
@@ -267,7 +268,7 @@ func TestContainersThatCannotBeUsed(t *testing.T) {
 		{make("other", "ENV CASSANDRA_VERSION="+other), []string{"it has Cassandra " + other + ", not " + newest}},
 		{"localhost/crossring-test/nonesuch:1", []string{"nonesuch:1", "can't be had"}},
 	} {
-		up(run.ExitPrerequisite, containerSpec("none", newest, tt.image, p.url), slices.Concat(tt.words, []string{"image"})...)
+		up(fail.ExitPrerequisite, containerSpec("none", newest, tt.image, p.url), slices.Concat(tt.words, []string{"image"})...)
 		if left := p.left(t, "none"); left != "" {
 			t.Errorf("%s left behind: %s", tt.image, left)
 		}

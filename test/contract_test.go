@@ -10,8 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"crossring/internal/flight"
+	"crossring/internal/load"
 	"crossring/internal/report"
-	"crossring/internal/run"
 	"crossring/internal/topology"
 	"crossring/ringcheck"
 	"crossring/stress/results"
@@ -91,7 +92,7 @@ func TestDocuments(t *testing.T) {
 		holds("fault", 0, "fault", "show", c.name)
 		holds("cql", 0, "cql", c.name, "SELECT cluster_name FROM system.local")
 		holds("ls", 0, "ls")
-		checkRunningPreflight(t, decode[run.PreflightResult](t, holds("preflight", 0, "preflight", c.name)))
+		checkRunningPreflight(t, decode[flight.PreflightResult](t, holds("preflight", 0, "preflight", c.name)))
 		for _, command := range []string{"ring", "status"} {
 			checkRing(t, decode[ringcheck.Ring](t, holds("ring", 0, command, c.name)), inv)
 		}
@@ -105,7 +106,7 @@ func TestDocuments(t *testing.T) {
 
 		// More than were written there are not: those that were are read.
 		r := holds("stress", 0, "stress", "read", c.name, "--rows", "510")
-		if rd := decode[run.StressResult](t, r).Read; rd == nil || rd.Found != 300 || rd.Rows != 300 {
+		if rd := decode[load.StressResult](t, r).Read; rd == nil || rd.Found != 300 || rd.Rows != 300 {
 			t.Errorf("of 510 rows 300 were written: %s", r)
 		}
 
@@ -113,7 +114,7 @@ func TestDocuments(t *testing.T) {
 		holds("cql", 1, "cql", c.name, "SELECT nonsense")
 		holds("cql", 0, "cql", c.name, "TRUNCATE crossring.rows_by_key")
 		r = holds("stress", 6, "stress", "read", c.name, "--missing-deadline", "0s")
-		lost := decode[run.StressResult](t, r)
+		lost := decode[load.StressResult](t, r)
 		if rd := lost.Read; rd == nil || rd.Missing != 300 || *rd.MissingAcknowledged != 300 || lost.Lost == nil || *lost.Lost != 300 || lost.Outcomes.Acknowledged.Missing != 300 {
 			t.Errorf("all rows are gone: %s", r)
 		}

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"crossring/internal/health"
+	"crossring/internal/load"
 	"crossring/internal/run"
 	"crossring/ringcheck"
 )
@@ -124,9 +126,9 @@ func (c cluster) awaitWhole(t *testing.T) {
 }
 
 // lines asks for the network between the regions.
-func (c cluster) lines(t *testing.T) run.Network {
+func (c cluster) lines(t *testing.T) health.Network {
 	t.Helper()
-	return decode[run.Network](t, c.must(t, "fault", "show", c.name, "-o", "json"))
+	return decode[health.Network](t, c.must(t, "fault", "show", c.name, "-o", "json"))
 }
 
 func mismatchKinds(r ringcheck.Ring) map[string]bool {
@@ -174,7 +176,7 @@ func TestKeeperOfARunningClusterDies(t *testing.T) {
 			written = c.run(t.Context(), "stress", "write", c.name, "--rows", "1000", "--write-consistency", "ALL", "-o", "json")
 			return written.code == 0
 		})
-		c.readBack(t, decode[run.StressResult](t, written).RunDir, 1000)
+		c.readBack(t, decode[load.StressResult](t, written).RunDir, 1000)
 		// And it owns what it did not start.
 		c.must(t, "restart", c.name+":2")
 		c.awaitWhole(t)

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"crossring/internal/fail"
+	"crossring/internal/load"
 	"crossring/internal/report"
 	"crossring/internal/run"
 	"crossring/stress/results"
@@ -176,7 +178,7 @@ func TestOpenLoop(t *testing.T) {
 	each(t, func(t *testing.T, _ string, c cluster) {
 		const rows, rate = 600, 400
 		inv, _ := c.inventory(t, c.name)
-		w := decode[run.StressResult](t, c.must(t, "stress", "write", c.name, "--rows", fmt.Sprint(rows), "--rate", fmt.Sprint(rate), "--write-consistency", "ALL", "-o", "json"))
+		w := decode[load.StressResult](t, c.must(t, "stress", "write", c.name, "--rows", fmt.Sprint(rows), "--rate", fmt.Sprint(rate), "--write-consistency", "ALL", "-o", "json"))
 		if w.Write == nil || w.Read != nil {
 			t.Fatalf("a write is one phase: %+v", w)
 		}
@@ -184,7 +186,7 @@ func TestOpenLoop(t *testing.T) {
 		if w.Write.Acknowledged != rows {
 			t.Errorf("%+v", w.Write)
 		}
-		r := decode[run.StressResult](t, c.must(t, "stress", "read", c.name, "--run", filepath.Base(w.RunDir), "-o", "json"))
+		r := decode[load.StressResult](t, c.must(t, "stress", "read", c.name, "--run", filepath.Base(w.RunDir), "-o", "json"))
 		if r.Read == nil || r.Write != nil || r.RunDir != w.RunDir {
 			t.Fatalf("a read is one phase, of the run that was written: %+v", r)
 		}
@@ -207,8 +209,8 @@ func TestOpenLoop(t *testing.T) {
 		}
 
 		// Pinned the other way round.
-		back := decode[run.StressResult](t, c.must(t, "stress", "write", c.name, "--rows", "100", "--write-dc", "us-west-2", "-o", "json"))
+		back := decode[load.StressResult](t, c.must(t, "stress", "write", c.name, "--rows", "100", "--write-dc", "us-west-2", "-o", "json"))
 		checkFrame(t, back.Write.Frame, inv, "us-west-2", 100)
-		c.want(t, run.ExitUsage, "stress", "write", c.name, "--write-dc", "eu-west-1")
+		c.want(t, fail.ExitUsage, "stress", "write", c.name, "--write-dc", "eu-west-1")
 	})
 }

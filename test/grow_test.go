@@ -11,8 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"crossring/internal/fail"
+	"crossring/internal/load"
 	"crossring/internal/release"
-	"crossring/internal/run"
 	"crossring/internal/topology"
 	"crossring/ringcheck"
 )
@@ -42,7 +43,7 @@ func filled(t *testing.T, name, version string, rows int) (c cluster, runDir str
 func (c cluster) fill(t *testing.T, rows int) (runDir string) {
 	t.Helper()
 	r := c.must(t, "stress", "write", c.name, "--rows", fmt.Sprint(rows), "--write-consistency", "ALL", "-o", "json")
-	return decode[run.StressResult](t, r).RunDir
+	return decode[load.StressResult](t, r).RunDir
 }
 
 // hasAll reads every row in each of the datacenters, from that datacenter's own nodes.
@@ -51,7 +52,7 @@ func (c cluster) hasAll(t *testing.T, runDir string, rows int, dcs ...string) {
 	for _, dc := range dcs {
 		r := c.must(t, "stress", "read", c.name, "--run", copyRun(t, runDir), "--rows", fmt.Sprint(rows), "--read-dc", dc,
 			"--read-consistency", "LOCAL_QUORUM", "--missing-deadline", "0s", "-o", "json")
-		if got := decode[run.StressResult](t, r); got.Read == nil || got.Read.Found != int64(rows) {
+		if got := decode[load.StressResult](t, r); got.Read == nil || got.Read.Found != int64(rows) {
 			t.Errorf("want %d rows in %s: %s", rows, dc, r)
 		}
 	}
@@ -162,7 +163,7 @@ func TestGrow(t *testing.T) {
 		t.Errorf("begun with %q", step)
 	}
 	cut.signal(t, os.Interrupt)
-	if r := cut.wait(t); r.code != run.ExitInterrupted || !strings.Contains(r.stderr, "crossring: hint: crossring up "+c.name) {
+	if r := cut.wait(t); r.code != fail.ExitInterrupted || !strings.Contains(r.stderr, "crossring: hint: crossring up "+c.name) {
 		t.Errorf("want exit 130 and the way on: %s", r)
 	}
 	p := c.becomes(t, sized(c.name, oldest, 2, 1))

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"crossring/internal/deploy/sshhost/sshdtest"
+	"crossring/internal/fail"
+	"crossring/internal/load"
 	"crossring/internal/report"
 	"crossring/internal/run"
 )
@@ -266,7 +268,7 @@ func TestSeveralLoaders(t *testing.T) {
 	if code := cmd.ProcessState.ExitCode(); code != 130 {
 		t.Fatalf("exit %d (%v): %s", code, err, out.String())
 	}
-	res := decode[run.StressResult](t, result{stdout: out.String()})
+	res := decode[load.StressResult](t, result{stdout: out.String()})
 	if res.Write == nil || !res.Write.Interrupted || res.Write.Rows < 1 || res.Write.Rows >= 36000 || res.Write.RowsAsked != 36000 {
 		t.Errorf("%s", out.String())
 	}
@@ -289,7 +291,7 @@ func TestSeveralLoaders(t *testing.T) {
 		return false
 	})
 	kill9(t, loaderOf(t, list[0]))
-	killed := decode[run.StressResult](t, w.wait(t))
+	killed := decode[load.StressResult](t, w.wait(t))
 	if killed.Write == nil || !killed.Write.Interrupted || killed.Write.Rows >= 4000 || killed.Write.RowsAsked != 4000 {
 		t.Fatalf("%+v", killed.Write)
 	}
@@ -300,7 +302,7 @@ func TestSeveralLoaders(t *testing.T) {
 			t.Errorf("read by %s loaders: %+v of %+v", loaders, doc.Read, killed.Write)
 		}
 	}
-	h.want(t, run.ExitUsage, "stress", "write", "machines", "--run", killed.RunDir, "--loaders", "0")
+	h.want(t, fail.ExitUsage, "stress", "write", "machines", "--run", killed.RunDir, "--loaders", "0")
 	h.must(t, "down", "machines")
 }
 
@@ -314,7 +316,7 @@ func loaderOf(t *testing.T, m machine) int {
 	}
 	for _, name := range all {
 		data, err := os.ReadFile(name)
-		if args := strings.Split(string(data), "\x00"); err == nil && len(args) > 1 && strings.HasPrefix(args[0], m.root) && args[1] == run.LoaderCommand {
+		if args := strings.Split(string(data), "\x00"); err == nil && len(args) > 1 && strings.HasPrefix(args[0], m.root) && args[1] == load.LoaderCommand {
 			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name)))
 			if err != nil {
 				t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"crossring/internal/fail"
 	"crossring/internal/run"
 )
 
@@ -116,7 +117,7 @@ func TestRollingRestart(t *testing.T) {
 	s := c.start(t, "restart", c.name+":1", "--rolling")
 	s.says(t, "the ring is whole before us-east-1-1 is stopped ...")
 	s.signal(t, os.Interrupt)
-	if r := s.wait(t); r.code != run.ExitInterrupted {
+	if r := s.wait(t); r.code != fail.ExitInterrupted {
 		t.Errorf("want it to wait for the node that is away, until it is interrupted: %s", r)
 	}
 	if pid := c.servers(t)["us-east-1-1"]; pid != after["us-east-1-1"] {
@@ -137,8 +138,8 @@ func TestDownBesideALoad(t *testing.T) {
 		{"up", "-f", h.spec(t, oneByOne(c.name, "1.2.19")+"cluster_name: Another\n"), "--replace"},
 	} {
 		r := ask(args...)
-		if r.code != run.ExitBusy {
-			t.Errorf("want exit %d: %s", run.ExitBusy, r)
+		if r.code != fail.ExitBusy {
+			t.Errorf("want exit %d: %s", fail.ExitBusy, r)
 		}
 		pid := "(pid " + strconv.Itoa(s.cmd.Process.Pid)
 		checkSays(t, r, "a load runs on cluster loaded", pid, "stress write, results in "+h.state, "--yes")

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"crossring/internal/load"
 	"crossring/internal/report"
-	"crossring/internal/run"
 	"crossring/internal/topology"
 	"crossring/provision/local/procs"
 	"crossring/ringcheck"
@@ -68,7 +68,7 @@ func TestPartitionDuringWrite(t *testing.T) {
 		t.Errorf("want %q and %q: %s", inForce, heals, r)
 	}
 	r := w.wait(t)
-	written := decode[run.StressResult](t, r)
+	written := decode[load.StressResult](t, r)
 	if written.Write == nil {
 		t.Fatalf("no summary of the write: %s", r)
 	}
@@ -85,7 +85,7 @@ func TestPartitionDuringWrite(t *testing.T) {
 
 	// In the other region what came before the cut is there, and nothing after it.
 	r = c.want(t, 6, "stress", "read", c.name, "--missing-deadline", "1s", "-o", "json")
-	read := decode[run.StressResult](t, r).Read
+	read := decode[load.StressResult](t, r).Read
 	checkRead(t, r, read, rows)
 	if read.Found == 0 || read.Missing == 0 || read.Wrong != 0 || read.MissingAcknowledged == nil || *read.MissingAcknowledged > read.Missing {
 		t.Errorf("want some rows found, the others missing, none wrong: %s", r)
@@ -118,7 +118,7 @@ func TestPartitionDuringWrite(t *testing.T) {
 	})
 	c.must(t, "fault", "heal", c.name, east, west)
 	r = s.wait(t)
-	late := decode[run.StressResult](t, r).Read
+	late := decode[load.StressResult](t, r).Read
 	checkRead(t, r, late, rows)
 	t.Logf("missing before %d; after the line was mended found later %d, missing %d; lag %+v", read.Missing, late.FoundLater, late.Missing, late.Lag)
 	if late.FoundLater == 0 || late.Lag.Count == 0 || late.Lag.Max <= 0 {

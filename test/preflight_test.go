@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"crossring/internal/flight"
 	"crossring/internal/preflight"
-	"crossring/internal/run"
 	"crossring/provision/local/procs"
 )
 
@@ -26,7 +26,7 @@ func TestPreflight(t *testing.T) {
 		t.Fatal(r)
 	}
 	all := documentedShapes(t)
-	check := func(code int, args ...string) run.PreflightResult {
+	check := func(code int, args ...string) flight.PreflightResult {
 		t.Helper()
 		r := l.run(t.Context(), h, append([]string{"preflight", "lab", "-o", "json"}, args...)...)
 		if r.code != code {
@@ -35,7 +35,7 @@ func TestPreflight(t *testing.T) {
 		for _, problem := range all.check("preflight", []byte(r.stdout)) {
 			t.Error(problem)
 		}
-		return decode[run.PreflightResult](t, r)
+		return decode[flight.PreflightResult](t, r)
 	}
 
 	t.Run("open", func(t *testing.T) {
@@ -212,7 +212,7 @@ type wanted struct {
 	change   string // part of what is said and of what is to be done
 }
 
-func wantDiagnoses(t *testing.T, res run.PreflightResult, list []wanted) {
+func wantDiagnoses(t *testing.T, res flight.PreflightResult, list []wanted) {
 	t.Helper()
 	for _, w := range list {
 		found := false
@@ -235,7 +235,7 @@ func wantDiagnoses(t *testing.T, res run.PreflightResult, list []wanted) {
 }
 
 // checkRunningPreflight holds what is found of a cluster of two nodes that run.
-func checkRunningPreflight(t *testing.T, res run.PreflightResult) {
+func checkRunningPreflight(t *testing.T, res flight.PreflightResult) {
 	t.Helper()
 	internode := 0
 	for _, p := range res.Paths {
@@ -260,7 +260,7 @@ func TestPreflightLocal(t *testing.T) {
 	// check holds what is found of the ways to the nodes named.
 	check := func(code int, kind preflight.Kind, says string, to ...string) {
 		t.Helper()
-		res := decode[run.PreflightResult](t, h.want(t, code, "preflight", "ahead", "--bandwidth", "100ms", "-o", "json"))
+		res := decode[flight.PreflightResult](t, h.want(t, code, "preflight", "ahead", "--bandwidth", "100ms", "-o", "json"))
 		for _, p := range res.Paths {
 			if len(to) > 0 && !slices.Contains(to, p.To) {
 				continue

@@ -18,6 +18,7 @@ import (
 	"crossring/internal/run"
 	"crossring/internal/state"
 	"crossring/internal/topology"
+	"crossring/internal/trust"
 )
 
 // TestRotateOnHosts rotates on machines that are reached by SSH, from behind a
@@ -47,7 +48,7 @@ func rotateHosts(t *testing.T, l *lab, version string) {
 	before, pids := keysOnMachines(t, inv, dir), pidsOf(statesThrough(t, l, h))
 
 	old := peerFrom(t, c, filepath.Join(dir, "ca"), operatorSeenAs)
-	res := decode[run.RotateResult](t, must("pki", "rotate", "lab", "--ca", "-o", "json"))
+	res := decode[trust.RotateResult](t, must("pki", "rotate", "lab", "--ca", "-o", "json"))
 	if want := map[bool]string{true: "reload", false: "restart"}[rel.HotReload]; !res.Done || res.Method != want {
 		t.Errorf("%+v", res)
 	}

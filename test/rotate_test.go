@@ -17,11 +17,12 @@ import (
 	"time"
 
 	"crossring/internal/journal"
+	"crossring/internal/load"
 	"crossring/internal/pki/verbs"
 	"crossring/internal/release"
 	"crossring/internal/release/releasetest"
-	"crossring/internal/run"
 	"crossring/internal/topology"
+	"crossring/internal/trust"
 	"crossring/internal/until"
 	"crossring/stress/results"
 )
@@ -59,7 +60,7 @@ func TestRotate(t *testing.T) {
 			old := peerOf(t, c, filepath.Join(inv.Local.Dir, "ca"))
 			r := dice(t)
 
-			load := c.start(t, "stress", "write", c.name, "--rows", manyRows, "--rate", strconv.Itoa(tt.rate), "--write-consistency", tt.consistency,
+			loading := c.start(t, "stress", "write", c.name, "--rows", manyRows, "--rate", strconv.Itoa(tt.rate), "--write-consistency", tt.consistency,
 				"--connections", tt.connections, "-o", "json")
 			c.written(t, nil)
 			start := time.Now()
@@ -71,13 +72,13 @@ func TestRotate(t *testing.T) {
 			c.rotates(t, r, inv, rel.HotReload, []string{"--ca"}, "trust us-east-1-1", "certificate crossring", "certificate us-west-2-1", "distrust us-east-1-2")
 			ca := time.Since(start)
 			select {
-			case <-load.ended:
-				t.Fatalf("the load ended: %s", load.result())
+			case <-loading.ended:
+				t.Fatalf("the load ended: %s", loading.result())
 			default:
 			}
-			load.signal(t, os.Interrupt)
-			wr := load.wait(t)
-			got := decode[run.StressResult](t, wr)
+			loading.signal(t, os.Interrupt)
+			wr := loading.wait(t)
+			got := decode[load.StressResult](t, wr)
 			checkCutShort(t, wr, got.Write)
 
 			checkVisits(t, inv, old, true)
@@ -101,11 +102,11 @@ func TestRotate(t *testing.T) {
 
 // readAtAll reads what was written from every replica, and holds it against what was
 // acknowledged.
-func (c cluster) readAtAll(t *testing.T, wrote run.StressResult) *results.ReadSummary {
+func (c cluster) readAtAll(t *testing.T, wrote load.StressResult) *results.ReadSummary {
 	t.Helper()
 	r := c.run(t.Context(), "stress", "read", c.name, "--run", wrote.RunDir, "--read-dc", "us-east", "--read-consistency", "ALL",
 		"--rate", "0", "--connections", "shared", "--in-flight", "64", "--missing-deadline", "0s", "-o", "json")
-	read := decode[run.StressResult](t, r).Read
+	read := decode[load.StressResult](t, r).Read
 	if read == nil || read.MissingAcknowledged == nil {
 		t.Fatalf("no summary of the read: %s", r)
 	}
@@ -161,11 +162,11 @@ func (c cluster) rotates(t *testing.T, r *rand.Rand, inv topology.Inventory, hot
 	for _, problem := range documentedShapes(t).check("pki-rotate", []byte(res.stdout)) {
 		t.Error(problem)
 	}
-	c.isRotated(t, inv, decode[run.RotateResult](t, res))
+	c.isRotated(t, inv, decode[trust.RotateResult](t, res))
 }
 
 // isRotated holds what a rotation says against the servers and the files.
-func (c cluster) isRotated(t *testing.T, inv topology.Inventory, res run.RotateResult) {
+func (c cluster) isRotated(t *testing.T, inv topology.Inventory, res trust.RotateResult) {
 	t.Helper()
 	if !res.Done || len(res.Certificates) != len(inv.Nodes)+1 {
 		t.Errorf("the answer is %+v", res)
@@ -297,9 +298,9 @@ func rotatesInPlace(t *testing.T, c cluster, inv topology.Inventory) {
 	before := c.servers(t)
 	old := peerOf(t, c, filepath.Join(inv.Local.Dir, "ca"))
 	checkSays(t, c.want(t, 2, "pki", "rotate", c.name, "--until", until.Trust.String()), "--ca")
-	c.isRotated(t, inv, decode[run.RotateResult](t, c.must(t, "pki", "rotate", c.name, "-o", "json")))
+	c.isRotated(t, inv, decode[trust.RotateResult](t, c.must(t, "pki", "rotate", c.name, "-o", "json")))
 	r := c.must(t, "pki", "rotate", c.name, "--ca", "--until", until.Trust.String(), "-o", "json")
-	if half := decode[run.RotateResult](t, r); half.Done || half.Method != "reload" || len(half.Steps) != 2+len(inv.Nodes) {
+	if half := decode[trust.RotateResult](t, r); half.Done || half.Method != "reload" || len(half.Steps) != 2+len(inv.Nodes) {
 		t.Errorf("until %s: %s", until.Trust, r)
 	}
 	next := peerOf(t, c, filepath.Join(inv.Local.Dir, "ca-next"))
@@ -308,7 +309,7 @@ func rotatesInPlace(t *testing.T, c cluster, inv topology.Inventory) {
 	if r := c.must(t, "status", c.name); !strings.Contains(r.stderr, "crossring pki rotate "+c.name) {
 		t.Errorf("status says that a rotation is under way: %s", r)
 	}
-	c.isRotated(t, inv, decode[run.RotateResult](t, c.must(t, "pki", "rotate", c.name, "-o", "json")))
+	c.isRotated(t, inv, decode[trust.RotateResult](t, c.must(t, "pki", "rotate", c.name, "-o", "json")))
 	checkVisits(t, inv, old, true)
 	checkVisits(t, inv, next, false)
 	if after := c.servers(t); !maps.Equal(before, after) {

@@ -9,8 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"crossring/internal/fail"
+	"crossring/internal/load"
 	"crossring/internal/report"
-	"crossring/internal/run"
 	"crossring/stress/record"
 	"crossring/stress/results"
 )
@@ -128,7 +129,7 @@ func TestRowsThroughKills(t *testing.T) {
 		written := func(args ...string) string {
 			t.Helper()
 			args = append([]string{"stress", "write", c.name, "-o", "json"}, args...)
-			return decode[run.StressResult](t, c.must(t, args...)).RunDir
+			return decode[load.StressResult](t, c.must(t, args...)).RunDir
 		}
 		earlier := written("--rows", "300", "--rate", "100", "--write-consistency", "ALL") // a block of results each second
 
@@ -138,8 +139,8 @@ func TestRowsThroughKills(t *testing.T) {
 			c.written(t, before)
 			kill9(t, c.servers(t)["us-west-2-1"])
 			r := w.wait(t)
-			wrote := decode[run.StressResult](t, r)
-			if r.code != run.ExitData || wrote.Write == nil || wrote.Write.Failed == 0 || wrote.Write.Acknowledged == 0 {
+			wrote := decode[load.StressResult](t, r)
+			if r.code != fail.ExitData || wrote.Write == nil || wrote.Write.Failed == 0 || wrote.Write.Acknowledged == 0 {
 				t.Fatalf("want rows from before the kill, and rows refused after it: %s", r)
 			}
 			c.must(t, "start", c.name+":2")
@@ -147,7 +148,7 @@ func TestRowsThroughKills(t *testing.T) {
 			// Of the refused ones all are missing, wherever they are looked for: failed means
 			// that it did not happen.
 			for _, at := range [][]string{{"us-west-2", "LOCAL_ONE"}, {"us-east", "LOCAL_ONE"}, {"us-east", "ALL"}} {
-				r := c.want(t, run.ExitData, "stress", "read", c.name, "--run", wrote.RunDir, "--read-dc", at[0], "--read-consistency", at[1], "--missing-deadline", "1s", "-o", "json")
+				r := c.want(t, fail.ExitData, "stress", "read", c.name, "--run", wrote.RunDir, "--read-dc", at[0], "--read-consistency", at[1], "--missing-deadline", "1s", "-o", "json")
 				doc := c.checkRows(t, wrote.RunDir)
 				if o := doc.Outcomes; o.Failed.Missing != wrote.Write.Failed || o.Acknowledged.Rows() != wrote.Write.Acknowledged || o.Unknown.Rows() != wrote.Write.Unknown {
 					t.Errorf("of %+v: %+v, %s", wrote.Write, o, r)
@@ -164,7 +165,7 @@ func TestRowsThroughKills(t *testing.T) {
 			c.written(t, before)
 			// One load at a time; a second one does not wait for hours.
 			for _, args := range [][]string{{"repro", c.name}, {"stress", "read", c.name, "--run", earlier}} {
-				checkSays(t, c.want(t, run.ExitBusy, args...), "another load runs on cluster "+c.name)
+				checkSays(t, c.want(t, fail.ExitBusy, args...), "another load runs on cluster "+c.name)
 			}
 			kill9(t, w.cmd.Process.Pid)
 			w.wait(t)
@@ -187,7 +188,7 @@ func TestRowsThroughKills(t *testing.T) {
 			if want := fmt.Sprintf("The write was cut short after %s of 20,000,000 rows;", report.Count(int64(on))); !strings.Contains(strings.Join(strings.Fields(text), " "), want) {
 				t.Errorf("want %q:\n%s", want, text)
 			}
-			c.want(t, run.ExitUsage, "stress", "write", c.name, "--run", dir) // it is written once
+			c.want(t, fail.ExitUsage, "stress", "write", c.name, "--run", dir) // it is written once
 		})
 
 		t.Run("the reader", func(t *testing.T) {
@@ -223,8 +224,8 @@ func TestRowsThroughKills(t *testing.T) {
 			if err := os.WriteFile(name, raw, 0o644); err != nil {
 				t.Fatal(err)
 			}
-			r := c.want(t, run.ExitFailure, "stress", "read", c.name, "--run", dir, "-o", "json")
-			got := decode[run.StressResult](t, r)
+			r := c.want(t, fail.ExitFailure, "stress", "read", c.name, "--run", dir, "-o", "json")
+			got := decode[load.StressResult](t, r)
 			if got.Read == nil || got.Read.Rows >= 300 || got.Read.Found != got.Read.Rows || got.Lost != nil || got.Read.MissingAcknowledged != nil {
 				t.Errorf("what is on record before the damage is read, and what is lost is not known: %s", r)
 			}

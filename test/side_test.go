@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"crossring/internal/fail"
+	"crossring/internal/load"
 	"crossring/internal/report"
 	"crossring/internal/run"
 	"crossring/internal/topology"
@@ -108,7 +110,7 @@ func TestUpAgain(t *testing.T) {
 			}
 		}
 		other := strings.Replace(oneByOne(c.name, version), "heap_mb: 512", "heap_mb: 640\nkeyspace: {name: another}", 1)
-		r := c.want(t, run.ExitBusy, "up", "-f", c.spec(t, other))
+		r := c.want(t, fail.ExitBusy, "up", "-f", c.spec(t, other))
 		checkSays(t, r, "heap_mb", "512", "640", "keyspace.name", "another", "crossring down "+c.name)
 		if after := pids(); after != before {
 			t.Errorf("processes %s, before %s", after, before)
@@ -121,7 +123,7 @@ func TestRestart(t *testing.T) {
 	c := sharedCluster(t, newest)
 	inv, _ := c.inventory(t, c.name)
 	before, keeper := c.servers(t), c.keeper(t)
-	w := decode[run.StressResult](t, c.must(t, "stress", "write", c.name, "--rows", "300", "--write-consistency", "ALL", "-o", "json"))
+	w := decode[load.StressResult](t, c.must(t, "stress", "write", c.name, "--rows", "300", "--write-consistency", "ALL", "-o", "json"))
 
 	res := decode[run.NodesResult](t, c.must(t, "restart", c.name+":2", "-o", "json"))
 	after := c.servers(t)
@@ -142,7 +144,7 @@ func TestRestart(t *testing.T) {
 	}
 	c.must(t, "up", c.name) // until every node sees every node
 	checkRing(t, decodeRing(t, c), inv)
-	r := decode[run.StressResult](t, c.must(t, "stress", "read", c.name, "--run", w.RunDir, "-o", "json"))
+	r := decode[load.StressResult](t, c.must(t, "stress", "read", c.name, "--run", w.RunDir, "-o", "json"))
 	if r.Read.Found != 300 {
 		t.Errorf("%d of 300 rows found after the restart", r.Read.Found)
 	}
@@ -184,7 +186,7 @@ func TestLogsFollow(t *testing.T) {
 	if r := s.wait(t); r.code != 0 {
 		t.Errorf("following ends well when it is stopped: %s", r)
 	}
-	c.want(t, run.ExitUsage, "logs", c.name+":9")
+	c.want(t, fail.ExitUsage, "logs", c.name+":9")
 }
 
 func appendLine(t *testing.T, path, text string) {

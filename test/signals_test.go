@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"crossring/internal/load"
 	"crossring/internal/report"
-	"crossring/internal/run"
 	"crossring/stress/results"
 )
 
@@ -70,7 +70,7 @@ func TestInterruptStressWrite(t *testing.T) {
 	c.written(t, before)
 	s.signal(t, os.Interrupt)
 	r := s.wait(t)
-	got := decode[run.StressResult](t, r)
+	got := decode[load.StressResult](t, r)
 	checkCutShort(t, r, got.Write)
 	checkInterruptedError(t, r)
 	c.readBack(t, got.RunDir, int(min(got.Write.Rows, 1000))) // the first of those that were written

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"crossring/internal/deploy/sshhost/sshdtest"
+	"crossring/internal/fail"
 	"crossring/internal/plan"
 	"crossring/internal/report"
 	"crossring/internal/run"
@@ -162,7 +163,7 @@ func suite(t *testing.T, at place, c cell, rows int64) time.Duration {
 	victim := up.Inventory.InDatacenter("us-west-2")[len(up.Inventory.InDatacenter("us-west-2"))-1].Name
 	g.kill(t, before[victim])
 	eventually(t, patience, victim+" is seen to be dead", func() bool {
-		r := decode[ringcheck.Ring](t, h.want(t, run.ExitRing, "status", cl.name, "-o", "json"))
+		r := decode[ringcheck.Ring](t, h.want(t, fail.ExitRing, "status", cl.name, "-o", "json"))
 		return mismatchKinds(r)[ringcheck.KindUnreachable] && g.dead(before[victim])
 	})
 	h.must(t, "start", cl.name+":"+victim)
@@ -182,7 +183,7 @@ func suite(t *testing.T, at place, c cell, rows int64) time.Duration {
 			t.Errorf("process %d of %s is left", p.PID, name)
 		}
 	}
-	h.want(t, run.ExitFailure, "ring", cl.name)
+	h.want(t, fail.ExitFailure, "ring", cl.name)
 	return took
 }
 

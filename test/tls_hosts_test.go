@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"crossring/internal/flight"
 	"crossring/internal/pki/store"
 	"crossring/internal/report"
 	"crossring/internal/run"
@@ -63,7 +64,7 @@ func secureHosts(t *testing.T, l *lab, version string) {
 		}
 	}
 	must("cql", "lab:2", "SELECT data_center FROM system.local")
-	answersTLS(t, decode[run.PreflightResult](t, must("preflight", "lab", "--bandwidth", "0s", "-o", "json")))
+	answersTLS(t, decode[flight.PreflightResult](t, must("preflight", "lab", "--bandwidth", "0s", "-o", "json")))
 	l.inside(t, "op", func() { refusals(t, h, inv, l.machines[0].public, operatorSeenAs) })
 	must("ring", "lab")
 
@@ -83,7 +84,7 @@ func secureHosts(t *testing.T, l *lab, version string) {
 }
 
 // answersTLS sees that every port that a running ring with TLS has answers in it.
-func answersTLS(t *testing.T, res run.PreflightResult) {
+func answersTLS(t *testing.T, res flight.PreflightResult) {
 	t.Helper()
 	checkRunningPreflight(t, res)
 	for _, p := range res.Paths {

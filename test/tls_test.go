@@ -13,11 +13,12 @@ import (
 	"testing"
 	"time"
 
+	"crossring/internal/flight"
+	"crossring/internal/load"
 	"crossring/internal/pki/verbs"
 	"crossring/internal/release"
 	"crossring/internal/release/releasetest"
 	"crossring/internal/report"
-	"crossring/internal/run"
 	"crossring/internal/topology"
 	"crossring/stress/record"
 )
@@ -41,7 +42,7 @@ func TestTLS(t *testing.T) {
 				}
 			}
 			c.must(t, "cql", c.name, "SELECT cluster_name FROM system.local")
-			answersTLS(t, decode[run.PreflightResult](t, c.must(t, "preflight", c.name, "--bandwidth", "0s", "-o", "json")))
+			answersTLS(t, decode[flight.PreflightResult](t, c.must(t, "preflight", c.name, "--bandwidth", "0s", "-o", "json")))
 			connectionPolicies(t, c)
 			suite := "ECDHE-RSA-AES128-GCM-SHA256" // not for the nodes' kind of key
 			if inv.Plan.TLS.Key == "rsa-2048" {
@@ -84,7 +85,7 @@ func connectionPolicies(t *testing.T, c cluster) {
 	const rows = 30
 	flows := map[string]int64{}
 	for policy, sessions := range map[string][2]int64{"shared": {1, 1}, "per-request": {rows, rows + 1}, "renew:10req": {2, 7}} {
-		got := decode[run.StressResult](t, c.must(t, "stress", "write", c.name, "--rows", strconv.Itoa(rows), "--in-flight", "1", "--connections", policy, "-o", "json"))
+		got := decode[load.StressResult](t, c.must(t, "stress", "write", c.name, "--rows", strconv.Itoa(rows), "--in-flight", "1", "--connections", policy, "-o", "json"))
 		n := got.Write.Connections
 		if n == nil || n.Policy != policy || n.Sessions < sessions[0] || n.Sessions > sessions[1] || n.Flows < n.Sessions || n.FullHandshakes == 0 || n.ResumedHandshakes != 0 || got.Write.Acknowledged != rows {
 			t.Errorf("%s: %+v, %d acknowledged", policy, n, got.Write.Acknowledged)
@@ -95,7 +96,7 @@ func connectionPolicies(t *testing.T, c cluster) {
 	if flows["per-request"] <= flows["renew:10req"] || flows["renew:10req"] <= flows["shared"] {
 		t.Errorf("TCP flows %v", flows)
 	}
-	got := decode[run.StressResult](t, c.must(t, "stress", "write", c.name, "--rows", "10", "--in-flight", "1", "--connections", "per-request", "--tls-resume", "-o", "json"))
+	got := decode[load.StressResult](t, c.must(t, "stress", "write", c.name, "--rows", "10", "--in-flight", "1", "--connections", "per-request", "--tls-resume", "-o", "json"))
 	t.Logf("with --tls-resume: %+v", *got.Write.Connections)
 }
 
@@ -301,7 +302,7 @@ func TestBenchConnections(t *testing.T) {
 		var flows, cpu, seconds sample
 		for range benchRounds {
 			r := c.must(t, append([]string{"stress", "write", c.name, "--rows", "200", "--in-flight", "1", "--connections", policy, "-o", "json"}, more...)...)
-			got := decode[run.StressResult](t, r).Write
+			got := decode[load.StressResult](t, r).Write
 			flows = append(flows, float64(got.Connections.Flows))
 			cpu = append(cpu, got.ClientCPUMicros*float64(got.Rows)/1e6)
 			seconds = append(seconds, got.Seconds)

@@ -14,8 +14,10 @@ import (
 	"time"
 
 	"crossring/internal/cql"
+	"crossring/internal/flight"
+	"crossring/internal/load"
 	"crossring/internal/release"
-	"crossring/internal/run"
+	"crossring/internal/tunnels"
 	"crossring/provision/local/procs"
 )
 
@@ -80,19 +82,19 @@ func TestTunnel(t *testing.T) {
 	}
 	port := echoes(t)
 
-	one := decode[run.TunnelInfo](t, documented("tunnel", h.must(t, "tunnel", "machines:1", "-L", "0:"+port, "-L", "0:9042", "--background", "-o", "json")))
+	one := decode[tunnels.Info](t, documented("tunnel", h.must(t, "tunnel", "machines:1", "-L", "0:"+port, "-L", "0:9042", "--background", "-o", "json")))
 	if one.ID == "" || len(one.Forwards) != 2 || one.Forwards[1].Target != list[0].address+":9042" || !one.Up {
 		t.Fatalf("%+v", one)
 	}
 	if err := tunnelled(one.Forwards[0].Listen); err != nil {
 		t.Error(err)
 	}
-	two := decode[run.TunnelInfo](t, h.must(t, "tunnel", "machines:2", "-L", "0:"+port, "--background", "-o", "json"))
-	tunnels := func() run.Tunnels {
+	two := decode[tunnels.Info](t, h.must(t, "tunnel", "machines:2", "-L", "0:"+port, "--background", "-o", "json"))
+	standing := func() tunnels.Tunnels {
 		t.Helper()
-		return decode[run.Tunnels](t, documented("tunnels", h.must(t, "tunnel", "ls", "-o", "json")))
+		return decode[tunnels.Tunnels](t, documented("tunnels", h.must(t, "tunnel", "ls", "-o", "json")))
 	}
-	if got := tunnels(); len(got.Tunnels) != 2 || got.Tunnels[0].Node == got.Tunnels[1].Node {
+	if got := standing(); len(got.Tunnels) != 2 || got.Tunnels[0].Node == got.Tunnels[1].Node {
 		t.Errorf("%+v", got)
 	}
 	// The port is taken: whose it is stays whose it is, and nothing is left of the other.
@@ -102,7 +104,7 @@ func TestTunnel(t *testing.T) {
 
 	list[0].Cut(t)
 	eventually(t, time.Minute, "the tunnel says that it is down", func() bool {
-		for _, x := range tunnels().Tunnels {
+		for _, x := range standing().Tunnels {
 			if x.ID == one.ID {
 				return !x.Up && x.Problem != ""
 			}
@@ -111,13 +113,13 @@ func TestTunnel(t *testing.T) {
 	})
 	list[0].Restart(t)
 	eventually(t, time.Minute, "the tunnel is back", func() bool { return tunnelled(one.Forwards[0].Listen) == nil })
-	eventually(t, time.Minute, "the tunnel says that it is up", func() bool { return tunnels().Tunnels[0].Up && tunnels().Tunnels[1].Up })
+	eventually(t, time.Minute, "the tunnel says that it is up", func() bool { return standing().Tunnels[0].Up && standing().Tunnels[1].Up })
 
-	if got := decode[run.Tunnels](t, h.must(t, "tunnel", "stop", "machines:us-west-2-1", "-o", "json")); len(got.Tunnels) != 1 || got.Tunnels[0].ID != two.ID {
+	if got := decode[tunnels.Tunnels](t, h.must(t, "tunnel", "stop", "machines:us-west-2-1", "-o", "json")); len(got.Tunnels) != 1 || got.Tunnels[0].ID != two.ID {
 		t.Errorf("%+v", got)
 	}
 	h.want(t, 1, "tunnel", "stop", two.ID)
-	gone := func(info run.TunnelInfo) {
+	gone := func(info tunnels.Info) {
 		t.Helper()
 		if c, err := net.Dial("tcp", info.Forwards[0].Listen); err == nil {
 			c.Close()
@@ -136,7 +138,7 @@ func TestTunnel(t *testing.T) {
 	if _, err := procs.Stop(t.Context(), found[0], 0); err != nil {
 		t.Fatal(err)
 	}
-	if got := tunnels(); len(got.Tunnels) != 1 || got.Tunnels[0].Up {
+	if got := standing(); len(got.Tunnels) != 1 || got.Tunnels[0].Up {
 		t.Errorf("%+v", got)
 	}
 	h.must(t, "tunnel", "stop")
@@ -168,7 +170,7 @@ func TestTunnel(t *testing.T) {
 	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != 130 {
 		t.Errorf("%v", err)
 	}
-	last := decode[run.TunnelInfo](t, h.must(t, "tunnel", "machines:1", "-L", "0:"+port, "--background", "-o", "json"))
+	last := decode[tunnels.Info](t, h.must(t, "tunnel", "machines:1", "-L", "0:"+port, "--background", "-o", "json"))
 	h.must(t, "down", "machines")
 	gone(last)
 	if left, err := filepath.Glob(filepath.Join(h.state, "tunnels", "*")); err != nil || len(left) > 0 {
@@ -186,7 +188,7 @@ func throughTunnels(t *testing.T, h home, version string, list []machine) {
 	}
 	rel.NoHostLookup = true // this node and no other
 	for i := range list {
-		info := decode[run.TunnelInfo](t, h.must(t, "tunnel", fmt.Sprintf("machines:%d", i+1), "-L", "0:9042", "--background", "-o", "json"))
+		info := decode[tunnels.Info](t, h.must(t, "tunnel", fmt.Sprintf("machines:%d", i+1), "-L", "0:9042", "--background", "-o", "json"))
 		at := netip.MustParseAddrPort(info.Forwards[0].Listen)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		if err := cql.Probe(ctx, cql.Endpoint{Addresses: []string{at.Addr().String()}, Port: int(at.Port()), Release: rel}); err != nil {
@@ -203,7 +205,7 @@ func throughTunnels(t *testing.T, h home, version string, list []machine) {
 	before := logins()
 	h.must(t, "ring", "machines")
 	h.must(t, "cql", "machines:2", "SELECT data_center FROM system.local")
-	r := decode[run.StressResult](t, h.must(t, "stress", "write", "machines", "--rows", "500", "--loaders", "0", "-o", "json"))
+	r := decode[load.StressResult](t, h.must(t, "stress", "write", "machines", "--rows", "500", "--loaders", "0", "-o", "json"))
 	if r.Write == nil || r.Write.Acknowledged != 500 {
 		t.Errorf("%+v", r.Write)
 	}
@@ -213,5 +215,5 @@ func throughTunnels(t *testing.T, h home, version string, list []machine) {
 	h.must(t, "tunnel", "stop", "machines")
 	// On machines that were made ready the probe goes where loaders go, and servers that
 	// run are left alone.
-	checkRunningPreflight(t, decode[run.PreflightResult](t, h.must(t, "preflight", "machines", "-o", "json")))
+	checkRunningPreflight(t, decode[flight.PreflightResult](t, h.must(t, "preflight", "machines", "-o", "json")))
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"crossring/internal/run"
+	"crossring/internal/fail"
 )
 
 // What changes a cluster waits while another command has its lock, and says for whom;
@@ -31,7 +31,7 @@ func TestTurns(t *testing.T) {
 			s := c.start(t, args...)
 			s.says(t, waits)
 			s.signal(t, os.Interrupt)
-			if r := s.wait(t); r.code != run.ExitInterrupted || r.stdout != "" {
+			if r := s.wait(t); r.code != fail.ExitInterrupted || r.stdout != "" {
 				t.Errorf("want exit 130, and nothing said of the cluster: %s", r)
 			}
 		})

@@ -14,9 +14,10 @@ import (
 	"strings"
 	"time"
 
+	"crossring/internal/cluster"
+	"crossring/internal/fail"
 	"crossring/internal/places"
 	"crossring/internal/plain"
-	"crossring/internal/run"
 	"crossring/provision/local"
 
 	"github.com/urfave/cli/v2"
@@ -33,7 +34,7 @@ type env struct {
 	verbose bool
 	quiet   bool
 	log     *slog.Logger
-	report  run.Reporter
+	report  cluster.Reporter
 
 	stateFlag  string
 	stateGiven bool
@@ -56,7 +57,7 @@ func (e *env) stateGivenAs() string {
 
 // command is a command of crossring's to be typed after this one.
 func (e *env) command(words ...string) string {
-	return run.World{StateFlag: e.stateGivenAs()}.Command(words...)
+	return cluster.World{StateFlag: e.stateGivenAs()}.Command(words...)
 }
 
 // answer is what a command has to say on stdout: the same as a document and as
@@ -113,7 +114,7 @@ func (e *env) execute(ctx context.Context, args []string, commands []*cli.Comman
 		e.output = "json"
 	}
 	if err = stopped(ctx, err); err == nil {
-		return run.ExitOK
+		return fail.ExitOK
 	}
 	if e.output == "json" && !e.answered {
 		if wErr := WriteJSON(e.stdout, nil, err); wErr != nil {
@@ -168,7 +169,7 @@ func tame(commands []*cli.Command) {
 // usageError is what urfave finds wrong when reorder found nothing: a value of
 // the wrong type.
 func usageError(c *cli.Context, err error, _ bool) error {
-	return run.Usage("", err, helpFor(c))
+	return fail.Usage("", err, helpFor(c))
 }
 
 // helpFor is the command that explains the command at hand.
@@ -230,7 +231,7 @@ func (e *env) settle(c *cli.Context, formats []string) error {
 	formats = append([]string{"text", "json"}, formats...)
 	output := c.String("output")
 	if !slices.Contains(formats, output) {
-		return run.Usage("", fmt.Errorf("--output is one of %s, not %q", strings.Join(formats, ", "), output), helpFor(c))
+		return fail.Usage("", fmt.Errorf("--output is one of %s, not %q", strings.Join(formats, ", "), output), helpFor(c))
 	}
 	e.output, e.verbose, e.quiet = output, c.Bool("verbose"), c.Bool("quiet")
 	e.stderr.quiet = e.quiet

@@ -6,8 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"crossring/internal/fail"
 	"crossring/internal/plain"
-	"crossring/internal/run"
 
 	"github.com/urfave/cli/v2"
 )
@@ -309,7 +309,7 @@ func withWords(out, words []string) []string {
 
 // usage is a usage error whose hint is the command's help.
 func (l *line) usage(format string, args ...any) error {
-	return run.Usage("", fmt.Errorf(format, args...), l.helpHint())
+	return fail.Usage("", fmt.Errorf(format, args...), l.helpHint())
 }
 
 func (l *line) helpHint() string {

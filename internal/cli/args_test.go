@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"crossring/internal/run"
+	"crossring/internal/fail"
 
 	"github.com/urfave/cli/v2"
 )
@@ -166,7 +166,7 @@ func TestReorderRefuses(t *testing.T) {
 			if hint := hintOf(err); hint != tt.hint {
 				t.Errorf("%q: hint %q, want %q", tt.in, hint, tt.hint)
 			}
-			if code := exitRowOf(err).Code; code != run.ExitUsage {
+			if code := exitRowOf(err).Code; code != fail.ExitUsage {
 				t.Errorf("%q: exit code %d", tt.in, code)
 			}
 		})
@@ -311,8 +311,8 @@ func FuzzReorder(f *testing.F) {
 			t.Fatalf("%q was changed to %q", before, args)
 		}
 		if err != nil {
-			var fail *run.Fail
-			if !errors.As(err, &fail) || fail.Code != run.ExitUsage {
+			var coded *fail.Error
+			if !errors.As(err, &coded) || coded.Code != fail.ExitUsage {
 				t.Fatalf("%q: %v is no usage error", args, err)
 			}
 			return

@@ -5,7 +5,7 @@ import (
 	"io"
 	"text/tabwriter"
 
-	"crossring/internal/run"
+	"crossring/internal/grow"
 	"crossring/internal/topology"
 
 	"github.com/urfave/cli/v2"
@@ -19,8 +19,8 @@ func replaceNodeFlag() cli.Flag {
 	return &cli.StringSliceFlag{Name: "replace-node", Usage: "`NODE` is dead: an empty one takes its name and tokens and, but on ec2, its addresses; may be repeated"}
 }
 
-func nodeChoice(c *cli.Context) run.NodeChoice {
-	return run.NodeChoice{Remove: c.StringSlice("remove-node"), Replace: c.StringSlice("replace-node")}
+func nodeChoice(c *cli.Context) grow.NodeChoice {
+	return grow.NodeChoice{Remove: c.StringSlice("remove-node"), Replace: c.StringSlice("replace-node")}
 }
 
 // writeChange prints how a running cluster becomes the plan.
@@ -38,7 +38,7 @@ func writeChange(out io.Writer, change *topology.Change) {
 	_ = tw.Flush() // the writer's error comes back with the next line
 	fmt.Fprintln(out)
 	for _, s := range change.Steps {
-		fmt.Fprintf(out, "step %d: %s", s.Number, run.Describe(s))
+		fmt.Fprintf(out, "step %d: %s", s.Number, grow.Describe(s))
 		if s.Moves > 0 {
 			fmt.Fprintf(out, " (%.1f%% of a copy)", 100*s.Moves)
 		}

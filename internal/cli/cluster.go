@@ -12,6 +12,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"crossring/internal/cluster"
+	"crossring/internal/fail"
 	"crossring/internal/plain"
 	"crossring/internal/run"
 	"crossring/internal/spec"
@@ -38,11 +40,11 @@ func (e *env) readSpec(verb, name string) (spec.Spec, error) {
 		data, err = os.ReadFile(name)
 	}
 	if err != nil {
-		return spec.Spec{}, run.Usage("reading the spec", err, "crossring "+verb+" -f examples/local.yaml")
+		return spec.Spec{}, fail.Usage("reading the spec", err, "crossring "+verb+" -f examples/local.yaml")
 	}
 	s, err := spec.Parse(shown, data)
 	if err != nil {
-		return s, run.Usage("", err, "")
+		return s, fail.Usage("", err, "")
 	}
 	if s.Hosts != "" && !filepath.IsAbs(s.Hosts) {
 		// As the file that names it has it, wherever crossring is run from.
@@ -81,7 +83,7 @@ func up(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	}
 	upTo, err := until.ParseStep(c.String("until"))
 	if err != nil {
-		return answer{}, run.Usage("", err, helpFor(c))
+		return answer{}, fail.Usage("", err, helpFor(c))
 	}
 	req := run.UpRequest{
 		Name: c.Args().First(), Until: upTo, Timeout: c.Duration("timeout"), Replace: c.Bool("replace"), Gather: gather,
@@ -97,14 +99,14 @@ func up(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 			return answer{}, err
 		}
 		if req.Name != "" && req.Name != s.Name {
-			return answer{}, run.Usage("", fmt.Errorf("the spec is of cluster %q, not %q", s.Name, req.Name), plain.Command("crossring", "up", "-f", file))
+			return answer{}, fail.Usage("", fmt.Errorf("the spec is of cluster %q, not %q", s.Name, req.Name), plain.Command("crossring", "up", "-f", file))
 		}
 		if err := withOperators(c, &s); err != nil {
 			return answer{}, err
 		}
 		req.Spec = &s
 	case req.Name == "":
-		return answer{}, run.Usage("", errors.New("up needs a spec, or the name of a cluster that was made"), "crossring up -f examples/local.yaml")
+		return answer{}, fail.Usage("", errors.New("up needs a spec, or the name of a cluster that was made"), "crossring up -f examples/local.yaml")
 	}
 	w, err := e.world(c)
 	if err != nil {
@@ -113,7 +115,7 @@ func up(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	if c.Bool("dry-run") {
 		return dryRun(ctx, w, req)
 	}
-	res, err := w.Up(ctx, req)
+	res, err := run.Up(ctx, w, req)
 	return answer{doc: res, text: func(out io.Writer) error {
 		switch {
 		case err != nil:
@@ -142,7 +144,7 @@ func writeUp(out io.Writer, res run.UpResult, command func(words ...string) stri
 	name := res.Inventory.Plan.Name
 	cqlsh := "cqlsh"
 	if res.Inventory.Plan.ClientTLS() {
-		cqlsh += " --ssl --cqlshrc " + plain.Word(filepath.Join(res.Inventory.Dir(), run.TLSDirName, run.CqlshFile))
+		cqlsh += " --ssl --cqlshrc " + plain.Word(filepath.Join(res.Inventory.Dir(), cluster.TLSDirName, cluster.CqlshFile))
 	}
 	fmt.Fprintln(out)
 	for _, dc := range res.Inventory.Plan.Datacenters() {
@@ -174,7 +176,7 @@ func (e *env) downCommand() *cli.Command {
 			regionFlag(),
 		},
 		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
-			return withName(c, e, func(w run.World, name string) (answer, error) {
+			return withName(c, e, func(w cluster.World, name string) (answer, error) {
 				which, err := gathering(c)
 				if err != nil {
 					return answer{}, err
@@ -183,11 +185,11 @@ func (e *env) downCommand() *cli.Command {
 					return e.downElsewhere(ctx, w, c, name)
 				}
 				if !c.Bool("yes") {
-					if err := w.ConfirmDown(name, e.confirm); err != nil {
+					if err := run.ConfirmDown(w, name, e.confirm); err != nil {
 						return answer{}, err
 					}
 				}
-				res, err := w.Down(ctx, name, run.DownRequest{Gather: which, Loaded: c.Bool("yes")})
+				res, err := run.Down(ctx, w, name, run.DownRequest{Gather: which, Loaded: c.Bool("yes")})
 				return answer{doc: res}, err
 			})
 		}),
@@ -195,9 +197,9 @@ func (e *env) downCommand() *cli.Command {
 }
 
 // withName calls f with the world and the one argument of the command.
-func withName(c *cli.Context, e *env, f func(w run.World, name string) (answer, error)) (answer, error) {
+func withName(c *cli.Context, e *env, f func(w cluster.World, name string) (answer, error)) (answer, error) {
 	if c.Args().Len() != 1 {
-		return answer{}, run.Usage("", fmt.Errorf("%s takes one argument, %s", c.Command.Name, c.Command.ArgsUsage), helpFor(c))
+		return answer{}, fail.Usage("", fmt.Errorf("%s takes one argument, %s", c.Command.Name, c.Command.ArgsUsage), helpFor(c))
 	}
 	w, err := e.world(c)
 	if err != nil {
@@ -210,17 +212,17 @@ func withName(c *cli.Context, e *env, f func(w run.World, name string) (answer, 
 func (e *env) nodeCommands() []*cli.Command {
 	verbs := []struct {
 		name, usage string
-		do          func(w run.World, ctx context.Context, ref string, c *cli.Context) (run.NodesResult, error)
+		do          func(w cluster.World, ctx context.Context, ref string, c *cli.Context) (run.NodesResult, error)
 		flags       []cli.Flag
 	}{
-		{"start", "start the server of a node, or of all, and wait until it answers", func(w run.World, ctx context.Context, ref string, _ *cli.Context) (run.NodesResult, error) {
-			return w.Start(ctx, ref)
+		{"start", "start the server of a node, or of all, and wait until it answers", func(w cluster.World, ctx context.Context, ref string, _ *cli.Context) (run.NodesResult, error) {
+			return run.Start(ctx, w, ref)
 		}, nil},
-		{"stop", "stop the server of a node, or of all", func(w run.World, ctx context.Context, ref string, _ *cli.Context) (run.NodesResult, error) {
-			return w.Stop(ctx, ref)
+		{"stop", "stop the server of a node, or of all", func(w cluster.World, ctx context.Context, ref string, _ *cli.Context) (run.NodesResult, error) {
+			return run.Stop(ctx, w, ref)
 		}, nil},
-		{"restart", "stop and start a node, or all at the same time", func(w run.World, ctx context.Context, ref string, c *cli.Context) (run.NodesResult, error) {
-			return w.Restart(ctx, ref, c.Bool("rolling"))
+		{"restart", "stop and start a node, or all at the same time", func(w cluster.World, ctx context.Context, ref string, c *cli.Context) (run.NodesResult, error) {
+			return run.Restart(ctx, w, ref, c.Bool("rolling"))
 		}, []cli.Flag{&cli.BoolFlag{Name: "rolling", Usage: "one node after another, each when every node sees every node up"}}},
 	}
 	var commands []*cli.Command
@@ -229,7 +231,7 @@ func (e *env) nodeCommands() []*cli.Command {
 			Name: v.name, Usage: v.usage, ArgsUsage: "NAME[:NODE]",
 			Flags: append([]cli.Flag{cassandraHomeFlag()}, v.flags...),
 			Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
-				return withName(c, e, func(w run.World, ref string) (answer, error) {
+				return withName(c, e, func(w cluster.World, ref string) (answer, error) {
 					res, err := v.do(w, ctx, ref, c)
 					return answer{doc: res, text: func(out io.Writer) error { return writeProcesses(out, res.Nodes) }}, err
 				})
@@ -257,9 +259,9 @@ func (e *env) listCommand() *cli.Command {
 			if err != nil {
 				return answer{}, err
 			}
-			list := w.List
+			list := func(ctx context.Context) (run.Listing, error) { return run.List(ctx, w) }
 			if c.Bool("ec2") {
-				list = func(ctx context.Context) (run.Listing, error) { return w.ListEC2(ctx, c.StringSlice("region")...) }
+				list = func(ctx context.Context) (run.Listing, error) { return run.ListEC2(ctx, w, c.StringSlice("region")...) }
 			}
 			l, err := list(ctx)
 			return answer{doc: l, text: func(out io.Writer) error { return writeListing(out, l) }}, err

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"crossring/internal/run"
+	"crossring/internal/fail"
 )
 
 // sources parses the program's own files, without its tests and what is made for them.
@@ -168,7 +168,7 @@ func TestNothingDrivesTheTerminal(t *testing.T) {
 	const evil = "a\x1b]0;owned\x07\x1b[2J\rb\u009b31m\u202e"
 	for name, print := range map[string]func(io.Writer){
 		"an error": func(w io.Writer) {
-			printError(w, &run.Fail{Code: 1, Err: errors.New("first\n" + evil), Hint: "crossring down " + evil})
+			printError(w, &fail.Error{Code: 1, Err: errors.New("first\n" + evil), Hint: "crossring down " + evil})
 		},
 		"a note": func(w io.Writer) { note(w, "of %s", evil) },
 		"an answer": func(w io.Writer) {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"crossring/internal/cluster"
+	"crossring/internal/fail"
 	"crossring/internal/plain"
 	"crossring/internal/plan"
 	"crossring/internal/price"
@@ -34,7 +36,7 @@ func withOperators(c *cli.Context, s *spec.Spec) error {
 	}
 	for _, cidr := range cidrs {
 		if problem := spec.CheckCIDR(cidr); problem != "" {
-			return run.Usage("", fmt.Errorf("--operator-cidr: %s", problem), "")
+			return fail.Usage("", fmt.Errorf("--operator-cidr: %s", problem), "")
 		}
 	}
 	s.SetOperators(cidrs)
@@ -53,11 +55,11 @@ func repriced(c *cli.Context, p topology.Plan) (topology.Plan, error) {
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return p, run.Usage("reading the prices", err, "")
+		return p, fail.Usage("reading the prices", err, "")
 	}
 	table, err := price.Parse(data)
 	if err != nil {
-		return p, run.Usage(file, err, "")
+		return p, fail.Usage(file, err, "")
 	}
 	return plan.Repriced(p, table), nil
 }
@@ -120,8 +122,8 @@ func (e *env) extendCommand() *cli.Command {
 		Name: "extend", Usage: "let a cluster on EC2 live longer", ArgsUsage: "NAME",
 		Flags: []cli.Flag{&cli.DurationFlag{Name: "ttl", Usage: "time to live from now on", Value: 8 * time.Hour}},
 		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
-			return withName(c, e, func(w run.World, name string) (answer, error) {
-				res, err := w.Extend(ctx, name, c.Duration("ttl"))
+			return withName(c, e, func(w cluster.World, name string) (answer, error) {
+				res, err := run.Extend(ctx, w, name, c.Duration("ttl"))
 				if err != nil {
 					return answer{doc: res}, err // it does not expire then
 				}
@@ -150,7 +152,7 @@ func (e *env) gcCommand() *cli.Command {
 			if err != nil {
 				return answer{}, err
 			}
-			res, err := w.Collect(ctx, c.Bool("dry-run"), c.StringSlice("region")...)
+			res, err := run.Collect(ctx, w, c.Bool("dry-run"), c.StringSlice("region")...)
 			return answer{doc: res, text: func(out io.Writer) error {
 				word := "removed"
 				if !res.Removed {
@@ -182,11 +184,11 @@ func (e *env) confirm(question string) (bool, error) {
 }
 
 // dryRun is up --dry-run.
-func dryRun(ctx context.Context, w run.World, req run.UpRequest) (answer, error) {
+func dryRun(ctx context.Context, w cluster.World, req run.UpRequest) (answer, error) {
 	if req.Spec == nil {
-		return answer{}, run.Usage("", errors.New("a dry run needs a spec"), "crossring up -f cluster.yaml --dry-run")
+		return answer{}, fail.Usage("", errors.New("a dry run needs a spec"), "crossring up -f cluster.yaml --dry-run")
 	}
-	p, err := w.DryRun(ctx, *req.Spec)
+	p, err := run.DryRun(ctx, w, *req.Spec)
 	return answer{doc: p, text: func(out io.Writer) error {
 		if err != nil {
 			return nil
@@ -197,11 +199,11 @@ func dryRun(ctx context.Context, w run.World, req run.UpRequest) (answer, error)
 }
 
 // downElsewhere is down --ec2.
-func (e *env) downElsewhere(ctx context.Context, w run.World, c *cli.Context, name string) (answer, error) {
+func (e *env) downElsewhere(ctx context.Context, w cluster.World, c *cli.Context, name string) (answer, error) {
 	confirm := e.confirm
 	if c.Bool("yes") {
 		confirm = nil
 	}
-	res, err := w.DownElsewhere(ctx, name, confirm, c.StringSlice("region")...)
+	res, err := run.DownElsewhere(ctx, w, name, confirm, c.StringSlice("region")...)
 	return answer{doc: res}, err
 }

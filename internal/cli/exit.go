@@ -12,9 +12,9 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"crossring/internal/fail"
 	"crossring/internal/plain"
 	"crossring/internal/release"
-	"crossring/internal/run"
 
 	"github.com/urfave/cli/v2"
 )
@@ -33,24 +33,24 @@ type exitRow struct {
 // because what was cut short says nothing about the rest.
 func exitTable() []exitRow {
 	return []exitRow{
-		{Code: run.ExitOK, Name: "ok", Meaning: "all as asked; rows that were found later count as found"},
-		{run.ExitInterrupted, "interrupted", "stopped by a signal", func(err error) bool {
+		{Code: fail.ExitOK, Name: "ok", Meaning: "all as asked; rows that were found later count as found"},
+		{fail.ExitInterrupted, "interrupted", "stopped by a signal", func(err error) bool {
 			var i *interrupted
-			return errors.As(err, &i) || codeIn(err) == run.ExitInterrupted
+			return errors.As(err, &i) || codeIn(err) == fail.ExitInterrupted
 		}, nil},
-		{run.ExitUsage, "usage", "wrong command line, or a spec that is not valid", func(err error) bool {
+		{fail.ExitUsage, "usage", "wrong command line, or a spec that is not valid", func(err error) bool {
 			var u *release.UnknownError
-			return codeIn(err) == run.ExitUsage || codeIn(err) == 0 && errors.As(err, &u)
+			return codeIn(err) == fail.ExitUsage || codeIn(err) == 0 && errors.As(err, &u)
 		}, func() string { return "crossring help" }},
-		{run.ExitPartial, "partial", "some hosts failed, the others did not", coded(run.ExitPartial), nil},
-		{run.ExitRing, "ring", "the ring is not as planned", coded(run.ExitRing), nil},
-		{run.ExitLeftover, "leftover", "something could not be removed", coded(run.ExitLeftover), nil},
-		{run.ExitData, "data", "rows missing, wrong, failed or unknown above the threshold, or acknowledged rows lost", coded(run.ExitData), nil},
-		{run.ExitPrerequisite, "prerequisite", "java, mvn, credentials or the network is missing", func(err error) bool {
-			return codeIn(err) == run.ExitPrerequisite || codeIn(err) == 0 && errors.Is(err, exec.ErrNotFound)
+		{fail.ExitPartial, "partial", "some hosts failed, the others did not", coded(fail.ExitPartial), nil},
+		{fail.ExitRing, "ring", "the ring is not as planned", coded(fail.ExitRing), nil},
+		{fail.ExitLeftover, "leftover", "something could not be removed", coded(fail.ExitLeftover), nil},
+		{fail.ExitData, "data", "rows missing, wrong, failed or unknown above the threshold, or acknowledged rows lost", coded(fail.ExitData), nil},
+		{fail.ExitPrerequisite, "prerequisite", "java, mvn, credentials or the network is missing", func(err error) bool {
+			return codeIn(err) == fail.ExitPrerequisite || codeIn(err) == 0 && errors.Is(err, exec.ErrNotFound)
 		}, nil},
-		{run.ExitBusy, "busy", "another command holds the cluster or a change of it is under way, another load runs, or its name or a port is taken", coded(run.ExitBusy), nil},
-		{run.ExitFailure, "failure", "anything else that failed, a deadline that passed included", func(error) bool { return true }, nil},
+		{fail.ExitBusy, "busy", "another command holds the cluster or a change of it is under way, another load runs, or its name or a port is taken", coded(fail.ExitBusy), nil},
+		{fail.ExitFailure, "failure", "anything else that failed, a deadline that passed included", func(error) bool { return true }, nil},
 	}
 }
 
@@ -74,7 +74,7 @@ func hintOf(err error) string {
 	hint := ""
 	walk(err, func(e error) bool {
 		switch e := e.(type) {
-		case *run.Fail:
+		case *fail.Error:
 			hint = e.Hint
 		case interface{ Hint() string }:
 			hint = e.Hint()

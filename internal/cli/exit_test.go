@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"crossring/internal/fail"
 	"crossring/internal/release"
-	"crossring/internal/run"
 
 	"github.com/hashicorp/go-multierror"
 )
@@ -37,40 +37,40 @@ func TestExitTable(t *testing.T) {
 		want int
 		hint string
 	}{
-		{"none", nil, run.ExitOK, ""},
-		{"plain", cause, run.ExitFailure, ""},
-		{"usage", run.Usage("", cause, "crossring help ring"), run.ExitUsage, "crossring help ring"},
-		{"usage without a hint", run.Usage("", cause, ""), run.ExitUsage, "crossring help"},
-		{"unknown cassandra", fmt.Errorf("planning: %w", &release.UnknownError{Version: "9"}), run.ExitUsage, "crossring help"},
-		{"partial", run.Partial("x", cause, "crossring logs c1"), run.ExitPartial, "crossring logs c1"},
-		{"ring", run.Ring("x", cause, ""), run.ExitRing, ""},
-		{"leftover", run.Leftover("x", cause, ""), run.ExitLeftover, ""},
-		{"data", run.Data("x", cause, ""), run.ExitData, ""},
-		{"prerequisite", run.Prerequisite("x", cause, ""), run.ExitPrerequisite, ""},
-		{"no such program", fmt.Errorf("starting: %w", exec.ErrNotFound), run.ExitPrerequisite, ""},
-		{"no such program, but coded", run.Partial("x", exec.ErrNotFound, ""), run.ExitPartial, ""},
-		{"busy", run.Busy("x", cause, ""), run.ExitBusy, ""},
-		{"wrapped", fmt.Errorf("a: %w", fmt.Errorf("b: %w", run.Data("x", cause, "h"))), run.ExitData, "h"},
-		{"outermost code counts", run.Partial("x", run.Data("y", cause, "inner"), ""), run.ExitPartial, "inner"},
-		{"outermost hint counts", run.Partial("x", run.Data("y", cause, "inner"), "outer"), run.ExitPartial, "outer"},
-		{"joined: first code counts", errors.Join(cause, run.Ring("x", cause, ""), run.Data("y", cause, "")), run.ExitRing, ""},
-		{"multierror", multierror.Append(nil, cause, run.Busy("x", cause, "h")), run.ExitBusy, "h"},
-		{"another package's type", fmt.Errorf("a: %w", coder{run.ExitRing}), run.ExitRing, "crossring version"},
-		{"a code that the table lacks", coder{77}, run.ExitFailure, "crossring version"},
-		{"code 0 on an error", coder{0}, run.ExitFailure, "crossring version"},
-		{"another program's exit status", fmt.Errorf("nodetool: %w", foreign), run.ExitFailure, ""},
-		{"another state directory", &elsewhere{run.Busy("x", cause, "crossring ls"), "/tmp/a b", verbs}, run.ExitBusy, "crossring --state '/tmp/a b' ls"},
-		{"another state directory, help", &elsewhere{run.Usage("x", cause, "crossring help up"), "s", verbs}, run.ExitUsage, "crossring help up"},
-		{"another state directory, two commands", &elsewhere{run.Busy("x", cause, "go build -o c . && crossring repro a   # or crossring down a"), "s", verbs}, run.ExitBusy,
+		{"none", nil, fail.ExitOK, ""},
+		{"plain", cause, fail.ExitFailure, ""},
+		{"usage", fail.Usage("", cause, "crossring help ring"), fail.ExitUsage, "crossring help ring"},
+		{"usage without a hint", fail.Usage("", cause, ""), fail.ExitUsage, "crossring help"},
+		{"unknown cassandra", fmt.Errorf("planning: %w", &release.UnknownError{Version: "9"}), fail.ExitUsage, "crossring help"},
+		{"partial", fail.Partial("x", cause, "crossring logs c1"), fail.ExitPartial, "crossring logs c1"},
+		{"ring", fail.Ring("x", cause, ""), fail.ExitRing, ""},
+		{"leftover", fail.Leftover("x", cause, ""), fail.ExitLeftover, ""},
+		{"data", fail.Data("x", cause, ""), fail.ExitData, ""},
+		{"prerequisite", fail.Prerequisite("x", cause, ""), fail.ExitPrerequisite, ""},
+		{"no such program", fmt.Errorf("starting: %w", exec.ErrNotFound), fail.ExitPrerequisite, ""},
+		{"no such program, but coded", fail.Partial("x", exec.ErrNotFound, ""), fail.ExitPartial, ""},
+		{"busy", fail.Busy("x", cause, ""), fail.ExitBusy, ""},
+		{"wrapped", fmt.Errorf("a: %w", fmt.Errorf("b: %w", fail.Data("x", cause, "h"))), fail.ExitData, "h"},
+		{"outermost code counts", fail.Partial("x", fail.Data("y", cause, "inner"), ""), fail.ExitPartial, "inner"},
+		{"outermost hint counts", fail.Partial("x", fail.Data("y", cause, "inner"), "outer"), fail.ExitPartial, "outer"},
+		{"joined: first code counts", errors.Join(cause, fail.Ring("x", cause, ""), fail.Data("y", cause, "")), fail.ExitRing, ""},
+		{"multierror", multierror.Append(nil, cause, fail.Busy("x", cause, "h")), fail.ExitBusy, "h"},
+		{"another package's type", fmt.Errorf("a: %w", coder{fail.ExitRing}), fail.ExitRing, "crossring version"},
+		{"a code that the table lacks", coder{77}, fail.ExitFailure, "crossring version"},
+		{"code 0 on an error", coder{0}, fail.ExitFailure, "crossring version"},
+		{"another program's exit status", fmt.Errorf("nodetool: %w", foreign), fail.ExitFailure, ""},
+		{"another state directory", &elsewhere{fail.Busy("x", cause, "crossring ls"), "/tmp/a b", verbs}, fail.ExitBusy, "crossring --state '/tmp/a b' ls"},
+		{"another state directory, help", &elsewhere{fail.Usage("x", cause, "crossring help up"), "s", verbs}, fail.ExitUsage, "crossring help up"},
+		{"another state directory, two commands", &elsewhere{fail.Busy("x", cause, "go build -o c . && crossring repro a   # or crossring down a"), "s", verbs}, fail.ExitBusy,
 			"go build -o c . && crossring --state s repro a   # or crossring --state s down a"},
-		{"another state directory, behind a word", &elsewhere{run.Ring("x", cause, "df -h /   # then crossring up a (not crossring start a)"), "s", verbs}, run.ExitRing,
+		{"another state directory, behind a word", &elsewhere{fail.Ring("x", cause, "df -h /   # then crossring up a (not crossring start a)"), "s", verbs}, fail.ExitRing,
 			"df -h /   # then crossring --state s up a (not crossring --state s start a)"},
-		{"another state directory, no command", &elsewhere{run.Ring("x", cause, "do it with the crossring that made it"), "s", verbs}, run.ExitRing, "do it with the crossring that made it"},
-		{"another state directory, another program", &elsewhere{run.Busy("x", cause, "df -h"), "s", verbs}, run.ExitBusy, "df -h"},
-		{"deadline", context.DeadlineExceeded, run.ExitFailure, ""},
-		{"interrupted", &interrupted{signal: os.Interrupt, err: cause}, run.ExitInterrupted, ""},
-		{"interrupted beats what it cut short", &interrupted{signal: os.Interrupt, err: run.Data("x", cause, "h")}, run.ExitInterrupted, "h"},
-		{"typed failure", &run.Fail{Code: run.ExitFailure, Op: "x"}, run.ExitFailure, ""},
+		{"another state directory, no command", &elsewhere{fail.Ring("x", cause, "do it with the crossring that made it"), "s", verbs}, fail.ExitRing, "do it with the crossring that made it"},
+		{"another state directory, another program", &elsewhere{fail.Busy("x", cause, "df -h"), "s", verbs}, fail.ExitBusy, "df -h"},
+		{"deadline", context.DeadlineExceeded, fail.ExitFailure, ""},
+		{"interrupted", &interrupted{signal: os.Interrupt, err: cause}, fail.ExitInterrupted, ""},
+		{"interrupted beats what it cut short", &interrupted{signal: os.Interrupt, err: fail.Data("x", cause, "h")}, fail.ExitInterrupted, "h"},
+		{"typed failure", &fail.Error{Code: fail.ExitFailure, Op: "x"}, fail.ExitFailure, ""},
 	}
 	hit := map[int]bool{}
 	for _, tt := range tests {
@@ -95,15 +95,15 @@ func TestExitTable(t *testing.T) {
 func TestFailSaysOperationAndCauseOnce(t *testing.T) {
 	cause := errors.New("connection refused")
 	for want, err := range map[string]error{
-		"dialling 127.0.0.1: connection refused": run.Partial("dialling 127.0.0.1", cause, "h"),
-		"connection refused":                     run.Partial("", cause, "h"),
-		"c1 is taken":                            run.Busy("c1 is taken", nil, "h"),
+		"dialling 127.0.0.1: connection refused": fail.Partial("dialling 127.0.0.1", cause, "h"),
+		"connection refused":                     fail.Partial("", cause, "h"),
+		"c1 is taken":                            fail.Busy("c1 is taken", nil, "h"),
 	} {
 		if err.Error() != want {
 			t.Errorf("got %q, want %q", err, want)
 		}
 	}
-	if !errors.Is(run.Partial("x", cause, ""), cause) {
+	if !errors.Is(fail.Partial("x", cause, ""), cause) {
 		t.Error("the cause is lost")
 	}
 }
@@ -115,8 +115,8 @@ func TestPrintError(t *testing.T) {
 		want string
 	}{
 		{errors.New("boom"), "crossring: error: boom\n"},
-		{run.Busy("cluster c1", errors.New("taken"), "crossring ls"), "crossring: error: cluster c1: taken\ncrossring: hint: crossring ls\n"},
-		{run.Usage("", problems, "crossring help up"), "crossring: error: 2 errors occurred:\n  * line 3: unknown key\n  * line 9: no zone\ncrossring: hint: crossring help up\n"},
+		{fail.Busy("cluster c1", errors.New("taken"), "crossring ls"), "crossring: error: cluster c1: taken\ncrossring: hint: crossring ls\n"},
+		{fail.Usage("", problems, "crossring help up"), "crossring: error: 2 errors occurred:\n  * line 3: unknown key\n  * line 9: no zone\ncrossring: hint: crossring help up\n"},
 		{&interrupted{signal: os.Interrupt, err: context.Canceled}, "crossring: error: stopped by a signal: interrupt\n"},
 		{&interrupted{signal: os.Interrupt, err: fmt.Errorf("starting n1: %w", context.Canceled)}, "crossring: error: stopped by a signal: interrupt: starting n1: context canceled\n"},
 	} {
@@ -139,7 +139,7 @@ func TestWriteJSON(t *testing.T) {
 		Schema string `json:"schema"`
 		Error  string `json:"error"`
 	}
-	boom := run.Data("reading", errors.New("2 rows <missing>"), "crossring report r1")
+	boom := fail.Data("reading", errors.New("2 rows <missing>"), "crossring report r1")
 	errObj := "  \"error\": {\n    \"code\": 6,\n    \"message\": \"reading: 2 rows <missing>\",\n    \"hint\": \"crossring report r1\"\n  }\n}\n"
 	head := "{\n  \"schema\": \"crossring/v1\""
 	for _, tt := range []struct {

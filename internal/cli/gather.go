@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 
+	"crossring/internal/fail"
 	"crossring/internal/run"
 
 	"github.com/urfave/cli/v2"
@@ -16,7 +17,7 @@ func noCollectFlag() cli.Flag {
 func gathering(c *cli.Context) (run.Gathering, error) {
 	switch {
 	case c.Bool("no-collect") && c.Bool("collect"):
-		return run.GatherNever, run.Usage("", errors.New("--collect and --no-collect exclude each other"), helpFor(c))
+		return run.GatherNever, fail.Usage("", errors.New("--collect and --no-collect exclude each other"), helpFor(c))
 	case c.Bool("no-collect"):
 		return run.GatherNever, nil
 	case c.Bool("collect"):

@@ -11,9 +11,10 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"crossring/internal/fail"
 	"crossring/internal/pki/verbs"
 	"crossring/internal/pki/wire"
-	"crossring/internal/run"
+	"crossring/internal/trust"
 
 	"github.com/urfave/cli/v2"
 )
@@ -45,16 +46,16 @@ func handshake(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	both := c.Bool("new") == c.Bool("reuse")
 	switch {
 	case c.Args().Len() == 0:
-		return answer{}, run.Usage("", errors.New("a server is needed, as HOST:PORT"), helpFor(c))
+		return answer{}, fail.Usage("", errors.New("a server is needed, as HOST:PORT"), helpFor(c))
 	case c.Duration("time") <= 0:
-		return answer{}, run.Usage("", errors.New("--time is more than nothing"), helpFor(c))
+		return answer{}, fail.Usage("", errors.New("--time is more than nothing"), helpFor(c))
 	case c.Int("concurrency") < 1 || c.Int("concurrency") > 1000:
-		return answer{}, run.Usage("", errors.New("--concurrency is 1 to 1000"), helpFor(c))
+		return answer{}, fail.Usage("", errors.New("--concurrency is 1 to 1000"), helpFor(c))
 	}
 	var loads []wire.Load
 	for _, address := range c.Args().Slice() {
 		if err := checkAddress(address); err != nil {
-			return answer{}, run.Usage("", err, helpFor(c))
+			return answer{}, fail.Usage("", err, helpFor(c))
 		}
 		cfg, err := tlsConfig(c, address)
 		if err != nil {
@@ -62,7 +63,7 @@ func handshake(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 		}
 		loads = append(loads, wire.Load{Address: address, Config: cfg, Time: c.Duration("time"), Concurrency: c.Int("concurrency")})
 	}
-	doc, err := w.PKI().Handshakes(ctx, loads, both || c.Bool("new"), both || c.Bool("reuse"))
+	doc, err := trust.PKI(w).Handshakes(ctx, loads, both || c.Bool("new"), both || c.Bool("reuse"))
 	return answer{doc: doc, text: func(out io.Writer) error { return writeHandshakes(out, doc) }}, err
 }
 

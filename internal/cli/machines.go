@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"os"
 
+	"crossring/internal/cluster"
 	"crossring/internal/deploy/sshhost"
+	"crossring/internal/fail"
+	"crossring/internal/load"
 	"crossring/internal/plain"
 	"crossring/internal/run"
 
@@ -19,10 +22,10 @@ func (e *env) sshCommand() *cli.Command {
 		Name: "ssh", Usage: "open a shell on a node's machine", ArgsUsage: "NAME[:NODE]",
 		Description: "For clusters of hosts and ec2. Without a terminal: crossring exec.",
 		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
-			return withName(c, e, func(w run.World, ref string) (answer, error) {
+			return withName(c, e, func(w cluster.World, ref string) (answer, error) {
 				in, ok := e.stdin.(*os.File)
 				if !ok || !term.IsTerminal(int(in.Fd())) {
-					return answer{}, run.Usage("", errors.New("ssh needs a terminal"), plain.Command("crossring", "exec", ref, "--", "COMMAND"))
+					return answer{}, fail.Usage("", errors.New("ssh needs a terminal"), plain.Command("crossring", "exec", ref, "--", "COMMAND"))
 				}
 				e.answered = true // the shell's own words
 				return answer{}, e.shell(ctx, w, ref, in)
@@ -32,7 +35,7 @@ func (e *env) sshCommand() *cli.Command {
 }
 
 // shell gives the terminal to a machine's shell.
-func (e *env) shell(ctx context.Context, w run.World, ref string, in *os.File) error {
+func (e *env) shell(ctx context.Context, w cluster.World, ref string, in *os.File) error {
 	fd := int(in.Fd())
 	width, height, err := term.GetSize(fd)
 	if err != nil {
@@ -45,7 +48,7 @@ func (e *env) shell(ctx context.Context, w run.World, ref string, in *os.File) e
 	sizes, stop := resizes(fd)
 	defer stop()
 	t := sshhost.Terminal{Type: e.variable("TERM"), Width: width, Height: height, Resized: sizes}
-	err = w.SSH(ctx, ref, t, run.Streams{In: in, Out: e.stdout, Err: e.stderr})
+	err = run.SSH(ctx, w, ref, t, cluster.Streams{In: in, Out: e.stdout, Err: e.stderr})
 	return errors.Join(err, term.Restore(fd, before))
 }
 
@@ -56,14 +59,14 @@ func (e *env) execCommand() *cli.Command {
 			"On all machines each line bears its node's name; exits with 3 when it failed on some.",
 		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 			if c.Args().Len() < 2 {
-				return answer{}, run.Usage("", errors.New("exec takes NAME[:NODE] and a command"), "crossring exec NAME:1 -- uptime")
+				return answer{}, fail.Usage("", errors.New("exec takes NAME[:NODE] and a command"), "crossring exec NAME:1 -- uptime")
 			}
 			w, err := e.world(c)
 			if err != nil {
 				return answer{}, err
 			}
 			e.answered = true // the command's own words
-			return answer{}, w.Exec(ctx, c.Args().First(), c.Args().Tail(), run.Streams{In: e.stdin, Out: e.stdout, Err: e.stderr})
+			return answer{}, run.Exec(ctx, w, c.Args().First(), c.Args().Tail(), cluster.Streams{In: e.stdin, Out: e.stdout, Err: e.stderr})
 		}),
 	}
 }
@@ -71,11 +74,11 @@ func (e *env) execCommand() *cli.Command {
 // loaderCommand is what a loader's machine is told to run; not for people.
 func (e *env) loaderCommand() *cli.Command {
 	return &cli.Command{
-		Name: run.LoaderCommand, Hidden: true, Usage: "load a datacenter as told on standard input",
+		Name: load.LoaderCommand, Hidden: true, Usage: "load a datacenter as told on standard input",
 		Action: e.action(func(ctx context.Context, e *env, _ *cli.Context) (answer, error) {
 			defer loadGC()()
 			e.answered = true // raw results
-			return answer{}, run.Loader(ctx, e.stdin, e.stdout, e.stderr)
+			return answer{}, load.Loader(ctx, e.stdin, e.stdout, e.stderr)
 		}),
 	}
 }

@@ -8,6 +8,10 @@ import (
 	"io"
 	"text/tabwriter"
 
+	"crossring/internal/cluster"
+	"crossring/internal/fail"
+	"crossring/internal/health"
+	"crossring/internal/nodetool"
 	"crossring/internal/plain"
 	"crossring/internal/run"
 	"crossring/provision/local"
@@ -23,12 +27,12 @@ func (e *env) logsCommand() *cli.Command {
 			&cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "go on with what is added, until Ctrl-C"},
 		},
 		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
-			return withName(c, e, func(w run.World, ref string) (answer, error) {
+			return withName(c, e, func(w cluster.World, ref string) (answer, error) {
 				if c.Int("lines") < 0 {
-					return answer{}, run.Usage("", fmt.Errorf("--lines is 0 or more, not %d", c.Int("lines")), helpFor(c))
+					return answer{}, fail.Usage("", fmt.Errorf("--lines is 0 or more, not %d", c.Int("lines")), helpFor(c))
 				}
 				e.answered = true // lines, not a document
-				return answer{}, w.Logs(ctx, run.LogsRequest{Ref: ref, Lines: c.Int("lines"), Follow: c.Bool("follow")}, plain.NewWriter(e.stdout))
+				return answer{}, run.Logs(ctx, w, run.LogsRequest{Ref: ref, Lines: c.Int("lines"), Follow: c.Bool("follow")}, plain.NewWriter(e.stdout))
 			})
 		}),
 	}
@@ -40,7 +44,7 @@ func (e *env) cqlCommand() *cli.Command {
 		Description: "Statements are the argument, or standard input, and are parted by semicolons. Rows are printed as they come;\non 1.2 a SELECT without a LIMIT ends at 10,000.",
 		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 			if c.Args().Len() < 1 || c.Args().Len() > 2 {
-				return answer{}, run.Usage("", fmt.Errorf("cql takes NAME[:NODE], and statements in quotes"), helpFor(c))
+				return answer{}, fail.Usage("", fmt.Errorf("cql takes NAME[:NODE], and statements in quotes"), helpFor(c))
 			}
 			w, err := e.world(c)
 			if err != nil {
@@ -56,10 +60,10 @@ func (e *env) cqlCommand() *cli.Command {
 			}
 			if e.output == "json" {
 				to := &jsonRows{out: bufio.NewWriter(e.stdout)}
-				return answer{doc: run.CQLResult{Results: []run.CQLTable{}}, streamed: to}, w.CQL(ctx, c.Args().First(), statements, to)
+				return answer{doc: run.CQLResult{Results: []run.CQLTable{}}, streamed: to}, run.CQL(ctx, w, c.Args().First(), statements, to)
 			}
 			to := &textRows{out: e.stdout}
-			err = w.CQL(ctx, c.Args().First(), statements, to)
+			err = run.CQL(ctx, w, c.Args().First(), statements, to)
 			return answer{}, errors.Join(err, to.flush())
 		}),
 	}
@@ -72,14 +76,14 @@ func (e *env) nodetoolCommand() *cli.Command {
 		Flags:       []cli.Flag{cassandraHomeFlag()},
 		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 			if c.Args().Len() < 2 {
-				return answer{}, run.Usage("", fmt.Errorf("nodetool takes NAME[:NODE] and a command of nodetool's"), "crossring nodetool NAME:1 status")
+				return answer{}, fail.Usage("", fmt.Errorf("nodetool takes NAME[:NODE] and a command of nodetool's"), "crossring nodetool NAME:1 status")
 			}
 			w, err := e.world(c)
 			if err != nil {
 				return answer{}, err
 			}
 			e.answered = true // nodetool's own words
-			return answer{}, w.Nodetool(ctx, c.Args().First(), c.Args().Tail(), run.Streams{In: e.stdin, Out: e.stdout, Err: e.stderr})
+			return answer{}, nodetool.Run(ctx, w, c.Args().First(), c.Args().Tail(), cluster.Streams{In: e.stdin, Out: e.stdout, Err: e.stderr})
 		}),
 	}
 }
@@ -107,7 +111,7 @@ func (e *env) faultCommand() *cli.Command {
 func faultAction(kind string, args int) handler {
 	return func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 		if c.Args().Len() != args {
-			return answer{}, run.Usage("", fmt.Errorf("fault %s takes %s", kind, c.Command.ArgsUsage), helpFor(c))
+			return answer{}, fail.Usage("", fmt.Errorf("fault %s takes %s", kind, c.Command.ArgsUsage), helpFor(c))
 		}
 		w, err := e.world(c)
 		if err != nil {
@@ -118,9 +122,9 @@ func faultAction(kind string, args int) handler {
 		case kind == "show":
 			f.Kind = ""
 		case kind == "latency" && (!c.IsSet("rtt") || f.RTT < 0):
-			return answer{}, run.Usage("", fmt.Errorf("fault latency needs --rtt, a time of 0 or more"), plain.Command(append(append([]string{"crossring", "fault", "latency"}, c.Args().Slice()...), "--rtt", "80ms")...))
+			return answer{}, fail.Usage("", fmt.Errorf("fault latency needs --rtt, a time of 0 or more"), plain.Command(append(append([]string{"crossring", "fault", "latency"}, c.Args().Slice()...), "--rtt", "80ms")...))
 		}
-		net, err := w.Fault(ctx, c.Args().First(), f)
+		net, err := health.Fault(ctx, w, c.Args().First(), f)
 		if err != nil {
 			return answer{doc: net}, err
 		}
@@ -128,7 +132,7 @@ func faultAction(kind string, args int) handler {
 	}
 }
 
-func writeNetwork(out io.Writer, net run.Network) error {
+func writeNetwork(out io.Writer, net health.Network) error {
 	tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "LINE\tSET\tMEASURED\tFAULT\tCONNECTIONS")
 	for _, l := range net.Lines {

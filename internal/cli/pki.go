@@ -10,14 +10,15 @@ import (
 	"strings"
 	"time"
 
+	"crossring/internal/fail"
 	"crossring/internal/pki"
 	"crossring/internal/pki/hsm"
 	"crossring/internal/pki/names"
 	"crossring/internal/pki/store"
 	"crossring/internal/pki/verbs"
 	"crossring/internal/plain"
-	"crossring/internal/run"
 	"crossring/internal/state"
+	"crossring/internal/trust"
 
 	"github.com/urfave/cli/v2"
 )
@@ -59,7 +60,7 @@ const day = 24 * time.Hour
 func life(c *cli.Context, flag string, most time.Duration) (time.Duration, error) {
 	n := c.Int64(flag)
 	if n < 1 || n > int64(most/day) {
-		return 0, run.Usage("", fmt.Errorf("--%s is 1 to %d, not %d", flag, most/day, n), helpFor(c))
+		return 0, fail.Usage("", fmt.Errorf("--%s is 1 to %d, not %d", flag, most/day, n), helpFor(c))
 	}
 	return time.Duration(n) * day, nil
 }
@@ -113,12 +114,12 @@ func pkiInit(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	for _, text := range c.StringSlice("permit-ip") {
 		p, err := netip.ParsePrefix(text)
 		if err != nil {
-			return answer{}, run.Usage("", fmt.Errorf("--permit-ip: %w", err), helpFor(c))
+			return answer{}, fail.Usage("", fmt.Errorf("--permit-ip: %w", err), helpFor(c))
 		}
 		limits.IPs = append(limits.IPs, p)
 	}
 	if c.String("cluster") == "" {
-		return answer{}, run.Usage("", errors.New("--cluster is empty: it is the name that the CA is called by"), helpFor(c))
+		return answer{}, fail.Usage("", errors.New("--cluster is empty: it is the name that the CA is called by"), helpFor(c))
 	}
 	dir, passphrase, err := e.authority(c)
 	if err != nil {
@@ -132,7 +133,7 @@ func pkiInit(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	res, err := w.PKI().NewAuthority(ctx, dir, passphrase, pki.Setup{
+	res, err := trust.PKI(w).NewAuthority(ctx, dir, passphrase, pki.Setup{
 		HSM:     token,
 		Cluster: c.String("cluster"), RootDN: c.String("dn"), NodeDN: c.String("node-dn"), Key: c.String("key"),
 		Regions: c.StringSlice("region"), Life: rootLife, Limits: limits, Where: whereOf(c), Adopt: adopt,
@@ -199,7 +200,7 @@ func pkiIssue(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 		return answer{}, err
 	}
 	if c.Args().Len() != 1 {
-		return answer{}, run.Usage("", fmt.Errorf("one name is needed, not %d", c.Args().Len()), helpFor(c))
+		return answer{}, fail.Usage("", fmt.Errorf("one name is needed, not %d", c.Args().Len()), helpFor(c))
 	}
 	r := verbs.IssueRequest{
 		Name: c.Args().First(), Region: c.String("region"), DNS: c.StringSlice("dns"), Client: c.Bool("client"), Force: c.Bool("force"),
@@ -216,7 +217,7 @@ func pkiIssue(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	}
 	for _, name := range r.DNS {
 		if err := names.CheckDNS(name); err != nil {
-			return answer{}, run.Usage("--dns", err, helpFor(c))
+			return answer{}, fail.Usage("--dns", err, helpFor(c))
 		}
 	}
 	for _, text := range c.StringSlice("ip") {
@@ -225,7 +226,7 @@ func pkiIssue(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 			err = names.CheckIP(ip)
 		}
 		if err != nil {
-			return answer{}, run.Usage("", fmt.Errorf("--ip: %w", err), helpFor(c))
+			return answer{}, fail.Usage("", fmt.Errorf("--ip: %w", err), helpFor(c))
 		}
 		r.IPs = append(r.IPs, ip)
 	}
@@ -235,9 +236,9 @@ func pkiIssue(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	if r.Dir, r.Passphrase, err = e.authority(c); err != nil {
 		return answer{}, err
 	}
-	verb := w.PKI().Issue
+	verb := trust.PKI(w).Issue
 	if c.Command.Name == "renew" {
-		verb = w.PKI().Renew
+		verb = trust.PKI(w).Renew
 	}
 	res, err := verb(ctx, r)
 	return answer{doc: res, text: func(out io.Writer) error {
@@ -288,13 +289,13 @@ func pkiRevoke(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 		return answer{}, err
 	}
 	if c.Args().Len() == 0 {
-		return answer{}, run.Usage("", errors.New("name what to revoke; to make the list anew there is pki crl"), plain.Command("crossring", "pki", "crl", "--dir", dir))
+		return answer{}, fail.Usage("", errors.New("name what to revoke; to make the list anew there is pki crl"), plain.Command("crossring", "pki", "crl", "--dir", dir))
 	}
 	counts, err := life(c, "list-days", pki.MaxListLife)
 	if err != nil {
 		return answer{}, err
 	}
-	res, err := w.PKI().Revoke(ctx, dir, passphrase, counts, c.Args().Slice())
+	res, err := trust.PKI(w).Revoke(ctx, dir, passphrase, counts, c.Args().Slice())
 	if err != nil {
 		return answer{}, err
 	}
@@ -315,7 +316,7 @@ func pkiList(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	res, err := w.PKI().SignLists(ctx, dir, passphrase, counts)
+	res, err := trust.PKI(w).SignLists(ctx, dir, passphrase, counts)
 	if err != nil {
 		return answer{}, err
 	}

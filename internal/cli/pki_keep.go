@@ -12,12 +12,14 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"crossring/internal/cluster"
+	"crossring/internal/fail"
 	"crossring/internal/pki"
 	"crossring/internal/pki/responder"
 	"crossring/internal/pki/verbs"
 	"crossring/internal/plain"
-	"crossring/internal/run"
 	"crossring/internal/state"
+	"crossring/internal/trust"
 
 	"github.com/urfave/cli/v2"
 )
@@ -39,14 +41,14 @@ func adoption(c *cli.Context) (*pki.Adopt, error) {
 	if !c.IsSet("from-cert") {
 		for _, flag := range []string{"from-key", "from-chain", "from-password-file"} {
 			if c.IsSet(flag) {
-				return nil, run.Usage("", fmt.Errorf("--%s is for --from-cert", flag), helpFor(c))
+				return nil, fail.Usage("", fmt.Errorf("--%s is for --from-cert", flag), helpFor(c))
 			}
 		}
 		return nil, nil
 	}
 	for _, flag := range []string{"dn", "key", "days"} {
 		if c.IsSet(flag) {
-			return nil, run.Usage("", fmt.Errorf("--%s is for a root that is made, and --from-cert makes none", flag), helpFor(c))
+			return nil, fail.Usage("", fmt.Errorf("--%s is for a root that is made, and --from-cert makes none", flag), helpFor(c))
 		}
 	}
 	password, err := state.ReadPassword(c.String("from-password-file"))
@@ -57,16 +59,16 @@ func adoption(c *cli.Context) (*pki.Adopt, error) {
 }
 
 // authorityOf is the CA that is meant: that of a cluster, where one is named.
-func (e *env) authorityOf(w run.World, c *cli.Context) (dir, passphrase string, err error) {
+func (e *env) authorityOf(w cluster.World, c *cli.Context) (dir, passphrase string, err error) {
 	switch {
 	case c.Args().Len() > 1:
-		return "", "", run.Usage("", fmt.Errorf("%s takes one cluster at most, not %d", c.Command.Name, c.Args().Len()), helpFor(c))
+		return "", "", fail.Usage("", fmt.Errorf("%s takes one cluster at most, not %d", c.Command.Name, c.Args().Len()), helpFor(c))
 	case c.Args().Len() == 0:
 		return e.authority(c)
 	case c.IsSet("dir"):
-		return "", "", run.Usage("", errors.New("name a cluster, or a CA with --dir"), helpFor(c))
+		return "", "", fail.Usage("", errors.New("name a cluster, or a CA with --dir"), helpFor(c))
 	}
-	if dir, err = w.AuthorityOf(c.Args().First()); err != nil {
+	if dir, err = trust.AuthorityOf(w, c.Args().First()); err != nil {
 		return "", "", err
 	}
 	passphrase, err = state.ReadPassword(c.String("passphrase-file"))
@@ -91,7 +93,7 @@ func (e *env) pkiLsCommand() *cli.Command {
 			if err != nil {
 				return answer{}, err
 			}
-			res, err := w.PKI().List(dir)
+			res, err := trust.PKI(w).List(dir)
 			return answer{doc: res, text: func(out io.Writer) error { return writeKept(out, res) }}, err
 		}),
 	}
@@ -141,13 +143,13 @@ func (e *env) pkiAddRegionCommand() *cli.Command {
 				return answer{}, err
 			}
 			if c.Args().Len() != 1 {
-				return answer{}, run.Usage("", fmt.Errorf("one region is needed, not %d", c.Args().Len()), helpFor(c))
+				return answer{}, fail.Usage("", fmt.Errorf("one region is needed, not %d", c.Args().Len()), helpFor(c))
 			}
 			dir, passphrase, err := e.authority(c)
 			if err != nil {
 				return answer{}, err
 			}
-			res, err := w.PKI().AddRegion(ctx, dir, passphrase, c.Args().First(), c.String("key"))
+			res, err := trust.PKI(w).AddRegion(ctx, dir, passphrase, c.Args().First(), c.String("key"))
 			return issuerAnswer(e, res, err)
 		}),
 	}
@@ -158,7 +160,7 @@ func pkiRenew(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	name := c.String("intermediate")
 	if c.Bool("root") {
 		if name != "" {
-			return answer{}, run.Usage("", errors.New("--root or --intermediate, one at a time"), helpFor(c))
+			return answer{}, fail.Usage("", errors.New("--root or --intermediate, one at a time"), helpFor(c))
 		}
 		name = pki.RootName
 	}
@@ -167,11 +169,11 @@ func pkiRenew(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	}
 	for _, flag := range []string{"csr", "key", "out", "force", "format", "password-file", "crl-url", "ocsp-url"} {
 		if c.IsSet(flag) {
-			return answer{}, run.Usage("", fmt.Errorf("--%s is for a certificate that the CA issues: its own keeps its key, and lies where it lay", flag), helpFor(c))
+			return answer{}, fail.Usage("", fmt.Errorf("--%s is for a certificate that the CA issues: its own keeps its key, and lies where it lay", flag), helpFor(c))
 		}
 	}
 	if c.Args().Len() > 0 {
-		return answer{}, run.Usage("", errors.New("name one thing: what was issued, or the CA's own certificate"), helpFor(c))
+		return answer{}, fail.Usage("", errors.New("name one thing: what was issued, or the CA's own certificate"), helpFor(c))
 	}
 	w, err := e.world(c)
 	if err != nil {
@@ -187,7 +189,7 @@ func pkiRenew(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	res, err := w.PKI().RenewIssuer(ctx, dir, passphrase, name, lives)
+	res, err := trust.PKI(w).RenewIssuer(ctx, dir, passphrase, name, lives)
 	return issuerAnswer(e, res, err)
 }
 
@@ -241,10 +243,10 @@ func pkiServe(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	}
 	at, err := netip.ParseAddrPort(c.String("listen"))
 	if err != nil {
-		return answer{}, run.Usage("--listen", err, "--listen 127.0.0.1:8080")
+		return answer{}, fail.Usage("--listen", err, "--listen 127.0.0.1:8080")
 	}
 	if lives := c.Duration("answer-life"); lives < time.Minute || lives > pki.MaxListLife {
-		return answer{}, run.Usage("", fmt.Errorf("--answer-life is a minute to %s, not %s", plain.Count(int(pki.MaxListLife/day), "day"), lives), helpFor(c))
+		return answer{}, fail.Usage("", fmt.Errorf("--answer-life is a minute to %s, not %s", plain.Count(int(pki.MaxListLife/day), "day"), lives), helpFor(c))
 	}
 	lists, err := life(c, "list-days", pki.MaxListLife)
 	if err != nil {
@@ -264,7 +266,7 @@ func pkiServe(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	defer r.Close()
 	l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(at))
 	if err != nil {
-		return answer{}, run.Busy("", fmt.Errorf("listen for OCSP: %w", err), "--listen 127.0.0.1:0")
+		return answer{}, fail.Busy("", fmt.Errorf("listen for OCSP: %w", err), "--listen 127.0.0.1:0")
 	}
 	if !at.Addr().IsLoopback() {
 		note(e.stderr, "warning: whoever reaches %s may ask, and each question makes the CA's key sign", l.Addr())

@@ -12,11 +12,12 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"crossring/internal/fail"
 	"crossring/internal/pki/chain"
 	"crossring/internal/pki/verbs"
 	"crossring/internal/plain"
-	"crossring/internal/run"
 	"crossring/internal/state"
+	"crossring/internal/trust"
 
 	"github.com/urfave/cli/v2"
 )
@@ -41,11 +42,11 @@ func pkiShow(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 		return answer{}, err
 	}
 	if (c.String("connect") == "") == (c.Args().Len() == 0) {
-		return answer{}, run.Usage("", errors.New("name files, or a server with --connect"), helpFor(c))
+		return answer{}, fail.Usage("", errors.New("name files, or a server with --connect"), helpFor(c))
 	}
 	if address := c.String("connect"); address != "" {
 		if err := checkAddress(address); err != nil {
-			return answer{}, run.Usage("", fmt.Errorf("--connect: %w", err), helpFor(c))
+			return answer{}, fail.Usage("", fmt.Errorf("--connect: %w", err), helpFor(c))
 		}
 		cfg, err := tlsConfig(c, address)
 		if err != nil {
@@ -53,17 +54,17 @@ func pkiShow(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 		}
 		ctx, cancel := context.WithTimeout(ctx, c.Duration("timeout"))
 		defer cancel()
-		res, err := w.PKI().ShowServer(ctx, address, cfg)
+		res, err := trust.PKI(w).ShowServer(ctx, address, cfg)
 		return answer{doc: res, text: func(out io.Writer) error { return writeShown(out, res) }}, err
 	}
 	if slices.Contains(c.Args().Slice(), "") {
-		return answer{}, run.Usage("", errNoName, helpFor(c))
+		return answer{}, fail.Usage("", errNoName, helpFor(c))
 	}
 	password, err := state.ReadPassword(c.String("password-file"))
 	if err != nil {
 		return answer{}, err
 	}
-	doc, err := w.PKI().ShowFiles(c.Args().Slice(), password)
+	doc, err := trust.PKI(w).ShowFiles(c.Args().Slice(), password)
 	return answer{doc: doc, text: func(out io.Writer) error {
 		for i, f := range doc.Files {
 			if len(doc.Files) > 1 {

@@ -7,7 +7,9 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"crossring/internal/run"
+	"crossring/internal/cluster"
+	"crossring/internal/fail"
+	"crossring/internal/trust"
 	"crossring/internal/until"
 
 	"github.com/urfave/cli/v2"
@@ -28,12 +30,12 @@ func (e *env) pkiRotateCommand() *cli.Command {
 			&cli.StringFlag{Name: "until", Usage: "with --ca: stop after `PHASE`, trust or certificates; the next command goes on"},
 		},
 		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
-			return withName(c, e, func(w run.World, name string) (answer, error) {
+			return withName(c, e, func(w cluster.World, name string) (answer, error) {
 				upTo, err := until.ParsePhase(c.String("until"))
 				if err != nil {
-					return answer{}, run.Usage("", err, helpFor(c))
+					return answer{}, fail.Usage("", err, helpFor(c))
 				}
-				res, err := w.Rotate(ctx, run.RotateRequest{Name: name, CA: c.Bool("ca"), Restart: c.Bool("restart"), Until: upTo})
+				res, err := trust.Rotate(ctx, w, trust.RotateRequest{Name: name, CA: c.Bool("ca"), Restart: c.Bool("restart"), Until: upTo})
 				return answer{doc: res, text: func(out io.Writer) error { return e.writeRotation(out, res) }}, err
 			})
 		}),
@@ -41,7 +43,7 @@ func (e *env) pkiRotateCommand() *cli.Command {
 }
 
 // writeRotation prints who has which certificate.
-func (e *env) writeRotation(out io.Writer, res run.RotateResult) error {
+func (e *env) writeRotation(out io.Writer, res trust.RotateResult) error {
 	if len(res.Steps) == 0 {
 		return nil // it was not begun
 	}

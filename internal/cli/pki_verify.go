@@ -12,12 +12,14 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"crossring/internal/cluster"
+	"crossring/internal/fail"
 	"crossring/internal/pki/chain"
 	"crossring/internal/pki/verbs"
 	"crossring/internal/pki/wire"
 	"crossring/internal/plain"
-	"crossring/internal/run"
 	"crossring/internal/state"
+	"crossring/internal/trust"
 
 	"github.com/urfave/cli/v2"
 )
@@ -72,7 +74,7 @@ func pkiVerify(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	// An empty one among several would check nothing; an empty value is refused before.
 	for _, name := range []string{"ca", "untrusted", "crl"} {
 		if c.IsSet(name) && (len(c.StringSlice(name)) == 0 || slices.Contains(c.StringSlice(name), "")) {
-			return answer{}, run.Usage("", fmt.Errorf("--%s is empty", name), helpFor(c))
+			return answer{}, fail.Usage("", fmt.Errorf("--%s is empty", name), helpFor(c))
 		}
 	}
 	r := verbs.VerifyRequest{
@@ -80,21 +82,21 @@ func pkiVerify(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 		Purpose: c.String("purpose"), IP: c.String("ip"), Host: c.String("host"), CRL: c.StringSlice("crl"), OCSP: c.Bool("ocsp"),
 	}
 	if !slices.Contains([]string{"", chain.Server, chain.Client, chain.Internode}, r.Purpose) {
-		return answer{}, run.Usage("", fmt.Errorf("--purpose is server, client or internode, not %q", r.Purpose), helpFor(c))
+		return answer{}, fail.Usage("", fmt.Errorf("--purpose is server, client or internode, not %q", r.Purpose), helpFor(c))
 	}
 	if r.IP != "" && net.ParseIP(r.IP) == nil {
-		return answer{}, run.Usage("", fmt.Errorf("--ip: %q is no address", r.IP), helpFor(c))
+		return answer{}, fail.Usage("", fmt.Errorf("--ip: %q is no address", r.IP), helpFor(c))
 	}
 	if net.ParseIP(r.Host) != nil {
-		return answer{}, run.Usage("", fmt.Errorf("--host: %s is an address, and names are no addresses: --ip %s", r.Host, r.Host), helpFor(c))
+		return answer{}, fail.Usage("", fmt.Errorf("--host: %s is an address, and names are no addresses: --ip %s", r.Host, r.Host), helpFor(c))
 	}
 	if at := c.String("at"); at != "" {
 		if r.At, err = time.Parse(time.RFC3339, at); err != nil {
-			return answer{}, run.Usage("", fmt.Errorf("--at: %q is no time such as 2026-01-31T12:00:00Z", at), helpFor(c))
+			return answer{}, fail.Usage("", fmt.Errorf("--at: %q is no time such as 2026-01-31T12:00:00Z", at), helpFor(c))
 		}
 	}
 	if cluster != "" {
-		res, err := w.VerifyCluster(ctx, cluster, r.At)
+		res, err := trust.VerifyCluster(ctx, w, cluster, r.At)
 		return answer{doc: res, text: func(out io.Writer) error { return writeClusterVerified(out, res) }}, err
 	}
 	if r.Password, err = state.ReadPassword(c.String("password-file")); err != nil {
@@ -113,10 +115,10 @@ func pkiVerify(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 		}
 		ctx, cancel := context.WithTimeout(ctx, c.Duration("timeout"))
 		defer cancel()
-		res, err := w.PKI().VerifyServer(ctx, r, nil, cfg)
+		res, err := trust.PKI(w).VerifyServer(ctx, r, nil, cfg)
 		return answer{doc: res, text: func(out io.Writer) error { return writeVerified(out, res, c.Bool("trace")) }}, err
 	}
-	res, err := w.PKI().VerifyChain(ctx, r)
+	res, err := trust.PKI(w).VerifyChain(ctx, r)
 	return answer{doc: res, text: func(out io.Writer) error { return writeVerified(out, res, c.Bool("trace")) }}, err
 }
 
@@ -187,8 +189,8 @@ func writeVerified(out io.Writer, r verbs.VerifyResult, trace bool) error {
 }
 
 // verified is what is to be verified: a file or a server, or else a cluster.
-func verified(w run.World, c *cli.Context) (leaf, cluster string, err error) {
-	usage := func(err error) (string, string, error) { return "", "", run.Usage("", err, helpFor(c)) }
+func verified(w cluster.World, c *cli.Context) (leaf, cluster string, err error) {
+	usage := func(err error) (string, string, error) { return "", "", fail.Usage("", err, helpFor(c)) }
 	ways := c.Args().Len()
 	for _, flag := range []string{"connect", "cluster"} {
 		if c.IsSet(flag) {
@@ -215,7 +217,7 @@ func verified(w run.World, c *cli.Context) (leaf, cluster string, err error) {
 		if leaf = c.Args().First(); leaf == "" {
 			return usage(errNoName)
 		}
-		if _, err := os.Stat(leaf); err == nil || !w.Stands(leaf) {
+		if _, err := os.Stat(leaf); err == nil || !trust.Stands(w, leaf) {
 			cluster = ""
 		} else {
 			cluster = leaf

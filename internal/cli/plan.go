@@ -10,6 +10,8 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"crossring/internal/fail"
+	"crossring/internal/grow"
 	"crossring/internal/plain"
 	"crossring/internal/run"
 	"crossring/internal/spec"
@@ -38,7 +40,7 @@ func (e *env) planCommand() *cli.Command {
 			if err := withOperators(c, s); err != nil {
 				return answer{}, err
 			}
-			p, plannedErr := w.Planned(ctx, *s, nodeChoice(c))
+			p, plannedErr := grow.Planned(ctx, w, *s, nodeChoice(c))
 			if len(p.Nodes) == 0 {
 				return answer{}, plannedErr
 			}
@@ -54,10 +56,10 @@ func (e *env) planCommand() *cli.Command {
 // specOf reads the spec that --file names, with --provider over it.
 func (e *env) specOf(c *cli.Context) (*spec.Spec, error) {
 	if c.String("file") == "" {
-		return nil, run.Usage("", fmt.Errorf("%s needs a spec", c.Command.Name), "crossring "+c.Command.Name+" -f examples/local.yaml")
+		return nil, fail.Usage("", fmt.Errorf("%s needs a spec", c.Command.Name), "crossring "+c.Command.Name+" -f examples/local.yaml")
 	}
 	if c.Args().Len() > 0 {
-		return nil, run.Usage("", fmt.Errorf("%s with --file takes no arguments, but %q was given", c.Command.Name, c.Args().First()), helpFor(c))
+		return nil, fail.Usage("", fmt.Errorf("%s with --file takes no arguments, but %q was given", c.Command.Name, c.Args().First()), helpFor(c))
 	}
 	s, err := e.readSpec(c.Command.Name, c.String("file"))
 	if err != nil {
@@ -124,13 +126,13 @@ func render(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 		}
 		req.Spec = s
 	} else if c.String("file") != "" || c.Args().Len() > 1 {
-		return answer{}, run.Usage("", errors.New("render takes the name of one cluster, or --file"), helpFor(c))
+		return answer{}, fail.Usage("", errors.New("render takes the name of one cluster, or --file"), helpFor(c))
 	}
 	w, err := e.world(c)
 	if err != nil {
 		return answer{}, err
 	}
-	res, err := w.Render(ctx, req)
+	res, err := run.Render(ctx, w, req)
 	if err != nil {
 		return answer{}, err
 	}

@@ -9,9 +9,11 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"crossring/internal/cluster"
+	"crossring/internal/fail"
+	"crossring/internal/flight"
 	"crossring/internal/preflight"
 	"crossring/internal/preflight/probe"
-	"crossring/internal/run"
 
 	"github.com/urfave/cli/v2"
 )
@@ -29,14 +31,14 @@ func (e *env) preflightCommand() *cli.Command {
 		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 			ports := c.IntSlice("port")
 			if slices.ContainsFunc(ports, func(p int) bool { return p < 1 || p > 65535 }) {
-				return answer{}, run.Usage("", fmt.Errorf("--port is from 1 to 65535, not %v", ports), helpFor(c))
+				return answer{}, fail.Usage("", fmt.Errorf("--port is from 1 to 65535, not %v", ports), helpFor(c))
 			}
 			const longest = time.Minute
 			if d := c.Duration("bandwidth"); d < 0 || d > longest {
-				return answer{}, run.Usage("", fmt.Errorf("--bandwidth is from 0s to %s, not %s", longest, d), helpFor(c))
+				return answer{}, fail.Usage("", fmt.Errorf("--bandwidth is from 0s to %s, not %s", longest, d), helpFor(c))
 			}
-			return withName(c, e, func(w run.World, name string) (answer, error) {
-				res, err := w.Preflight(ctx, run.PreflightRequest{Name: name, Ports: ports, Bandwidth: c.Duration("bandwidth")})
+			return withName(c, e, func(w cluster.World, name string) (answer, error) {
+				res, err := flight.Preflight(ctx, w, flight.PreflightRequest{Name: name, Ports: ports, Bandwidth: c.Duration("bandwidth")})
 				return answer{doc: res, text: func(out io.Writer) error { return writePreflight(out, res) }}, err
 			})
 		}),
@@ -49,12 +51,12 @@ func (e *env) probeCommand() *cli.Command {
 		Name: probe.Command, Hidden: true, Usage: "listen, connect and watch as told on standard input",
 		Action: e.action(func(ctx context.Context, e *env, _ *cli.Context) (answer, error) {
 			e.answered = true
-			return answer{}, run.Probe(ctx, e.stdin, e.stdout)
+			return answer{}, flight.Probe(ctx, e.stdin, e.stdout)
 		}),
 	}
 }
 
-func writePreflight(out io.Writer, res run.PreflightResult) error {
+func writePreflight(out io.Writer, res flight.PreflightResult) error {
 	if len(res.Hosts) == 0 {
 		return nil // it did not come to that
 	}

@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"crossring/internal/cluster"
 	"crossring/internal/report"
-	"crossring/internal/run"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
@@ -18,7 +18,7 @@ import (
 // plainEvery is how often progress makes a line where there is no terminal.
 const plainEvery = 10 * time.Second
 
-var _ run.Reporter = (*screen)(nil)
+var _ cluster.Reporter = (*screen)(nil)
 
 // screen is stderr as everyone writes to it: it reports progress, and it is a
 // Writer that takes the bar away first, so that lines and bar do not mix. Stages

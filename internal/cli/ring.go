@@ -7,8 +7,9 @@ import (
 	"slices"
 	"strings"
 
+	"crossring/internal/cluster"
 	"crossring/internal/failif"
-	"crossring/internal/run"
+	"crossring/internal/health"
 	"crossring/ringcheck"
 
 	"github.com/urfave/cli/v2"
@@ -31,12 +32,12 @@ func (e *env) ringCommand(name, usage string, write func(io.Writer, ringcheck.Ri
 			"  crossring " + name + " lab --fail-if 'certificate.days<30'",
 		Flags: []cli.Flag{&cli.StringSliceFlag{Name: "fail-if", Usage: "end with exit code 6 where `EXPRESSION` holds (repeat)"}},
 		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
-			return withName(c, e, func(w run.World, name string) (answer, error) {
+			return withName(c, e, func(w cluster.World, name string) (answer, error) {
 				exprs, err := failif.Parse(c.StringSlice("fail-if"), []string{figureDays, figureDown, figureMismatches})
 				if err != nil {
 					return answer{}, err
 				}
-				ring, err := w.Ring(ctx, name)
+				ring, err := health.Ring(ctx, w, name)
 				if ring.Schema == "" {
 					return answer{}, err
 				}

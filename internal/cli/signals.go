@@ -8,7 +8,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"crossring/internal/run"
+	"crossring/internal/fail"
 )
 
 // signals delivers SIGINT and SIGTERM until stop is called.
@@ -37,7 +37,7 @@ func supervise(stderr io.Writer, got <-chan os.Signal, f func(context.Context) i
 		case s := <-got:
 			if !first {
 				note(stderr, "leaving at once; what was in flight is not waited for")
-				return run.ExitInterrupted
+				return fail.ExitInterrupted
 			}
 			first = false
 			note(stderr, "%s: finishing what is in flight; once more leaves at once", s)

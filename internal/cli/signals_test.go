@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"crossring/internal/run"
+	"crossring/internal/fail"
 
 	"github.com/urfave/cli/v2"
 )
@@ -55,16 +55,16 @@ func TestSignals(t *testing.T) {
 		stdout  string
 		stderr  []string
 	}{
-		{"one SIGINT", nil, []syscall.Signal{syscall.SIGINT}, run.ExitInterrupted, "",
+		{"one SIGINT", nil, []syscall.Signal{syscall.SIGINT}, fail.ExitInterrupted, "",
 			[]string{"crossring: interrupt: finishing what is in flight", "crossring: error: stopped by a signal: interrupt: waiting: context canceled"}},
-		{"one SIGTERM", nil, []syscall.Signal{syscall.SIGTERM}, run.ExitInterrupted, "",
+		{"one SIGTERM", nil, []syscall.Signal{syscall.SIGTERM}, fail.ExitInterrupted, "",
 			[]string{"crossring: terminated: finishing", "stopped by a signal: terminated"}},
-		{"the document as far as it got", []string{"-o", "json"}, []syscall.Signal{syscall.SIGINT}, run.ExitInterrupted,
+		{"the document as far as it got", []string{"-o", "json"}, []syscall.Signal{syscall.SIGINT}, fail.ExitInterrupted,
 			"{\n  \"schema\": \"crossring/v1\",\n  \"rows\": 7,\n  \"error\": {\n    \"code\": 130,", nil},
-		{"finished well all the same", []string{"--fine"}, []syscall.Signal{syscall.SIGINT}, run.ExitOK, "", []string{"finishing what is in flight"}},
-		{"two", []string{"--stubborn"}, []syscall.Signal{syscall.SIGINT, syscall.SIGINT}, run.ExitInterrupted, "told\n",
+		{"finished well all the same", []string{"--fine"}, []syscall.Signal{syscall.SIGINT}, fail.ExitOK, "", []string{"finishing what is in flight"}},
+		{"two", []string{"--stubborn"}, []syscall.Signal{syscall.SIGINT, syscall.SIGINT}, fail.ExitInterrupted, "told\n",
 			[]string{"finishing what is in flight", "crossring: leaving at once"}},
-		{"two kinds", []string{"--stubborn"}, []syscall.Signal{syscall.SIGINT, syscall.SIGTERM}, run.ExitInterrupted, "told\n",
+		{"two kinds", []string{"--stubborn"}, []syscall.Signal{syscall.SIGINT, syscall.SIGTERM}, fail.ExitInterrupted, "told\n",
 			[]string{"crossring: leaving at once"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

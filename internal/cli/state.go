@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"crossring/internal/run"
+	"crossring/internal/fail"
 
 	"github.com/urfave/cli/v2"
 )
@@ -27,11 +27,11 @@ func stateDir(flag string, given bool, lookup func(string) (string, bool)) (stri
 		} else if home, ok := lookup("HOME"); ok && home != "" {
 			dir = filepath.Join(home, ".local", "state", "crossring")
 		} else {
-			return "", run.Usage("finding the state directory", errors.New("neither HOME nor "+stateEnv+" is set"), "export "+stateEnv+"=/path/to/state")
+			return "", fail.Usage("finding the state directory", errors.New("neither HOME nor "+stateEnv+" is set"), "export "+stateEnv+"=/path/to/state")
 		}
 	}
 	if dir == "" {
-		return "", run.Usage("", fmt.Errorf("%s is empty; it names the state directory", from), "")
+		return "", fail.Usage("", fmt.Errorf("%s is empty; it names the state directory", from), "")
 	}
 	abs, err := filepath.Abs(dir)
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"crossring/internal/run"
+	"crossring/internal/fail"
 
 	"github.com/urfave/cli/v2"
 )
@@ -38,7 +38,7 @@ func TestStateDir(t *testing.T) {
 			if got != tt.want || (err == nil) != (tt.want != "") {
 				t.Errorf("got %q, %v; want %q", got, err, tt.want)
 			}
-			if err != nil && exitRowOf(err).Code != run.ExitUsage {
+			if err != nil && exitRowOf(err).Code != fail.ExitUsage {
 				t.Errorf("%v: exit code %d", err, exitRowOf(err).Code)
 			}
 		})

@@ -8,6 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"crossring/internal/cluster"
+	"crossring/internal/fail"
+	"crossring/internal/load"
 	"crossring/internal/release"
 	"crossring/internal/report"
 	"crossring/internal/run"
@@ -71,8 +74,8 @@ func stressOptions(c *cli.Context) func(*topology.Stress) {
 	}
 }
 
-func thresholds(c *cli.Context) run.Thresholds {
-	return run.Thresholds{Threshold: c.Float64("threshold"), Lost: c.Float64("lost-threshold")}
+func thresholds(c *cli.Context) load.Thresholds {
+	return load.Thresholds{Threshold: c.Float64("threshold"), Lost: c.Float64("lost-threshold")}
 }
 
 func buildVersion() string {
@@ -106,9 +109,9 @@ func (e *env) reproCommand() *cli.Command {
 		Description: "Exits with 6 when rows are missing, wrong, failed or unknown. The cluster stays up.",
 		Flags:       append(stressFlags(record.OpWrite, record.OpRead), loaderFlags()...),
 		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
-			return withName(c, e, func(w run.World, name string) (answer, error) {
+			return withName(c, e, func(w cluster.World, name string) (answer, error) {
 				defer loadGC()()
-				return reportAnswer(w.Repro(ctx, run.ReproRequest{
+				return reportAnswer(load.Repro(ctx, w, load.ReproRequest{
 					Name: name, Stress: stressOptions(c), Thresholds: thresholds(c), Crossring: buildVersion(),
 					Loaders: c.Int("loaders"),
 				}))
@@ -135,7 +138,7 @@ func (e *env) demoCommand() *cli.Command {
 
 func demo(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	if c.Args().Len() != 0 {
-		return answer{}, run.Usage("", fmt.Errorf("demo takes no arguments, but %q was given", c.Args().First()), helpFor(c))
+		return answer{}, fail.Usage("", fmt.Errorf("demo takes no arguments, but %q was given", c.Args().First()), helpFor(c))
 	}
 	w, err := e.world(c)
 	if err != nil {
@@ -156,7 +159,7 @@ func demo(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	}
 	spec.Defaults(&s)
 	defer loadGC()()
-	return reportAnswer(w.Demo(ctx, run.DemoRequest{
+	return reportAnswer(run.Demo(ctx, w, run.DemoRequest{
 		Spec: s, Stress: stressOptions(c), Thresholds: thresholds(c), Keep: c.Bool("keep"), Crossring: buildVersion(),
 	}))
 }
@@ -167,9 +170,9 @@ func (e *env) stressCommand() *cli.Command {
 			Name: op, Usage: usage, ArgsUsage: "NAME",
 			Flags: append(append(stressFlags(op), loaderFlags()...), &cli.StringFlag{Name: "run", Usage: "run directory, or its name below the state directory"}),
 			Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
-				return withName(c, e, func(w run.World, name string) (answer, error) {
+				return withName(c, e, func(w cluster.World, name string) (answer, error) {
 					defer loadGC()()
-					res, err := w.Stress(ctx, run.StressRequest{
+					res, err := load.Stress(ctx, w, load.StressRequest{
 						Name: name, Op: op, Run: c.String("run"), Stress: stressOptions(c),
 						Thresholds: thresholds(c), Crossring: buildVersion(), Loaders: c.Int("loaders"),
 					})
@@ -188,7 +191,7 @@ func (e *env) stressCommand() *cli.Command {
 }
 
 // writePhase prints one phase as the report does.
-func writePhase(out io.Writer, name string, res run.StressResult) error {
+func writePhase(out io.Writer, name string, res load.StressResult) error {
 	if res.Write == nil && res.Read == nil {
 		return nil
 	}
@@ -204,8 +207,8 @@ func (e *env) reportCommand() *cli.Command {
 		Usage:       "the report of a run, made anew from its raw results",
 		Description: "RUN is a run directory, or its name below the state directory. -o html is one page that needs nothing else.",
 		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
-			return withName(c, e, func(w run.World, path string) (answer, error) {
-				doc, course, err := w.RunReport(ctx, path)
+			return withName(c, e, func(w cluster.World, path string) (answer, error) {
+				doc, course, err := load.RunReport(ctx, w, path)
 				if doc.Schema == "" {
 					return answer{}, err
 				}

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"crossring/internal/fail"
 	"crossring/internal/plain"
-	"crossring/internal/run"
 )
 
 // unknownCommand says so, and which command is spelt nearly like it.
@@ -19,7 +19,7 @@ func (l *line) unknownCommand(arg string) error {
 	}
 	full := strings.Join(append(slices.Clone(l.path), arg), " ")
 	if near := nearest(arg, names); near != "" {
-		return run.Usage("", fmt.Errorf("unknown command %q, did you mean %s?", full, near), l.retyped(arg, near))
+		return fail.Usage("", fmt.Errorf("unknown command %q, did you mean %s?", full, near), l.retyped(arg, near))
 	}
 	return l.usage("unknown command %q", full)
 }
@@ -63,7 +63,7 @@ func (l *line) unknownFlag(typed string) error {
 		if near = "--" + near; len(near) == 3 {
 			near = near[1:]
 		}
-		return run.Usage("", fmt.Errorf("unknown flag %s %s, did you mean %s?", typed, where, near), l.retyped(typed, near))
+		return fail.Usage("", fmt.Errorf("unknown flag %s %s, did you mean %s?", typed, where, near), l.retyped(typed, near))
 	}
 	return l.usage("unknown flag %s %s", typed, where)
 }

@@ -7,7 +7,7 @@ import (
 	"io"
 	"strconv"
 
-	"crossring/internal/run"
+	"crossring/internal/fail"
 	"crossring/internal/spec"
 	"crossring/tokens"
 
@@ -32,17 +32,17 @@ func (e *env) tokensCommand() *cli.Command {
 func printTokens(_ context.Context, e *env, c *cli.Context) (answer, error) {
 	p, err := tokens.ParsePartitioner(c.String("partitioner"))
 	if err != nil {
-		return answer{}, run.Usage("", err, helpFor(c))
+		return answer{}, fail.Usage("", err, helpFor(c))
 	}
 	s, err := tokens.ParseStrategy(c.String("strategy"))
 	if err != nil {
-		return answer{}, run.Usage("", err, helpFor(c))
+		return answer{}, fail.Usage("", err, helpFor(c))
 	}
 	var nodes []int
 	for _, arg := range c.Args().Slice() {
 		n, err := strconv.Atoi(arg)
 		if err != nil || n < 1 {
-			return answer{}, run.Usage("", fmt.Errorf("%q is not a number of nodes", arg), helpFor(c))
+			return answer{}, fail.Usage("", fmt.Errorf("%q is not a number of nodes", arg), helpFor(c))
 		}
 		nodes = append(nodes, n)
 	}
@@ -53,7 +53,7 @@ func printTokens(_ context.Context, e *env, c *cli.Context) (answer, error) {
 		ring, err = tokens.Separate(p, ring), nil
 	}
 	if err != nil {
-		return answer{}, run.Usage("", err, helpFor(c))
+		return answer{}, fail.Usage("", err, helpFor(c))
 	}
 	return answer{
 		doc:  tokens.NewDocument(p, s, nil, ring),

@@ -8,8 +8,9 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"crossring/internal/fail"
 	"crossring/internal/plain"
-	"crossring/internal/run"
+	"crossring/internal/tunnels"
 
 	"github.com/urfave/cli/v2"
 )
@@ -33,23 +34,23 @@ func (e *env) tunnelCommand() *cli.Command {
 			first, more := c.Args().First(), c.Args().Tail()
 			switch {
 			case first == "stop":
-				res, err := w.StopTunnels(more...)
+				res, err := tunnels.Stop(w, more...)
 				return tunnelsAnswer(res), err
 			case len(more) > 0:
-				return answer{}, run.Usage("", fmt.Errorf("tunnel takes one NAME[:NODE], and its ports with -L"), plain.Command("crossring", "tunnel", first, "-L", "9042"))
+				return answer{}, fail.Usage("", fmt.Errorf("tunnel takes one NAME[:NODE], and its ports with -L"), plain.Command("crossring", "tunnel", first, "-L", "9042"))
 			case first == "ls":
-				res, err := w.LookAtTunnels(ctx)
+				res, err := tunnels.Look(ctx, w)
 				return tunnelsAnswer(res), err
 			}
-			req := run.TunnelRequest{Ref: first, Forwards: c.StringSlice("forward")}
+			req := tunnels.Request{Ref: first, Forwards: c.StringSlice("forward")}
 			if c.Bool("background") {
-				info, err := w.StartTunnel(ctx, req)
+				info, err := tunnels.Start(ctx, w, req)
 				if err != nil {
 					return answer{}, err
 				}
 				return e.tunnelAnswer(info), nil
 			}
-			err = w.Tunnel(ctx, req, func(info run.TunnelInfo) error {
+			err = tunnels.Carry(ctx, w, req, func(info tunnels.Info) error {
 				e.answered = true // it stands: that is the answer, and comes before the end
 				if e.output == "json" {
 					return WriteJSON(e.stdout, info, nil)
@@ -64,14 +65,14 @@ func (e *env) tunnelCommand() *cli.Command {
 // tunnelKeeperCommand is a tunnel in the background; not for people.
 func (e *env) tunnelKeeperCommand() *cli.Command {
 	return &cli.Command{
-		Name: run.TunnelCommand, Hidden: true, Usage: "be a tunnel in the background", ArgsUsage: "NAME[:NODE] [FORWARD...]",
+		Name: tunnels.Command, Hidden: true, Usage: "be a tunnel in the background", ArgsUsage: "NAME[:NODE] [FORWARD...]",
 		Flags: []cli.Flag{&cli.StringFlag{Name: "id", Usage: "`ID` that it is found by"}},
 		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 			w, err := e.world(c)
 			if err != nil {
 				return answer{}, err
 			}
-			err = w.KeepTunnel(ctx, c.String("id"), run.TunnelRequest{Ref: c.Args().First(), Forwards: c.Args().Tail()})
+			err = tunnels.Keep(ctx, w, c.String("id"), tunnels.Request{Ref: c.Args().First(), Forwards: c.Args().Tail()})
 			if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
 				return answer{}, nil // told to end, as it should be
 			}
@@ -80,7 +81,7 @@ func (e *env) tunnelKeeperCommand() *cli.Command {
 	}
 }
 
-func (e *env) tunnelAnswer(info run.TunnelInfo) answer {
+func (e *env) tunnelAnswer(info tunnels.Info) answer {
 	return answer{doc: info, text: func(out io.Writer) error {
 		for _, f := range info.Forwards {
 			if _, err := fmt.Fprintf(out, "%s -> %s on %s\n", f.Listen, f.Target, info.Node); err != nil {
@@ -95,7 +96,7 @@ func (e *env) tunnelAnswer(info run.TunnelInfo) answer {
 	}}
 }
 
-func tunnelsAnswer(res run.Tunnels) answer {
+func tunnelsAnswer(res tunnels.Tunnels) answer {
 	return answer{doc: res, text: func(out io.Writer) error {
 		tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(tw, "ID\tCLUSTER\tNODE\tHERE\tTHERE\tSINCE\tSTATE")

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"crossring/internal/cluster"
 	"crossring/internal/run"
 	"crossring/internal/topology"
 	"crossring/ringcheck"
@@ -20,7 +21,7 @@ func TestUpNamesCqlshrc(t *testing.T) {
 		inv.Plan = topology.Plan{Name: "tls", TLS: &topology.TLSPlan{Client: true}, Nodes: []topology.Node{{Name: "us-east-1-1", Index: 1, Datacenter: "us-east"}}}
 		inv.Nodes = inv.Plan.Nodes
 		var b bytes.Buffer
-		if err := writeUp(&b, run.UpResult{Inventory: inv, Ring: &ringcheck.Ring{}}, run.World{}.Command); err != nil {
+		if err := writeUp(&b, run.UpResult{Inventory: inv, Ring: &ringcheck.Ring{}}, cluster.World{}.Command); err != nil {
 			t.Fatal(err)
 		}
 		if want := " --cqlshrc '/state of mine/clusters/tls/tls/cqlshrc' "; !strings.Contains(b.String(), want) {

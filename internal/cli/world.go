@@ -1,12 +1,18 @@
 package cli
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"time"
 
-	"crossring/internal/run"
+	"crossring/internal/topology"
+	"crossring/internal/tunnels"
+
+	"crossring/internal/cluster"
+	"crossring/internal/fail"
 
 	"github.com/urfave/cli/v2"
 )
@@ -17,20 +23,20 @@ func cassandraHomeFlag() cli.Flag {
 }
 
 // world is what the verbs stand in, as the common flags say.
-func (e *env) world(c *cli.Context) (run.World, error) {
+func (e *env) world(c *cli.Context) (cluster.World, error) {
 	state, err := e.state()
 	if err != nil {
-		return run.World{}, err
+		return cluster.World{}, err
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		return run.World{}, run.Usage("finding the cache directory", err, "export XDG_CACHE_HOME=/path/to/cache")
+		return cluster.World{}, fail.Usage("finding the cache directory", err, "export XDG_CACHE_HOME=/path/to/cache")
 	}
 	exe, err := os.Executable()
 	if err != nil {
-		return run.World{}, fmt.Errorf("finding this program: %w", err)
+		return cluster.World{}, fmt.Errorf("finding this program: %w", err)
 	}
-	return run.World{
+	w := cluster.World{
 		StateDir:      state,
 		StateFlag:     e.stateGivenAs(),
 		CacheDir:      filepath.Join(cache, "crossring", "jars"),
@@ -45,7 +51,12 @@ func (e *env) world(c *cli.Context) (run.World, error) {
 		Report:        e.report,
 		Say:           func(format string, args ...any) { note(e.stderr, format, args...) },
 		Now:           time.Now,
-	}, nil
+	}
+	through := w
+	w.Through = func(ctx context.Context, inv topology.Inventory, n topology.Node, addr string) (net.Conn, bool) {
+		return tunnels.Through(ctx, through, inv, n, addr)
+	}
+	return w, nil
 }
 
 // variable is the value of an environment variable; "" when it is not set.

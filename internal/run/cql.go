@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 
+	"crossring/internal/cluster"
 	"crossring/internal/cql"
+	"crossring/internal/fail"
 	"crossring/internal/topology"
 )
 
@@ -30,23 +32,23 @@ type CQLAnswer interface {
 
 // CQL runs statements on one node, one after another, until one fails. No answer is held as
 // a whole.
-func (w World) CQL(ctx context.Context, ref, statements string, to CQLAnswer) error {
+func CQL(ctx context.Context, w cluster.World, ref, statements string, to CQLAnswer) error {
 	list, err := cql.Split(statements)
 	if err != nil {
-		return Usage("reading the statements", err, "")
+		return fail.Usage("reading the statements", err, "")
 	}
-	c, n, err := w.pickOne(ref)
+	c, n, err := w.PickOne(ref)
 	if err != nil {
 		return err
 	}
-	e, err := w.endpoint(c, []topology.Node{n})
+	e, err := w.Endpoint(c, []topology.Node{n})
 	if err != nil {
 		return err
 	}
 	e.Release.NoHostLookup = true // this node and no other
 	s, err := cql.Open(ctx, e)
 	if err != nil {
-		return &Fail{Code: ExitFailure, Op: "", Err: err, Hint: "crossring status " + c.inv.Plan.Name}
+		return &fail.Error{Code: fail.ExitFailure, Op: "", Err: err, Hint: "crossring status " + c.Inv.Plan.Name}
 	}
 	defer s.Close()
 	if err := to.Node(n.Name); err != nil {
@@ -58,22 +60,4 @@ func (w World) CQL(ctx context.Context, ref, statements string, to CQLAnswer) er
 		}
 	}
 	return nil
-}
-
-// endpoint is how to reach nodes of one datacenter from here.
-func (w World) endpoint(c cluster, nodes []topology.Node) (cql.Endpoint, error) {
-	secure, err := c.clientTLS()
-	if err != nil {
-		return cql.Endpoint{}, err
-	}
-	e := cql.Endpoint{Release: c.rel, Broadcast: map[string]string{}, Dial: c.dialer(), TLS: secure}
-	if secure != nil {
-		e.Fresh = (&liveTLS{c: c}).fresh
-	}
-	for _, n := range nodes {
-		e.Addresses = append(e.Addresses, n.PrivateAddress)
-		e.Broadcast[n.PrivateAddress] = n.PublicAddress
-		e.Port, e.Datacenter = n.Ports.Native, n.Datacenter
-	}
-	return e, nil
 }

@@ -3,15 +3,16 @@ package run
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
-	"path/filepath"
-	"strings"
 
+	"crossring/internal/cluster"
+	"crossring/internal/fail"
+	"crossring/internal/load"
 	"crossring/internal/places"
 	"crossring/internal/plain"
 	"crossring/internal/release"
 	"crossring/internal/topology"
+	"crossring/internal/tunnels"
 )
 
 // DownResult says what was removed.
@@ -33,49 +34,49 @@ type DownRequest struct {
 
 // Down removes a cluster, whole or half made, and everything of it but its run
 // directories and what the request has it fetch before.
-func (w World) Down(ctx context.Context, name string, req DownRequest) (DownResult, error) {
+func Down(ctx context.Context, w cluster.World, name string, req DownRequest) (DownResult, error) {
 	res := DownResult{Schema: topology.Schema, Name: name}
-	if err := checkName(name); err != nil {
+	if err := cluster.CheckName(name); err != nil {
 		return res, err
 	}
-	if _, err := os.Lstat(w.provider("").Dir(name)); errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Lstat(w.Provider("").Dir(name)); errors.Is(err, os.ErrNotExist) {
 		// Its directory may have been removed, and what runs for it not.
-		if traces, err := w.provider("").Traces(name); err != nil || !traces.Any() {
-			known, listErr := w.names()
-			none := &NoClusterError{Name: name, Known: known}
-			return res, &Fail{Code: ExitFailure, Err: errors.Join(none, listErr, err), Hint: "crossring ls"}
+		if traces, err := w.Provider("").Traces(name); err != nil || !traces.Any() {
+			known, listErr := w.Names()
+			none := &cluster.NoClusterError{Name: name, Known: known}
+			return res, &fail.Error{Code: fail.ExitFailure, Err: errors.Join(none, listErr, err), Hint: "crossring ls"}
 		}
 	}
-	unlock, err := w.lock(ctx, name)
+	unlock, err := w.Lock(ctx, name)
 	if err != nil {
 		return res, err
 	}
 	defer unlock()
-	if err := w.checkOwn(name); err != nil && !lost(err) {
+	if err := w.CheckOwn(name); err != nil && !lost(err) {
 		return res, err
 	}
-	free, err := w.noLoad(name, req.Loaded, plain.Command("crossring", "down", name, "--yes"))
+	free, err := load.None(w, name, req.Loaded, plain.Command("crossring", "down", name, "--yes"))
 	if err != nil {
 		return res, err
 	}
 	defer free()
-	if c, openErr := w.open(name); openErr == nil {
-		res.Collected = w.gather(ctx, c, req.Gather)
+	if c, openErr := w.Open(name); openErr == nil {
+		res.Collected = gather(ctx, w, c, req.Gather)
 	}
-	err = w.stage("take "+name+" down", func() error { return errors.Join(w.stopTunnelsOf(name), w.remove(ctx, name)) })
+	err = w.Stage("take "+name+" down", func() error { return errors.Join(tunnels.StopOf(w, name), remove(ctx, w, name)) })
 	res.Removed = err == nil
 	return res, err
 }
 
-func (w World) remove(ctx context.Context, name string) error {
-	inv, err := w.provider("").Inventory(name)
+func remove(ctx context.Context, w cluster.World, name string) error {
+	inv, err := w.Provider("").Inventory(name)
 	if lost(err) {
-		return w.removeTraces(ctx, name, err)
+		return removeTraces(ctx, w, name, err)
 	}
 	if err != nil {
 		return err
 	}
-	place, err := places.For(inv.Plan.Provider, w.deps())
+	place, err := places.For(inv.Plan.Provider, w.Deps())
 	if err != nil {
 		return err
 	}
@@ -83,13 +84,5 @@ func (w World) remove(ctx context.Context, name string) error {
 		return err
 	}
 	// Of a state directory that was moved the inventory names the place that it was in.
-	return removeDir(w.provider("").Dir(name))
-}
-
-// checkName refuses what can't be a cluster's name, and so no directory of one.
-func checkName(name string) error {
-	if name == "" || name[0] == '.' || strings.ContainsRune(name, filepath.Separator) {
-		return Usage("", fmt.Errorf("%q is not the name of a cluster", name), "crossring ls")
-	}
-	return nil
+	return removeDir(w.Provider("").Dir(name))
 }

@@ -7,6 +7,9 @@ import (
 	"slices"
 	"time"
 
+	"crossring/internal/cluster"
+	"crossring/internal/fail"
+	"crossring/internal/grow"
 	"crossring/internal/places"
 	"crossring/internal/plain"
 	"crossring/internal/plan"
@@ -17,33 +20,33 @@ import (
 
 // DryRun asks EC2 whether it would make what the spec comes to; of a cluster that runs,
 // whether it has room for what is to come. It changes nothing.
-func (w World) DryRun(ctx context.Context, s spec.Spec) (topology.Plan, error) {
+func DryRun(ctx context.Context, w cluster.World, s spec.Spec) (topology.Plan, error) {
 	p, err := w.Plan(s)
 	switch {
 	case err != nil:
 		return p, err
 	}
-	place, err := places.For(p.Provider, w.deps())
+	place, err := places.For(p.Provider, w.Deps())
 	if err != nil {
 		return p, err
 	}
 	if place.Cloud == nil {
 		return p, place.NotHere(p.Name, "account to ask, and so no dry run", "crossring plan -f FILE")
 	}
-	if c, err := w.open(s.Name); err == nil && c.place.Cloud != nil {
-		same := w.withSavedOperators(s)
-		if change, err := w.wanted(c, &same, NodeChoice{}); err == nil && change != nil {
-			unlock, err := w.lock(ctx, s.Name) // its journal is read
+	if c, err := w.Open(s.Name); err == nil && c.Place.Cloud != nil {
+		same := w.WithSavedOperators(s)
+		if change, err := grow.Wanted(w, c, &same, grow.NodeChoice{}); err == nil && change != nil {
+			unlock, err := w.Lock(ctx, s.Name) // its journal is read
 			if err != nil {
 				return p, err
 			}
 			defer unlock()
-			return change.Plan, w.stage("ask EC2 whether it has room for the change", func() error {
-				return c.place.Grower.CheckResize(ctx, c.inv, change.Plan)
+			return change.Plan, w.Stage("ask EC2 whether it has room for the change", func() error {
+				return c.Place.Grower.CheckResize(ctx, c.Inv, change.Plan)
 			})
 		}
 	}
-	return p, w.stage("ask EC2 whether it would make this", func() error { return place.Cloud.DryRun(ctx, p) })
+	return p, w.Stage("ask EC2 whether it would make this", func() error { return place.Cloud.DryRun(ctx, p) })
 }
 
 // Extended says until when a cluster may live now.
@@ -54,28 +57,28 @@ type Extended struct {
 }
 
 // Extend lets a cluster on EC2 live for ttl from now on.
-func (w World) Extend(ctx context.Context, name string, ttl time.Duration) (Extended, error) {
+func Extend(ctx context.Context, w cluster.World, name string, ttl time.Duration) (Extended, error) {
 	res := Extended{Schema: topology.Schema, Name: name}
-	if err := checkName(name); err != nil {
+	if err := cluster.CheckName(name); err != nil {
 		return res, err
 	}
 	if ttl <= 0 {
-		return res, Usage("", fmt.Errorf("a time to live of %s is over already", ttl), "crossring extend "+name+" --ttl 8h")
+		return res, fail.Usage("", fmt.Errorf("a time to live of %s is over already", ttl), "crossring extend "+name+" --ttl 8h")
 	}
-	unlock, err := w.lock(ctx, name)
+	unlock, err := w.Lock(ctx, name)
 	if err != nil {
 		return res, err
 	}
 	defer unlock()
-	c, err := w.open(name)
+	c, err := w.Open(name)
 	if err != nil {
 		return res, err
 	}
-	if c.place.Cloud == nil {
-		return res, c.place.NotHere(name, "time to live", "crossring ls")
+	if c.Place.Cloud == nil {
+		return res, c.Place.NotHere(name, "time to live", "crossring ls")
 	}
 	until := w.Now().Add(ttl).UTC().Truncate(time.Second)
-	if err := w.stage("extend "+name, func() error { return c.place.Cloud.Extend(ctx, c.inv, until) }); err != nil {
+	if err := w.Stage("extend "+name, func() error { return c.Place.Cloud.Extend(ctx, c.Inv, until) }); err != nil {
 		return res, err
 	}
 	res.ExpiresAt = &until
@@ -92,9 +95,9 @@ type Collected struct {
 
 // Collect removes what has expired on EC2, in all regions of the account or in those
 // named. A dry run only lists it. One that can't be removed does not keep the others.
-func (w World) Collect(ctx context.Context, dryRun bool, regions ...string) (Collected, error) {
+func Collect(ctx context.Context, w cluster.World, dryRun bool, regions ...string) (Collected, error) {
 	res := Collected{Schema: topology.Schema, Removed: !dryRun, Clusters: []ec2.Listed{}}
-	all, err := places.EC2(w.deps()).List(ctx, regions...)
+	all, err := places.EC2(w.Deps()).List(ctx, regions...)
 	errs := []error{err}
 	for _, l := range all {
 		due, err := l.Due()
@@ -106,7 +109,7 @@ func (w World) Collect(ctx context.Context, dryRun bool, regions ...string) (Col
 			continue
 		}
 		if !dryRun {
-			if err := w.stage("remove "+l.Name+", which has expired", func() error { return w.collect(ctx, l) }); err != nil {
+			if err := w.Stage("remove "+l.Name+", which has expired", func() error { return collect(ctx, w, l) }); err != nil {
 				errs = append(errs, err)
 				continue
 			}
@@ -117,33 +120,33 @@ func (w World) Collect(ctx context.Context, dryRun bool, regions ...string) (Col
 }
 
 // collect removes one cluster, while no other command works on it here.
-func (w World) collect(ctx context.Context, l ec2.Listed) error {
-	if err := checkName(l.Name); err != nil {
+func collect(ctx context.Context, w cluster.World, l ec2.Listed) error {
+	if err := cluster.CheckName(l.Name); err != nil {
 		return err // its tag is not of our making
 	}
-	unlock, err := w.lock(ctx, l.Name)
+	unlock, err := w.Lock(ctx, l.Name)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	return places.EC2(w.deps()).Remove(ctx, l)
+	return places.EC2(w.Deps()).Remove(ctx, l)
 }
 
 // listedEC2 adds to an entry what is known of a cluster on EC2 here: its age, until
 // when it may live, and what it has cost by the prices of its plan.
-func (w World) listedEC2(c cluster, entry Listed) Listed {
-	if c.place.Life == nil {
+func listedEC2(w cluster.World, c cluster.Cluster, entry Listed) Listed {
+	if c.Place.Life == nil {
 		return entry
 	}
 	entry.CostSoFarUSD = nil
-	made, ends, err := c.place.Life(c.inv)
+	made, ends, err := c.Place.Life(c.Inv)
 	if err == nil {
 		entry.AgeSeconds = w.Now().Sub(made).Seconds()
 	}
 	expires := ends.UTC().Format(time.RFC3339)
 	entry.ExpiresAt = &expires
 	// An older crossring left out what it had no price for.
-	if cost := c.inv.Plan.Cost; cost != nil && cost.PerHourUSD != nil && len(cost.Unpriced) == 0 {
+	if cost := c.Inv.Plan.Cost; cost != nil && cost.PerHourUSD != nil && len(cost.Unpriced) == 0 {
 		soFar := *cost.PerHourUSD * entry.AgeSeconds / time.Hour.Seconds()
 		entry.CostSoFarUSD = &soFar
 	}
@@ -152,16 +155,16 @@ func (w World) listedEC2(c cluster, entry Listed) Listed {
 
 // ListEC2 lists the clusters of the state directory, and those that the account's tags
 // tell of in all its regions, or in those named.
-func (w World) ListEC2(ctx context.Context, regions ...string) (Listing, error) {
-	l, err := w.List(ctx)
+func ListEC2(ctx context.Context, w cluster.World, regions ...string) (Listing, error) {
+	l, err := List(ctx, w)
 	if err != nil {
 		return l, err
 	}
-	all, err := places.EC2(w.deps()).List(ctx, regions...)
+	all, err := places.EC2(w.Deps()).List(ctx, regions...)
 	for _, tagged := range all {
 		known := func(e Listed) bool {
-			c, openErr := w.open(e.Name)
-			return openErr == nil && c.inv.Run() == tagged.Run
+			c, openErr := w.Open(e.Name)
+			return openErr == nil && c.Inv.Run() == tagged.Run
 		}
 		if slices.ContainsFunc(l.Clusters, known) {
 			continue
@@ -183,17 +186,17 @@ func (w World) ListEC2(ctx context.Context, regions ...string) (Listing, error) 
 // ConfirmDown asks before machines are taken down, or cleared, with all that is on them.
 // A cluster on this computer, or one that is half made, needs no question: all of it
 // was made by crossring, and is a command away.
-func (w World) ConfirmDown(name string, confirm func(question string) (bool, error)) error {
+func ConfirmDown(w cluster.World, name string, confirm func(question string) (bool, error)) error {
 	// The inventory alone: what can't be opened otherwise goes down too.
-	inv, err := w.provider("").Inventory(name)
+	inv, err := w.Provider("").Inventory(name)
 	what := "all that is left of it, whose inventory is lost"
 	switch {
-	case lost(err) && w.lostCluster(name).Expensive(w.deps()):
+	case lost(err) && lostCluster(w, name).Expensive(w.Deps()):
 	case err != nil:
 		return nil // Down itself says what is wrong
 	default:
-		c := cluster{inv: inv}
-		if c.place, err = places.For(inv.Plan.Provider, w.deps()); err != nil || c.place.Machines == nil {
+		c := cluster.Cluster{Inv: inv}
+		if c.Place, err = places.For(inv.Plan.Provider, w.Deps()); err != nil || c.Place.Machines == nil {
 			return nil // as above
 		}
 		what = describe(c)
@@ -203,7 +206,7 @@ func (w World) ConfirmDown(name string, confirm func(question string) (bool, err
 		err = errors.New("not confirmed")
 	}
 	if err != nil {
-		return Usage("taking "+name+" down", err, "crossring down "+name+" --yes")
+		return fail.Usage("taking "+name+" down", err, "crossring down "+name+" --yes")
 	}
 	return nil
 }
@@ -220,7 +223,7 @@ func added(inv topology.Inventory, p topology.Plan) (n int) {
 
 // confirmCost says what a plan costs, where it does, and asks whether its new nodes are
 // to be made.
-func (w World) confirmCost(place places.Place, p topology.Plan, more int, req UpRequest) error {
+func confirmCost(w cluster.World, place places.Place, p topology.Plan, more int, req UpRequest) error {
 	line := plan.CostLine(p)
 	if place.Cloud == nil || line == "" || len(p.EC2.OperatorCIDRs) == 0 { // nobody could reach them: that is refused
 		return nil
@@ -243,7 +246,7 @@ func (w World) confirmCost(place places.Place, p topology.Plan, more int, req Up
 		err = errors.New("not confirmed")
 	}
 	if err != nil {
-		return Usage("making "+p.Name, err, "crossring up -f FILE --yes")
+		return fail.Usage("making "+p.Name, err, "crossring up -f FILE --yes")
 	}
 	return nil
 }

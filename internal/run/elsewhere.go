@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"crossring/internal/cluster"
+	"crossring/internal/fail"
 	"crossring/internal/places"
 	"crossring/internal/plain"
 	"crossring/internal/topology"
@@ -16,14 +18,14 @@ import (
 // DownElsewhere removes a cluster on EC2 by its tags alone, whatever state directory it
 // was made from: in all regions of the account, or in those named. confirm is asked
 // first, and told whose it is and until when it may live; nil is a yes.
-func (w World) DownElsewhere(ctx context.Context, name string, confirm func(question string) (bool, error), regions ...string) (DownResult, error) {
+func DownElsewhere(ctx context.Context, w cluster.World, name string, confirm func(question string) (bool, error), regions ...string) (DownResult, error) {
 	res := DownResult{Schema: topology.Schema, Name: name}
-	if err := checkName(name); err != nil {
+	if err := cluster.CheckName(name); err != nil {
 		return res, err
 	}
 	var found []ec2.Listed
-	err := w.stage("look for "+name+" by its tags", func() error {
-		all, err := places.EC2(w.deps()).List(ctx, regions...)
+	err := w.Stage("look for "+name+" by its tags", func() error {
+		all, err := places.EC2(w.Deps()).List(ctx, regions...)
 		for _, l := range all {
 			if l.Name == name {
 				found = append(found, l)
@@ -35,18 +37,18 @@ func (w World) DownElsewhere(ctx context.Context, name string, confirm func(ques
 		return res, err
 	}
 	if len(found) == 0 {
-		return res, &Fail{Code: ExitFailure, Err: fmt.Errorf("no tags in EC2 tell of a cluster %q", name), Hint: "crossring ls --ec2"}
+		return res, &fail.Error{Code: fail.ExitFailure, Err: fmt.Errorf("no tags in EC2 tell of a cluster %q", name), Hint: "crossring ls --ec2"}
 	}
 	var errs []error
 	for _, l := range found {
-		errs = append(errs, w.removeElsewhere(ctx, l, confirm))
+		errs = append(errs, removeElsewhere(ctx, w, l, confirm))
 	}
 	err = errors.Join(errs...)
 	res.Removed = err == nil
 	return res, err
 }
 
-func (w World) removeElsewhere(ctx context.Context, l ec2.Listed, confirm func(question string) (bool, error)) error {
+func removeElsewhere(ctx context.Context, w cluster.World, l ec2.Listed, confirm func(question string) (bool, error)) error {
 	line := whose(l, w.Now())
 	w.Say("%s", line)
 	if confirm != nil {
@@ -55,10 +57,10 @@ func (w World) removeElsewhere(ctx context.Context, l ec2.Listed, confirm func(q
 			err = errors.New("not confirmed")
 		}
 		if err != nil {
-			return Usage("taking down "+line, err, plain.Command("crossring", "down", l.Name, "--ec2", "--yes"))
+			return fail.Usage("taking down "+line, err, plain.Command("crossring", "down", l.Name, "--ec2", "--yes"))
 		}
 	}
-	return w.stage("take "+l.Name+" down", func() error { return w.collect(ctx, l) })
+	return w.Stage("take "+l.Name+" down", func() error { return collect(ctx, w, l) })
 }
 
 // whose tells of a cluster by its tags: name, owner, what there is, and its time.

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"crossring/internal/cluster"
 	"crossring/internal/deploy/prepare"
 	"crossring/internal/plain"
 	"crossring/internal/topology"
@@ -51,23 +52,23 @@ const gatherBytes = 256 << 20
 // gather fetches logs, configuration and a machine's facts of every node, and the
 // ring as it is seen now, into a directory that survives down. What can't be had is
 // said and noted, and is no error. nil is that there was nothing to ask for.
-func (w World) gather(ctx context.Context, c cluster, which Gathering) *Evidence {
-	nodes := c.inv.Nodes
-	if c.remote() {
+func gather(ctx context.Context, w cluster.World, c cluster.Cluster, which Gathering) *Evidence {
+	nodes := c.Inv.Nodes
+	if c.Remote() {
 		nodes = slices.DeleteFunc(slices.Clone(nodes), func(n topology.Node) bool { return n.Host == nil || n.Host.Address == "" })
 	}
-	if which == GatherNever || which == GatherRemote && !c.remote() || len(nodes) == 0 || ctx.Err() != nil {
+	if which == GatherNever || which == GatherRemote && !c.Remote() || len(nodes) == 0 || ctx.Err() != nil {
 		return nil
 	}
-	name := c.inv.Plan.Name
+	name := c.Inv.Plan.Name
 	e := &Evidence{Nodes: []string{}, Missing: []string{}}
 	e.Dir = filepath.Join(w.StateDir, "collected", name+"-"+w.Now().UTC().Format("20060102T150405.000Z"))
 	if err := os.MkdirAll(e.Dir, 0o700); err != nil {
 		w.Say("warning: logs of %s are not collected: %v", name, err)
 		return nil
 	}
-	err := w.stage("collect logs and configuration of "+plain.Count(len(nodes), "node"), func() error {
-		w.gatherInto(ctx, c, nodes, e)
+	err := w.Stage("collect logs and configuration of "+plain.Count(len(nodes), "node"), func() error {
+		gatherInto(ctx, w, c, nodes, e)
 		return nil
 	})
 	if err == nil {
@@ -76,15 +77,15 @@ func (w World) gather(ctx context.Context, c cluster, which Gathering) *Evidence
 	return e
 }
 
-func (w World) gatherInto(ctx context.Context, c cluster, nodes []topology.Node, e *Evidence) {
+func gatherInto(ctx context.Context, w cluster.World, c cluster.Cluster, nodes []topology.Node, e *Evidence) {
 	ctx, cancel := context.WithTimeoutCause(ctx, gatherMost, fmt.Errorf("not within %s: %w", gatherMost, context.DeadlineExceeded))
 	defer cancel()
 	errs := make([]error, len(nodes))
 	var wg sync.WaitGroup
 	for i, n := range nodes {
-		wg.Go(func() { errs[i] = w.gatherNode(ctx, c, n, filepath.Join(e.Dir, n.Name)) })
+		wg.Go(func() { errs[i] = gatherNode(ctx, w, c, n, filepath.Join(e.Dir, n.Name)) })
 	}
-	wg.Go(func() { w.gatherRing(ctx, c, e.Dir) })
+	wg.Go(func() { gatherRing(ctx, w, c, e.Dir) })
 	wg.Wait()
 	for i, err := range errs {
 		if err == nil {
@@ -106,11 +107,11 @@ func noteInto(path, text string) {
 }
 
 // gatherRing writes down the ring as its nodes see it now.
-func (w World) gatherRing(ctx context.Context, c cluster, dir string) {
+func gatherRing(ctx context.Context, w cluster.World, c cluster.Cluster, dir string) {
 	const most = 20 * time.Second
 	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
-	ring, err := ringcheck.Collect(ctx, w.query(c))
+	ring, err := ringcheck.Collect(ctx, w.Query(c))
 	if err != nil {
 		noteInto(filepath.Join(dir, "ring.txt"), "the ring could not be asked: "+err.Error())
 		return
@@ -124,7 +125,7 @@ func (w World) gatherRing(ctx context.Context, c cluster, dir string) {
 	}
 }
 
-func (w World) gatherNode(ctx context.Context, c cluster, n topology.Node, dir string) error {
+func gatherNode(ctx context.Context, w cluster.World, c cluster.Cluster, n topology.Node, dir string) error {
 	parts := []struct {
 		from, to string
 		file     func(name string, data io.Reader) (io.Reader, error) // nil takes all as it is
@@ -135,11 +136,11 @@ func (w World) gatherNode(ctx context.Context, c cluster, n topology.Node, dir s
 		if err := os.MkdirAll(to, 0o700); err != nil {
 			return fmt.Errorf("collect from %s: %w", n.Name, err)
 		}
-		if !c.remote() {
+		if !c.Remote() {
 			errs = append(errs, copyFiles(p.from, to, p.file))
 			continue
 		}
-		m, err := c.machine(n)
+		m, err := c.Machine(n)
 		if err == nil {
 			var archive string
 			if archive, err = prepare.Archive(ctx, m, n, p.from); err == nil {
@@ -150,8 +151,8 @@ func (w World) gatherNode(ctx context.Context, c cluster, n topology.Node, dir s
 			return err // what was not reached for one is not reached for the other
 		}
 	}
-	if c.remote() {
-		m, err := c.machine(n)
+	if c.Remote() {
+		m, err := c.Machine(n)
 		if err == nil {
 			var facts string
 			if facts, err = prepare.Describe(ctx, m, n); err == nil {

@@ -6,8 +6,8 @@ import (
 	"os"
 	"slices"
 	"sync"
-	"time"
 
+	"crossring/internal/cluster"
 	"crossring/internal/topology"
 )
 
@@ -33,13 +33,13 @@ type Listing struct {
 }
 
 // List lists the clusters of the state directory, half-made ones included.
-func (w World) List(ctx context.Context) (Listing, error) {
+func List(ctx context.Context, w cluster.World) (Listing, error) {
 	l := Listing{Schema: topology.Schema, Clusters: []Listed{}}
-	names, err := w.names()
+	names, err := w.Names()
 	if err != nil {
 		return l, err
 	}
-	running, err := w.provider("").Named()
+	running, err := w.Provider("").Named()
 	if err != nil {
 		return l, err
 	}
@@ -51,18 +51,18 @@ func (w World) List(ctx context.Context) (Listing, error) {
 	}
 	for _, name := range names {
 		entry := Listed{Name: name, Regions: []string{}}
-		made, err := w.provider("").Made(name)
+		made, err := w.Provider("").Made(name)
 		if errors.Is(err, os.ErrNotExist) {
 			continue // taken down while we looked
 		}
 		if err == nil {
 			entry.AgeSeconds = w.Now().Sub(made).Seconds()
 		}
-		c, err := w.open(name)
+		c, err := w.Open(name)
 		if err != nil {
 			entry.Problem = err.Error()
-			entry.Provider = w.lostCluster(name).Of(w.deps())
-			var none *NoClusterError
+			entry.Provider = lostCluster(w, name).Of(w.Deps())
+			var none *cluster.NoClusterError
 			switch {
 			case errors.As(err, &none):
 				entry.Problem = "half made: " + w.Command("down", name)
@@ -73,17 +73,17 @@ func (w World) List(ctx context.Context) (Listing, error) {
 			continue
 		}
 		entry.CostSoFarUSD = new(float64)
-		entry.Provider, entry.Version, entry.Nodes = c.inv.Plan.Provider, c.inv.Plan.Version, len(c.inv.Nodes)
-		for _, n := range c.inv.Nodes {
+		entry.Provider, entry.Version, entry.Nodes = c.Inv.Plan.Provider, c.Inv.Plan.Version, len(c.Inv.Nodes)
+		for _, n := range c.Inv.Nodes {
 			if !slices.Contains(entry.Regions, n.Region) {
 				entry.Regions = append(entry.Regions, n.Region)
 			}
 		}
-		if c.place.Network == nil {
-			l.Clusters = append(l.Clusters, w.listRemote(ctx, c, w.listedEC2(c, entry)))
+		if c.Place.Network == nil {
+			l.Clusters = append(l.Clusters, listRemote(ctx, w, c, listedEC2(w, c, entry)))
 			continue
 		}
-		st, err := c.place.Network.Status(ctx, c.inv)
+		st, err := c.Place.Network.Status(ctx, c.Inv)
 		if err != nil {
 			entry.Problem = err.Error()
 		}
@@ -98,16 +98,13 @@ func (w World) List(ctx context.Context) (Listing, error) {
 	return l, nil
 }
 
-// listWait bounds what a listing waits for machines.
-const listWait = 10 * time.Second
-
 // listRemote counts the servers that run, as far as their machines can be asked.
-func (w World) listRemote(ctx context.Context, c cluster, entry Listed) Listed {
-	ctx, cancel := context.WithTimeout(ctx, listWait)
+func listRemote(ctx context.Context, w cluster.World, c cluster.Cluster, entry Listed) Listed {
+	ctx, cancel := context.WithTimeout(ctx, cluster.ListWait)
 	defer cancel()
 	var mu sync.Mutex
-	err := onEach(c.inv.Nodes, func(n topology.Node) error {
-		p, err := c.host(n).State(ctx)
+	err := cluster.OnEach(c.Inv.Nodes, func(n topology.Node) error {
+		p, err := c.Host(n).State(ctx)
 		mu.Lock()
 		defer mu.Unlock()
 		if p.Running {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"crossring/internal/cluster"
 	"crossring/internal/topology"
 )
 
@@ -23,13 +24,13 @@ type LogsRequest struct {
 
 // Logs writes the last lines of the nodes' logs, and with Follow what comes
 // after, until ctx ends. With several nodes each line bears its node's name.
-func (w World) Logs(ctx context.Context, req LogsRequest, out io.Writer) error {
-	c, nodes, err := w.pick(req.Ref)
+func Logs(ctx context.Context, w cluster.World, req LogsRequest, out io.Writer) error {
+	c, nodes, err := w.Pick(req.Ref)
 	if err != nil {
 		return err
 	}
-	if req.Follow && c.place.Inside != nil {
-		return c.noMachines(nodes[0], "tail -F "+path.Join(nodes[0].Layout.Log, "system.log"))
+	if req.Follow && c.Place.Inside != nil {
+		return c.NoMachines(nodes[0], "tail -F "+path.Join(nodes[0].Layout.Log, "system.log"))
 	}
 	lines := make(chan string)
 	errs := make(chan error, len(nodes))
@@ -40,7 +41,7 @@ func (w World) Logs(ctx context.Context, req LogsRequest, out io.Writer) error {
 		if len(nodes) > 1 {
 			prefix = n.Name + ": "
 		}
-		tail, err := c.host(n).Tail(ctx, req.Lines)
+		tail, err := c.Host(n).Tail(ctx, req.Lines)
 		if err != nil {
 			return err
 		}
@@ -51,8 +52,8 @@ func (w World) Logs(ctx context.Context, req LogsRequest, out io.Writer) error {
 		}
 		if req.Follow {
 			go func() {
-				if c.remote() {
-					errs <- w.followRemote(ctx, c, n, prefix, lines)
+				if c.Remote() {
+					errs <- followRemote(ctx, w, c, n, prefix, lines)
 					return
 				}
 				errs <- follow(ctx, n, prefix, lines)

@@ -6,112 +6,26 @@ import (
 	"fmt"
 	"io"
 	"path"
-	"path/filepath"
 	"strings"
 	"sync"
 
-	"github.com/hashicorp/go-multierror"
-
+	"crossring/internal/cluster"
 	"crossring/internal/deploy/prepare"
 	"crossring/internal/deploy/sshhost"
-	"crossring/internal/many"
-	"crossring/internal/places"
 	"crossring/internal/topology"
 )
-
-// ready makes every machine of a cluster ready for its node, all at once. The
-// cluster it returns knows what they turned out to be.
-func (w World) readyMachines(ctx context.Context, c cluster, sw places.Software) (cluster, error) {
-	from := prepare.Software{Jolokia: sw.Jars.Jolokia}
-	mirror := c.inv.Plan.Mirror
-	if e := c.inv.Plan.EC2; e != nil {
-		mirror = e.Mirror
-	}
-	if mirror != "" {
-		v := c.rel.Version
-		from.Mirror = strings.TrimSuffix(mirror, "/") + "/" + v + "/apache-cassandra-" + v + "-bin.tar.gz"
-	} else {
-		from.Pack = filepath.Join(w.CacheDir, "packs", "cassandra-"+sw.Jars.Version+".tar")
-		if w.CassandraHome != "" {
-			from.Pack = filepath.Join(c.dir, "pack.tar")
-		}
-		if err := prepare.WritePack(from.Pack, sw.Jars.ClassPath, sw.Jars.Jamm, sw.Jars.Jolokia); err != nil {
-			return c, err
-		}
-	}
-	all, err := places.ReadPrepared(c.dir)
-	if err != nil {
-		return c, err
-	}
-	if all == nil {
-		all = map[string]prepare.Result{}
-	}
-	var mu sync.Mutex
-	err = onEach(c.inv.Nodes, func(n topology.Node) error {
-		m, err := c.machine(n)
-		if err != nil {
-			return err
-		}
-		res, err := prepare.Prepare(ctx, m, prepare.Request{
-			Cluster: c.inv.Plan.Name, ID: c.inv.Remote.ID, Node: n, Disks: c.inv.Plan.Disks, Attached: c.attached(n),
-			Release: c.rel, Software: from,
-			Note: func(text string) { w.Say("%s", text) },
-			Step: func(text string) { w.Log.Info("machine", "node", n.Name, "step", text) },
-			Now:  w.Now,
-		})
-		if err != nil {
-			return err
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		all[n.Name] = res
-		return nil
-	})
-	c.inv = places.WithPrepared(c.inv, all)
-	return c, errors.Join(c.partialOf(err), places.WritePrepared(c.dir, all))
-}
-
-// attached are the volumes of a node's machine by what they are for; none where its disks
-// are its own.
-func (c cluster) attached(n topology.Node) map[string]prepare.Attached {
-	if c.place.Volumes == nil {
-		return nil
-	}
-	return c.place.Volumes(c.inv, n.Name)
-}
-
-// onEach does f for all nodes at once and joins what went wrong, in their order.
-func onEach(nodes []topology.Node, f func(topology.Node) error) error {
-	return many.Each(context.Background(), nodes, len(nodes), func(_ context.Context, n topology.Node) error {
-		err := f(n)
-		if err != nil && !strings.HasPrefix(err.Error(), n.Name+": ") {
-			err = fmt.Errorf("%s: %w", n.Name, err)
-		}
-		return err
-	})
-}
-
-// partialOf gives an error of some machines the code that says so, when others
-// are well.
-func (c cluster) partialOf(err error) error {
-	var many *multierror.Error
-	if errors.As(err, &many) && len(many.Errors) < len(c.inv.Nodes) {
-		return Partial("", err, "")
-	}
-	return err
-}
 
 // Exec runs a command on the machine of one node, or of all at once; then each
 // line bears its node's name. One argument is a line for the shell, several are
 // the words of a command. It is an error when it ends with a status other than 0
 // anywhere.
-func (w World) Exec(ctx context.Context, ref string, args []string, s Streams) error {
-	c, nodes, err := w.pick(ref)
+func Exec(ctx context.Context, w cluster.World, ref string, args []string, s cluster.Streams) error {
+	c, nodes, err := w.Pick(ref)
 	if err != nil {
 		return err
 	}
-	if !c.remote() {
-		return c.noMachines(nodes[0], strings.Join(args, " "))
+	if !c.Remote() {
+		return c.NoMachines(nodes[0], strings.Join(args, " "))
 	}
 	line := args[0]
 	if len(args) > 1 {
@@ -122,8 +36,8 @@ func (w World) Exec(ctx context.Context, ref string, args []string, s Streams) e
 		line = strings.Join(words, " ")
 	}
 	var mu sync.Mutex
-	err = onEach(nodes, func(n topology.Node) error {
-		m, err := c.machine(n)
+	err = cluster.OnEach(nodes, func(n topology.Node) error {
+		m, err := c.Machine(n)
 		if err != nil {
 			return err
 		}
@@ -139,7 +53,7 @@ func (w World) Exec(ctx context.Context, ref string, args []string, s Streams) e
 		_, err = m.Run(ctx, cmd)
 		return err
 	})
-	return cluster{inv: topology.Inventory{Nodes: nodes}}.partialOf(err)
+	return cluster.Cluster{Inv: topology.Inventory{Nodes: nodes}}.PartialOf(err)
 }
 
 // named puts a node's name before each line.
@@ -175,15 +89,15 @@ func (o *named) flush() {
 }
 
 // SSH opens a shell on the machine of a node, at a terminal in raw mode.
-func (w World) SSH(ctx context.Context, ref string, t sshhost.Terminal, s Streams) error {
-	c, n, err := w.pickOne(ref)
+func SSH(ctx context.Context, w cluster.World, ref string, t sshhost.Terminal, s cluster.Streams) error {
+	c, n, err := w.PickOne(ref)
 	if err != nil {
 		return err
 	}
-	if !c.remote() {
-		return c.noMachines(n, "sh")
+	if !c.Remote() {
+		return c.NoMachines(n, "sh")
 	}
-	m, err := c.machine(n)
+	m, err := c.Machine(n)
 	if err != nil {
 		return err
 	}
@@ -195,8 +109,8 @@ func (w World) SSH(ctx context.Context, ref string, t sshhost.Terminal, s Stream
 }
 
 // followRemote sends the lines that are added to a node's log on its machine.
-func (w World) followRemote(ctx context.Context, c cluster, n topology.Node, prefix string, lines chan<- string) error {
-	m, err := c.machine(n)
+func followRemote(ctx context.Context, w cluster.World, c cluster.Cluster, n topology.Node, prefix string, lines chan<- string) error {
+	m, err := c.Machine(n)
 	if err != nil {
 		return err
 	}

@@ -11,34 +11,14 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"crossring/internal/pki"
+	"crossring/internal/cluster"
+	"crossring/internal/fail"
 	"crossring/internal/places"
-	"crossring/internal/plan"
 	"crossring/internal/release"
 	"crossring/internal/spec"
 	"crossring/internal/topology"
 	"crossring/yamlgen"
 )
-
-// Plan is what the spec comes to. It changes nothing and asks nobody.
-func (w World) Plan(s spec.Spec) (topology.Plan, error) {
-	p, err := plan.Build(s)
-	if err == nil && p.TLS != nil {
-		err = checkNodeDN(s, p)
-	}
-	if err != nil {
-		return p, Usage("", err, "")
-	}
-	return p, nil
-}
-
-// checkNodeDN sees that the nodes' certificates can be named as the spec says.
-func checkNodeDN(s spec.Spec, p topology.Plan) error {
-	if err := (pki.Setup{Cluster: p.ClusterName, NodeDN: p.TLS.Name}).Check(); err != nil {
-		return spec.Join([]*spec.Problem{s.Problem("tls.name", "%v", err)})
-	}
-	return nil
-}
 
 // RenderRequest says whose files, and where they go.
 type RenderRequest struct {
@@ -71,14 +51,14 @@ type RenderedFile struct {
 }
 
 // Render gives the files that the nodes are configured by. It starts nothing.
-func (w World) Render(_ context.Context, req RenderRequest) (Rendered, error) {
+func Render(_ context.Context, w cluster.World, req RenderRequest) (Rendered, error) {
 	res := Rendered{Schema: topology.Schema, Nodes: []RenderedNode{}}
-	inv, err := w.renderInventory(req)
+	inv, err := renderInventory(w, req)
 	if err != nil {
 		return res, err
 	}
 	res.Assumed = req.Spec != nil
-	place, err := places.For(inv.Plan.Provider, w.deps())
+	place, err := places.For(inv.Plan.Provider, w.Deps())
 	if err != nil {
 		return res, err
 	}
@@ -90,7 +70,7 @@ func (w World) Render(_ context.Context, req RenderRequest) (Rendered, error) {
 	if req.Node != "" {
 		n, err := inv.Node(req.Node)
 		if err != nil {
-			return res, Usage("", err, "")
+			return res, fail.Usage("", err, "")
 		}
 		nodes = []topology.Node{n}
 	}
@@ -99,7 +79,7 @@ func (w World) Render(_ context.Context, req RenderRequest) (Rendered, error) {
 		return res, err
 	}
 	if res.Nodes, err = renderAll(renderer, nodes, func(n topology.Node) yamlgen.Env {
-		env := place.Env(rel, n, w.renderEnv(place, inv.Plan))
+		env := place.Env(rel, n, renderEnv(w, place, inv.Plan))
 		env.AgentPassword = "made-by-up" // not shown: it opens the agents
 		if inv.Plan.TLS != nil {
 			env.StorePassword = "made-by-up" // not shown: it opens the stores
@@ -146,20 +126,20 @@ func renderAll(r yamlgen.Renderer, nodes []topology.Node, env func(topology.Node
 	return rendered, nil
 }
 
-func (w World) renderInventory(req RenderRequest) (topology.Inventory, error) {
+func renderInventory(w cluster.World, req RenderRequest) (topology.Inventory, error) {
 	if req.Spec == nil {
-		if err := checkName(req.Name); err != nil {
+		if err := cluster.CheckName(req.Name); err != nil {
 			return topology.Inventory{}, err
 		}
-		c, err := w.open(req.Name)
-		return c.inv, err
+		c, err := w.Open(req.Name)
+		return c.Inv, err
 	}
 	p, err := w.Plan(*req.Spec)
 	if err != nil {
 		return topology.Inventory{}, err
 	}
 	inv := topology.Inventory{Schema: topology.Schema, Plan: p}
-	place, err := places.For(p.Provider, w.deps())
+	place, err := places.For(p.Provider, w.Deps())
 	if err != nil {
 		return inv, err
 	}
@@ -207,7 +187,7 @@ func documentationAddresses(p topology.Plan) ([]topology.Node, error) {
 
 // renderEnv names the software by where it will be; which jars there are is
 // known only when they have been fetched.
-func (w World) renderEnv(place places.Place, p topology.Plan) yamlgen.Env {
+func renderEnv(w cluster.World, place places.Place, p topology.Plan) yamlgen.Env {
 	lib := filepath.Join(w.CacheDir, p.Version)
 	if !place.Processes {
 		lib = path.Join(topology.HostLayout("", p.Disks).Root, "lib")

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"crossring/internal/cluster"
 	"crossring/internal/spec"
 )
 
@@ -34,8 +35,8 @@ func planAndRender(tb testing.TB, provider string) Rendered {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	w := World{StateDir: "/state", CacheDir: "/cache"}
-	res, err := w.Render(tb.Context(), RenderRequest{Spec: &s})
+	w := cluster.World{StateDir: "/state", CacheDir: "/cache"}
+	res, err := Render(tb.Context(), w, RenderRequest{Spec: &s})
 	if err != nil {
 		tb.Fatal(err)
 	}

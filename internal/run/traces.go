@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 
+	"crossring/internal/cluster"
+	"crossring/internal/fail"
 	"crossring/internal/journal"
 	"crossring/internal/places"
 )
@@ -17,9 +19,9 @@ func lost(err error) bool {
 }
 
 // lostCluster is a cluster whose inventory can't be had.
-func (w World) lostCluster(name string) places.Lost {
+func lostCluster(w cluster.World, name string) places.Lost {
 	l := places.Lost{Name: name}
-	s, err := readSpec(w.provider("").Dir(name))
+	s, err := cluster.ReadSpec(w.Provider("").Dir(name))
 	if err != nil {
 		return l // then the files beside it tell
 	}
@@ -30,31 +32,31 @@ func (w World) lostCluster(name string) places.Lost {
 
 // noTraces refuses to make a cluster where processes of one run whose inventory is lost:
 // it would stand beside them, and be taken for them.
-func (w World) noTraces(name string) error {
-	t, err := w.provider("").Traces(name)
+func noTraces(w cluster.World, name string) error {
+	t, err := w.Provider("").Traces(name)
 	if err != nil || !t.Any() {
 		return err
 	}
-	return Busy("making cluster "+name, errors.New("processes of a cluster of that name run, and its inventory is lost"), w.Command("down", name))
+	return fail.Busy("making cluster "+name, errors.New("processes of a cluster of that name run, and its inventory is lost"), w.Command("down", name))
 }
 
 // removeTraces takes a cluster down whose inventory can't be had, as why says. The
 // directory goes when nothing else is left of it; until then what is left is named, and
 // it stays as it is.
-func (w World) removeTraces(ctx context.Context, name string, why error) error {
+func removeTraces(ctx context.Context, w cluster.World, name string, why error) error {
 	if !errors.Is(why, fs.ErrNotExist) {
 		w.Say("warning: %v; what is left of cluster %s is found by the traces of it", why, name)
 	}
-	if err := w.lostCluster(name).RemoveTraces(ctx, w.deps()); err != nil {
+	if err := lostCluster(w, name).RemoveTraces(ctx, w.Deps()); err != nil {
 		return err
 	}
-	return removeDir(w.provider("").Dir(name))
+	return removeDir(w.Provider("").Dir(name))
 }
 
 // removeDir removes a cluster's directory.
 func removeDir(dir string) error {
 	if err := os.RemoveAll(dir); err != nil {
-		return Leftover("removing "+dir, err, "")
+		return fail.Leftover("removing "+dir, err, "")
 	}
 	return nil
 }

@@ -18,6 +18,14 @@ import (
 	"testing"
 	"time"
 
+	"crossring/internal/cluster/clustertest"
+
+	"crossring/internal/cluster"
+	"crossring/internal/fail"
+	"crossring/internal/health"
+	"crossring/internal/load"
+	"crossring/internal/trust"
+
 	"crossring/internal/journal"
 	"crossring/internal/release/releasetest"
 	"crossring/internal/state"
@@ -26,6 +34,8 @@ import (
 	"crossring/provision/local/procs"
 	"crossring/ringcheck"
 )
+
+const patience = time.Minute
 
 // TestMain lets the test binary be a keeper, as the program is, and a server that a
 // keeper starts: a process that listens as one does until it is ended.
@@ -49,7 +59,7 @@ func TestMain(m *testing.M) {
 
 // standIn is a local cluster with a keeper, and stand-ins for its servers.
 type standIn struct {
-	World
+	cluster.World
 	name string
 	inv  topology.Inventory
 	dir  string
@@ -57,7 +67,7 @@ type standIn struct {
 
 func newStandIn(t *testing.T) standIn {
 	t.Helper()
-	w := quietWorld()
+	w := clustertest.Quiet()
 	w.StateDir, w.Exe = t.TempDir(), os.Args[0]
 	p := topology.Plan{
 		Schema: topology.Schema, Name: "traces", Provider: "local", Version: releasetest.Newest(), RTTMillis: 10,
@@ -66,7 +76,7 @@ func newStandIn(t *testing.T) standIn {
 	for i, region := range []string{"us-east-1", "us-west-2"} {
 		p.Nodes = append(p.Nodes, topology.Node{Name: region + "-1", Index: i + 1, Region: region, Zone: region + "a", Ports: topology.DefaultPorts()})
 	}
-	provider := w.provider(os.Args[0])
+	provider := w.Provider(os.Args[0])
 	inv, err := provider.Make(t.Context(), p)
 	if err != nil {
 		t.Fatal(err)
@@ -92,9 +102,9 @@ func newStandIn(t *testing.T) standIn {
 	}
 	// What a cluster of this computer may have besides.
 	for name, text := range map[string]string{
-		specFile: `{"version":"crossring/v1","provider":"local"}`, state.Ready: "", state.Keyspace: "", "agent.password": "secret\n",
-		changeFile: `{"schema":"crossring/v1"}`, changeJournal: "", rotationFile: `{"schema":"crossring/v1"}`, rotationJournal: "",
-		"ca/ca.pem": "x", TLSDirName + "/client.pem": "x", "nodes/us-east-1-1/conf/jvm.options": "-Xmx1m", "keeper.log": "",
+		cluster.SpecFile: `{"version":"crossring/v1","provider":"local"}`, state.Ready: "", state.Keyspace: "", "agent.password": "secret\n",
+		cluster.ChangeFile: `{"schema":"crossring/v1"}`, cluster.ChangeJournal: "", trust.RotationFile: `{"schema":"crossring/v1"}`, trust.RotationJournal: "",
+		"ca/ca.pem": "x", cluster.TLSDirName + "/client.pem": "x", "nodes/us-east-1-1/conf/jvm.options": "-Xmx1m", "keeper.log": "",
 	} {
 		path := filepath.Join(c.dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -156,16 +166,16 @@ func (c standIn) processes(t *testing.T) []int {
 func (c standIn) checkDown(t *testing.T, refused bool) {
 	t.Helper()
 	before := len(c.processes(t))
-	_, err := c.Down(t.Context(), c.name, DownRequest{Gather: GatherNever})
+	_, err := Down(t.Context(), c.World, c.name, DownRequest{Gather: GatherNever})
 	left, listen := c.processes(t), c.listeners(t)
 	_, statErr := os.Lstat(c.dir)
 	switch {
 	case refused:
-		if exitCode(err) != ExitPrerequisite || len(left) != before || statErr != nil {
-			t.Errorf("want it refused, with exit code 7 and as it was: %v, exit %d, %d of %d processes", err, exitCode(err), len(left), before)
+		if fail.CodeOf(err) != fail.ExitPrerequisite || len(left) != before || statErr != nil {
+			t.Errorf("want it refused, with exit code 7 and as it was: %v, exit %d, %d of %d processes", err, fail.CodeOf(err), len(left), before)
 		}
 	case err != nil:
-		t.Errorf("down: %v, exit %d; left: %v, %v", err, exitCode(err), left, listen)
+		t.Errorf("down: %v, exit %d; left: %v, %v", err, fail.CodeOf(err), left, listen)
 	case len(left) > 0 || len(listen) > 0 || !errors.Is(statErr, fs.ErrNotExist):
 		t.Errorf("down says that it is done, and left: processes %v, listeners %v, directory %v", left, listen, statErr)
 	}
@@ -183,8 +193,8 @@ func TestDownOfDamagedClusters(t *testing.T) {
 		damages[name] = func(path string) error { return os.WriteFile(path, []byte(text), 0o644) }
 	}
 	files := []string{
-		"inventory.json", "inventory.copy.json", "both", "all", specFile, "journal", "keeper.sock", "keeper.lock", "keeper.log", state.Ready, state.Keyspace, "agent.password",
-		changeFile, changeJournal, rotationFile, rotationJournal, "ca/ca.pem", TLSDirName + "/client.pem", "nodes/us-east-1-1/conf/jvm.options",
+		"inventory.json", "inventory.copy.json", "both", "all", cluster.SpecFile, "journal", "keeper.sock", "keeper.lock", "keeper.log", state.Ready, state.Keyspace, "agent.password",
+		cluster.ChangeFile, cluster.ChangeJournal, trust.RotationFile, trust.RotationJournal, "ca/ca.pem", cluster.TLSDirName + "/client.pem", "nodes/us-east-1-1/conf/jvm.options",
 	}
 	t.Run("every file is tried", func(t *testing.T) {
 		c := newStandIn(t)
@@ -265,13 +275,13 @@ func TestDownOfAMovedCluster(t *testing.T) {
 		if err := os.RemoveAll(c.dir); err != nil {
 			t.Fatal(err)
 		}
-		l, err := c.List(t.Context())
+		l, err := List(t.Context(), c.World)
 		if err != nil || len(l.Clusters) != 1 || !strings.Contains(l.Clusters[0].Problem, "crossring down "+c.name) {
 			t.Errorf("ls: %+v, %v", l, err)
 		}
 		c.checkDown(t, false)
-		var none *NoClusterError
-		if _, err := c.Down(t.Context(), c.name, DownRequest{Gather: GatherNever}); !errors.As(err, &none) {
+		var none *cluster.NoClusterError
+		if _, err := Down(t.Context(), c.World, c.name, DownRequest{Gather: GatherNever}); !errors.As(err, &none) {
 			t.Errorf("of one that is gone: %v", err)
 		}
 	})
@@ -295,7 +305,7 @@ func TestDownNamesWhatResists(t *testing.T) {
 		}
 	}
 	// Somebody who is no keeper holds the keeper's lock of a cluster whose keeper is gone.
-	if _, err := c.provider("").EndTraces(t.Context(), c.name); err != nil {
+	if _, err := c.Provider("").EndTraces(t.Context(), c.name); err != nil {
 		t.Fatal(err)
 	}
 	f, err := os.Open(filepath.Join(c.dir, "keeper.lock"))
@@ -306,9 +316,9 @@ func TestDownNamesWhatResists(t *testing.T) {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		t.Fatal(err)
 	}
-	_, err = c.Down(t.Context(), c.name, DownRequest{Gather: GatherNever})
-	if exitCode(err) != ExitLeftover || !strings.Contains(err.Error(), fmt.Sprintf("process %d, which holds", os.Getpid())) {
-		t.Errorf("%v, exit %d", err, exitCode(err))
+	_, err = Down(t.Context(), c.World, c.name, DownRequest{Gather: GatherNever})
+	if fail.CodeOf(err) != fail.ExitLeftover || !strings.Contains(err.Error(), fmt.Sprintf("process %d, which holds", os.Getpid())) {
+		t.Errorf("%v, exit %d", err, fail.CodeOf(err))
 	}
 	if _, err := os.Stat(c.dir); err != nil {
 		t.Error(err)
@@ -329,25 +339,25 @@ func TestCommandsOnADamagedInventory(t *testing.T) {
 	if err := os.WriteFile(path, []byte("{"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Fault(t.Context(), c.name, local.Fault{}); err != nil || len(said) != 1 || !strings.Contains(said[0], "inventory.json is damaged") || !strings.Contains(said[0], "crossring up traces") {
+	if _, err := health.Fault(t.Context(), c.World, c.name, local.Fault{}); err != nil || len(said) != 1 || !strings.Contains(said[0], "inventory.json is damaged") || !strings.Contains(said[0], "crossring up traces") {
 		t.Errorf("with a second copy: %v; said %q", err, said)
 	}
 	if err := os.WriteFile(filepath.Join(c.dir, "inventory.copy.json"), []byte("{}"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for what, f := range map[string]func() error{
-		"ring":  func() error { _, err := c.Ring(t.Context(), c.name); return err },
-		"fault": func() error { _, err := c.Fault(t.Context(), c.name, local.Fault{}); return err },
-		"stop":  func() error { _, err := c.Stop(t.Context(), c.name); return err },
-		"up":    func() error { _, err := c.Up(t.Context(), UpRequest{Name: c.name}); return err },
+		"ring":  func() error { _, err := health.Ring(t.Context(), c.World, c.name); return err },
+		"fault": func() error { _, err := health.Fault(t.Context(), c.World, c.name, local.Fault{}); return err },
+		"stop":  func() error { _, err := Stop(t.Context(), c.World, c.name); return err },
+		"up":    func() error { _, err := Up(t.Context(), c.World, UpRequest{Name: c.name}); return err },
 	} {
 		err := f()
 		var damaged *journal.DamagedError
-		if !errors.As(err, &damaged) || damaged.Hint() != "crossring down "+c.name || exitCode(err) > ExitFailure {
-			t.Errorf("%s: %v, exit %d", what, err, exitCode(err))
+		if !errors.As(err, &damaged) || damaged.Hint() != "crossring down "+c.name || fail.CodeOf(err) > fail.ExitFailure {
+			t.Errorf("%s: %v, exit %d", what, err, fail.CodeOf(err))
 		}
 	}
-	l, err := c.List(t.Context())
+	l, err := List(t.Context(), c.World)
 	if err != nil || len(l.Clusters) != 1 || l.Clusters[0].Provider != "local" || !strings.Contains(l.Clusters[0].Problem, "crossring down "+c.name) {
 		t.Errorf("ls: %+v, %v", l, err)
 	}
@@ -356,7 +366,7 @@ func TestCommandsOnADamagedInventory(t *testing.T) {
 	if err := os.WriteFile(path, newer, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Up(t.Context(), UpRequest{Name: c.name}); exitCode(err) != ExitPrerequisite || !journal.IsNewer(err) {
+	if _, err := Up(t.Context(), c.World, UpRequest{Name: c.name}); fail.CodeOf(err) != fail.ExitPrerequisite || !journal.IsNewer(err) {
 		t.Errorf("up of a newer one: %v", err)
 	}
 	if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, newer) {
@@ -367,20 +377,20 @@ func TestCommandsOnADamagedInventory(t *testing.T) {
 // A run notes which faults were in force while its phases ran, whatever became of them.
 func TestFaultsOfARun(t *testing.T) {
 	c := newStandIn(t)
-	opened, err := c.open(c.name)
+	opened, err := c.Open(c.name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	fault := func(kind string, rtt time.Duration) {
 		t.Helper()
 		f := local.Fault{Kind: kind, A: "us-east-1", B: "us-west-2", RTT: rtt}
-		if _, err := c.Fault(t.Context(), c.name, f); err != nil {
+		if _, err := health.Fault(t.Context(), c.World, c.name, f); err != nil {
 			t.Fatal(err)
 		}
 	}
 	names := func(dir string) string {
 		var all []string
-		for _, f := range c.faultsOfRun(dir) {
+		for _, f := range load.FaultsOfRun(c.World, dir) {
 			s := f.String()
 			if f.Until == nil {
 				s += " still"
@@ -393,7 +403,7 @@ func TestFaultsOfARun(t *testing.T) {
 	fault("heal", 0) // over before it begins
 	fault("latency", 200*time.Millisecond)
 	dir := t.TempDir()
-	done := c.watchFaults(opened, dir, "write")
+	done := load.WatchFaults(c.World, opened, dir, "write")
 	if got := names(dir); got != "latency us-east-1 - us-west-2 200 ms still" {
 		t.Errorf("at the beginning: %q", got)
 	}
@@ -402,7 +412,7 @@ func TestFaultsOfARun(t *testing.T) {
 	done()
 	fault("reset", 0) // between the phases
 	fault("heal", 0)
-	done = c.watchFaults(opened, dir, "read")
+	done = load.WatchFaults(c.World, opened, dir, "read")
 	done()
 	fault("partition", 0) // after them
 	if got := names(dir); got != "partition us-east-1 - us-west-2, latency us-east-1 - us-west-2 200 ms still" {
@@ -413,8 +423,8 @@ func TestFaultsOfARun(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := t.TempDir()
-	c.watchFaults(opened, other, "write")()
-	if doc, err := readRunFaults(other); err != nil || doc == nil || doc.Faults != nil {
+	load.WatchFaults(c.World, opened, other, "write")()
+	if doc, err := load.ReadRunFaults(other); err != nil || doc == nil || doc.Faults != nil {
 		t.Errorf("of a log that is damaged: %+v, %v", doc, err)
 	}
 }
@@ -422,8 +432,8 @@ func TestFaultsOfARun(t *testing.T) {
 // The hint of a ring that is not as planned is what helps.
 func TestRingHints(t *testing.T) {
 	inv := topology.Inventory{Plan: topology.Plan{Name: "lab", RTTMillis: 80}, Nodes: []topology.Node{{Name: "a-1", Index: 1}, {Name: "b-1", Index: 2}}}
-	c := cluster{dir: "/state/clusters/lab", inv: inv}
-	server := func(node string) ringcheck.Mismatch { return ringcheck.Mismatch{Kind: kindServer, Node: node} }
+	c := cluster.Cluster{Dir: "/state/clusters/lab", Inv: inv}
+	server := func(node string) ringcheck.Mismatch { return ringcheck.Mismatch{Kind: health.KindServer, Node: node} }
 	ms := 200.0
 	for want, ring := range map[string]ringcheck.Ring{
 		"":                             {Faults: []topology.NetworkFault{{Kind: topology.FaultLatency, A: "a", B: "b", RTTMillis: &ms}}},
@@ -431,9 +441,9 @@ func TestRingHints(t *testing.T) {
 		"crossring fault accept lab a": {Faults: []topology.NetworkFault{{Kind: topology.FaultRefuse, A: "a"}}},
 		"crossring start lab:2":        {Mismatches: []ringcheck.Mismatch{server("b-1")}},
 		"crossring start lab":          {Mismatches: []ringcheck.Mismatch{server("a-1"), server("b-1")}},
-		"df -h /state/clusters/lab   # then crossring up lab": {Mismatches: []ringcheck.Mismatch{server("b-1"), {Kind: kindDisk, Node: "b-1"}}},
+		"df -h /state/clusters/lab   # then crossring up lab": {Mismatches: []ringcheck.Mismatch{server("b-1"), {Kind: health.KindDisk, Node: "b-1"}}},
 	} {
-		if got := c.ringHint(ring); got != want {
+		if got := health.RingHint(c, ring); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
@@ -442,9 +452,9 @@ func TestRingHints(t *testing.T) {
 // extend of a cluster without an end says the error alone.
 func TestExtendWithoutAnEnd(t *testing.T) {
 	c := newStandIn(t)
-	res, err := c.Extend(t.Context(), c.name, time.Hour)
+	res, err := Extend(t.Context(), c.World, c.name, time.Hour)
 	data, jsonErr := json.Marshal(res)
-	if exitCode(err) != ExitUsage || jsonErr != nil || !strings.Contains(string(data), `"expires_at":null`) {
+	if fail.CodeOf(err) != fail.ExitUsage || jsonErr != nil || !strings.Contains(string(data), `"expires_at":null`) {
 		t.Errorf("%v, %s", err, data)
 	}
 }

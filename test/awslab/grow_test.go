@@ -13,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 
+	"crossring/internal/load"
 	"crossring/internal/run"
 	"crossring/internal/topology"
 	"crossring/ringcheck"
@@ -35,7 +36,7 @@ func grown(t *testing.T, version string, east, west, rows int) (o operator, runD
 	})
 	o.want(0, "up", "-f", o.sized("lab", version, east, west))
 	r := o.want(0, "stress", "write", "lab", "--rows", fmt.Sprint(rows), "--write-consistency", "ALL", "-o", "json")
-	return o, decode[run.StressResult](t, r).RunDir
+	return o, decode[load.StressResult](t, r).RunDir
 }
 
 // hasAll reads every row in both datacenters, from the datacenter's own nodes.
@@ -48,7 +49,7 @@ func (o operator) hasAll(runDir string, rows int) {
 		}
 		r := o.want(0, "stress", "read", "lab", "--run", again, "--rows", fmt.Sprint(rows), "--read-dc", dc,
 			"--read-consistency", "LOCAL_QUORUM", "--missing-deadline", "0s", "-o", "json")
-		if got := decode[run.StressResult](o.t, r); got.Read == nil || got.Read.Found != int64(rows) {
+		if got := decode[load.StressResult](o.t, r); got.Read == nil || got.Read.Found != int64(rows) {
 			o.t.Errorf("want %d rows in %s: %s", rows, dc, r)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"crossring/internal/fail"
 	"crossring/internal/run"
 )
 
@@ -39,7 +40,7 @@ func TestHostKeys(t *testing.T) {
 	})
 	file := o.spec("lab", oldest, 1)
 	r := o.crossring("up", "-f", file, "--until", "deploy", "-o", "json")
-	if r.code != run.ExitFailure || strings.Count(r.stderr, "host key of") < 2 || strings.Contains(r.stderr, "shows no host key") {
+	if r.code != fail.ExitFailure || strings.Count(r.stderr, "host key of") < 2 || strings.Contains(r.stderr, "shows no host key") {
 		t.Fatalf("hosts with other keys than their consoles say: %s", r)
 	}
 	o.want(0, "down", "lab", "--yes")
@@ -76,7 +77,7 @@ func TestHostKeys(t *testing.T) {
 	if _, err := world.lab.Inside(t.Context(), inv.EC2.Hosts[east.Name].Instance, "rm /etc/ssh/ssh_host_* && ssh-keygen -q -A && systemctl restart ssh"); err != nil {
 		t.Fatal(err)
 	}
-	r = o.want(run.ExitPartial, "exec", "lab", "--", "true")
+	r = o.want(fail.ExitPartial, "exec", "lab", "--", "true")
 	if !strings.Contains(r.stderr, "host key of") || !strings.Contains(r.stderr, east.PublicAddress) || strings.Contains(r.stderr, inv.Nodes[1].PublicAddress) {
 		t.Errorf("a changed key: %s", r)
 	}

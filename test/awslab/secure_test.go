@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"crossring/internal/flight"
 	"crossring/internal/preflight"
 	"crossring/internal/report"
 	"crossring/internal/run"
@@ -51,7 +52,7 @@ func TestSecureJourney(t *testing.T) {
 
 	up := decode[run.UpResult](t, o.want(0, "up", "lab", "-o", "json"))
 	asPlanned(t, up.Ring, 1)
-	flight := decode[run.PreflightResult](t, o.want(0, "preflight", "lab", "--bandwidth", "0s", "-o", "json"))
+	flight := decode[flight.PreflightResult](t, o.want(0, "preflight", "lab", "--bandwidth", "0s", "-o", "json"))
 	for _, p := range flight.Paths {
 		if p.Diagnosis != preflight.OK || p.Listener != preflight.ByServer || p.Purpose != preflight.SSH && p.TLS != "TLS 1.3" {
 			t.Errorf("with servers that run: %+v", p)
@@ -103,7 +104,7 @@ func (o operator) preflights(inv topology.Inventory) {
 	east, west := inv.Nodes[0], inv.Nodes[1]
 	check := func(code int, kind preflight.Kind, words ...string) {
 		o.t.Helper()
-		res := decode[run.PreflightResult](o.t, o.want(code, "preflight", "lab", "--bandwidth", "100ms", "-o", "json"))
+		res := decode[flight.PreflightResult](o.t, o.want(code, "preflight", "lab", "--bandwidth", "100ms", "-o", "json"))
 		for _, h := range res.Hosts {
 			if h.Problem != "" || !h.Watched || h.Firewall != "read" {
 				o.t.Errorf("%+v", h)

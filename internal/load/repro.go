@@ -1,0 +1,319 @@
+package load
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"crossring/internal/cluster"
+	"crossring/internal/cql"
+	"crossring/internal/fail"
+	"crossring/internal/health"
+	"crossring/internal/journal"
+	"crossring/internal/report"
+	"crossring/internal/state"
+	"crossring/internal/topology"
+	"crossring/ringcheck"
+	"crossring/stress"
+	"crossring/stress/record"
+	"crossring/stress/results"
+)
+
+// ReproRequest says which cluster, and how much.
+type ReproRequest struct {
+	Name string
+	// Stress changes the plan's own defaults; nil leaves them.
+	Stress func(*topology.Stress)
+	// Thresholds are what may be amiss before the run counts as failed.
+	Thresholds
+	Crossring string // version of this program, for the record
+	// Loaders is how many machines of a datacenter load it, on clusters that have
+	// machines of their own; 0 loads from here, through SSH.
+	Loaders int
+}
+
+// Repro does the experiment on a cluster that is up: looks at the ring, makes the
+// keyspace, writes in one datacenter, reads in the other, and looks again. The
+// document goes as far as it got. It takes no cluster down.
+func Repro(ctx context.Context, w cluster.World, req ReproRequest) (report.Document, error) {
+	doc := report.New(req.Name)
+	if err := cluster.CheckName(req.Name); err != nil {
+		return doc, err
+	}
+	c, err := w.Open(req.Name)
+	if err != nil {
+		return doc, err
+	}
+	p := c.Inv.Plan
+	settings := p.Stress
+	if req.Stress != nil {
+		req.Stress(&settings)
+	}
+	doc.Provider, doc.Version, doc.Partitioner, doc.ValueBytes = p.Provider, p.Version, p.Partitioner, settings.ValueBytes
+	doc.Replication = p.Keyspace.Replication
+	r := &repro{World: w, Cluster: c, settings: settings, doc: &doc, perDC: req.Loaders}
+	err = c.BecauseFull(r.run(ctx, req))
+	if doc.RunDir != "" {
+		doc.Faults = FaultsOfRun(w, doc.RunDir)
+		err = errors.Join(err, writeDocument(doc))
+	}
+	return doc, err
+}
+
+// repro is one experiment under way.
+type repro struct {
+	cluster.World
+	cluster.Cluster
+	settings topology.Stress
+	doc      *report.Document
+	dir      *results.Dir
+	perDC    int // loaders of a datacenter
+}
+
+func (r *repro) run(ctx context.Context, req ReproRequest) error {
+	if err := r.checkSettings(req.Thresholds); err != nil {
+		return err
+	}
+	lock, err := lockLoad(r.World, req.Name, "repro")
+	if err != nil {
+		return err
+	}
+	defer lock.free()
+	if err := r.timed("ring before", func() (err error) {
+		r.doc.RingBefore, err = r.look(ctx)
+		return err
+	}); err != nil {
+		return err
+	}
+	if err := r.tryLoad(ctx, record.OpWrite, record.OpRead); err != nil {
+		return err
+	}
+	if err := r.timed("keyspace", func() error { return r.makeSchema(ctx) }); err != nil {
+		return err
+	}
+	if err := r.timed("estimate before", func() (err error) {
+		r.doc.KeysEstimate.Before, err = r.estimate(ctx)
+		return err
+	}); err != nil {
+		return err
+	}
+	free, err := r.open(ctx, req)
+	if err != nil {
+		return err
+	}
+	defer free()
+	lock.note("repro, results in " + r.dir.Path)
+	if err := r.timed("write", func() error { return r.write(ctx) }); err != nil {
+		return err
+	}
+	if err := r.timed("estimate after write", func() (err error) {
+		r.doc.KeysEstimate.AfterWrite, err = r.estimate(ctx)
+		return err
+	}); err != nil {
+		return err
+	}
+	if err := r.timed("read", func() error { return r.read(ctx) }); err != nil {
+		return err
+	}
+	if err := r.timed("estimate after read", func() (err error) {
+		r.doc.KeysEstimate.AfterRead, err = r.estimate(ctx)
+		return err
+	}); err != nil {
+		return err
+	}
+	if err := r.timed("ring after", func() (err error) {
+		r.doc.RingAfter, err = r.look(ctx)
+		return err
+	}); err != nil {
+		return err
+	}
+	return r.verdict(req.Thresholds)
+}
+
+// timed does f as a stage, and notes its time in the document.
+func (r *repro) timed(name string, f func() error) error {
+	start := r.Now()
+	err := r.Stage(name, f)
+	r.doc.Stages = append(r.doc.Stages, report.Stage{Name: name, Seconds: r.Now().Sub(start).Seconds()})
+	return err
+}
+
+func (r *repro) checkSettings(t Thresholds) error {
+	if r.perDC < 0 {
+		return fail.Usage("", fmt.Errorf("--loaders: must not be negative, and is %d", r.perDC), "crossring help repro")
+	}
+	return CheckSettings(r.Inv.Plan, r.settings, t)
+}
+
+// look asks for the ring; one that is not as planned is no ground to build on.
+func (r *repro) look(ctx context.Context) (*ringcheck.Ring, error) {
+	ring, err := health.Look(ctx, r.World, r.Cluster)
+	if ring.Schema == "" {
+		return nil, err
+	}
+	return &ring, err
+}
+
+// makeSchema makes the keyspace and the table. The ring has been held against
+// the plan, so the datacenters that the replication names are there.
+func (r *repro) makeSchema(ctx context.Context) error {
+	e, err := r.Endpoint(r.Cluster, r.Inv.InDatacenter(r.settings.WriteDC))
+	if err != nil {
+		return err
+	}
+	s, err := cql.Open(ctx, e)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	ks := r.Inv.Plan.Keyspace
+	if err := cql.CreateKeyspace(ctx, s, r.Rel, ks); err != nil {
+		return err
+	}
+	if err := cql.CreateTable(ctx, s, r.Rel, ks); err != nil {
+		return err
+	}
+	if err := cql.AwaitSchema(ctx, s); err != nil {
+		return err
+	}
+	return state.Mark(r.Cluster.Dir, state.Keyspace)
+}
+
+// open makes the run directory, and keeps others from it until it is freed.
+func (r *repro) open(_ context.Context, req ReproRequest) (free func(), err error) {
+	dir, err := newRun(r.World, r.Cluster, r.settings, req.Crossring)
+	if err != nil {
+		return nil, err
+	}
+	r.dir, r.doc.RunDir = dir, dir.Path
+	return lockRun(dir.Path)
+}
+
+func (r *repro) write(ctx context.Context) error {
+	return r.do(ctx, record.OpWrite, record.Keys{{First: r.dir.Meta.FirstKey, Rows: r.settings.Rows}}, nil)
+}
+
+// read reads what is on record as written, and nothing else: not every key of a
+// write that was cut short was written, and of those that were, not all are the first.
+func (r *repro) read(ctx context.Context) error {
+	acks, err := r.dir.Acks(ctx)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	keys := acks.Keys()
+	written := keys.Count()
+	if written == 0 {
+		return fail.Usage("", fmt.Errorf("the write of run %s has no row on record", r.dir.Path), "crossring stress write "+r.Inv.Plan.Name)
+	}
+	if asked := r.settings.Rows; written < asked {
+		r.Say("of %d rows %d are on record as written; those are read, and the other %d are not", asked, written, asked-written)
+	}
+	keys = keys.FirstN(r.settings.Rows)
+	r.settings.Rows = keys.Count()
+	return r.do(ctx, record.OpRead, keys, acks)
+}
+
+// do runs a phase, from here or by loaders.
+func (r *repro) do(ctx context.Context, op string, keys record.Keys, acks *record.Acks) error {
+	defer WatchFaults(r.World, r.Cluster, r.dir.Path, op)()
+	cfg, err := phase(r.World, r.Cluster, r.settings, op)
+	if err != nil {
+		return err
+	}
+	cfg.Keys, cfg.Acks = keys, acks
+	run := stress.Write
+	switch {
+	case r.Remote() && r.perDC > 0:
+		run = func(ctx context.Context, _ *results.Dir, cfg stress.Config, _ func(stress.Progress)) (results.Summary, error) {
+			return r.byLoaders(ctx, op, cfg)
+		}
+	case op == record.OpRead:
+		run = stress.Read
+	}
+	s, err := run(ctx, r.dir, cfg, func(p stress.Progress) { progress(r.World, p) })
+	var f results.Frame
+	if op == record.OpWrite && s.Write != nil {
+		r.doc.Write, f = s.Write, s.Write.Frame
+	}
+	if op == record.OpRead && s.Read != nil {
+		r.doc.Read, f = s.Read, s.Read.Frame
+		if s.Write != nil && s.Write.Damaged {
+			err = errors.Join(err, s.Write.Check()) // what was read is not all that was written
+		}
+	}
+	if s.Outcomes != nil {
+		r.doc.Account = s.Account
+	}
+	return cutShort(ctx, err, f)
+}
+
+// cutShort makes an error of a phase that did not come to its end.
+func cutShort(ctx context.Context, err error, f results.Frame) error {
+	if err != nil || !f.Interrupted {
+		return err
+	}
+	text := fmt.Sprintf("the %s was cut short after %d of %d rows", f.Op, f.Rows, f.RowsAsked)
+	if cause := context.Cause(ctx); cause != nil {
+		return fmt.Errorf("%s: %w", text, cause)
+	}
+	return errors.New(text)
+}
+
+// estimate asks each node for its key count, after a flush: versions differ in
+// whether they count what is still in memory. Only their agents tell: a cluster
+// without has none.
+func (r *repro) estimate(ctx context.Context) (map[string]int64, error) {
+	const deadline = 2 * time.Minute
+	q := r.Query(r.Cluster)
+	if q.CQL != nil {
+		return map[string]int64{}, nil
+	}
+	q.Timeout = deadline
+	got, err := ringcheck.KeyEstimates(ctx, q, r.Inv.Plan.Keyspace.Name, r.Inv.Plan.Keyspace.Table, true)
+	for address, n := range got {
+		got[address] = max(n, 0) // of an empty table some versions say -1
+	}
+	return got, err
+}
+
+func (r *repro) verdict(t Thresholds) error {
+	return judge(r.doc.Write, r.doc.Read, r.doc.Account, t, r.doc.RunDir)
+}
+
+func writeDocument(doc report.Document) error {
+	// Whole or not at all: half of it would keep report from the results, which are whole.
+	if err := journal.ReplaceJSON(filepath.Join(doc.RunDir, reportFile), doc, 0o644); err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	return nil
+}
+
+// reportFile is the document of a run, in its directory.
+const reportFile = "report.json"
+
+func newRunID() uint64 {
+	var b [8]byte
+	rand.Read(b[:]) // never fails: it ends the process instead
+	return binary.LittleEndian.Uint64(b[:])
+}
+
+// readDocument reads the document that a run left. A phase run on its own left none.
+func readDocument(dir string, doc *report.Document) error {
+	data, err := os.ReadFile(filepath.Join(dir, reportFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read report: %w", err)
+	}
+	if err := json.Unmarshal(data, doc); err != nil {
+		return fmt.Errorf("read report of %s: %w", dir, err)
+	}
+	return nil
+}

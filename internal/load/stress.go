@@ -1,0 +1,253 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"crossring/internal/cluster"
+	"crossring/internal/fail"
+	"crossring/internal/report"
+	"crossring/internal/topology"
+	"crossring/stress"
+	"crossring/stress/record"
+	"crossring/stress/results"
+)
+
+// runsDir holds the run directories of all clusters.
+func runsDir(w cluster.World) string { return filepath.Join(w.StateDir, "runs") }
+
+// newRun makes a run directory with a run id of its own.
+func newRun(w cluster.World, c cluster.Cluster, settings topology.Stress, version string) (*results.Dir, error) {
+	id := newRunID()
+	now := w.Now().UTC()
+	name := fmt.Sprintf("%s-%s-%04x", c.Inv.Plan.Name, now.Format("20060102T150405Z"), id&0xffff)
+	m := results.Meta{
+		RunID: id, Started: now, Cluster: c.Inv.Plan.Name, CassandraVersion: c.Inv.Plan.Version, Crossring: version,
+		FirstKey: record.FirstKey(id), Keyspace: c.Inv.Plan.Keyspace, Stress: settings, Endpoints: map[string][]string{}, Nodes: c.Inv.Nodes,
+	}
+	for _, n := range c.Inv.Nodes {
+		m.Endpoints[n.Datacenter] = append(m.Endpoints[n.Datacenter], n.PublicAddress)
+	}
+	return results.Create(filepath.Join(runsDir(w), name), m)
+}
+
+// phase is the configuration of a write or a read.
+func phase(w cluster.World, c cluster.Cluster, s topology.Stress, op string) (stress.Config, error) {
+	dc, cl := s.WriteDC, s.WriteCL
+	if op == record.OpRead {
+		dc, cl = s.ReadDC, s.ReadCL
+	}
+	e, err := w.Endpoint(c, c.Inv.InDatacenter(dc))
+	if err != nil {
+		return stress.Config{}, err
+	}
+	if e.TLS, err = loadTLS(e.TLS, s); err != nil {
+		return stress.Config{}, err
+	}
+	policy, err := stress.ParsePolicy(s.Connections)
+	return stress.Config{
+		Endpoint: e, Policy: policy,
+		Keyspace: c.Inv.Plan.Keyspace.Name, Table: c.Inv.Plan.Keyspace.Table,
+		ValueBytes: s.ValueBytes, InFlight: s.InFlight, Rate: s.Rate, Consistency: cl,
+		MissingDeadline: time.Duration(s.MissingDeadlineSeconds * float64(time.Second)),
+	}, err
+}
+
+func progress(w cluster.World, p stress.Progress) {
+	text := p.Op
+	if p.Missing > 0 {
+		text += fmt.Sprintf(", %d not there yet", p.Missing)
+	}
+	if p.Bad > 0 {
+		text += fmt.Sprintf(", %d bad", p.Bad)
+	}
+	w.Report.Progress(p.Done, p.Rows, text)
+}
+
+// StressRequest is one phase on its own.
+type StressRequest struct {
+	Name string
+	Op   string // stress.OpWrite or stress.OpRead
+	// Run is the run directory, or its name; "" is a new one for a write, and for
+	// a read the newest of this cluster.
+	Run    string
+	Stress func(*topology.Stress)
+	Thresholds
+	Crossring string
+	Loaders   int // as in ReproRequest
+}
+
+// StressResult is what one phase came to.
+type StressResult struct {
+	Schema string                `json:"schema"`
+	RunDir string                `json:"run_dir"`
+	Write  *results.WriteSummary `json:"write,omitempty"`
+	Read   *results.ReadSummary  `json:"read,omitempty"`
+	results.Account
+	// Endpoints are the broadcast addresses by datacenter.
+	Endpoints map[string][]string `json:"-"`
+	// Replication is the replicas of the keyspace by datacenter.
+	Replication map[string]int `json:"-"`
+}
+
+// Stress writes, or reads back what an earlier write wrote.
+func Stress(ctx context.Context, w cluster.World, req StressRequest) (StressResult, error) {
+	res := StressResult{Schema: topology.Schema}
+	if err := cluster.CheckName(req.Name); err != nil {
+		return res, err
+	}
+	c, err := w.Open(req.Name)
+	if err != nil {
+		return res, err
+	}
+	settings := c.Inv.Plan.Stress
+	dir, err := openRun(w, req)
+	if err != nil {
+		return res, err
+	}
+	if dir != nil {
+		settings = dir.Meta.Stress
+	}
+	if req.Stress != nil {
+		req.Stress(&settings)
+	}
+	doc := report.New(req.Name)
+	r := &repro{World: w, Cluster: c, settings: settings, doc: &doc, dir: dir, perDC: req.Loaders}
+	if err := r.checkSettings(req.Thresholds); err != nil {
+		return res, err
+	}
+	lock, err := lockLoad(w, req.Name, "stress "+req.Op)
+	if err != nil {
+		return res, err
+	}
+	defer lock.free()
+	if err := r.tryLoad(ctx, req.Op); err != nil {
+		return res, c.BecauseFull(err)
+	}
+	if dir == nil {
+		if err := r.makeSchema(ctx); err != nil {
+			return res, c.BecauseFull(err)
+		}
+		if r.dir, err = newRun(w, c, settings, req.Crossring); err != nil {
+			return res, err
+		}
+	}
+	res.RunDir, res.Endpoints, res.Replication = r.dir.Path, r.dir.Meta.Endpoints, r.dir.Meta.Keyspace.Replication
+	free, err := lockRun(r.dir.Path)
+	if err != nil {
+		return res, err
+	}
+	defer free()
+	lock.note("stress " + req.Op + ", results in " + r.dir.Path)
+	if req.Op == record.OpWrite {
+		err = r.write(ctx)
+	} else {
+		err = r.read(ctx)
+	}
+	res.Write, res.Read, res.Account = doc.Write, doc.Read, doc.Account
+	if err == nil {
+		err = judge(res.Write, res.Read, res.Account, req.Thresholds, res.RunDir)
+	}
+	return res, err
+}
+
+// openRun opens the run directory that a phase belongs to; nil for a new one.
+func openRun(w cluster.World, req StressRequest) (*results.Dir, error) {
+	path := req.Run
+	switch {
+	case path == "" && req.Op == record.OpWrite:
+		return nil, nil
+	case path == "":
+		runs, err := runs(w, req.Name)
+		if err != nil {
+			return nil, err
+		}
+		if len(runs) == 0 {
+			return nil, fail.Usage("", fmt.Errorf("nothing was written to cluster %s yet", req.Name), "crossring stress write "+req.Name)
+		}
+		path = runs[len(runs)-1]
+	case !strings.ContainsRune(path, filepath.Separator):
+		path = filepath.Join(runsDir(w), path)
+	}
+	dir, err := results.Open(path)
+	if err != nil {
+		return nil, fail.Usage("", err, "ls "+runsDir(w))
+	}
+	if dir.Meta.Cluster != req.Name {
+		return nil, fail.Usage("", fmt.Errorf("run %s is of cluster %s, not %s", path, dir.Meta.Cluster, req.Name), "")
+	}
+	if req.Op == record.OpWrite && dir.Has(req.Op) {
+		return nil, fail.Usage("", fmt.Errorf("run %s has a write already: a run is written once", path), "crossring stress write "+req.Name)
+	}
+	return dir, nil
+}
+
+// runs lists the run directories of a cluster, oldest first.
+func runs(w cluster.World, name string) ([]string, error) {
+	all, err := filepath.Glob(filepath.Join(runsDir(w), name+"-*", "meta.json"))
+	if err != nil {
+		return nil, fmt.Errorf("list runs: %w", err)
+	}
+	type run struct {
+		path    string
+		started time.Time
+	}
+	var runs []run
+	for _, meta := range all {
+		d, err := results.Open(filepath.Dir(meta))
+		if err != nil || d.Meta.Cluster != name {
+			continue // of a cluster whose name begins the same, or not of ours
+		}
+		runs = append(runs, run{d.Path, d.Meta.Started})
+	}
+	slices.SortFunc(runs, func(a, b run) int { return a.started.Compare(b.started) })
+	var paths []string
+	for _, r := range runs {
+		paths = append(paths, r.path)
+	}
+	return paths, nil
+}
+
+// RunReport makes the document of a run anew from what its directory holds: the
+// counts and times, and their course, from the raw results; the rings as they
+// were seen.
+func RunReport(ctx context.Context, w cluster.World, path string) (report.Document, report.Course, error) {
+	if !strings.ContainsRune(path, filepath.Separator) {
+		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+			path = filepath.Join(runsDir(w), path)
+		}
+	}
+	var course report.Course
+	dir, err := results.Open(path)
+	if err != nil {
+		return report.Document{}, course, fail.Usage("", err, "ls "+runsDir(w))
+	}
+	doc := report.New(dir.Meta.Cluster)
+	if err := readDocument(dir.Path, &doc); err != nil {
+		return doc, course, err
+	}
+	doc.Version, doc.ValueBytes, doc.RunDir = dir.Meta.CassandraVersion, dir.Meta.Stress.ValueBytes, dir.Path
+	doc.Endpoints = dir.Meta.Endpoints
+	doc.Faults = FaultsOfRun(w, dir.Path)
+	s, err := dir.Summary(ctx)
+	doc.Write, doc.Read, doc.Account = s.Write, s.Read, s.Account
+	doc.Replication = dir.Meta.Keyspace.Replication
+	if err != nil {
+		return doc, course, err
+	}
+	if s.Write != nil {
+		if course.Write, err = dir.Seconds(ctx, record.OpWrite); err != nil {
+			return doc, course, err
+		}
+	}
+	if s.Read != nil {
+		course.Read, err = dir.Seconds(ctx, record.OpRead)
+	}
+	return doc, course, err
+}

@@ -1,0 +1,41 @@
+package trust
+
+import (
+	"context"
+	"fmt"
+	"path"
+
+	"crossring/internal/cluster"
+	"crossring/internal/deploy/prepare"
+	"crossring/internal/pki"
+	"crossring/internal/pki/store"
+	"crossring/internal/pki/verbs"
+	"crossring/internal/topology"
+)
+
+// remoteIdentity has the key made on the node's machine, signs its request here,
+// and has the certificate put beside the key there.
+func remoteIdentity(ctx context.Context, w cluster.World, c cluster.Cluster, d *pki.Dir, n topology.Node, r pki.NodeRequest, password string) error {
+	m, err := c.Machine(n)
+	if err != nil {
+		return err
+	}
+	s := prepare.Server{Machine: m, Node: n}
+	dir := n.Layout.TLSDir()
+	request, err := s.MakeKey(ctx, dir, c.Inv.Plan.TLS.Key)
+	if err != nil {
+		return err
+	}
+	if r.CSR, err = verbs.ParseCSR(request); err != nil {
+		return fmt.Errorf("signing request of %s: %w", n.Name, err)
+	}
+	issued, trust, err := issueTo(ctx, w, c, d, r, password)
+	if err != nil {
+		return err
+	}
+	kind := storeKind(c)
+	if err := s.Put(ctx, path.Join(dir, "ca"+verbs.Extension(kind)), trust, 0o644); err != nil {
+		return err
+	}
+	return s.PutIdentity(ctx, dir, kind, store.EncodeCertificates(issued), password)
+}
