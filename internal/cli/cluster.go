@@ -46,10 +46,17 @@ func (e *env) readSpec(verb, name string) (spec.Spec, error) {
 	if err != nil {
 		return s, fail.Usage("", err, "")
 	}
-	if s.Hosts != "" && !filepath.IsAbs(s.Hosts) {
-		// As the file that names it has it, wherever crossring is run from.
-		if s.Hosts, err = filepath.Abs(filepath.Join(filepath.Dir(name), s.Hosts)); err != nil {
-			return s, fmt.Errorf("finding the inventory file: %w", err)
+	// Paths are as the file that names them has it, wherever crossring is run from.
+	paths := []*string{&s.Hosts}
+	if s.TLS != nil {
+		paths = append(paths, &s.TLS.CA, &s.TLS.CAPassphraseFile)
+	}
+	for _, path := range paths {
+		if *path == "" || filepath.IsAbs(*path) {
+			continue
+		}
+		if *path, err = filepath.Abs(filepath.Join(filepath.Dir(name), *path)); err != nil {
+			return s, fmt.Errorf("finding %s, which the spec names: %w", *path, err)
 		}
 	}
 	return s, nil

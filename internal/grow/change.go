@@ -17,6 +17,7 @@ import (
 	"crossring/internal/spec"
 	"crossring/internal/steps"
 	"crossring/internal/topology"
+	"crossring/internal/trust"
 	"crossring/ringcheck"
 )
 
@@ -50,6 +51,9 @@ func Planned(ctx context.Context, w cluster.World, s spec.Spec, choice NodeChoic
 		place, err := places.For(p.Provider, w.Deps())
 		if err == nil && place.Depends != nil {
 			err = place.Depends(p)
+		}
+		if err == nil {
+			err = trust.AuthorityReady(w, p)
 		}
 		return p, err
 	}

@@ -65,6 +65,8 @@ type index struct {
 	// Adopted says that another CA signed this one: signerFile has it, with those above it
 	// but the root.
 	Adopted bool `json:"adopted,omitempty"`
+	// Under signs for this one, which has no key then.
+	Under *Under `json:"under,omitempty"`
 	// Where is written into all that is signed: {issuer} stands for "root" or the region.
 	Where  Where   `json:"where,omitzero"`
 	Issued []Entry `json:"issued"`
@@ -156,6 +158,8 @@ type Setup struct {
 	HSM *hsm.Ref
 	// Limits are the names that it is to sign for alone.
 	Limits Limits
+	// Under has another CA sign; nil makes a key.
+	Under *Under
 	// Adopt takes another CA's intermediate instead of making a root.
 	Adopt *Adopt
 	// Where others learn of revocations, with {issuer} for "root" or the region.
@@ -202,6 +206,9 @@ func (s Setup) Check() error {
 		}
 		errs = append(errs, err)
 	}
+	if s.Under != nil {
+		errs = append(errs, s.Under.Check(s.Now))
+	}
 	errs = append(errs, s.Where.Check())
 	if s.Adopt != nil {
 		errs = append(errs, s.Adopt.check(s))
@@ -245,6 +252,9 @@ func (d *Dir) Init(ctx context.Context, s Setup) (err error) {
 		return &ExistsError{d.Path}
 	}
 	d.index = index{Schema: "crossring/v1", NodeDN: or(s.NodeDN, names.DefaultNodeDN), Cluster: s.Cluster, Regions: s.Regions, Where: s.Where, Adopted: s.Adopt != nil, Issued: []Entry{}}
+	if s.Under != nil {
+		return d.initUnder(s)
+	}
 	key, done, err := d.rootKey(s)
 	if err != nil {
 		return err
@@ -382,7 +392,16 @@ func Open(path, passphrase string) (*Dir, error) {
 func (d *Dir) Entries() []Entry { return d.index.Issued }
 
 // Root is the certificate to be trusted.
-func (d *Dir) Root() (*x509.Certificate, error) { return d.cert(rootCert) }
+func (d *Dir) Root() (*x509.Certificate, error) {
+	if d.index.Under != nil {
+		other, err := d.index.Under.Open()
+		if err != nil {
+			return nil, err
+		}
+		return other.Root()
+	}
+	return d.cert(rootCert)
+}
 
 func (d *Dir) cert(name string) (*x509.Certificate, error) {
 	all, err := d.certs(name)
@@ -412,6 +431,13 @@ func (d *Dir) certs(name string) ([]*x509.Certificate, error) {
 
 // authority loads the one of a region: its intermediate if it has one, else the root.
 func (d *Dir) authority(region string) (Authority, string, error) {
+	if d.index.Under != nil {
+		other, err := d.index.Under.Open()
+		if err != nil {
+			return Authority{}, "", err
+		}
+		return other.authority(region)
+	}
 	root, err := d.Root()
 	if err != nil {
 		return Authority{}, "", err

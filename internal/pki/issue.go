@@ -7,14 +7,12 @@ import (
 	"fmt"
 	"math/big"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"crossring/internal/pki/names"
-	"crossring/internal/pki/store"
 )
 
 // NodeRequest asks a Dir for a certificate.
@@ -51,7 +49,15 @@ func (d *Dir) Issue(ctx context.Context, r NodeRequest) ([]*x509.Certificate, er
 	if err != nil {
 		return nil, err
 	}
-	chain, err := a.Issue(Request{CSR: r.CSR, Subject: subject, IPs: r.IPs, DNS: r.DNS, Now: r.Now, Life: r.Life, ClientOnly: r.ClientOnly, Where: d.where(r.Where, issuer)})
+	var other *Dir // that signs
+	where := d.where(r.Where, issuer)
+	if d.index.Under != nil {
+		if other, err = d.index.Under.Open(); err != nil {
+			return nil, err
+		}
+		where = other.where(r.Where, issuer)
+	}
+	chain, err := a.Issue(Request{CSR: r.CSR, Subject: subject, IPs: r.IPs, DNS: r.DNS, Now: r.Now, Life: r.Life, ClientOnly: r.ClientOnly, Where: where})
 	var lacks *NoAddressError
 	if errors.As(err, &lacks) {
 		lacks.Dir = d.Path
@@ -68,10 +74,12 @@ func (d *Dir) Issue(ctx context.Context, r NodeRequest) ([]*x509.Certificate, er
 		e.SANs = append(e.SANs, ip.String())
 	}
 	e.SANs = append(e.SANs, leaf.DNSNames...)
-	if err := os.MkdirAll(filepath.Join(d.Path, "issued"), 0o700); err != nil {
-		return nil, fmt.Errorf("keep certificate of %s: %w", r.Name, err)
+	if other != nil {
+		if err := other.record(ctx, e, chain, d.index.Under.As); err != nil {
+			return nil, err
+		}
 	}
-	if err := WriteFile(filepath.Join(d.Path, e.File), store.EncodeCertificates(chain), 0o644); err != nil {
+	if err := d.keep(e, chain); err != nil {
 		return nil, err
 	}
 	d.index.Issued = append(d.index.Issued, e)
@@ -124,10 +132,24 @@ func (d *Dir) Revoke(ctx context.Context, now time.Time, life time.Duration, ref
 		return nil, "", err
 	}
 	var gone []Entry
+	var serials []string
 	at := now.UTC()
 	for _, i := range once(all) {
 		d.index.Issued[i].RevokedAt = &at
 		gone = append(gone, d.index.Issued[i])
+		serials = append(serials, d.index.Issued[i].Serial)
+	}
+	if d.index.Under != nil {
+		other, err := d.index.Under.Open()
+		if err != nil {
+			return nil, "", err
+		}
+		_, path, err := other.Revoke(ctx, now, life, serials...)
+		var already *RevokedError // by a command that died before it could say so here
+		if err != nil && !errors.As(err, &already) {
+			return nil, "", err
+		}
+		return gone, path, d.writeIndex()
 	}
 	path, err := d.lists(now, life)
 	if err != nil {
@@ -187,6 +209,13 @@ func (d *Dir) List(ctx context.Context, now time.Time, life time.Duration) (stri
 		return "", err
 	}
 	defer unlock()
+	if d.index.Under != nil {
+		other, err := d.index.Under.Open()
+		if err != nil {
+			return "", err
+		}
+		return other.List(ctx, now, life)
+	}
 	return d.lists(now, life)
 }
 
@@ -221,7 +250,14 @@ func (d *Dir) lists(now time.Time, life time.Duration) (string, error) {
 }
 
 // Regions are those that have an authority of their own.
-func (d *Dir) Regions() []string { return d.index.Regions }
+func (d *Dir) Regions() []string {
+	if d.index.Under != nil {
+		if other, err := d.index.Under.Open(); err == nil {
+			return other.index.Regions
+		}
+	}
+	return d.index.Regions
+}
 
 // turn takes the lock, and reads again what another command may have changed.
 func (d *Dir) turn(ctx context.Context) (func(), error) {

@@ -31,6 +31,13 @@ type Issuer struct {
 
 // Issuers are the root, and the intermediates in the order of their regions.
 func (d *Dir) Issuers() ([]Issuer, error) {
+	if d.index.Under != nil {
+		other, err := d.index.Under.Open()
+		if err != nil {
+			return nil, err
+		}
+		return other.Issuers()
+	}
 	root, err := d.Root()
 	if err != nil {
 		return nil, err
@@ -97,6 +104,9 @@ func (e *HasRegionError) Hint() string {
 // AddRegion gives a region that came later an intermediate of its own. kind is that of
 // its key; "" is the root's.
 func (d *Dir) AddRegion(ctx context.Context, region, kind string, now time.Time) error {
+	if d.index.Under != nil {
+		return &BelowError{d.Path, d.index.Under.Dir}
+	}
 	if !fileName.MatchString(region) || region == RootName {
 		return &SetupError{fmt.Errorf("%q is no name for a region", region)}
 	}
@@ -131,6 +141,9 @@ func (d *Dir) AddRegion(ctx context.Context, region, kind string, now time.Time)
 // name and the same key, for another life. What it signed counts as before. life 0 is as
 // long as the last one. The certificate that it replaces is kept.
 func (d *Dir) RenewIssuer(ctx context.Context, name string, now time.Time, life time.Duration) (was, is *x509.Certificate, err error) {
+	if d.index.Under != nil {
+		return nil, nil, &BelowError{d.Path, d.index.Under.Dir}
+	}
 	unlock, err := d.turn(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -207,6 +220,13 @@ func renewed(was, parent *x509.Certificate, signer crypto.Signer, pub crypto.Pub
 
 // Signed are the revocation lists that lie in the directory; none where none was signed.
 func (d *Dir) Signed() ([]*x509.RevocationList, error) {
+	if d.index.Under != nil {
+		other, err := d.index.Under.Open()
+		if err != nil {
+			return nil, err
+		}
+		return other.Signed()
+	}
 	data, err := os.ReadFile(filepath.Join(d.Path, crlFile))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
@@ -224,6 +244,13 @@ func (d *Dir) Signed() ([]*x509.RevocationList, error) {
 // Current are lists that have all that was revoked, and count for half of life at least:
 // those that are there, or new ones.
 func (d *Dir) Current(ctx context.Context, now time.Time, life time.Duration) ([]*x509.RevocationList, error) {
+	if d.index.Under != nil {
+		other, err := d.index.Under.Open()
+		if err != nil {
+			return nil, err
+		}
+		return other.Current(ctx, now, life)
+	}
 	lists, err := d.Signed()
 	if err != nil {
 		return nil, err
@@ -252,7 +279,13 @@ func (d *Dir) Current(ctx context.Context, now time.Time, life time.Duration) ([
 func (d *Dir) ListPath() string { return filepath.Join(d.Path, crlFile) }
 
 // HSM says whether the root's key is in a token.
-func (d *Dir) HSM() bool { return d.index.HSM != nil }
+func (d *Dir) HSM() bool {
+	if d.index.Under != nil {
+		other, err := d.index.Under.Open()
+		return err == nil && other.HSM()
+	}
+	return d.index.HSM != nil
+}
 
 // Cluster is what the authority is called by.
 func (d *Dir) Cluster() string { return d.index.Cluster }

@@ -6,13 +6,17 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// TLS is what the block tls asks for. The CA is crossring's own.
+// TLS is what the block tls asks for. Without CA crossring makes one for the cluster.
 type TLS struct {
 	Internode *bool  `json:"internode"` // nil is true, here and below
 	Client    *bool  `json:"client"`
 	Key       string `json:"key"` // kind of the nodes' keys; "" leaves it to the plan
 	Days      int    `json:"days"`
 	Name      string `json:"name"` // template of the nodes' distinguished names
+	// CA is the directory of a CA that signs, as pki init makes it; CAPassphraseFile opens
+	// its keys. Both are absolute when they come from a file.
+	CA               string `json:"ca,omitempty"`
+	CAPassphraseFile string `json:"ca_passphrase_file,omitempty"`
 }
 
 // maxTLSDays is the life of the CA itself.
@@ -32,6 +36,8 @@ func (d *decoder) tls(n *yaml.Node, path string, s *Spec) {
 		field{"key", text(&t.Key)},
 		field{"days", whole(&t.Days, 1)},
 		field{"name", text(&t.Name)},
+		field{"ca", text(&t.CA)},
+		field{"ca_passphrase_file", text(&t.CAPassphraseFile)},
 	)(d, n, path)
 	s.TLS = &t
 }
@@ -70,6 +76,9 @@ func checkTLS(s Spec, c checker) {
 		c.oneOf("tls.key", t.Key, tlsKeys)
 	}
 	c.between("tls.days", int64(t.Days), 1, maxTLSDays)
+	if t.CA == "" && t.CAPassphraseFile != "" {
+		c.bad("tls.ca_passphrase_file", "is for tls.ca, the CA that it opens")
+	}
 	for _, key := range []string{"server_encryption_options", "client_encryption_options"} {
 		if _, ok := s.Settings[key]; ok {
 			c.bad("settings."+key, "belongs in tls")

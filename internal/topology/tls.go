@@ -9,6 +9,9 @@ type TLSPlan struct {
 	Key       string `json:"key"`       // kind of the nodes' keys
 	Days      int    `json:"days"`      // life of the nodes' certificates
 	Name      string `json:"name"`      // template of their distinguished names
+	// CA is the directory of the CA that signs; "" is the cluster's own.
+	CA               string `json:"ca,omitempty"`
+	CAPassphraseFile string `json:"ca_passphrase_file,omitempty"`
 }
 
 // InternodeTLS says whether nodes speak TLS with each other.

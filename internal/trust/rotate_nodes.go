@@ -91,7 +91,15 @@ func (r *rotator) clientCertificate(ctx context.Context) error {
 	if err := os.RemoveAll(out); err != nil {
 		return fmt.Errorf("remove what is left of the client's certificate: %w", err)
 	}
-	return nil
+	if r.saved.CA {
+		return nil // who is trusted has steps of its own
+	}
+	// The root may have been renewed since.
+	roots, err := trusted(r.Cluster, d)
+	if err != nil {
+		return err
+	}
+	return journal.Replace(r.TlsPath(cluster.TrustFile), store.EncodeCertificates(roots), 0o644)
 }
 
 // nodeTrust has a node trust both CAs, or the next one alone.

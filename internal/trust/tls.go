@@ -23,7 +23,7 @@ import (
 	"crossring/internal/topology"
 )
 
-// ensureTLS makes what TLS needs of a cluster and is not there yet: its CA, the
+// Ensure makes what TLS needs of a cluster and is not there yet: its CA, the
 // client's identity, and the certificate of each node, whose key is made at the
 // node.
 func Ensure(ctx context.Context, w cluster.World, c cluster.Cluster) error {
@@ -55,7 +55,11 @@ func clusterAuthority(ctx context.Context, w cluster.World, c cluster.Cluster) (
 	dir := filepath.Join(c.Dir, cluster.AuthorityDir)
 	d := &pki.Dir{Path: dir}
 	t := c.Inv.Plan.TLS
-	err := d.Init(ctx, pki.Setup{Cluster: c.Inv.Plan.ClusterName, NodeDN: t.Name, Key: t.Key, Limits: limits(c), Now: w.Now()})
+	setup := pki.Setup{Cluster: c.Inv.Plan.ClusterName, NodeDN: t.Name, Key: t.Key, Now: w.Now()}
+	if setup.Under = underOf(c.Inv.Plan); setup.Under == nil {
+		setup.Limits = limits(c)
+	}
+	err := d.Init(ctx, setup)
 	var exists *pki.ExistsError
 	if err != nil && !errors.As(err, &exists) {
 		return nil, err

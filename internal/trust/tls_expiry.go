@@ -25,7 +25,7 @@ func Expiring(w cluster.World, c cluster.Cluster) {
 	if err != nil {
 		return // not made yet
 	}
-	if root, err := d.Root(); err == nil && warnExpiry(w, "the CA", root, again+" --ca", again+" --ca") {
+	if root, err := d.Root(); err == nil && warnExpiry(w, "the CA", root, renewRoot(c.Inv.Plan, again+" --ca"), renewRoot(c.Inv.Plan, again+" --ca")) {
 		return // it ends before whatever it signs
 	}
 	for _, who := range append([]string{cluster.ClientName}, nodeNames(c.Inv.Nodes)...) {
