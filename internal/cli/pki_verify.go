@@ -15,6 +15,7 @@ import (
 	"crossring/internal/cluster"
 	"crossring/internal/fail"
 	"crossring/internal/pki/chain"
+	"crossring/internal/pki/java"
 	"crossring/internal/pki/verbs"
 	"crossring/internal/pki/wire"
 	"crossring/internal/plain"
@@ -31,7 +32,8 @@ func (e *env) pkiVerifyCommand() *cli.Command {
 		ArgsUsage: "[LEAF|NAME]",
 		Description: "LEAF is a file: PEM, DER, PKCS#12, JKS or PKCS#7, as are trust stores. Further certificates in it count as\n" +
 			"sent with it; a private key in it is held against the leaf. Errors have the numbers and names of\n" +
-			"OpenSSL 3. Nothing is asked of the network without --ocsp, --crl fetch, --connect or NAME.\n\n" +
+			"OpenSSL 3. Nothing is asked of the network without --ocsp, --crl fetch, --connect or NAME.\n" +
+			"Beside that verdict stands Java's, which decides on a ring: by its rules, or asked with --ask-java.\n\n" +
 			"With --connect it is the chain that a server shows, as it sends it, with the address that was dialled;\n" +
 			"--client-cert is shown to it, and a second connection tries to resume the session.\n" +
 			"NAME, or --cluster NAME, is a cluster with TLS: every node, as the nodes of each region and its own\n" +
@@ -53,6 +55,7 @@ func (e *env) pkiVerifyCommand() *cli.Command {
 			&cli.StringFlag{Name: "at", Usage: "verify as of `TIME`, as in 2026-01-31T12:00:00Z"},
 			&cli.StringSliceFlag{Name: "crl", Usage: "look the leaf up in the revocation list in `FILE`; fetch is the one that it names (repeat)"},
 			&cli.BoolFlag{Name: "ocsp", Usage: "ask the responder that the leaf names"},
+			&cli.BoolFlag{Name: "ask-java", Usage: "have a JDK here judge the chain, too, where else its rules are gone by"},
 			&cli.BoolFlag{Name: "trace", Usage: "list what was asked of the network"},
 			&cli.StringFlag{Name: "key", Usage: "the private key in `FILE` must be the leaf's"},
 			&cli.StringFlag{Name: "password-file", Usage: "open LEAF or --client-cert, and trust stores, with the first line of `FILE`"},
@@ -79,7 +82,7 @@ func pkiVerify(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	}
 	r := verbs.VerifyRequest{
 		Leaf: leaf, Roots: c.StringSlice("ca"), Untrusted: c.StringSlice("untrusted"), Key: c.String("key"),
-		Purpose: c.String("purpose"), IP: c.String("ip"), Host: c.String("host"), CRL: c.StringSlice("crl"), OCSP: c.Bool("ocsp"),
+		Purpose: c.String("purpose"), IP: c.String("ip"), Host: c.String("host"), CRL: c.StringSlice("crl"), OCSP: c.Bool("ocsp"), AskJava: c.Bool("ask-java"),
 	}
 	if !slices.Contains([]string{"", chain.Server, chain.Client, chain.Internode}, r.Purpose) {
 		return answer{}, fail.Usage("", fmt.Errorf("--purpose is server, client or internode, not %q", r.Purpose), helpFor(c))
@@ -182,6 +185,22 @@ func writeVerified(out io.Writer, r verbs.VerifyResult, trace bool) error {
 			say("asked nothing of the network\n")
 		}
 	}
+	for _, v := range r.Judges {
+		if v.Judge != java.Java {
+			continue
+		}
+		by, verdict := "by its rules", "ok"
+		if v.Asked {
+			by = "asked"
+		}
+		if !v.OK {
+			verdict = "refused: " + v.Message
+		}
+		say("Java %s, %s: %s\n", v.Version, by, verdict)
+		if v.Why != "" {
+			say("  another verdict, since %s (%s)\n", v.Why, v.Reason)
+		}
+	}
 	if len(r.Chain) > 0 {
 		say("%s\n", map[bool]string{true: "ok", false: "not ok"}[r.OK])
 	}
@@ -231,7 +250,7 @@ func verified(w cluster.World, c *cli.Context) (leaf, cluster string, err error)
 	if cluster == "" {
 		return leaf, "", nil
 	}
-	for _, flag := range []string{"ca", "untrusted", "purpose", "ip", "host", "crl", "ocsp", "key", "password-file", "ca-password-file"} {
+	for _, flag := range []string{"ca", "untrusted", "purpose", "ip", "host", "crl", "ocsp", "ask-java", "key", "password-file", "ca-password-file"} {
 		if c.IsSet(flag) {
 			return usage(fmt.Errorf("--%s is for files and servers: a cluster is held against its own CA, addresses and uses", flag))
 		}

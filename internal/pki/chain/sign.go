@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"slices"
 	"strings"
 )
 
@@ -341,4 +342,23 @@ func fieldBits(n int) int {
 		return min(bits, 192)
 	}
 	return min(bits, 1200)
+}
+
+// Signed says whether one certificate issued another, by name, identifiers and signature.
+// A signature that can't be checked here counts.
+func Signed(issuer, c *x509.Certificate) bool {
+	if likelyIssued(issuer, c) != 0 {
+		return false
+	}
+	var unknown *unjudged
+	err := signatureOf(c.Raw).verify(keyOf(issuer))
+	return err == nil || errors.As(err, &unknown)
+}
+
+// WithoutConstraints is a certificate as one reads it who passes over its name
+// constraints.
+func WithoutConstraints(c *x509.Certificate) *x509.Certificate {
+	bare := *c
+	bare.Extensions = slices.DeleteFunc(slices.Clone(c.Extensions), func(e pkix.Extension) bool { return e.Id.Equal(oidNameConstraints) })
+	return &bare
 }

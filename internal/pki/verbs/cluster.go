@@ -11,6 +11,7 @@ import (
 	"crossring/internal/fail"
 	"crossring/internal/many"
 	"crossring/internal/pki/chain"
+	"crossring/internal/pki/java"
 	"crossring/internal/pki/wire"
 	"crossring/internal/plain"
 	"crossring/internal/topology"
@@ -48,9 +49,10 @@ type WayResult struct {
 	// Reached is false where nobody answered: nothing is known of the certificate then.
 	Reached bool `json:"reached"`
 	chain.Report
-	Served     []Certificate `json:"served"`
-	Order      []string      `json:"order"`
-	Connection *wire.Seen    `json:"connection"`
+	Served     []Certificate  `json:"served"`
+	Order      []string       `json:"order"`
+	Judges     []java.Verdict `json:"judges"`
+	Connection *wire.Seen     `json:"connection"`
 
 	ofChain []chain.Problem // the errors without what the other side said
 }
@@ -125,7 +127,7 @@ func (w Verbs) verifyWay(ctx context.Context, roots string, at time.Time, way Wa
 	got, err := w.VerifyServer(ctx, VerifyRequest{Leaf: way.Address, Roots: []string{roots}, Purpose: purpose, IP: way.IP, At: at}, way.Dial, cfg)
 	res := WayResult{
 		Node: way.Node, Region: way.Region, FromRegion: way.FromRegion, FromNode: way.FromNode, Role: way.Role, Address: way.Address, IP: way.IP,
-		Shown: way.Shows, Reached: !wire.Unreached(err), Report: got.Report, Served: got.Served, Order: got.Order, Connection: got.Connection, ofChain: got.ofChain,
+		Shown: way.Shows, Reached: !wire.Unreached(err), Report: got.Report, Served: got.Served, Order: got.Order, Judges: got.Judges, Connection: got.Connection, ofChain: got.ofChain,
 	}
 	if way.Shows == "" { // that a node wants to see one is as it has to be
 		res.Warnings = slices.DeleteFunc(res.Warnings, func(w chain.Warning) bool { return w.Message == needsCertificate(way.Address) })

@@ -20,6 +20,7 @@ import (
 
 	"crossring/internal/jars"
 	"crossring/internal/pki/chain"
+	"crossring/internal/pki/java"
 	"crossring/internal/pki/store"
 )
 
@@ -33,7 +34,7 @@ func quiet() Verbs {
 // has to say why.
 func TestVerdicts(t *testing.T) {
 	openssl := needOpenSSL(t)
-	java, _, err := jars.FindJava(t.Context(), 17, 0)
+	program, _, err := jars.FindJava(t.Context(), 17, 0)
 	if err != nil {
 		t.Skip("there is no Java here to compare with: ", err)
 	}
@@ -58,7 +59,7 @@ func TestVerdicts(t *testing.T) {
 		}
 		write(t, filepath.Join(dir, "case"), fmt.Appendf(nil, "%s %s %s\n", word(c.purpose, "server"), word(c.ip, "-"), word(c.host, "-")))
 	}
-	javas := javaVerdicts(t, java, top)
+	javas := javaVerdicts(t, program, top)
 	page, err := os.ReadFile("../../../docs/tls.md")
 	if err != nil {
 		t.Fatal(err)
@@ -94,6 +95,11 @@ func TestVerdicts(t *testing.T) {
 				t.Errorf("%s: the first error is %s, openssl's is %d at depth %d", c.name, verdict(ours), e.code, e.depth)
 			}
 		}
+		if rules := javaRules(t, c, dir); c.crl == nil && rules.OK != (javaSays == "ok") {
+			t.Errorf("%s: Java says %s, and its rules %t: %s", c.name, javaSays, rules.OK, rules.Message)
+		} else if c.crl == nil && rules.Reason != c.java || c.crl != nil && (!rules.OK || rules.Reason != "" && rules.Reason != "no-revocation") {
+			t.Errorf("%s: the rules have the reason %q, want %q", c.name, rules.Reason, c.java)
+		}
 		same := (len(ours) == 0) == (javaSays == "ok")
 		switch {
 		case same && c.java != "":
@@ -113,6 +119,80 @@ func TestVerdicts(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("%d chains: all three agree on %d; explained: %v\n%s", len(all), agree, explained, table.String())
+}
+
+// TestJavaIsAsked has each JDK that is here judge the same chains as pki verify --ask-java
+// does, without the leaf's key and without a list, and holds the rules against them.
+func TestJavaIsAsked(t *testing.T) {
+	m := newMint(t)
+	all := mutants(m)
+	top := t.TempDir()
+	writeCase(t, top, "good", []*issued{m.leaf(m.ca("good root", nil))})
+	for _, c := range all {
+		dir := filepath.Join(top, c.name)
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		writeCase(t, dir, "sent", c.sent)
+		writeCase(t, dir, "roots", c.trust)
+		write(t, filepath.Join(dir, "case"), fmt.Appendf(nil, "%s %s %s\n", word(c.purpose, "server"), word(c.ip, "-"), word(c.host, "-")))
+	}
+	javas := map[int]map[string]string{}
+	for version, program := range javaPrograms(t) {
+		javas[version] = javaVerdicts(t, program, top)
+	}
+	for _, c := range all { // Java is not told of lists
+		if lists := pemLists(c.crl...); lists != nil {
+			write(t, filepath.Join(top, c.name, "crl.pem"), lists)
+		}
+	}
+	for version, says := range javas {
+		var table bytes.Buffer
+		tw := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
+		for _, c := range all {
+			dir := filepath.Join(top, c.name)
+			rules, ours := javaRules(t, c, dir), ourVerdict(t, c, dir)
+			if rules.OK != (says[c.name] == "ok") {
+				t.Errorf("%s: Java %d says %q, and by the rules it is %t: %s", c.name, version, says[c.name], rules.OK, rules.Message)
+			}
+			if (len(ours) == 0) != rules.OK {
+				fmt.Fprintf(tw, "%s\tpki verify %s\tJava %s\t%s: %s\n", c.name, verdict(ours), says[c.name], rules.Reason, rules.Why)
+				if rules.Why == "" {
+					t.Errorf("%s: nothing explains Java's verdict: %+v", c.name, rules)
+				}
+			}
+		}
+		if err := tw.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("Java %d, asked about %d chains; where it says another thing than pki verify:\n%s", version, len(all), table.String())
+	}
+}
+
+// javaPrograms are the JDKs of this computer that run Judge.java, by version.
+func javaPrograms(t *testing.T) map[int]string {
+	t.Helper()
+	programs := map[int]string{}
+	program, version, err := jars.FindJava(t.Context(), java.MinJava, 0)
+	if err != nil {
+		t.Skip("there is no Java here to ask: ", err)
+	}
+	programs[version] = program
+	if os.Getenv("CROSSRING_LONG") == "" {
+		t.Log("the others of this computer are asked in make test-long")
+		return programs
+	}
+	homes, err := filepath.Glob("/usr/lib/jvm/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, home := range homes {
+		t.Setenv("JAVA_HOME", home)
+		if program, version, err := jars.FindJava(t.Context(), java.MinJava, 0); err == nil && strings.HasPrefix(program, home) {
+			programs[version] = program
+		}
+	}
+	return programs
 }
 
 // finding is an error at a depth.
@@ -147,6 +227,20 @@ func ourVerdict(t *testing.T, c mutant, dir string) []finding {
 		all = append(all, finding{p.Code, p.Depth})
 	}
 	return all
+}
+
+// javaRules is what Java's rules say of a case.
+func javaRules(t *testing.T, c mutant, dir string) java.Verdict {
+	t.Helper()
+	r := VerifyRequest{Leaf: filepath.Join(dir, "sent.pem"), Roots: []string{filepath.Join(dir, "roots.pem")}, Purpose: word(c.purpose, chain.Server), IP: c.ip, Host: c.host}
+	if c.crl != nil {
+		r.CRL = []string{filepath.Join(dir, "crl.pem")}
+	}
+	res, err := quiet().VerifyChain(t.Context(), r)
+	if len(res.Judges) != 2 || res.Judges[0].OK != (err == nil) || res.Judges[1].Judge != java.Java || res.Judges[1].OK != (res.Judges[1].Message == "") {
+		t.Fatalf("%s: %+v, %v", c.name, res.Judges, err)
+	}
+	return res.Judges[1]
 }
 
 // needOpenSSL finds the judge that the verdicts are held against.
@@ -213,15 +307,15 @@ func opensslVerdict(t *testing.T, openssl string, c mutant, dir string) []findin
 }
 
 // javaVerdicts runs all handshakes in one JVM.
-func javaVerdicts(t *testing.T, java, top string) map[string]string {
+func javaVerdicts(t *testing.T, program, top string) map[string]string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	program, err := filepath.Abs("testdata/Handshake.java")
+	source, err := filepath.Abs("../java/Judge.java")
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(ctx, java, "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", program, top)
+	cmd := exec.CommandContext(ctx, program, "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", source, top)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

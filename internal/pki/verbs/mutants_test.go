@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"time"
 )
@@ -187,6 +188,10 @@ func mutants(m *mint) []mutant {
 	add(mutant{name: "excluded-name", sent: below(func(t *x509.Certificate) {
 		t.PermittedDNSDomainsCritical, t.ExcludedDNSDomains = true, []string{"example"}
 	}), want: 48})
+	narrow := m.ca("narrow root", nil, func(t *x509.Certificate) {
+		t.PermittedDNSDomainsCritical, t.PermittedDNSDomains = true, []string{"corp"}
+	})
+	add(mutant{name: "name-forbidden-by-the-root", sent: sent(m.leaf(narrow)), trust: sent(narrow), want: 47, java: "anchor-name-constraints"})
 	add(mutant{name: "critical-unknown", sent: leaf(critical), want: 34})
 	add(mutant{name: "critical-unknown-in-ca", sent: below(critical), want: 34})
 
@@ -199,6 +204,12 @@ func mutants(m *mint) []mutant {
 	add(mutant{name: "list-damaged", sent: sent(node, inter), crl: lists(damagedList(m, inter)), want: 8})
 	weakRoot := m.caWith(m.rsa, "weak root", nil)
 	add(mutant{name: "sha-1", sent: sent(m.leafWith(m.rsa, weakRoot, func(t *x509.Certificate) { t.SignatureAlgorithm = x509.SHA1WithRSA })), trust: sent(weakRoot), want: 68, java: "sha-1"})
+	m.t.Setenv("GODEBUG", "rsa1024min=0")
+	small, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	add(mutant{name: "rsa-1024", sent: sent(m.leafWith(small, root)), want: 66, java: "small-rsa"})
 	return all
 }
 

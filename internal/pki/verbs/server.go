@@ -12,6 +12,7 @@ import (
 
 	"crossring/internal/fail"
 	"crossring/internal/pki/chain"
+	"crossring/internal/pki/java"
 	"crossring/internal/pki/wire"
 	"crossring/internal/plain"
 	"crossring/internal/topology"
@@ -76,6 +77,7 @@ func (w Verbs) verifyServed(ctx context.Context, r VerifyRequest, seen wire.Seen
 		res.Network = asker.Calls
 	}
 	res.Report = chain.Verify(seen.Chain[0], seen.Chain[1:], o)
+	res.Judges = w.judges(ctx, r.AskJava, r.At, seen.Chain, o, res.Report)
 	res.Warnings = append(res.Warnings, warnings...)
 	for i, c := range seen.Chain {
 		res.Served = append(res.Served, Describe(i, c, o.At))
@@ -140,6 +142,6 @@ func notOK(what string, r chain.Report, hint string) error {
 }
 
 func newVerifyResult() VerifyResult {
-	return VerifyResult{Schema: topology.Schema, Network: []wire.Call{}, Served: []Certificate{}, Order: []string{},
+	return VerifyResult{Schema: topology.Schema, Network: []wire.Call{}, Served: []Certificate{}, Order: []string{}, Judges: []java.Verdict{},
 		Report: chain.Report{Chain: []chain.Link{}, Errors: []chain.Problem{}, Warnings: []chain.Warning{}, Tried: []chain.Problem{}}}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"crossring/internal/pki/chain"
+	"crossring/internal/pki/java"
 	"crossring/internal/pki/store"
 	"crossring/internal/pki/wire"
 	"crossring/internal/plain"
@@ -31,6 +32,8 @@ type VerifyRequest struct {
 	At            time.Time // zero is now
 	CRL           []string  // files; "fetch" asks the distribution points
 	OCSP          bool
+	// AskJava has a JDK here judge the chain, besides the rules.
+	AskJava bool
 }
 
 // VerifyResult is what came of it.
@@ -46,6 +49,8 @@ type VerifyResult struct {
 	Served []Certificate `json:"served"`
 	// Order is what is out of order in what was sent, or in the file, missing or too much.
 	Order []string `json:"order"`
+	// Judges are what OpenSSL's rules, which the verdict is by, and Java say of the chain.
+	Judges []java.Verdict `json:"judges"`
 
 	ofChain []chain.Problem // the errors of the chain, without what went wrong besides
 }
@@ -90,6 +95,7 @@ func (w Verbs) VerifyChain(ctx context.Context, r VerifyRequest) (VerifyResult, 
 		res.Network = asker.Calls
 	}
 	res.Report = chain.Verify(leaf.Chain[0], leaf.Chain[1:], o)
+	res.Judges = w.judges(ctx, r.AskJava, r.At, leaf.Chain, o, res.Report)
 	if leaf.Kind == store.PEM && len(leaf.Chain) > 1 {
 		for _, text := range chain.Order(leaf.Chain) {
 			res.Order = append(res.Order, text)

@@ -1,11 +1,14 @@
-// Real Java handshakes, both sides in one JVM, over memory: one for each case.
+// Real Java handshakes, both sides in one JVM, over memory: one for each case. Run from
+// its source, java Judge.java DIR.
 //
-// The argument is a directory with a directory for each case, with
+// DIR has a directory for each case, with
 //   case         purpose (server, client, internode), IP or -, host or -, one line
 //   roots.pem    the trust store        sent.pem  the chain, leaf first
-//   key.der      the leaf's key, PKCS#8 crl.pem   revocation lists; optional
-// and with good.pem and good.der, the chain and key of the side that is not asked
-// about. It prints "NAME ok" or "NAME refused why" for each.
+//   key.der      the leaf's key, PKCS#8; optional: without, another one of its kind is
+//                taken, and the handshake ends when the chain has been judged
+//   crl.pem      revocation lists; optional
+// and good.pem and good.der, the chain and key of the side that is not asked about. It
+// prints "NAME ok" or "NAME refused why" for each.
 import java.io.*;
 import java.net.Socket;
 import java.nio.ByteBuffer;
@@ -13,11 +16,13 @@ import java.nio.file.*;
 import java.security.*;
 import java.security.cert.*;
 import java.security.cert.Certificate;
+import java.security.interfaces.ECPublicKey;
+import java.security.interfaces.RSAPublicKey;
 import java.security.spec.PKCS8EncodedKeySpec;
 import java.util.*;
 import javax.net.ssl.*;
 
-public class Handshake {
+public class Judge {
     static X509Certificate[] certificates(Path file) throws Exception {
         try (InputStream in = Files.newInputStream(file)) {
             Collection<? extends Certificate> all = CertificateFactory.getInstance("X.509").generateCertificates(in);
@@ -27,6 +32,40 @@ public class Handshake {
 
     static PrivateKey key(Path file, X509Certificate leaf) throws Exception {
         return KeyFactory.getInstance(leaf.getPublicKey().getAlgorithm()).generatePrivate(new PKCS8EncodedKeySpec(Files.readAllBytes(file)));
+    }
+
+    /** Another key of the kind of a certificate's. */
+    static PrivateKey another(X509Certificate leaf) throws Exception {
+        PublicKey own = leaf.getPublicKey();
+        KeyPairGenerator g = KeyPairGenerator.getInstance(own.getAlgorithm().equals("EdDSA") ? "Ed25519" : own.getAlgorithm());
+        if (own instanceof ECPublicKey) g.initialize(((ECPublicKey) own).getParams());
+        if (own instanceof RSAPublicKey) g.initialize(((RSAPublicKey) own).getModulus().bitLength());
+        return g.generateKeyPair().getPrivate();
+    }
+
+    /** What the trust managers of a side said of the other one's chain. */
+    static class Verdict extends X509ExtendedTrustManager {
+        final X509ExtendedTrustManager own;
+        boolean said;
+        Verdict(TrustManager[] t) { own = (X509ExtendedTrustManager) t[0]; }
+        interface Check { void run() throws CertificateException; }
+        void note(Check c) throws CertificateException { c.run(); said = true; }
+        public void checkClientTrusted(X509Certificate[] c, String a) throws CertificateException { note(() -> own.checkClientTrusted(c, a)); }
+        public void checkServerTrusted(X509Certificate[] c, String a) throws CertificateException { note(() -> own.checkServerTrusted(c, a)); }
+        public void checkClientTrusted(X509Certificate[] c, String a, Socket s) throws CertificateException { note(() -> own.checkClientTrusted(c, a, s)); }
+        public void checkServerTrusted(X509Certificate[] c, String a, Socket s) throws CertificateException { note(() -> own.checkServerTrusted(c, a, s)); }
+        public void checkClientTrusted(X509Certificate[] c, String a, SSLEngine e) throws CertificateException { note(() -> own.checkClientTrusted(c, a, e)); }
+        public void checkServerTrusted(X509Certificate[] c, String a, SSLEngine e) throws CertificateException { note(() -> own.checkServerTrusted(c, a, e)); }
+        public X509Certificate[] getAcceptedIssuers() { return own.getAcceptedIssuers(); }
+    }
+
+    /** Ends well when the chain was taken, and with its own key the whole handshake was. */
+    static void judged(Verdict v, boolean whole, SSLEngine a, SSLEngine b) throws Exception {
+        try {
+            shake(a, b);
+        } catch (Exception e) {
+            if (whole || !v.said) throw e;
+        }
     }
 
     /** Hands out one chain, whatever the peer would like. */
@@ -147,9 +186,16 @@ public class Handshake {
             String verdict = "ok";
             try {
                 X509Certificate[] chain = certificates(dir.resolve("sent.pem"));
-                Keys own = new Keys(chain, key(dir.resolve("key.der"), chain[0]));
-                if (!words[0].equals("client")) shake(engine(good, trust(dir), true, peer), engine(own, anybody, false, null));
-                if (!words[0].equals("server")) shake(engine(own, anybody, true, null), engine(good, trust(dir), false, peer));
+                boolean whole = Files.exists(dir.resolve("key.der"));
+                Keys own = new Keys(chain, whole ? key(dir.resolve("key.der"), chain[0]) : another(chain[0]));
+                if (!words[0].equals("client")) {
+                    Verdict v = new Verdict(trust(dir));
+                    judged(v, whole, engine(good, new TrustManager[] {v}, true, peer), engine(own, anybody, false, null));
+                }
+                if (!words[0].equals("server")) {
+                    Verdict v = new Verdict(trust(dir));
+                    judged(v, whole, engine(own, anybody, true, null), engine(good, new TrustManager[] {v}, false, peer));
+                }
             } catch (Exception e) {
                 verdict = "refused " + cause(e);
             }
