@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"crossring/internal/pki/verbs"
@@ -61,6 +62,44 @@ func TestTLSUnderAnotherCA(t *testing.T) {
 			checkSays(t, h.want(t, 7, "up", "-f", c.spec(t, oneByOne("other", tt.version)+"tls: {ca: "+ca+"}\n")), "there is no CA in")
 		})
 	}
+}
+
+// TestTLSSignedElsewhere has a ring whose certificates openssl signs as it is asked to: up
+// ends with what it lacks, and goes on when that is there.
+func TestTLSSignedElsewhere(t *testing.T) {
+	needLong(t)
+	h := newHome(t)
+	dir := t.TempDir()
+	companyCA(t, &h, dir)
+	file := h.spec(t, oneByOne("elsewhere", newest)+"tls: {trust: "+filepath.Join(dir, "co.pem")+"}\n")
+	r := h.want(t, 7, "up", "-f", file)
+	checkSays(t, r, "to be signed elsewhere: 3 certificates", "crossring up elsewhere")
+	own := filepath.Join(h.state, "clusters", "elsewhere", "ca")
+	requests, err := filepath.Glob(filepath.Join(own, "requests", "*.csr"))
+	if err != nil || len(requests) != 3 {
+		t.Fatalf("%v, %v", requests, err)
+	}
+	for _, request := range requests {
+		out, err := exec.CommandContext(t.Context(), "openssl", "x509", "-req", "-in", request, "-CA", filepath.Join(dir, "int.pem"), "-CAkey", filepath.Join(dir, "int.key"),
+			"-days", "90", "-copy_extensions", "copyall").Output()
+		if err != nil {
+			t.Fatalf("openssl signs %s: %v", request, err)
+		}
+		between, err := os.ReadFile(filepath.Join(dir, "int.pem"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimSuffix(filepath.Base(request), ".csr") + ".pem"
+		put(t, filepath.Join(own, "signed", name), string(out)+string(between))
+	}
+	c := h.up(t, "elsewhere", oneByOne("elsewhere", newest)+"tls: {trust: "+filepath.Join(dir, "co.pem")+"}\n")
+	got := decode[verbs.ClusterVerifyResult](t, c.must(t, "pki", "verify", c.name, "-o", "json"))
+	if !got.OK || len(got.Ways) != 4 {
+		t.Errorf("%+v, %d ways", got.Wrong, len(got.Ways))
+	}
+	inv, _ := c.inventory(t, c.name)
+	checkDocument(t, decode[report.Document](t, c.must(t, "repro", c.name, "--rows", "500", "-o", "json")), inv, 500)
+	c.must(t, "restart", c.name+":2")
 }
 
 // companyCA is an intermediate that openssl made, its key encrypted in the CA's directory.

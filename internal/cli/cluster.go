@@ -49,7 +49,7 @@ func (e *env) readSpec(verb, name string) (spec.Spec, error) {
 	// Paths are as the file that names them has it, wherever crossring is run from.
 	paths := []*string{&s.Hosts}
 	if s.TLS != nil {
-		paths = append(paths, &s.TLS.CA, &s.TLS.CAPassphraseFile)
+		paths = append(paths, &s.TLS.CA, &s.TLS.CAPassphraseFile, &s.TLS.Trust)
 	}
 	for _, path := range paths {
 		if *path == "" || filepath.IsAbs(*path) {

@@ -67,6 +67,8 @@ type index struct {
 	Adopted bool `json:"adopted,omitempty"`
 	// Under signs for this one, which has no key then.
 	Under *Under `json:"under,omitempty"`
+	// Elsewhere says that certificates are signed elsewhere.
+	Elsewhere bool `json:"elsewhere,omitempty"`
 	// Where is written into all that is signed: {issuer} stands for "root" or the region.
 	Where  Where   `json:"where,omitzero"`
 	Issued []Entry `json:"issued"`
@@ -160,6 +162,8 @@ type Setup struct {
 	Limits Limits
 	// Under has another CA sign; nil makes a key.
 	Under *Under
+	// Elsewhere is the root under which certificates are signed elsewhere; nil makes a key.
+	Elsewhere *x509.Certificate
 	// Adopt takes another CA's intermediate instead of making a root.
 	Adopt *Adopt
 	// Where others learn of revocations, with {issuer} for "root" or the region.
@@ -252,8 +256,11 @@ func (d *Dir) Init(ctx context.Context, s Setup) (err error) {
 		return &ExistsError{d.Path}
 	}
 	d.index = index{Schema: "crossring/v1", NodeDN: or(s.NodeDN, names.DefaultNodeDN), Cluster: s.Cluster, Regions: s.Regions, Where: s.Where, Adopted: s.Adopt != nil, Issued: []Entry{}}
-	if s.Under != nil {
+	switch {
+	case s.Under != nil:
 		return d.initUnder(s)
+	case s.Elsewhere != nil:
+		return d.initElsewhere(s)
 	}
 	key, done, err := d.rootKey(s)
 	if err != nil {
@@ -431,6 +438,9 @@ func (d *Dir) certs(name string) ([]*x509.Certificate, error) {
 
 // authority loads the one of a region: its intermediate if it has one, else the root.
 func (d *Dir) authority(region string) (Authority, string, error) {
+	if d.index.Elsewhere {
+		return Authority{}, "", &NotOursError{d.Path}
+	}
 	if d.index.Under != nil {
 		other, err := d.index.Under.Open()
 		if err != nil {

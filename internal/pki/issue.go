@@ -35,6 +35,9 @@ func (d *Dir) Issue(ctx context.Context, r NodeRequest) ([]*x509.Certificate, er
 	if !fileName.MatchString(r.Name) {
 		return nil, fmt.Errorf("%q is no name for a certificate: letters, digits, dots, hyphens and underscores", r.Name)
 	}
+	if d.index.Elsewhere {
+		return d.collect(ctx, r)
+	}
 	unlock, err := d.turn(ctx)
 	if err != nil {
 		return nil, err
@@ -66,14 +69,7 @@ func (d *Dir) Issue(ctx context.Context, r NodeRequest) ([]*x509.Certificate, er
 		return nil, err
 	}
 	leaf := chain[0]
-	e := Entry{
-		Name: r.Name, Serial: leaf.SerialNumber.String(), Subject: leaf.Subject.String(), Region: r.Region, Issuer: issuer, SANs: []string{},
-		NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter, File: filepath.Join("issued", leaf.SerialNumber.String()+".pem"),
-	}
-	for _, ip := range leaf.IPAddresses {
-		e.SANs = append(e.SANs, ip.String())
-	}
-	e.SANs = append(e.SANs, leaf.DNSNames...)
+	e := entryOf(r, leaf, issuer)
 	if other != nil {
 		if err := other.record(ctx, e, chain, d.index.Under.As); err != nil {
 			return nil, err

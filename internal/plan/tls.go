@@ -15,9 +15,12 @@ func (b *builder) tls(rel release.Release) *topology.TLSPlan {
 	if t == nil || !*t.Internode && !*t.Client {
 		return nil
 	}
-	p := &topology.TLSPlan{Internode: *t.Internode, Client: *t.Client, Key: cmp.Or(t.Key, rel.TLSKey), Days: t.Days, Name: t.Name, CA: t.CA, CAPassphraseFile: t.CAPassphraseFile}
+	p := &topology.TLSPlan{Internode: *t.Internode, Client: *t.Client, Key: cmp.Or(t.Key, rel.TLSKey), Days: t.Days, Name: t.Name, CA: t.CA, CAPassphraseFile: t.CAPassphraseFile, Trust: t.Trust}
 	if rsa := "rsa-"; strings.HasPrefix(rel.TLSKey, rsa) && !strings.HasPrefix(p.Key, rsa) {
 		b.problem("tls.key", "is %s, and Cassandra %s has suites for RSA alone: %s or rsa-3072", p.Key, rel.Version, rel.TLSKey)
+	}
+	if p.Trust != "" && b.spec.Provider != "local" && b.spec.Provider != "ccm" {
+		b.problem("tls.trust", "is for the providers local and ccm: on machines of their own use tls.ca, with an intermediate of the other CA")
 	}
 	return p
 }

@@ -17,6 +17,8 @@ type TLS struct {
 	// its keys. Both are absolute when they come from a file.
 	CA               string `json:"ca,omitempty"`
 	CAPassphraseFile string `json:"ca_passphrase_file,omitempty"`
+	// Trust is the file of the root under which certificates are signed elsewhere.
+	Trust string `json:"trust,omitempty"`
 }
 
 // maxTLSDays is the life of the CA itself.
@@ -38,6 +40,7 @@ func (d *decoder) tls(n *yaml.Node, path string, s *Spec) {
 		field{"name", text(&t.Name)},
 		field{"ca", text(&t.CA)},
 		field{"ca_passphrase_file", text(&t.CAPassphraseFile)},
+		field{"trust", text(&t.Trust)},
 	)(d, n, path)
 	s.TLS = &t
 }
@@ -76,6 +79,9 @@ func checkTLS(s Spec, c checker) {
 		c.oneOf("tls.key", t.Key, tlsKeys)
 	}
 	c.between("tls.days", int64(t.Days), 1, maxTLSDays)
+	if t.CA != "" && t.Trust != "" {
+		c.bad("tls.trust", "is for certificates that are signed elsewhere, and tls.ca names who signs: one of the two")
+	}
 	if t.CA == "" && t.CAPassphraseFile != "" {
 		c.bad("tls.ca_passphrase_file", "is for tls.ca, the CA that it opens")
 	}

@@ -24,11 +24,13 @@ func TestTLSBlock(t *testing.T) {
 		t.Errorf("%+v, %v", s.TLS, err)
 	}
 	for text, want := range map[string]string{
-		"tls: yes":             "tls: must be a mapping",
-		"tls: {client: maybe}": `tls.client: must be true or false, not "maybe"`,
-		"tls: {key: dsa}":      "tls.key",
-		"tls: {days: 9999}":    "tls.days: must be at most 3650",
-		"tls: {ciphers: x}":    "tls.ciphers: unknown key",
+		"tls: yes":                     "tls: must be a mapping",
+		"tls: {client: maybe}":         `tls.client: must be true or false, not "maybe"`,
+		"tls: {key: dsa}":              "tls.key",
+		"tls: {days: 9999}":            "tls.days: must be at most 3650",
+		"tls: {ca: a, trust: b}":       "tls.trust: is for certificates that are signed elsewhere",
+		"tls: {ca_passphrase_file: a}": "tls.ca_passphrase_file: is for tls.ca",
+		"tls: {ciphers: x}":            "tls.ciphers: unknown key",
 		"tls: {}\nsettings: {client_encryption_options: {}}": "settings.client_encryption_options: belongs in tls",
 	} {
 		if _, err := Parse("x", []byte(minimal+text+"\n")); err == nil || !strings.Contains(err.Error(), want) {

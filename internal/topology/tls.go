@@ -12,6 +12,9 @@ type TLSPlan struct {
 	// CA is the directory of the CA that signs; "" is the cluster's own.
 	CA               string `json:"ca,omitempty"`
 	CAPassphraseFile string `json:"ca_passphrase_file,omitempty"`
+	// Trust is the file of the root under which certificates are signed elsewhere; "" is
+	// that they are not.
+	Trust string `json:"trust,omitempty"`
 }
 
 // InternodeTLS says whether nodes speak TLS with each other.

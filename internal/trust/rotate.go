@@ -123,6 +123,9 @@ func (r *rotator) prepareFor(ctx context.Context, req RotateRequest) error {
 	if r.Inv.Plan.TLS == nil {
 		return fail.Usage("", fmt.Errorf("cluster %s has no TLS, and so no certificates", name), "write tls: {} in the spec of a new cluster")
 	}
+	if r.Inv.Plan.TLS.Trust != "" {
+		return fail.Usage("", fmt.Errorf("the certificates of %s are signed elsewhere: within a month of their end, up asks for new ones", name), r.Command("pki", "ls", name))
+	}
 	if req.CA && r.Inv.Plan.TLS.CA != "" {
 		return fail.Usage("", fmt.Errorf("the CA of %s is that in %s, which others use, too: it is not this command's to replace", name, r.Inv.Plan.TLS.CA), renewRoot(r.Inv.Plan, ""))
 	}

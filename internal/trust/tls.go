@@ -39,6 +39,9 @@ func Ensure(ctx context.Context, w cluster.World, c cluster.Cluster) error {
 		if err != nil {
 			return err
 		}
+		if d.Elsewhere() {
+			return ensureElsewhere(ctx, w, c, d)
+		}
 		if err := clientIdentity(ctx, w, c, d); err != nil {
 			return err
 		}
@@ -56,8 +59,17 @@ func clusterAuthority(ctx context.Context, w cluster.World, c cluster.Cluster) (
 	d := &pki.Dir{Path: dir}
 	t := c.Inv.Plan.TLS
 	setup := pki.Setup{Cluster: c.Inv.Plan.ClusterName, NodeDN: t.Name, Key: t.Key, Now: w.Now()}
-	if setup.Under = underOf(c.Inv.Plan); setup.Under == nil {
+	setup.Under = underOf(c.Inv.Plan)
+	switch {
+	case setup.Under != nil:
+	case t.Trust == "":
 		setup.Limits = limits(c)
+	case !pki.IsDir(dir):
+		root, err := pki.ReadTrust(t.Trust, w.Now())
+		if err != nil {
+			return nil, err
+		}
+		setup.Elsewhere = root
 	}
 	err := d.Init(ctx, setup)
 	var exists *pki.ExistsError
@@ -97,10 +109,15 @@ func clientIdentity(ctx context.Context, w cluster.World, c cluster.Cluster, d *
 			return nil
 		}
 	}
-	_, err := PKI(w).Issue(ctx, verbs.IssueRequest{
-		Dir: d.Path, Name: cluster.ClientName, Client: true, KeyKind: c.Inv.Plan.TLS.Key, Out: filepath.Join(c.Dir, cluster.TlsDir), Formats: []string{store.PEM},
-		Life: time.Duration(c.Inv.Plan.TLS.Days) * 24 * time.Hour, Force: true,
-	})
+	var err error
+	if d.Elsewhere() {
+		err = clientElsewhere(ctx, w, c, d)
+	} else {
+		_, err = PKI(w).Issue(ctx, verbs.IssueRequest{
+			Dir: d.Path, Name: cluster.ClientName, Client: true, KeyKind: c.Inv.Plan.TLS.Key, Out: filepath.Join(c.Dir, cluster.TlsDir), Formats: []string{store.PEM},
+			Life: time.Duration(c.Inv.Plan.TLS.Days) * 24 * time.Hour, Force: true,
+		})
+	}
 	if err != nil {
 		return fmt.Errorf("certificate of the client: %w", err)
 	}
@@ -173,11 +190,17 @@ func forAddresses(cert *x509.Certificate, ips []netip.Addr) bool {
 
 // localIdentity makes the key here: this computer is the node's.
 func localIdentity(ctx context.Context, w cluster.World, c cluster.Cluster, d *pki.Dir, n topology.Node, r pki.NodeRequest, password string) error {
-	key, err := pki.NewKey(c.Inv.Plan.TLS.Key)
+	dir := n.Layout.TLSDir()
+	key, err := keyFor(d, dir, c.Inv.Plan.TLS.Key)
 	if err != nil {
 		return err
 	}
-	if r.CSR, err = pki.NewCSR(key, pkix.Name{CommonName: n.Name}); err != nil {
+	if d.Elsewhere() {
+		r.CSR, err = d.RequestFor(key, r)
+	} else {
+		r.CSR, err = pki.NewCSR(key, pkix.Name{CommonName: n.Name})
+	}
+	if err != nil {
 		return err
 	}
 	issued, trust, err := issueTo(ctx, w, c, d, r, password)
@@ -190,7 +213,6 @@ func localIdentity(ctx context.Context, w cluster.World, c cluster.Cluster, d *p
 		return err
 	}
 	host := c.Host(n)
-	dir := n.Layout.TLSDir()
 	if err := host.Put(ctx, path.Join(dir, "ca"+verbs.Extension(kind)), trust, 0o644); err != nil {
 		return err
 	}
@@ -198,7 +220,10 @@ func localIdentity(ctx context.Context, w cluster.World, c cluster.Cluster, d *p
 		return err
 	}
 	// Beside a JKS store, the certificate alone, to be looked at; last: it says that the rest is there.
-	return host.Put(ctx, path.Join(dir, chainFile), store.EncodeCertificates(issued), 0o644)
+	if err := host.Put(ctx, path.Join(dir, chainFile), store.EncodeCertificates(issued), 0o644); err != nil {
+		return err
+	}
+	return taken(dir)
 }
 
 // issueTo signs a node's request: its certificate with those above it, and the store

@@ -20,6 +20,12 @@ func underOf(p topology.Plan) *pki.Under {
 func AuthorityReady(w cluster.World, p topology.Plan) error {
 	under := underOf(p)
 	if under == nil {
+		if p.TLS == nil || p.TLS.Trust == "" {
+			return nil
+		}
+		if _, err := pki.ReadTrust(p.TLS.Trust, w.Now()); err != nil {
+			return fail.Prerequisite("tls.trust", err, "tls: {trust: ROOT.pem}   # in the spec")
+		}
 		return nil
 	}
 	if err := under.Check(w.Now()); err != nil {
