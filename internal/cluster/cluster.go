@@ -177,17 +177,17 @@ func (w World) Names() ([]string, error) {
 const jolokiaJava = 11
 
 // prepare finds Java and the jars, before anything is made.
-func (w World) Prepare(ctx context.Context, rel release.Release) (places.Software, error) {
+func Prepare(ctx context.Context, w World, rel release.Release) (places.Software, error) {
 	java, version, err := jars.FindJava(ctx, max(rel.JavaMin, jolokiaJava), rel.JavaMax)
 	if err != nil {
 		return places.Software{}, prerequisite(err)
 	}
-	sw, err := w.prepareJars(ctx, rel)
+	sw, err := prepareJars(ctx, w, rel)
 	if err != nil {
 		return places.Software{}, err
 	}
 	sw.Java = java
-	sw.Archive, err = jars.Archive(ctx, w.jarsRequest(rel), sw.Jars, java, version, func() {
+	sw.Archive, err = jars.Archive(ctx, jarsRequest(w, rel), sw.Jars, java, version, func() {
 		w.Log.Info("jars", "step", "class archive, once for this Java")
 	})
 	if err != nil && ctx.Err() == nil {
@@ -198,7 +198,7 @@ func (w World) Prepare(ctx context.Context, rel release.Release) (places.Softwar
 	return sw, ctx.Err()
 }
 
-func (w World) jarsRequest(rel release.Release) jars.Request {
+func jarsRequest(w World, rel release.Release) jars.Request {
 	return jars.Request{
 		Version: rel.Version, CacheDir: w.CacheDir, Home: w.CassandraHome, Log: w.Log,
 		Progress: func(s string) { w.Log.Info("jars", "step", s) },
@@ -207,8 +207,8 @@ func (w World) jarsRequest(rel release.Release) jars.Request {
 
 // prepareJars is prepare for nodes that run on machines of their own, with a Java
 // of their own.
-func (w World) prepareJars(ctx context.Context, rel release.Release) (places.Software, error) {
-	j, err := jars.Ensure(ctx, w.jarsRequest(rel))
+func prepareJars(ctx context.Context, w World, rel release.Release) (places.Software, error) {
+	j, err := jars.Ensure(ctx, jarsRequest(w, rel))
 	if err != nil {
 		return places.Software{}, prerequisite(err)
 	}
@@ -217,13 +217,13 @@ func (w World) prepareJars(ctx context.Context, rel release.Release) (places.Sof
 
 // software finds what a cluster's nodes run on, as a stage: Java and the jars where they
 // are processes of this computer, else the jars.
-func (w World) Software(ctx context.Context, c Cluster) (sw places.Software, err error) {
-	prepare, what := w.prepareJars, "the jars of Cassandra "
+func Software(ctx context.Context, w World, c Cluster) (sw places.Software, err error) {
+	prepare, what := prepareJars, "the jars of Cassandra "
 	if c.Place.Processes {
-		prepare, what = w.Prepare, "Java and the jars of Cassandra "
+		prepare, what = Prepare, "Java and the jars of Cassandra "
 	}
 	err = w.Stage(what+c.Rel.Version, func() (err error) {
-		sw, err = prepare(ctx, c.Rel)
+		sw, err = prepare(ctx, w, c.Rel)
 		return err
 	})
 	return sw, err

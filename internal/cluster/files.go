@@ -10,12 +10,12 @@ import (
 )
 
 // targets renders the files of every node.
-func (w World) Targets(c Cluster, sw places.Software, fresh bool) ([]deploy.Target, error) {
-	return w.TargetsWith(c, sw, fresh, nil)
+func Targets(w World, c Cluster, sw places.Software, fresh bool) ([]deploy.Target, error) {
+	return TargetsWith(w, c, sw, fresh, nil)
 }
 
 // targetsWith is targets with further arguments of the JVM.
-func (w World) TargetsWith(c Cluster, sw places.Software, fresh bool, jvm []string) ([]deploy.Target, error) {
+func TargetsWith(w World, c Cluster, sw places.Software, fresh bool, jvm []string) ([]deploy.Target, error) {
 	agentPassword, err := state.AgentPassword(c.Dir)
 	if err != nil {
 		return nil, err

@@ -91,7 +91,7 @@ func ownState(name, dir string, inv topology.Inventory) error {
 
 // withSavedOperators is a spec with the networks that the cluster was made with, where
 // the spec leaves them to the command line, and that did not name any this time.
-func (w World) WithSavedOperators(s spec.Spec) spec.Spec {
+func WithSavedOperators(w World, s spec.Spec) spec.Spec {
 	if asked, ok := s.Operators(); !ok || len(asked) > 0 || CheckName(s.Name) != nil {
 		return s
 	}

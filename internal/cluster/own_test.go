@@ -63,7 +63,7 @@ func TestSavedOperators(t *testing.T) {
 		spec.Defaults(&s)
 		return s
 	}
-	if got := w.WithSavedOperators(with()); len(got.EC2.OperatorCIDR) != 0 {
+	if got := WithSavedOperators(w, with()); len(got.EC2.OperatorCIDR) != 0 {
 		t.Errorf("nothing was made: %v", got.EC2.OperatorCIDR)
 	}
 	// Half made, without a spec that was written down: the plan has them.
@@ -75,16 +75,16 @@ func TestSavedOperators(t *testing.T) {
 		t.Fatal(err)
 	}
 	given := with()
-	if got := w.WithSavedOperators(given); !slices.Equal(got.EC2.OperatorCIDR, []string{"198.18.255.4/32"}) || len(given.EC2.OperatorCIDR) != 0 {
+	if got := WithSavedOperators(w, given); !slices.Equal(got.EC2.OperatorCIDR, []string{"198.18.255.4/32"}) || len(given.EC2.OperatorCIDR) != 0 {
 		t.Errorf("from the plan: %v; the spec given has %v", got.EC2.OperatorCIDR, given.EC2.OperatorCIDR)
 	}
 	if err := WriteSpec(dir, with("198.18.100.0/24")); err != nil {
 		t.Fatal(err)
 	}
-	if got := w.WithSavedOperators(with()); !slices.Equal(got.EC2.OperatorCIDR, []string{"198.18.100.0/24"}) {
+	if got := WithSavedOperators(w, with()); !slices.Equal(got.EC2.OperatorCIDR, []string{"198.18.100.0/24"}) {
 		t.Errorf("from the spec: %v", got.EC2.OperatorCIDR)
 	}
-	if got := w.WithSavedOperators(with("192.0.2.0/24")); !slices.Equal(got.EC2.OperatorCIDR, []string{"192.0.2.0/24"}) {
+	if got := WithSavedOperators(w, with("192.0.2.0/24")); !slices.Equal(got.EC2.OperatorCIDR, []string{"192.0.2.0/24"}) {
 		t.Errorf("what is given now counts: %v", got.EC2.OperatorCIDR)
 	}
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // Plan is what the spec comes to. It changes nothing and asks nobody.
-func (w World) Plan(s spec.Spec) (topology.Plan, error) {
+func Plan(s spec.Spec) (topology.Plan, error) {
 	p, err := plan.Build(s)
 	if err == nil && p.TLS != nil {
 		err = checkNodeDN(s, p)

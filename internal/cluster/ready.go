@@ -29,7 +29,7 @@ const consoleWait = 2 * time.Minute
 // first connects: as the instances printed them on their consoles, which nobody between
 // here and them can change. Of one that does not show them in time, the key that it
 // shows first is held.
-func (w World) HoldHostKeys(ctx context.Context, c Cluster) error {
+func HoldHostKeys(ctx context.Context, w World, c Cluster) error {
 	if c.Place.Cloud == nil {
 		return nil
 	}
@@ -76,7 +76,7 @@ func (w World) HoldHostKeys(ctx context.Context, c Cluster) error {
 
 // ready makes every machine of a cluster ready for its node, all at once. The
 // cluster it returns knows what they turned out to be.
-func (w World) ReadyMachines(ctx context.Context, c Cluster, sw places.Software) (Cluster, error) {
+func ReadyMachines(ctx context.Context, w World, c Cluster, sw places.Software) (Cluster, error) {
 	from := prepare.Software{Jolokia: sw.Jars.Jolokia}
 	mirror := c.Inv.Plan.Mirror
 	if e := c.Inv.Plan.EC2; e != nil {

@@ -21,14 +21,14 @@ const StopGrace = 60 * time.Second
 // seenUp waits for a node that was started to answer queries, and to be seen up
 // by itself and by the running nodes of its own datacenter. The other
 // datacenters may be out of reach, which is no reason to call a start failed.
-func (w World) SeenUp(ctx context.Context, c Cluster, n topology.Node) error {
-	if err := w.answers(ctx, c, n); err != nil {
+func SeenUp(ctx context.Context, w World, c Cluster, n topology.Node) error {
+	if err := answers(ctx, w, c, n); err != nil {
 		return err
 	}
-	if err := w.AttachAgents(ctx, c, false); err != nil {
+	if err := AttachAgents(ctx, w, c, false); err != nil {
 		return err
 	}
-	obs, err := ringcheck.Observe(ctx, w.Query(c))
+	obs, err := ringcheck.Observe(ctx, Query(w, c))
 	if err != nil {
 		return err
 	}
@@ -48,14 +48,14 @@ func sameDatacenter(inv topology.Inventory, name string, n topology.Node) bool {
 	return err == nil && m.Datacenter == n.Datacenter
 }
 
-func (w World) StopTargets(ctx context.Context, c Cluster, targets []deploy.Target) error {
+func StopTargets(ctx context.Context, w World, c Cluster, targets []deploy.Target) error {
 	return w.Stage("stop "+plain.Count(len(targets), "node"), func() error {
 		return c.Partial(deploy.Stop(ctx, targets, StopGrace), targets)
 	})
 }
 
 // startNodes writes files and, unless upTo ends before that, starts the nodes that do not run.
-func (w World) StartNodes(ctx context.Context, c Cluster, targets []deploy.Target, upTo until.Step) error {
+func StartNodes(ctx context.Context, w World, c Cluster, targets []deploy.Target, upTo until.Step) error {
 	var stopped []deploy.Target
 	var nodes []topology.Node
 	for _, t := range targets {
@@ -80,27 +80,27 @@ func (w World) StartNodes(ctx context.Context, c Cluster, targets []deploy.Targe
 		return nil
 	}
 	text := "start " + plain.Count(len(stopped), "node")
-	return w.Stage(text, func() error { return c.Partial(w.startServers(ctx, c, stopped), stopped) })
+	return w.Stage(text, func() error { return c.Partial(startServers(ctx, w, c, stopped), stopped) })
 }
 
 // awaitRing waits until each node answers a query, and the ring is as planned
 // as every node sees it.
-func (w World) AwaitRing(ctx context.Context, c Cluster, targets []deploy.Target, timeout time.Duration) (ringcheck.Ring, error) {
+func AwaitRing(ctx context.Context, w World, c Cluster, targets []deploy.Target, timeout time.Duration) (ringcheck.Ring, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	err := deploy.Ready(ctx, targets, func(ctx context.Context, n topology.Node) error {
-		return w.answers(ctx, c, n)
+		return answers(ctx, w, c, n)
 	})
 	if err != nil {
 		return ringcheck.Ring{}, c.Partial(err, targets)
 	}
-	if err := w.AttachAgents(ctx, c, true); err != nil {
+	if err := AttachAgents(ctx, w, c, true); err != nil {
 		return ringcheck.Ring{}, err
 	}
 	var ring ringcheck.Ring
 	err = deploy.Whole(ctx, targets, func(ctx context.Context) error {
 		var err error
-		ring, err = ringcheck.Collect(ctx, w.Query(c))
+		ring, err = ringcheck.Collect(ctx, Query(w, c))
 		if err != nil {
 			return err
 		}
@@ -121,7 +121,7 @@ func (w World) AwaitRing(ctx context.Context, c Cluster, targets []deploy.Target
 }
 
 // answers asks a node one question in CQL.
-func (w World) answers(ctx context.Context, c Cluster, n topology.Node) error {
+func answers(ctx context.Context, w World, c Cluster, n topology.Node) error {
 	secure, err := c.ClientTLS()
 	if err != nil {
 		return err

@@ -26,7 +26,7 @@ func (c Cluster) byCQL() (bool, error) {
 
 // query asks the nodes for the ring, from wherever they can be reached: through their
 // agents, or by CQL where they have none.
-func (w World) Query(c Cluster) ringcheck.Query {
+func Query(w World, c Cluster) ringcheck.Query {
 	q := ringcheck.Query{
 		Inventory: c.Inv, Release: c.Rel, Dial: c.agentDialer(),
 		Password: func() (string, error) { return state.KnownAgentPassword(c.Dir) },
@@ -36,7 +36,7 @@ func (w World) Query(c Cluster) ringcheck.Query {
 			if err != nil {
 				return cql.Endpoint{}, err
 			}
-			return w.Endpoint(c, []topology.Node{n})
+			return Endpoint(w, c, []topology.Node{n})
 		}
 	}
 	return q
@@ -45,7 +45,7 @@ func (w World) Query(c Cluster) ringcheck.Query {
 // attachAgents puts the agents that the ring is read through into servers that were
 // started without. Where that can't be done, the ring is read by CQL from then on, until
 // it could be done: again has it tried once more.
-func (w World) AttachAgents(ctx context.Context, c Cluster, again bool) error {
+func AttachAgents(ctx context.Context, w World, c Cluster, again bool) error {
 	if c.Place.Attach == nil || c.agentless() {
 		return nil
 	}
@@ -64,7 +64,7 @@ func (w World) AttachAgents(ctx context.Context, c Cluster, again bool) error {
 }
 
 // endpoint is how to reach nodes of one datacenter from here.
-func (w World) Endpoint(c Cluster, nodes []topology.Node) (cql.Endpoint, error) {
+func Endpoint(w World, c Cluster, nodes []topology.Node) (cql.Endpoint, error) {
 	secure, err := c.ClientTLS()
 	if err != nil {
 		return cql.Endpoint{}, err

@@ -19,7 +19,7 @@ const seedsTime = 30 * time.Second
 // the seeds go first, and the others when those open their first table: a node asks the
 // seeds once when it starts, and again only five seconds later when they do not know
 // their own ring yet. So much ahead they do.
-func (w World) startServers(ctx context.Context, c Cluster, targets []deploy.Target) error {
+func startServers(ctx context.Context, w World, c Cluster, targets []deploy.Target) error {
 	first, then := waves(targets)
 	if !c.Place.OwnDisks(c.Inv) || len(first) == 0 || len(then) == 0 {
 		return deploy.Start(ctx, targets)

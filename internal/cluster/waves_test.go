@@ -98,7 +98,7 @@ func TestSeedsStartFirst(t *testing.T) {
 				}()
 			}
 		}
-		if err := (World{}).startServers(t.Context(), here, targets); err != nil {
+		if err := startServers(t.Context(), (World{}), here, targets); err != nil {
 			t.Fatal(err)
 		}
 		if len(tables) != 2 || len(all.names) != 4 {
@@ -109,7 +109,7 @@ func TestSeedsStartFirst(t *testing.T) {
 			h.comes = nil
 		}
 		begun := time.Now()
-		if err := (World{}).startServers(t.Context(), here, targets); err != nil || time.Since(begun) > 0 {
+		if err := startServers(t.Context(), (World{}), here, targets); err != nil || time.Since(begun) > 0 {
 			t.Errorf("%v after %s", err, time.Since(begun))
 		}
 	})
@@ -124,7 +124,7 @@ func TestSeedsThatDoNotCome(t *testing.T) {
 				hosts[2].ended = ends
 				here := At(t, "ccm", topology.Inventory{CCM: &topology.CCM{}})
 				begun := time.Now()
-				if err := (World{}).startServers(t.Context(), here, targets); err != nil {
+				if err := startServers(t.Context(), (World{}), here, targets); err != nil {
 					t.Fatal(err)
 				}
 				if len(all.names) != 4 {
@@ -143,13 +143,13 @@ func TestStartIsGivenUp(t *testing.T) {
 	here := At(t, "local", topology.Inventory{Local: &topology.Local{}})
 	ctx, cancel := context.WithCancel(t.Context())
 	hosts[0].comes = cancel
-	if err := (World{}).startServers(ctx, here, targets); !errors.Is(err, context.Canceled) || len(all.names) != 2 {
+	if err := startServers(ctx, (World{}), here, targets); !errors.Is(err, context.Canceled) || len(all.names) != 2 {
 		t.Errorf("%v, started %v", err, all.names)
 	}
 	// A seed that can't be started is told at once.
 	targets, hosts, all = twoByTwo(t)
 	hosts[0].broken = fs.ErrPermission
-	if err := (World{}).startServers(t.Context(), here, targets); !errors.Is(err, fs.ErrPermission) || len(all.names) != 2 {
+	if err := startServers(t.Context(), (World{}), here, targets); !errors.Is(err, fs.ErrPermission) || len(all.names) != 2 {
 		t.Errorf("%v, started %v", err, all.names)
 	}
 }
@@ -172,7 +172,7 @@ func TestStartAllAtOnce(t *testing.T) {
 				targets, _, all := twoByTwo(t)
 				targets = slices.DeleteFunc(targets, func(x deploy.Target) bool { return !c.seed(x.Node) })
 				begun := time.Now()
-				if err := (World{}).startServers(t.Context(), At(t, c.provider, c.inv), targets); err != nil {
+				if err := startServers(t.Context(), (World{}), At(t, c.provider, c.inv), targets); err != nil {
 					t.Fatal(err)
 				}
 				if len(all.names) != len(targets) || time.Since(begun) > 0 {

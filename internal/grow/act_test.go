@@ -138,7 +138,9 @@ func TestRefusedNodeIsAskedInPeace(t *testing.T) {
 		err := g.act(ctx, g.Inv.Nodes[0], action{
 			under: ringcheck.ModeMoving,
 			done:  func(context.Context, string) (bool, error) { return false, nil },
-			do:    func(ctx context.Context) error { return ringcheck.Move(ctx, g.Query(g.Cluster), g.Inv.Nodes[0], "2") },
+			do: func(ctx context.Context) error {
+				return ringcheck.Move(ctx, cluster.Query(g.World, g.Cluster), g.Inv.Nodes[0], "2")
+			},
 		})
 		var refused *ringcheck.RefusedError
 		if !errors.As(err, &refused) {

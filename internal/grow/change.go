@@ -37,8 +37,8 @@ func (n NodeChoice) None() bool { return len(n.Remove)+len(n.Replace) == 0 }
 // become that, the plan is the spec's own, and the error a *SpecDiffersError; where a
 // node could not leave, the plan is there with the error, too.
 func Planned(ctx context.Context, w cluster.World, s spec.Spec, choice NodeChoice) (topology.Plan, error) {
-	s = w.WithSavedOperators(s)
-	p, err := w.Plan(s)
+	s = cluster.WithSavedOperators(w, s)
+	p, err := cluster.Plan(s)
 	if err != nil {
 		return p, err
 	}
@@ -77,7 +77,7 @@ func Planned(ctx context.Context, w cluster.World, s spec.Spec, choice NodeChoic
 	if change.Begun {
 		return change.Plan, nil
 	}
-	ring, err := ringcheck.Collect(ctx, w.Query(c))
+	ring, err := ringcheck.Collect(ctx, cluster.Query(w, c))
 	if err != nil {
 		w.Say("how much moves is not known in bytes: %v", err)
 		return change.Plan, nil
@@ -111,7 +111,7 @@ func Wanted(w cluster.World, c cluster.Cluster, want *spec.Spec, choice NodeChoi
 	}
 	var planned topology.Plan // without a spec there is nothing that could be spelled out otherwise
 	if want != nil {
-		if planned, err = w.Plan(*want); err != nil {
+		if planned, err = cluster.Plan(*want); err != nil {
 			return nil, err
 		}
 	}

@@ -49,7 +49,7 @@ func Apply(ctx context.Context, w cluster.World, c cluster.Cluster, change wante
 		g.timeout = max(timeout, leastRemote)
 	}
 	var err error
-	if g.sw, err = w.Software(ctx, c); err != nil {
+	if g.sw, err = cluster.Software(ctx, w, c); err != nil {
 		return res, err
 	}
 	if c.Place.Network != nil {
@@ -101,7 +101,7 @@ func (e *changeError) Hint() string { return "crossring up " + e.name + "   # go
 // restart starts the servers that ended since a change was begun, but for the nodes
 // that a step is still to come for: it knows best.
 func (g *growth) restart(ctx context.Context, done map[string]bool) error {
-	all, err := g.Targets(g.Cluster, g.sw, false)
+	all, err := cluster.Targets(g.World, g.Cluster, g.sw, false)
 	if err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func (g *growth) restart(ctx context.Context, done map[string]bool) error {
 			return s.Node == t.Node.Name && s.Kind != topology.StepMove && s.Kind != topology.StepCleanup && !done[s.ID()]
 		})
 	})
-	return g.StartNodes(ctx, g.Cluster, all, until.Ready)
+	return cluster.StartNodes(ctx, g.World, g.Cluster, all, until.Ready)
 }
 
 // work does the steps that have not been done.

@@ -90,7 +90,7 @@ func (g *growth) look(ctx context.Context, replaced []string) (ringcheck.Ring, e
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
-		ring, err := ringcheck.Collect(ctx, g.Query(g.Cluster))
+		ring, err := ringcheck.Collect(ctx, cluster.Query(g.World, g.Cluster))
 		if err != nil {
 			return ring, fail.Ring("", err, "crossring up "+g.Inv.Plan.Name)
 		}
@@ -136,7 +136,7 @@ func keyspaces(ctx context.Context, w cluster.World, c cluster.Cluster, dead []s
 	if i < 0 {
 		return nil, fmt.Errorf("all nodes of %s are dead: there is nothing to replace them from", c.Inv.Plan.Name)
 	}
-	e, err := w.Endpoint(c, []topology.Node{c.Inv.Nodes[i]})
+	e, err := cluster.Endpoint(w, c, []topology.Node{c.Inv.Nodes[i]})
 	if err != nil {
 		return nil, err
 	}

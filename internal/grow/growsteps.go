@@ -112,7 +112,7 @@ func (g *growth) boot(ctx context.Context, s topology.Step, replaces string) err
 	if err != nil {
 		return err
 	}
-	if err := g.StartNodes(ctx, g.Cluster, []deploy.Target{own}, until.Ready); err != nil {
+	if err := cluster.StartNodes(ctx, g.World, g.Cluster, []deploy.Target{own}, until.Ready); err != nil {
 		return err
 	}
 	stop := g.follow(ctx, s, own.Node)
@@ -124,7 +124,7 @@ func (g *growth) boot(ctx context.Context, s topology.Step, replaces string) err
 func (g *growth) targetOf(inv topology.Inventory, n topology.Node, jvm []string) (deploy.Target, error) {
 	c := g.Cluster
 	c.Inv = inv
-	all, err := g.TargetsWith(c, g.sw, false, jvm)
+	all, err := cluster.TargetsWith(g.World, c, g.sw, false, jvm)
 	if err != nil {
 		return deploy.Target{}, err
 	}
@@ -139,7 +139,7 @@ func (g *growth) awaitWhole(ctx context.Context, c cluster.Cluster) error {
 		targets = append(targets, deploy.Target{Node: n, Host: c.Host(n)})
 	}
 	deadline, _ := ctx.Deadline()
-	_, err := g.AwaitRing(ctx, c, targets, time.Until(deadline))
+	_, err := cluster.AwaitRing(ctx, g.World, c, targets, time.Until(deadline))
 	return err
 }
 
@@ -149,7 +149,7 @@ func (g *growth) follow(ctx context.Context, s topology.Step, n topology.Node) (
 	every := cmp.Or(g.followed, 10*time.Second)
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
-	query := g.Query(g.Cluster) // as it is now: the change goes on meanwhile
+	query := cluster.Query(g.World, g.Cluster) // as it is now: the change goes on meanwhile
 	go func() {
 		defer close(ended)
 		tick := time.NewTicker(every)
@@ -201,7 +201,9 @@ func (g *growth) decommission(ctx context.Context, s topology.Step) error {
 			// No keyspace may have come to need the node since the change began:
 			// Cassandra is told to let it go in any case.
 			may: func(ctx context.Context) error { return enoughLeft(ctx, g.World, g.Cluster, others.Inv.Nodes, nil) },
-			do:  func(ctx context.Context) error { return ringcheck.Decommission(ctx, g.Query(g.Cluster), n) },
+			do: func(ctx context.Context) error {
+				return ringcheck.Decommission(ctx, cluster.Query(g.World, g.Cluster), n)
+			},
 		})
 		stop()
 		if err != nil {
@@ -225,7 +227,7 @@ func (g *growth) decommission(ctx context.Context, s topology.Step) error {
 
 // inRing says whether any of the others has the node in its ring.
 func (g *growth) inRing(ctx context.Context, others cluster.Cluster, n topology.Node) (bool, error) {
-	obs, err := ringcheck.Observe(ctx, g.Query(others))
+	obs, err := ringcheck.Observe(ctx, cluster.Query(g.World, others))
 	if err != nil {
 		return false, err
 	}
@@ -255,7 +257,9 @@ func (g *growth) move(ctx context.Context, s topology.Step) error {
 			at, err := g.tokensOf(ctx, n)
 			return slices.Equal(at, s.Tokens), err
 		},
-		do: func(ctx context.Context) error { return ringcheck.Move(ctx, g.Query(g.Cluster), n, s.Tokens[0]) },
+		do: func(ctx context.Context) error {
+			return ringcheck.Move(ctx, cluster.Query(g.World, g.Cluster), n, s.Tokens[0])
+		},
 	})
 	if err != nil {
 		return err
@@ -270,7 +274,7 @@ func (g *growth) move(ctx context.Context, s topology.Step) error {
 
 // tokensOf asks a node for its own tokens.
 func (g *growth) tokensOf(ctx context.Context, n topology.Node) ([]string, error) {
-	q := g.Query(g.Cluster)
+	q := cluster.Query(g.World, g.Cluster)
 	q.Inventory.Nodes = []topology.Node{n}
 	obs, err := ringcheck.Observe(ctx, q)
 	if err != nil {
@@ -290,7 +294,7 @@ func (g *growth) cleanup(ctx context.Context, s topology.Step) error {
 		return err
 	}
 	for _, ks := range keyspaces {
-		if err := ringcheck.Cleanup(ctx, g.Query(g.Cluster), n, ks.Keyspace); err != nil {
+		if err := ringcheck.Cleanup(ctx, cluster.Query(g.World, g.Cluster), n, ks.Keyspace); err != nil {
 			return fmt.Errorf("keyspace %s: %w", ks.Keyspace, err)
 		}
 	}
@@ -317,7 +321,7 @@ func (g *growth) seeds(ctx context.Context) error {
 
 // put writes every node's files anew.
 func (g *growth) put(ctx context.Context) error {
-	targets, err := g.Targets(g.Cluster, g.sw, false)
+	targets, err := cluster.Targets(g.World, g.Cluster, g.sw, false)
 	if err != nil {
 		return err
 	}
@@ -354,7 +358,7 @@ func (g *growth) act(ctx context.Context, n topology.Node, a action) error {
 	var doing chan error // nil while nothing was told
 	var last error
 	for {
-		mode, err := ringcheck.Mode(ctx, g.Query(g.Cluster), n)
+		mode, err := ringcheck.Mode(ctx, cluster.Query(g.World, g.Cluster), n)
 		done := false
 		if err == nil {
 			done, err = a.done(ctx, mode)

@@ -3,6 +3,7 @@ package grow
 import (
 	"context"
 
+	"crossring/internal/cluster"
 	"crossring/internal/places"
 	"crossring/internal/topology"
 )
@@ -19,11 +20,11 @@ func (g *growth) settle(ctx context.Context, name string) error {
 	}
 	one := g.Cluster
 	one.Inv.Nodes = []topology.Node{n}
-	if err := g.HoldHostKeys(ctx, one); err != nil {
+	if err := cluster.HoldHostKeys(ctx, g.World, one); err != nil {
 		return err
 	}
 	err = g.Stage("disks, Java and Cassandra on the machine of "+name, func() error {
-		_, err := g.ReadyMachines(ctx, one, g.sw)
+		_, err := cluster.ReadyMachines(ctx, g.World, one, g.sw)
 		return err
 	})
 	if err != nil {

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"crossring/internal/cluster/clustertest"
+	"crossring/internal/cluster"
 
 	"crossring/internal/release"
 	"crossring/internal/release/releasetest"
@@ -30,17 +30,16 @@ func TestSpelledOutReleases(t *testing.T) {
 		{rel.Series, older, newer, `cassandra: "` + older + `" → "` + newer + `"`},
 		{older, older, rel.Series, `cassandra: "` + older + `" → "` + newer + `"`},
 	} {
-		w := clustertest.Quiet()
 		s := spec.Spec{Name: "gk", Cassandra: tt.have, Regions: []spec.Region{{Region: "us-east-1"}, {Region: "us-west-2"}}}
 		spec.Defaults(&s)
-		made, err := w.Plan(s)
+		made, err := cluster.Plan(s)
 		if err != nil {
 			t.Fatal(err)
 		}
 		made.Version = tt.made // as the crossring of then planned it
 		want := s
 		want.Cassandra = tt.want
-		planned, err := w.Plan(want)
+		planned, err := cluster.Plan(want)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -184,12 +184,12 @@ func repairs(name string) string { return "crossring up " + name }
 // do not find each other: at once aloud, and in the error at the end.
 func AwaitReachable(ctx context.Context, w cluster.World, c cluster.Cluster, targets []deploy.Target, timeout time.Duration) (ringcheck.Ring, error) {
 	if c.Place.Cloud == nil {
-		return w.AwaitRing(ctx, c, targets, timeout)
+		return cluster.AwaitRing(ctx, w, c, targets, timeout)
 	}
 	watch, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { watchFirewall(watch, w, c) })
-	ring, err := w.AwaitRing(ctx, c, targets, timeout)
+	ring, err := cluster.AwaitRing(ctx, w, c, targets, timeout)
 	stop()
 	wg.Wait()
 	if err == nil || ctx.Err() != nil {

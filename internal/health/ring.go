@@ -36,10 +36,10 @@ func Look(ctx context.Context, w cluster.World, c cluster.Cluster) (ringcheck.Ri
 	if err != nil {
 		return ringcheck.Ring{}, err
 	}
-	if err := w.AttachAgents(ctx, c, false); err != nil {
+	if err := cluster.AttachAgents(ctx, w, c, false); err != nil {
 		w.Say("warning: %v", err) // the node is then one that does not answer
 	}
-	q := w.Query(c)
+	q := cluster.Query(w, c)
 	if made {
 		// From now on the ring is held against it, too.
 		q.Keyspace = c.Inv.Plan.Keyspace.Name

@@ -78,7 +78,7 @@ func TestJudge(t *testing.T) {
 func TestCheckSettings(t *testing.T) {
 	plan := func(cassandra string) topology.Plan {
 		t.Helper()
-		p, err := cluster.World{}.Plan(spec.Spec{Name: "gk", Cassandra: cassandra, Regions: []spec.Region{{Region: "us-east-1"}, {Region: "us-west-2"}}})
+		p, err := cluster.Plan(spec.Spec{Name: "gk", Cassandra: cassandra, Regions: []spec.Region{{Region: "us-east-1"}, {Region: "us-west-2"}}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -163,7 +163,7 @@ func (r *repro) look(ctx context.Context) (*ringcheck.Ring, error) {
 // makeSchema makes the keyspace and the table. The ring has been held against
 // the plan, so the datacenters that the replication names are there.
 func (r *repro) makeSchema(ctx context.Context) error {
-	e, err := r.Endpoint(r.Cluster, r.Inv.InDatacenter(r.settings.WriteDC))
+	e, err := cluster.Endpoint(r.World, r.Cluster, r.Inv.InDatacenter(r.settings.WriteDC))
 	if err != nil {
 		return err
 	}
@@ -270,7 +270,7 @@ func cutShort(ctx context.Context, err error, f results.Frame) error {
 // without has none.
 func (r *repro) estimate(ctx context.Context) (map[string]int64, error) {
 	const deadline = 2 * time.Minute
-	q := r.Query(r.Cluster)
+	q := cluster.Query(r.World, r.Cluster)
 	if q.CQL != nil {
 		return map[string]int64{}, nil
 	}

@@ -43,7 +43,7 @@ func phase(w cluster.World, c cluster.Cluster, s topology.Stress, op string) (st
 	if op == record.OpRead {
 		dc, cl = s.ReadDC, s.ReadCL
 	}
-	e, err := w.Endpoint(c, c.Inv.InDatacenter(dc))
+	e, err := cluster.Endpoint(w, c, c.Inv.InDatacenter(dc))
 	if err != nil {
 		return stress.Config{}, err
 	}

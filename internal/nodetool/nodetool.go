@@ -52,7 +52,7 @@ func Run(ctx context.Context, w cluster.World, ref string, args []string, s clus
 	if c.Remote() {
 		return remoteNodetool(ctx, w, c, n, p.PID, args, s)
 	}
-	sw, err := w.Prepare(ctx, c.Rel)
+	sw, err := cluster.Prepare(ctx, w, c.Rel)
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ func CQL(ctx context.Context, w cluster.World, ref, statements string, to CQLAns
 	if err != nil {
 		return err
 	}
-	e, err := w.Endpoint(c, []topology.Node{n})
+	e, err := cluster.Endpoint(w, c, []topology.Node{n})
 	if err != nil {
 		return err
 	}

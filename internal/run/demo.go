@@ -24,7 +24,7 @@ type DemoRequest struct {
 // Demo makes a cluster, does the experiment on it, and takes it down, also when
 // something failed on the way or a signal came, unless it is to be kept.
 func Demo(ctx context.Context, w cluster.World, req DemoRequest) (report.Document, error) {
-	p, err := w.Plan(req.Spec)
+	p, err := cluster.Plan(req.Spec)
 	if err != nil {
 		return report.Document{}, err
 	}

@@ -21,7 +21,7 @@ import (
 // DryRun asks EC2 whether it would make what the spec comes to; of a cluster that runs,
 // whether it has room for what is to come. It changes nothing.
 func DryRun(ctx context.Context, w cluster.World, s spec.Spec) (topology.Plan, error) {
-	p, err := w.Plan(s)
+	p, err := cluster.Plan(s)
 	switch {
 	case err != nil:
 		return p, err
@@ -34,7 +34,7 @@ func DryRun(ctx context.Context, w cluster.World, s spec.Spec) (topology.Plan, e
 		return p, place.NotHere(p.Name, "account to ask, and so no dry run", "crossring plan -f FILE")
 	}
 	if c, err := w.Open(s.Name); err == nil && c.Place.Cloud != nil {
-		same := w.WithSavedOperators(s)
+		same := cluster.WithSavedOperators(w, s)
 		if change, err := grow.Wanted(w, c, &same, grow.NodeChoice{}); err == nil && change != nil {
 			unlock, err := w.Lock(ctx, s.Name) // its journal is read
 			if err != nil {

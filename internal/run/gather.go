@@ -111,7 +111,7 @@ func gatherRing(ctx context.Context, w cluster.World, c cluster.Cluster, dir str
 	const most = 20 * time.Second
 	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
-	ring, err := ringcheck.Collect(ctx, w.Query(c))
+	ring, err := ringcheck.Collect(ctx, cluster.Query(w, c))
 	if err != nil {
 		noteInto(filepath.Join(dir, "ring.txt"), "the ring could not be asked: "+err.Error())
 		return

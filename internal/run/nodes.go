@@ -24,7 +24,7 @@ func Start(ctx context.Context, w cluster.World, ref string) (NodesResult, error
 
 // Stop stops the server of one node, or of all.
 func Stop(ctx context.Context, w cluster.World, ref string) (NodesResult, error) {
-	return change(ctx, w, ref, func(c cluster.Cluster, targets []deploy.Target) error { return w.StopTargets(ctx, c, targets) })
+	return change(ctx, w, ref, func(c cluster.Cluster, targets []deploy.Target) error { return cluster.StopTargets(ctx, w, c, targets) })
 }
 
 // Restart stops and starts one node, or all: at once, which is an outage and is said, or
@@ -37,7 +37,7 @@ func Restart(ctx context.Context, w cluster.World, ref string, rolling bool) (No
 		if len(targets) > 1 {
 			w.Say("all of %s are stopped at the same time, and nothing is served meanwhile; %s takes one after another", plain.Count(len(targets), "node"), w.Command("restart", ref, "--rolling"))
 		}
-		if err := w.StopTargets(ctx, c, targets); err != nil {
+		if err := cluster.StopTargets(ctx, w, c, targets); err != nil {
 			return err
 		}
 		return trust.StartServers(ctx, w, c, targets)
@@ -54,7 +54,7 @@ func restartRolling(ctx context.Context, w cluster.World, c cluster.Cluster, tar
 	}
 	whole := func(when string) error {
 		return w.Stage("the ring is whole "+when, func() error {
-			_, err := w.AwaitRing(ctx, c, all, patience)
+			_, err := cluster.AwaitRing(ctx, w, c, all, patience)
 			return err
 		})
 	}
@@ -63,7 +63,7 @@ func restartRolling(ctx context.Context, w cluster.World, c cluster.Cluster, tar
 			return err
 		}
 		one := []deploy.Target{t}
-		if err := w.StopTargets(ctx, c, one); err != nil {
+		if err := cluster.StopTargets(ctx, w, c, one); err != nil {
 			return err
 		}
 		if err := trust.StartServers(ctx, w, c, one); err != nil {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"crossring/internal/cluster"
 	"crossring/internal/cluster/clustertest"
 
 	"crossring/internal/fail"
@@ -21,7 +22,7 @@ func TestNodeDN(t *testing.T) {
 			t.Fatal(err)
 		}
 		w := clustertest.Quiet()
-		_, err = w.Plan(s)
+		_, err = cluster.Plan(s)
 		if (err == nil) != (want == "") || err != nil && (fail.CodeOf(err) != fail.ExitUsage || !strings.Contains(err.Error(), "x:4: "+want)) {
 			t.Errorf("%s: %v", name, err)
 		}

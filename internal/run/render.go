@@ -134,7 +134,7 @@ func renderInventory(w cluster.World, req RenderRequest) (topology.Inventory, er
 		c, err := w.Open(req.Name)
 		return c.Inv, err
 	}
-	p, err := w.Plan(*req.Spec)
+	p, err := cluster.Plan(*req.Spec)
 	if err != nil {
 		return topology.Inventory{}, err
 	}

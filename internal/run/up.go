@@ -61,9 +61,9 @@ func Up(ctx context.Context, w cluster.World, req UpRequest) (UpResult, error) {
 	var p topology.Plan
 	var place places.Place
 	if req.Spec != nil {
-		s := w.WithSavedOperators(*req.Spec)
+		s := cluster.WithSavedOperators(w, *req.Spec)
 		req.Spec, name = &s, s.Name
-		if p, err = w.Plan(*req.Spec); err != nil {
+		if p, err = cluster.Plan(*req.Spec); err != nil {
 			return res, err
 		}
 		if place, err = places.For(p.Provider, w.Deps()); err != nil {
@@ -178,7 +178,7 @@ func Up(ctx context.Context, w cluster.World, req UpRequest) (UpResult, error) {
 // build does the steps after the plan.
 func build(ctx context.Context, w cluster.World, c cluster.Cluster, p topology.Plan, req UpRequest) (UpResult, error) {
 	res := UpResult{Schema: topology.Schema}
-	sw, err := w.Software(ctx, c)
+	sw, err := cluster.Software(ctx, w, c)
 	if err != nil {
 		return res, err
 	}
@@ -194,11 +194,11 @@ func build(ctx context.Context, w cluster.World, c cluster.Cluster, p topology.P
 		return res, err
 	}
 	if c.Remote() && req.Until.Reaches(until.Deploy) {
-		if err := w.HoldHostKeys(ctx, c); err != nil {
+		if err := cluster.HoldHostKeys(ctx, w, c); err != nil {
 			return res, err
 		}
 		err := w.Stage("disks, Java and Cassandra on the machines", func() (err error) {
-			c, err = w.ReadyMachines(ctx, c, sw)
+			c, err = cluster.ReadyMachines(ctx, w, c, sw)
 			return err
 		})
 		res.Inventory = c.Inv
@@ -213,11 +213,11 @@ func build(ctx context.Context, w cluster.World, c cluster.Cluster, p topology.P
 	if err != nil {
 		return res, err
 	}
-	targets, err := w.Targets(c, sw, !wasReady)
+	targets, err := cluster.Targets(w, c, sw, !wasReady)
 	if err != nil || !req.Until.Reaches(until.Deploy) {
 		return res, err
 	}
-	if err := w.StartNodes(ctx, c, targets, req.Until); err != nil || !req.Until.Reaches(until.Ready) {
+	if err := cluster.StartNodes(ctx, w, c, targets, req.Until); err != nil || !req.Until.Reaches(until.Ready) {
 		return res, err
 	}
 	timeout := req.Timeout

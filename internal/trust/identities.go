@@ -15,7 +15,7 @@ func StartServers(ctx context.Context, w cluster.World, c cluster.Cluster, targe
 	ctx, cancel := context.WithTimeout(ctx, deadline)
 	defer cancel()
 	// A keeper that died is put back first: without it no region reaches another.
-	sw, err := w.Software(ctx, c)
+	sw, err := cluster.Software(ctx, w, c)
 	if err != nil {
 		return err
 	}
@@ -27,7 +27,7 @@ func StartServers(ctx context.Context, w cluster.World, c cluster.Cluster, targe
 	if err := Ensure(ctx, w, c); err != nil {
 		return err
 	}
-	rendered, err := w.Targets(c, sw, false)
+	rendered, err := cluster.Targets(w, c, sw, false)
 	if err != nil {
 		return err
 	}
@@ -38,12 +38,12 @@ func StartServers(ctx context.Context, w cluster.World, c cluster.Cluster, targe
 			}
 		}
 	}
-	if err := w.StartNodes(ctx, c, targets, until.Ready); err != nil {
+	if err := cluster.StartNodes(ctx, w, c, targets, until.Ready); err != nil {
 		return err
 	}
 	return w.Stage("the nodes answer, and are seen up in their datacenter", func() error {
 		return c.Partial(deploy.Ready(ctx, targets, func(ctx context.Context, n topology.Node) error {
-			return w.SeenUp(ctx, c, n)
+			return cluster.SeenUp(ctx, w, c, n)
 		}), targets)
 	})
 }

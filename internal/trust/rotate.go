@@ -207,7 +207,7 @@ func (r *rotator) awaitAll(ctx context.Context, timeout time.Duration) error {
 	for _, n := range r.Inv.Nodes {
 		targets = append(targets, deploy.Target{Node: n, Host: r.Host(n)})
 	}
-	_, err := r.AwaitRing(ctx, r.Cluster, targets, timeout)
+	_, err := cluster.AwaitRing(ctx, r.World, r.Cluster, targets, timeout)
 	return err
 }
 
@@ -310,10 +310,10 @@ func (r *rotator) putBack(ctx context.Context, n topology.Node) error {
 	}
 	if p.Running {
 		// One that does not say may be starting, or ending: what it comes to is seen later.
-		if mode, err := ringcheck.Mode(ctx, r.Query(r.Cluster), n); err != nil || mode != ringcheck.ModeDrained {
+		if mode, err := ringcheck.Mode(ctx, cluster.Query(r.World, r.Cluster), n); err != nil || mode != ringcheck.ModeDrained {
 			return nil
 		}
-		if err := r.StopTargets(ctx, r.Cluster, targets); err != nil {
+		if err := cluster.StopTargets(ctx, r.World, r.Cluster, targets); err != nil {
 			return err
 		}
 	}

@@ -190,7 +190,7 @@ func (r *rotator) activate(ctx context.Context, n topology.Node, want func(wire.
 		return nil
 	}
 	if r.hot() {
-		if err := ringcheck.ReloadCertificates(ctx, r.Query(r.Cluster), n); err != nil {
+		if err := ringcheck.ReloadCertificates(ctx, cluster.Query(r.World, r.Cluster), n); err != nil {
 			return fmt.Errorf("reload the stores of %s: %w", n.Name, err)
 		}
 	} else if err := r.restartNode(ctx, n); err != nil {
@@ -217,7 +217,7 @@ func (r *rotator) activate(ctx context.Context, n topology.Node, want func(wire.
 // before it ends. The others go on.
 func (r *rotator) restartNode(ctx context.Context, n topology.Node) error {
 	const settle = 5 * time.Minute
-	q := r.Query(r.Cluster)
+	q := cluster.Query(r.World, r.Cluster)
 	mode, err := ringcheck.Mode(ctx, q, n)
 	if err != nil {
 		return err
@@ -228,7 +228,7 @@ func (r *rotator) restartNode(ctx context.Context, n topology.Node) error {
 		}
 	}
 	targets := []deploy.Target{{Node: n, Host: r.Host(n)}}
-	if err := r.StopTargets(ctx, r.Cluster, targets); err != nil {
+	if err := cluster.StopTargets(ctx, r.World, r.Cluster, targets); err != nil {
 		return err
 	}
 	if err := StartServers(ctx, r.World, r.Cluster, targets); err != nil {
