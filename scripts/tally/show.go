@@ -9,6 +9,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -35,9 +36,10 @@ type took struct {
 
 // pkg is a package whose tests are running.
 type pkg struct {
-	own   []string            // what it printed outside of tests
-	tests map[string][]string // what those printed that have not ended
-	parts []string            // what parts of a test printed that failed; it is shown after the test itself
+	own    []string            // what it printed outside of tests
+	tests  map[string][]string // what those printed that have not ended
+	waited map[string]float64  // seconds that tests waited for their turn, their parts included
+	parts  []string            // what parts of a test printed that failed; it is shown after the test itself
 }
 
 // show turns events into what go test prints without -json, and collects skips.
@@ -80,9 +82,19 @@ func (s *show) event(e event) {
 		p = &pkg{tests: map[string][]string{}}
 		s.ran[e.Package] = p
 	}
+	if m := turn.FindStringSubmatch(e.Output); m != nil {
+		// A test waits as long as its parts did, and they are in its time.
+		seconds, _ := strconv.ParseFloat(m[1], 64) // it is a number
+		for name := e.Test; name != ""; name = parent(name) {
+			if p.waited == nil {
+				p.waited = map[string]float64{}
+			}
+			p.waited[name] += seconds
+		}
+	}
 	// Of parts of tests only those are timed that stand right below a test.
 	if (e.Action == "pass" || e.Action == "fail") && strings.Count(e.Test, "/") < 2 {
-		s.times = append(s.times, took{e.Package, e.Test, e.Elapsed})
+		s.times = append(s.times, took{e.Package, e.Test, max(e.Elapsed-p.waited[e.Test], 0)})
 	}
 	switch {
 	case e.Action == "build-output":
@@ -124,6 +136,15 @@ func (s *show) event(e event) {
 	case e.Action == "pass":
 		delete(p.tests, e.Test)
 	}
+}
+
+// turn is what a test logs that had to wait for others.
+var turn = regexp.MustCompile(`waited (\d+\.\d) s for its turn`)
+
+// parent is the test that a part of it belongs to; "" is none.
+func parent(test string) string {
+	i := strings.LastIndex(test, "/")
+	return test[:max(i, 0)]
 }
 
 // unfinished shows what tests printed that did not come to an end: they know why.

@@ -20,7 +20,7 @@ func module(t *testing.T) string {
 		"none/a.go": "package none\n",
 		"good/a_test.go": `package good
 
-import ("fmt"; "os"; "testing")
+import ("fmt"; "os"; "testing"; "time")
 
 func TestMain(m *testing.M) { fmt.Println("chatter"); os.Exit(m.Run()) }
 func TestGood(t *testing.T) { t.Log("quiet") }
@@ -28,6 +28,7 @@ func TestLong(t *testing.T) { t.Log("before"); t.Skip("runs in make test-long: i
 func TestLacks(t *testing.T) { t.Run("a part", func(t *testing.T) { t.Skipf("no %s:\nfirst\n  second", "tool") }) }
 func TestNever(t *testing.T) { t.Skip("not possible here: it needs root") }
 func TestSilent(t *testing.T) { t.SkipNow() }
+func TestWaits(t *testing.T) { t.Run("part", func(t *testing.T) { t.Log("waited 7.0 s for its turn"); time.Sleep(20 * time.Millisecond) }) }
 `,
 		"bad/a_test.go": `package bad
 
@@ -155,6 +156,11 @@ func TestSkipsAreListed(t *testing.T) {
 	if !bytes.Contains(skips, []byte(`{"Took":{"Package":"crossring/bad","Test":"TestBad/part","Seconds":`)) {
 		t.Errorf("what tests took is not remembered:\n%s", skips)
 	}
+	for _, waits := range []string{`"TestWaits","Seconds":0}`, `"TestWaits/part","Seconds":0}`} {
+		if !bytes.Contains(skips, []byte(waits)) {
+			t.Errorf("a wait for others is taken for the test's own time, want %s:\n%s", waits, skips)
+		}
+	}
 	fine := filepath.Join(t.TempDir(), "fine")
 	for line := range bytes.Lines(skips) {
 		if bytes.Contains(line, []byte("runs ")) || bytes.Contains(line, []byte("not possible")) {
@@ -189,12 +195,14 @@ func TestSlowest(t *testing.T) {
 	times := []took{
 		{"crossring/a", "TestQuick", 0.2}, {"crossring/a", "TestParts/one", 2.5}, {"crossring/a", "TestParts/two", 7.25}, {"crossring/a", "TestParts/quick", 0.1},
 		{"crossring/a", "TestParts", 9.9}, {"crossring/a", "", 20}, {"crossring/b", "TestParts", 11},
+		{"crossring/b", "TestSide/part", 5}, {"crossring/b", "TestSide", 0},
 	}
 	var out strings.Builder
 	slowest(&out, times)
-	const want = `the slowest of 3 tests, in seconds:
+	const want = `the slowest of 4 tests, in seconds:
    11.0  b: TestParts
     9.9  a: TestParts; two 7.2; one 2.5
+    5.0  b: TestSide; part 5.0
 `
 	if out.String() != want {
 		t.Errorf("got\n%s", &out)
