@@ -49,6 +49,21 @@ func InstallMoto(ctx context.Context, cache string) (string, error) {
 	return server, nil
 }
 
+// launch is moto's server without what costs it half of its time: a line of log for each
+// request, and a look at the disk for the list of its own modules.
+const launch = `
+import logging, sys
+import moto.backends
+modules = list(moto.backends.list_of_moto_modules())
+moto.backends.list_of_moto_modules = lambda: modules
+import moto.moto_server.werkzeug_app as app
+if hasattr(app, "list_of_moto_modules"):
+    app.list_of_moto_modules = lambda: modules
+logging.getLogger("werkzeug").setLevel(logging.ERROR)
+from moto.server import main
+sys.exit(main())
+`
+
 // StartMoto starts a server on a free port of 127.0.0.1, and waits until it answers.
 func StartMoto(ctx context.Context, server, logFile string) (*Moto, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -64,7 +79,8 @@ func StartMoto(ctx context.Context, server, logFile string) (*Moto, error) {
 	defer log.Close()
 	// The shell reads from a pipe whose other end is this process: should that be killed,
 	// the kernel closes it, and no server is left.
-	m := &Moto{URL: "http://127.0.0.1:" + port, cmd: exec.Command("sh", "-c", `"$@" & read -r _; kill $!; wait $!`, "sh", server, "-H", "127.0.0.1", "-p", port)}
+	m := &Moto{URL: "http://127.0.0.1:" + port, cmd: exec.Command("sh", "-c", `"$@" & read -r _; kill $!; wait $!`, "sh",
+		filepath.Join(filepath.Dir(server), "python"), "-c", launch, "-H", "127.0.0.1", "-p", port)}
 	m.cmd.Stdout, m.cmd.Stderr = log, log
 	if m.end, err = m.cmd.StdinPipe(); err != nil {
 		return nil, fmt.Errorf("start moto: %w", err)
