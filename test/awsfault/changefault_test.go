@@ -3,14 +3,12 @@ package awsfault
 import (
 	"context"
 	"fmt"
-	"hash/fnv"
-	"math/rand"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"crossring/internal/topology"
+	"crossring/test/harness"
 )
 
 // change is one of the verbs that a running cluster's hosts are changed by.
@@ -54,12 +52,10 @@ func TestFaultsOfAChange(t *testing.T) {
 		}
 	}
 	chosen := all
-	if os.Getenv("CROSSRING_LONG") == "" {
-		h := fnv.New64a()
-		h.Write([]byte(commit()))
-		rand.New(rand.NewSource(int64(h.Sum64()))).Shuffle(len(chosen), func(i, j int) { chosen[i], chosen[j] = chosen[j], chosen[i] })
-		chosen = chosen[:min(some, len(chosen))]
-		t.Logf("%d of %d fault points, chosen by commit %s; CROSSRING_LONG=1 takes all", len(chosen), len(all), commit())
+	if !harness.Long() {
+		name := harness.Commit()
+		chosen = harness.Some(chosen, some, name)
+		t.Logf("%d of %d fault points, chosen by commit %s; CROSSRING_LONG=1 takes all", len(chosen), len(all), name)
 	}
 	ran, reached, began := 0, 0, time.Now()
 	for i, p := range chosen {

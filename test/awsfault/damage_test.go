@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"crossring/test/harness"
 )
 
 // TestDownOfDamagedClusters loses and damages what a cluster on EC2 is known by, and
@@ -60,7 +62,7 @@ func TestDownOfDamagedClusters(t *testing.T) {
 	}
 	slow := []string{"inventory empty", "inventory {}", "inventory newer", "state lost", "state newer", "journal lost", "journal with a bad line"}
 	for _, c := range cases {
-		if slices.Contains(slow, c.what) && os.Getenv("CROSSRING_LONG") == "" {
+		if slices.Contains(slow, c.what) && !harness.Long() {
 			continue // much like another one; all of them in make test-long
 		}
 		t.Run(c.what, func(t *testing.T) {

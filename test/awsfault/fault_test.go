@@ -2,16 +2,14 @@ package awsfault
 
 import (
 	"context"
-	"hash/fnv"
 	"maps"
-	"math/rand"
-	"os"
-	"os/exec"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"crossring/test/harness"
 )
 
 // point is one failure of one verb.
@@ -37,15 +35,6 @@ func (b *bench) forget(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.before = b.stock(t)
-}
-
-// commit names the state of the source, which chooses the slice.
-func commit() string {
-	out, err := exec.Command("git", "rev-parse", "HEAD").Output()
-	if err != nil {
-		return "no commit"
-	}
-	return strings.TrimSpace(string(out))
 }
 
 // points lists every failure that every call of a clean make and unmake can have. Of
@@ -89,12 +78,9 @@ func faults(t *testing.T, text string, slice int, which func(Call) bool) {
 	}
 	all := points(calls)
 	chosen := all
-	if os.Getenv("CROSSRING_LONG") == "" {
-		name := commit()
-		h := fnv.New64a()
-		h.Write([]byte(name))
-		rand.New(rand.NewSource(int64(h.Sum64()))).Shuffle(len(chosen), func(i, j int) { chosen[i], chosen[j] = chosen[j], chosen[i] })
-		chosen = chosen[:min(slice, len(chosen))]
+	if !harness.Long() {
+		name := harness.Commit()
+		chosen = harness.Some(chosen, slice, name)
 		t.Logf("%d of %d fault points, chosen by commit %s; CROSSRING_LONG=1 takes all", len(chosen), len(all), name)
 	}
 	ran, reached, began := 0, 0, time.Now()

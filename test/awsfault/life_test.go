@@ -23,6 +23,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"crossring/provision/ec2"
+	"crossring/test/harness"
 )
 
 // list lists the bench's own cluster, nil if there is none.
@@ -314,7 +315,7 @@ func TestLeft(t *testing.T) {
 // told. 8 calls go side by side in each region.
 func TestManyNodes(t *testing.T) {
 	n, delay := 6, 10*time.Millisecond
-	if os.Getenv("CROSSRING_LONG") != "" {
+	if harness.Long() {
 		n, delay = 50, 100*time.Millisecond
 	}
 	b := newBench(t, strings.ReplaceAll(twoRegions, "region: us-", "nodes: "+strconv.Itoa(n)+", region: us-"))

@@ -3,7 +3,6 @@ package awsfault
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"crossring/test/built"
+	"crossring/test/harness"
 )
 
 // typist types commands of the program, built from this source, against a bench.
@@ -67,20 +67,14 @@ func (y typist) run(want int, args ...string) string {
 	y.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	out, stderr := &strings.Builder{}, &strings.Builder{}
-	cmd := y.command(ctx, out, stderr, args...)
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		y.t.Fatal(err)
-	}
-	if got := cmd.ProcessState.ExitCode(); got != want {
-		y.t.Fatalf("crossring %s: exit %d, want %d\n%s%s", strings.Join(args, " "), got, want, out, stderr)
+	r := harness.Run(y.command(ctx, nil, nil, args...))
+	if r.Code != want {
+		y.t.Fatalf("crossring %s: exit %d, want %d\n%s%s", strings.Join(args, " "), r.Code, want, r.Stdout, r.Stderr)
 	}
 	if want == 0 {
-		return out.String()
+		return r.Stdout
 	}
-	return out.String() + stderr.String()
+	return r.Stdout + r.Stderr
 }
 
 // withoutOperator is the spec of two regions that leaves to the command line who may

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"crossring/test/harness"
 )
 
 const provision = "--until=provision"
@@ -106,7 +108,7 @@ func TestProgramElsewhere(t *testing.T) {
 		t.Errorf("down --ec2 --yes: %s", out)
 	}
 	b.none(t)
-	if os.Getenv("CROSSRING_LONG") == "" {
+	if !harness.Long() {
 		t.Log("make test-long (CROSSRING_LONG=1) has the rest: down looks for more than a minute for what somebody else removed")
 		return
 	}

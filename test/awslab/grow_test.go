@@ -18,12 +18,13 @@ import (
 	"crossring/internal/topology"
 	"crossring/ringcheck"
 	"crossring/test/awsfault"
+	"crossring/test/harness"
 )
 
 // grown is a cluster of some nodes with rows at every replica.
 func grown(t *testing.T, version string, east, west, rows int) (o operator, runDir string) {
 	needLab(t)
-	if !long() {
+	if !harness.Long() {
 		t.Skip("runs in make test-long (CROSSRING_LONG=1): a change takes minutes of both processors")
 	}
 	publish(t, version)

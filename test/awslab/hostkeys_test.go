@@ -12,13 +12,14 @@ import (
 
 	"crossring/internal/fail"
 	"crossring/internal/run"
+	"crossring/test/harness"
 )
 
 // Host keys come from the instances' consoles, all of them, before anybody connects: a
 // host that shows another one is refused at the first connection, and one that
 // changes its keys afterwards at the next.
 func TestHostKeys(t *testing.T) {
-	if !long() {
+	if !harness.Long() {
 		t.Skip("runs in make test-long (CROSSRING_LONG=1): it takes a minute of both processors")
 	}
 	needLab(t)

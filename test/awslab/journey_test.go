@@ -20,6 +20,7 @@ import (
 	"crossring/internal/topology"
 	"crossring/ringcheck"
 	"crossring/test/awsfault"
+	"crossring/test/harness"
 )
 
 // The whole way as an operator types it: hosts, a ring in two regions, the experiment
@@ -33,7 +34,7 @@ func TestJourney(t *testing.T) {
 	}{{newest, 1, false}, {oldest, 1, true}, {newest, 2, true}}
 	for _, j := range journeys {
 		t.Run(fmt.Sprintf("%s with %d a region", j.version, j.nodes), func(t *testing.T) {
-			if j.long && !long() {
+			if j.long && !harness.Long() {
 				t.Skip("runs in make test-long (CROSSRING_LONG=1): one journey takes a minute of both processors")
 			}
 			journey(t, j.version, j.nodes)
@@ -71,10 +72,10 @@ func journey(t *testing.T, version string, nodes int) {
 	}
 	t.Logf("%d rows: %.0f/s written in %s, %.0f/s read in %s", rows, doc.Write.OpsPerSec, doc.Write.Datacenter, doc.Read.OpsPerSec, doc.Read.Datacenter)
 
-	if long() { // else TestMachines has to do, without a ring
+	if harness.Long() { // else TestMachines has to do, without a ring
 		o.wrongGroup(inv)
 	}
-	if long() && nodes == 1 {
+	if harness.Long() && nodes == 1 {
 		// More nodes pass the gossip on, and the ring stays whole.
 		o.hostFirewall(inv)
 	}

@@ -3,14 +3,11 @@
 package awslab
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,6 +19,7 @@ import (
 	"crossring/internal/release/releasetest"
 	"crossring/test/awsfault"
 	"crossring/test/built"
+	"crossring/test/harness"
 )
 
 // world is the lab and the program of all tests. The lab starts when a test needs it;
@@ -34,8 +32,6 @@ var world struct {
 	before  awsfault.Stock
 	why     error
 }
-
-func long() bool { return os.Getenv("CROSSRING_LONG") != "" }
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -168,15 +164,8 @@ func (o operator) crossring(args ...string) result {
 	}
 	cmd := world.lab.Command(ctx, world.program, args...)
 	cmd.Env = append(append(os.Environ(), "CROSSRING_STATE="+o.state), world.lab.Environment()...)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	begun := time.Now()
-	err := cmd.Run()
-	r := result{line: "crossring " + strings.Join(args, " "), code: cmd.ProcessState.ExitCode(), stdout: stdout.String(), stderr: stderr.String(), took: time.Since(begun)}
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		o.t.Fatal(err)
-	}
+	got := harness.Run(cmd)
+	r := result{line: "crossring " + strings.Join(args, " "), code: got.Code, stdout: got.Stdout, stderr: got.Stderr, took: got.Took}
 	o.t.Logf("%s: exit %d, %.1f s", r.line, r.code, r.took.Seconds())
 	return r
 }
@@ -192,11 +181,7 @@ func (o operator) want(code int, args ...string) result {
 
 func decode[T any](t *testing.T, r result) T {
 	t.Helper()
-	var v T
-	if err := json.Unmarshal([]byte(r.stdout), &v); err != nil {
-		t.Fatalf("%v in the answer of %s", err, r)
-	}
-	return v
+	return harness.Decode[T](t, r.stdout, r)
 }
 
 // publish puts a version of Cassandra on the lab's mirror.

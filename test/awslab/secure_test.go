@@ -19,6 +19,7 @@ import (
 	"crossring/internal/report"
 	"crossring/internal/run"
 	"crossring/internal/topology"
+	"crossring/test/harness"
 )
 
 // A ring with TLS on EC2's hosts: what preflight says before Cassandra runs, of a rule
@@ -27,7 +28,7 @@ import (
 // leave their host.
 func TestSecureJourney(t *testing.T) {
 	needLab(t)
-	if !long() {
+	if !harness.Long() {
 		t.Skip("runs in make test-long (CROSSRING_LONG=1): it takes minutes of both processors")
 	}
 	version := newest
