@@ -2,9 +2,11 @@
 # prints the targets. ARGS goes to the command of demo and repro.
 
 ARGS ?=
+# What is compiled does not depend on where the tree is: another clone finds it in the cache.
+export GOFLAGS := $(shell go env GOFLAGS) -trimpath
 FUZZTIME ?= 20s
 MATRIX ?= pairs
-# Packages without real servers; ./test has those, and runs alone.
+# Packages without real servers; ./test has those.
 UNIT = $$(go list ./... | grep -v '^crossring/test')
 
 .PHONY: help build demo repro test test-long long-rings long-clusters long-lab long-faults matrix bench fuzz lint lint-macos vuln clean
@@ -28,28 +30,31 @@ test: ## lint, unit tests, real Cassandra, mostly 1.2 and 5.0 (at most 20 minute
 	$(MAKE) lint
 	@sh scripts/test.sh
 
-test-long: ## every version, bigger clusters, more kills (some two hours)
+test-long: ## every version, bigger clusters, every kill point; prints what each part took
 	@sh scripts/setup.sh --race --tests all
 	$(MAKE) lint lint-macos vuln
-	CROSSRING_LONG=1 go test -race -timeout 60m $(UNIT)
-	CGO_ENABLED=1 go test -tags pkcs11 -run TestToken ./internal/pki
+	@$(call part,units,CROSSRING_LONG=1 go test -race -timeout 60m $(UNIT))
+	@$(call part,smart cards,CGO_ENABLED=1 go test -tags pkcs11 -run TestToken ./internal/pki)
 	$(MAKE) -k -j 2 long-faults long-rings
 
-# What starts Cassandra goes one after another, so that there are six servers at most
-# and none is late on two cores. Beside it goes what only talks to an emulator.
-long-rings:
-	@rc=0; for part in long-clusters matrix long-lab; do $(MAKE) $$part || rc=1; done; exit $$rc
-long-clusters:
-	CROSSRING_LONG=1 go test -v -count 1 -timeout 4h -skip '^(TestMatrix|TestSuiteOnEC2)$$' ./test
-long-lab:
-	CROSSRING_LONG=1 go test -v -count 1 -timeout 2h ./test/awslab
-	CROSSRING_LONG=1 go test -v -count 1 -timeout 60m -run '^TestSuiteOnEC2$$' ./test
-long-faults:
-	CROSSRING_LONG=1 go test -v -count 1 -timeout 3h ./test/awsfault
+# part runs a command, and says what it took.
+part = begun=$$(date +%s); $(2); rc=$$?; echo "part $(1): $$(($$(date +%s) - begun)) s"; exit $$rc
 
-matrix: ## version x provider x partitioner x topology, as a table (MATRIX=all: every cell, hours)
+# What starts Cassandra goes in two parts, one after the other: ./test, whose tests run side
+# by side as far as six servers go, the matrix among them, and the lab. Beside them goes what
+# only talks to an emulator.
+long-rings:
+	@rc=0; for part in long-clusters long-lab; do $(MAKE) $$part || rc=1; done; exit $$rc
+long-clusters:
+	@$(call part,$@,CROSSRING_LONG=1 go test -v -count 1 -parallel 64 -timeout 4h -skip '^TestSuiteOnEC2$$' ./test)
+long-lab:
+	@$(call part,$@,CROSSRING_LONG=1 go test -v -count 1 -timeout 2h ./test/awslab && CROSSRING_LONG=1 go test -v -count 1 -timeout 60m -run '^TestSuiteOnEC2$$' ./test)
+long-faults:
+	@$(call part,$@,CROSSRING_LONG=1 go test -v -count 1 -timeout 3h ./test/awsfault)
+
+matrix: ## version x provider x partitioner x topology x TLS, as a table (MATRIX=all: every cell, hours)
 	@sh scripts/setup.sh --tests all
-	CROSSRING_LONG=1 CROSSRING_MATRIX=$(MATRIX) go test -v -count 1 -run '^TestMatrix$$' -timeout 6h ./test
+	CROSSRING_LONG=1 CROSSRING_MATRIX=$(MATRIX) go test -v -count 1 -parallel 64 -run '^TestMatrix$$' -timeout 6h ./test
 
 bench: ## benchmarks of the packages, then of real servers
 	@sh scripts/setup.sh newest

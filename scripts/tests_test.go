@@ -10,13 +10,15 @@ import (
 func TestTests(t *testing.T) {
 	// A go whose tally notes what it is called with, and fails for what $fails names.
 	const fakeGo = `case $1 in
+env) echo -buildvcs=false ;;
 build) printf '#!/bin/sh\nshift\necho "tally $*" >>"$log"\ncase "${*:-list}" in $fails) exit 1;; esac\n' >"$3"; chmod +x "$3" ;;
 list) printf 'crossring/stress\ncrossring/test\ncrossring/test/awslab\ncrossring/scripts\n' ;;
 run) [ "$fails" != ready ] ;;
 esac`
 	const all = "tally go test -vet=off -race -short -timeout 30m crossring/stress crossring/scripts\n" +
 		"tally go test -vet=off -tags pkcs11 -run TestToken ./internal/pki\n" +
-		"tally go test -vet=off -count 1 -p 1 -timeout 40m ./test/...\n" +
+		"tally go test -vet=off -count 1 -p 2 -parallel 64 -timeout 40m crossring/stress crossring/test crossring/scripts\n" +
+		"tally go test -vet=off -count 1 -timeout 20m ./test/awslab\n" +
 		"tally \n"
 	calls := func(log string) (only string) {
 		for line := range strings.Lines(log) {
@@ -32,9 +34,10 @@ esac`
 		status           int
 		says, does       string
 	}{
-		{name: "all well", does: all, says: "go test -vet=off -count 1 -p 1"},
+		{name: "all well", does: all, says: "go test -vet=off -count 1 -p 2"},
 		{name: "units fail", fails: "go test -vet=off -race *", status: 1, does: strings.SplitAfter(all, "\n")[0] + "tally \n"},
-		{name: "servers fail", fails: "go test -vet=off -count *", status: 1, does: all},
+		{name: "servers fail", fails: "go test -vet=off -count 1 -p*", status: 1, does: all},
+		{name: "the lab fails", fails: "*awslab", status: 1, does: all},
 		{name: "skips fail", fails: "list", status: 1, does: all},
 		{name: "nothing made ready", fails: "ready", status: 1, does: "tally \n"},
 		{name: "litter", git: `[ ! -e "$bin/seen" ] || echo '?? test/litter'; echo ' M mine.go'; touch "$bin/seen"`, status: 1, does: all,
