@@ -91,6 +91,7 @@ func testFile(t *testing.T, elem ...string) string {
 // refused in the one wording.
 func TestSixthProvider(t *testing.T) {
 	needLong(t)
+	beside(t, 2)
 	sixth := added{
 		files: map[string]string{
 			"provision/nothing/nothing.go": testFile(t, "sixth", "provider.go.txt"), // make and unmake; a node's Host
@@ -138,6 +139,7 @@ func TestSixthProvider(t *testing.T) {
 // the others are as they were.
 func TestSeventhSeries(t *testing.T) {
 	needLong(t)
+	beside(t, 2)
 	newest := release.Newest()
 	next := added{
 		files: map[string]string{"internal/release/v5_1.go": `package release

@@ -39,6 +39,7 @@ func (h home) checkAbsent(t *testing.T) {
 }
 
 func TestSpecsThatAreRefused(t *testing.T) {
+	beside(t, 0)
 	good := oneByOne("bad", oldest)
 	edit := func(old, new string) string {
 		if !strings.Contains(good, old) {
@@ -105,6 +106,7 @@ func checkJSONError(t *testing.T, r result, code int) {
 }
 
 func TestSpecOnStandardInput(t *testing.T) {
+	beside(t, 0)
 	h := absentHome(t)
 	feed := func(text string, args ...string) result {
 		cmd := h.command(t.Context(), args...)
@@ -131,6 +133,7 @@ func TestSpecOnStandardInput(t *testing.T) {
 }
 
 func TestCommandLinesThatAreRefused(t *testing.T) {
+	beside(t, 0)
 	h := absentHome(t)
 	file := write(t, "cluster.yaml", oneByOne("bad", oldest))
 	cases := []struct {
@@ -139,7 +142,7 @@ func TestCommandLinesThatAreRefused(t *testing.T) {
 		want string
 	}{
 		{2, "up", "up needs a spec, or the name of a cluster"},
-		{2, "up -f " + file + " --until nonsense", `--until is one of [plan provision render deploy start ready], not "nonsense"`},
+		{2, "up -f " + file + " --until nonsense", `--until is one of plan, provision, render, deploy, start, ready, not "nonsense"`},
 		{2, "up -f " + file + " other", `the spec is of cluster "bad", not "other"`},
 		{2, "up -f " + file + ".not-there", "no such file"},
 		{2, "up --nonsense", "nonsense"},
@@ -177,6 +180,7 @@ func (h home) checkNothingMade(t *testing.T) {
 }
 
 func TestPrerequisitesThatAreMissing(t *testing.T) {
+	beside(t, 0)
 	java, err := exec.LookPath("java")
 	if err != nil {
 		t.Fatal(err)
@@ -238,6 +242,7 @@ func TestPrerequisitesThatAreMissing(t *testing.T) {
 }
 
 func TestNodeReferenceThatIsWrong(t *testing.T) {
+	t.Parallel()
 	c := sharedCluster(t, oldest)
 	for _, args := range []string{"restart %s:9", "stop %s:nonsense", "cql %s:0 x", "logs %s:us-east-1-2", "nodetool %s:3 status"} {
 		r := c.want(t, 2, strings.Fields(fmt.Sprintf(args, c.name))...)

@@ -82,6 +82,7 @@ func ccmCommand(t *testing.T, inv topology.Inventory, args ...string) string {
 // The whole way by ccm: up, the experiment, a server that is killed, and nothing left;
 // and ccm's own commands meanwhile. The matrix has the other versions and shapes.
 func TestCCM(t *testing.T) {
+	beside(t, 2, ccmAddresses)
 	ccm := venv(t, ccmVersion)
 	h := newHome(t)
 	c := h.up(t, "byccm", ccmSpec("byccm", newest, ccm, []int{1, 1}, ""))
@@ -194,6 +195,7 @@ func (h home) nothingOfCCM(t *testing.T, inv topology.Inventory) {
 // is ccm's again afterwards; one of its servers being dead or not.
 func TestCCMAdopts(t *testing.T) {
 	needLong(t)
+	beside(t, 3, ccmAddresses)
 	ccm := venv(t, ccmVersion)
 	h := newHome(t)
 	// Its installation is the one that crossring lays out, and all else is ccm's.
@@ -360,6 +362,7 @@ func (h home) readAgent(t *testing.T, n topology.Node) (string, error) {
 
 // What can be wrong with ccm is said before anything is made.
 func TestCCMThatCannotBeUsed(t *testing.T) {
+	beside(t, 2, ccmAddresses)
 	ccm := venv(t, ccmVersion)
 	h := newHome(t)
 	up := func(code int, text string, words ...string) {

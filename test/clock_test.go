@@ -19,6 +19,7 @@ import (
 // says so, and up refuses it.
 func TestMachineADayOff(t *testing.T) {
 	needLong(t)
+	beside(t, 2)
 	lib := faketime(t)
 	l := newLab(t)
 	l.machines = l.machines[:2]
@@ -73,6 +74,7 @@ func TestMachineADayOff(t *testing.T) {
 // A certificate as a computer sees it whose clock is off: pki verify at that time, and
 // openssl with such a clock.
 func TestChainADayOff(t *testing.T) {
+	beside(t, 0)
 	lib := faketime(t)
 	openssl, err := exec.LookPath("openssl")
 	if err != nil {

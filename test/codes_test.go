@@ -26,6 +26,7 @@ func (h home) keeperOnly(t *testing.T, name string) cluster {
 // TestExitCodes brings about each exit code that the help names, with whole
 // commands. 6, rows that are missing, is in TestDocuments.
 func TestExitCodes(t *testing.T) {
+	t.Parallel()
 	t.Run("0 ok", func(t *testing.T) { newHome(t).want(t, fail.ExitOK, "ls") })
 	t.Run("1 failure", func(t *testing.T) {
 		checkSays(t, newHome(t).want(t, fail.ExitFailure, "ring", "nonesuch"), `no cluster "nonesuch"`)
@@ -171,6 +172,7 @@ func TestExitCodesAreDocumented(t *testing.T) {
 // TestFlagPositions holds that a flag means the same wherever it stands, and what
 // goes before what.
 func TestFlagPositions(t *testing.T) {
+	beside(t, 0)
 	a, b := newHome(t), newHome(t)
 	c := a.keeperOnly(t, "one")
 	// In an empty state directory the cluster is not there.

@@ -151,6 +151,7 @@ func (p podman) left(t *testing.T, name string) string {
 // The whole way in containers: up, the experiment, a container that is killed, and
 // nothing left.
 func TestContainers(t *testing.T) {
+	beside(t, 2, podmanEngine)
 	p := startPodman(t)
 	image := p.image(t, newest)
 	volumes := p.do(t, nil, "volume", "ls", "--quiet")
@@ -213,6 +214,7 @@ func TestContainers(t *testing.T) {
 // An image that is not what the spec says is found out before anything is started, and
 // leaves nothing.
 func TestContainersThatCannotBeUsed(t *testing.T) {
+	beside(t, 0, podmanEngine)
 	h := newHome(t)
 	up := func(code int, spec string, words ...string) {
 		t.Helper()

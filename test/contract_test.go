@@ -62,6 +62,7 @@ func TestDocumentedKeysArePromised(t *testing.T) {
 
 // TestDocuments holds the answer of every command against its table.
 func TestDocuments(t *testing.T) {
+	t.Parallel()
 	all := documentedShapes(t)
 	each(t, func(t *testing.T, version string, c cluster) {
 		// holds runs a command and holds its answer against a table.
@@ -271,6 +272,7 @@ func checkDocument(t *testing.T, d report.Document, inv topology.Inventory, rows
 // TestFailureDocuments is about commands that fail before there is anything to
 // say: with -o json there is a document all the same, without there is none.
 func TestFailureDocuments(t *testing.T) {
+	beside(t, 0)
 	all := documentedShapes(t)
 	h := newHome(t)
 	bad := h.spec(t, "version: crossring/v1\nname: a\nnodes: 3\n")

@@ -2,7 +2,6 @@ package test
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -32,81 +31,6 @@ func dice(t *testing.T) *rand.Rand {
 	}
 	t.Logf("CROSSRING_SEED=%d", seed)
 	return rand.New(rand.NewPCG(seed, 0))
-}
-
-func TestKillDuringUp(t *testing.T) {
-	kills := map[string]int{oldest: 4}
-	if long() {
-		kills = map[string]int{oldest: 10, newest: 4}
-	}
-	victims := []string{"command", "keeper", "both"}
-	for version, n := range kills {
-		t.Run(version, func(t *testing.T) {
-			r := dice(t)
-			// An undisturbed up says how long there is to be killed in.
-			h := processHome(t)
-			start := time.Now()
-			h.up(t, "calm", oneByOne("calm", version))
-			whole := time.Since(start)
-			inv, _ := h.inventory(t, "calm")
-			h.must(t, "down", "calm")
-			h.checkGone(t, inv)
-			for i := range n {
-				victim := victims[r.IntN(len(victims))]
-				// As many in the first hundredth, where directories and keeper are made,
-				// and in the first tenth, where servers are started, as in the wait for them.
-				moment := time.Duration(r.Float64() * float64(whole))
-				for range r.IntN(3) {
-					moment /= 10
-				}
-				next := []string{"up", "down"}[i%2]
-				t.Run(fmt.Sprintf("%d-%s-%s-then-%s", i, victim, moment.Round(time.Millisecond), next), func(t *testing.T) {
-					killDuringUp(t, version, victim, moment, next)
-				})
-			}
-		})
-	}
-}
-
-// killDuringUp kills the victim at a moment of up, and has the next command put
-// it right.
-func killDuringUp(t *testing.T, version, victim string, moment time.Duration, next string) {
-	h, name := processHome(t), "killed"
-	text := oneByOne(name, version)
-	file := h.spec(t, text)
-	t.Cleanup(func() { h.clear(name) })
-	up := h.start(t, "up", "-f", file)
-	select {
-	case <-time.After(moment): // at random: there is nothing to wait for
-	case <-up.ended:
-	}
-	if victim != "keeper" {
-		_ = up.cmd.Process.Kill() // it may have ended
-		up.wait(t)
-	}
-	if victim != "command" {
-		if pid := h.keeper(t); pid != 0 {
-			kill9(t, pid)
-		}
-	}
-	if got := up.wait(t); victim == "keeper" {
-		// It had come so far, or not yet; what it must not do is wait for the dead.
-		t.Logf("without its keeper up ended with %d", got.code)
-		if got.code != 0 {
-			checkSays(t, got, "keeper")
-		}
-	}
-	inv, made := h.inventory(t, name)
-	if next == "up" {
-		h.must(t, "up", "-f", file)
-		h.must(t, "ring", name)
-		inv, made = h.inventory(t, name)
-	}
-	got := h.run(t.Context(), "down", name)
-	if none := strings.Contains(got.stderr, "there is no cluster"); got.code != 0 && (made || !none) {
-		t.Errorf("want exit 0: %s", got)
-	}
-	h.checkGone(t, inv)
 }
 
 // awaitWhole waits until the ring is as planned, which takes a while after a
@@ -140,6 +64,7 @@ func mismatchKinds(r ringcheck.Ring) map[string]bool {
 }
 
 func TestKeeperOfARunningClusterDies(t *testing.T) {
+	t.Parallel()
 	sparing(t, oldest, func(t *testing.T, version string, c cluster) {
 		before := c.servers(t)
 		if len(before) != 2 {
@@ -187,6 +112,7 @@ func TestKeeperOfARunningClusterDies(t *testing.T) {
 }
 
 func TestServerIsKilled(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, version string, c cluster) {
 		t.Cleanup(func() { c.run(context.Background(), "up", c.name) })
 		old := c.servers(t)["us-west-2-1"]
@@ -244,6 +170,7 @@ func (c cluster) awaitNamed(t *testing.T) {
 }
 
 func TestDownWithoutKeeper(t *testing.T) {
+	beside(t, standIns(2))
 	for _, how := range []string{"running", "stopped", "inventory lost"} {
 		t.Run(how, func(t *testing.T) {
 			h := processHome(t)
@@ -271,6 +198,7 @@ func TestDownWithoutKeeper(t *testing.T) {
 }
 
 func TestKeeperAndServersDie(t *testing.T) {
+	beside(t, standIns(2))
 	h := processHome(t)
 	c := h.up(t, "crashed", oneByOne("crashed", oldest))
 	before := c.servers(t)
@@ -298,6 +226,7 @@ func TestKeeperAndServersDie(t *testing.T) {
 
 // A hung keeper can't be asked to go, nor be waited for.
 func TestDownWithAHungKeeper(t *testing.T) {
+	beside(t, standIns(2))
 	h := processHome(t)
 	h.up(t, "hung", oneByOne("hung", oldest))
 	inv, _ := h.inventory(t, "hung")

@@ -31,8 +31,10 @@ func demoRows(version string) int64 {
 // TestDemo is the whole way in one command: two regions 80 ms apart, every write
 // and every row accounted for, a report, and nothing left but the run.
 func TestDemo(t *testing.T) {
+	t.Parallel()
 	for _, version := range versions {
 		t.Run(version, func(t *testing.T) {
+			beside(t, 2)
 			h, rows, name := newHome(t), demoRows(version), "demo-"+strings.ReplaceAll(version, ".", "-")
 			s := h.start(t, "demo", "-o", "json", "--name", name, "--cassandra", version, "--rows", fmt.Sprint(rows), "--rtt", "80")
 			t.Cleanup(func() { h.takeDown(t, name) })
@@ -152,6 +154,7 @@ func checkReportText(t *testing.T, text, version string, rows int64) {
 // TestReproTwice does the experiment twice on one cluster, which stays up, and in
 // phases of its own.
 func TestReproTwice(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, _ string, c cluster) {
 		const rows = 1000
 		inv, _ := c.inventory(t, c.name)
@@ -175,6 +178,7 @@ func TestReproTwice(t *testing.T) {
 
 // TestOpenLoop writes and reads at a fixed rate, each phase by itself.
 func TestOpenLoop(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, _ string, c cluster) {
 		const rows, rate = 600, 400
 		inv, _ := c.inventory(t, c.name)

@@ -731,6 +731,7 @@ func (h home) processesOf(t *testing.T) map[int]string {
 
 // Nobody else, and no web page, gets in anywhere: on a cluster that tests share.
 func TestDoors(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, _ string, c cluster) { c.checkDoors(t) })
 }
 

@@ -62,6 +62,7 @@ func elsewhere(t *testing.T) string {
 // What needs Linux says so at once, with exit code 7; what does not goes on.
 func TestElsewhereThanOnLinux(t *testing.T) {
 	needLong(t)
+	beside(t, 0)
 	exe := elsewhere(t)
 	h := newHome(t)
 	run := func(args ...string) result {

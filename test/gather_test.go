@@ -59,6 +59,7 @@ func checkDownCollects(t *testing.T, h home, list []machine) {
 // A server that can't start: its log and configuration are fetched when up gives up,
 // passwords left out.
 func TestUpThatFailsCollects(t *testing.T) {
+	beside(t, standIns(2), hostAddresses)
 	list := machines(t)
 	spec := writeHosts(t, oldest, list)
 	text, err := os.ReadFile(spec)
@@ -93,6 +94,7 @@ func TestUpThatFailsCollects(t *testing.T) {
 
 // Of a cluster on this computer, logs are kept only where that is asked for.
 func TestDownOnThisComputerCollectsWhenAsked(t *testing.T) {
+	beside(t, 0)
 	h := processHome(t)
 	for _, c := range []struct {
 		flags []string
@@ -117,6 +119,7 @@ func TestDownOnThisComputerCollectsWhenAsked(t *testing.T) {
 // A spec that differs is shown as a diff, and refused until --replace asks for it to
 // be made anew.
 func TestReplace(t *testing.T) {
+	beside(t, 0)
 	h := processHome(t)
 	first := h.spec(t, oneByOne("swap", oldest))
 	t.Cleanup(func() { h.clear("swap") })
@@ -138,6 +141,7 @@ func TestReplace(t *testing.T) {
 
 // Machines are not taken down for --replace without a word.
 func TestReplaceAsks(t *testing.T) {
+	beside(t, 0, hostAddresses)
 	list := machines(t)
 	spec := writeHosts(t, oldest, list)
 	h := newHome(t)
@@ -166,6 +170,7 @@ func TestReplaceAsks(t *testing.T) {
 
 // A directory that was copied or renamed is not taken for the cluster it tells of.
 func TestStateOfAnotherCluster(t *testing.T) {
+	beside(t, 0)
 	h := processHome(t)
 	c := h.keeperOnly(t, "mine")
 	keeper := h.keeper(t)
@@ -205,6 +210,7 @@ func TestStateOfAnotherCluster(t *testing.T) {
 // Machines that lack what a node needs: each is named with its own trouble, and
 // nothing is put on any.
 func TestMachinesThatDoNotFit(t *testing.T) {
+	beside(t, 0, hostAddresses)
 	list := machines(t)
 	spec := writeHosts(t, newest, list)
 	l, err := net.Listen("tcp", net.JoinHostPort(list[0].address, "7000"))

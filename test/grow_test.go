@@ -13,7 +13,6 @@ import (
 
 	"crossring/internal/fail"
 	"crossring/internal/load"
-	"crossring/internal/release"
 	"crossring/internal/topology"
 	"crossring/ringcheck"
 )
@@ -132,6 +131,7 @@ func (c cluster) isPlanned(t *testing.T, p topology.Plan) {
 
 // A node more, and what is refused on the way.
 func TestGrow(t *testing.T) {
+	beside(t, 3)
 	const rows = 2000
 	c, runDir := filled(t, "grow", oldest, rows)
 	more := c.spec(t, sized(c.name, oldest, 2, 1))
@@ -197,6 +197,7 @@ func TestGrow(t *testing.T) {
 
 func TestGrowAndShrink(t *testing.T) {
 	needLong(t)
+	beside(t, 4)
 	const rows = 100_000
 	for _, version := range versions {
 		t.Run(version, func(t *testing.T) {
@@ -214,28 +215,36 @@ func TestGrowAndShrink(t *testing.T) {
 	}
 }
 
+// grows says whether a cell's cluster also changes its size: that of each version once.
 // The operations that a change is made of have other names and rules in each series.
-func TestGrowEveryRelease(t *testing.T) {
-	needLong(t)
-	const rows = 2000
-	for _, rel := range release.All() {
-		t.Run(rel.Version, func(t *testing.T) {
-			c, runDir := filled(t, "every", rel.Version, rows)
-			c.becomes(t, sized(c.name, rel.Version, 3, 1))
-			c.hasAll(t, runDir, rows, "us-east", "us-west-2")
-			// The one in the middle goes; those that stay keep their names.
-			p := c.becomes(t, sized(c.name, rel.Version, 2, 1), "--remove-node", "us-east-1-2")
-			if names := []string{p.Nodes[0].Name, p.Nodes[1].Name}; !slices.Equal(names, []string{"us-east-1-1", "us-east-1-3"}) {
-				t.Errorf("nodes %q are left", names)
-			}
-			c.hasAll(t, runDir, rows, "us-east", "us-west-2")
-		})
+func (c cell) grows() bool {
+	return long() && c.provider == "local" && c.shape.nodes() == 2
+}
+
+// growsAndShrinks has two nodes more in the first region, and then the one in the middle go.
+func (c cluster) growsAndShrinks(t *testing.T, at cell, runDir string, rows int) {
+	t.Helper()
+	sized := func(east int) string {
+		at.shape.zones = slices.Clone(at.shape.zones)
+		at.shape.zones[0].nodes = east
+		return strings.Replace(at.spec(""), "name: "+at.name()+"\n", "name: "+c.name+"\n", 1)
 	}
+	inv, _ := c.inventory(t, c.name)
+	dcs := []string{inv.Nodes[0].Datacenter, inv.Nodes[1].Datacenter}
+	c.becomes(t, sized(3))
+	c.hasAll(t, runDir, rows, dcs...)
+	// Those that stay keep their names.
+	p := c.becomes(t, sized(2), "--remove-node", "us-east-1-2")
+	if names := []string{p.Nodes[0].Name, p.Nodes[1].Name}; !slices.Equal(names, []string{"us-east-1-1", "us-east-1-3"}) {
+		t.Errorf("nodes %q are left", names)
+	}
+	c.hasAll(t, runDir, rows, dcs...)
 }
 
 // Virtual nodes don't move; a new one takes its share from the others.
 func TestGrowWithVirtualNodes(t *testing.T) {
 	needLong(t)
+	beside(t, 3)
 	const rows = 2000
 	for _, version := range versions {
 		t.Run(version, func(t *testing.T) {
@@ -252,6 +261,7 @@ func TestGrowWithVirtualNodes(t *testing.T) {
 
 func TestReplaceADeadNode(t *testing.T) {
 	needLong(t)
+	beside(t, 3)
 	const rows = 20_000
 	for _, version := range versions {
 		t.Run(version, func(t *testing.T) {
@@ -307,6 +317,7 @@ func (c cluster) awaitStep(t *testing.T, up *started, dir string, killed map[str
 // A change is killed once in each of its steps, and goes on.
 func TestKillDuringChange(t *testing.T) {
 	needLong(t)
+	beside(t, 4)
 	const rows = 5000
 	r := dice(t)
 	h := newHome(t)

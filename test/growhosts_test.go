@@ -27,6 +27,7 @@ func onHosts(t *testing.T, file string, list []machine, regions []string, rows i
 // A node more on a machine that was free, and one less, whose machine is free again.
 func TestGrowOnHosts(t *testing.T) {
 	needLong(t)
+	beside(t, 4, hostAddresses)
 	const rows = 20_000
 	file, list := filepath.Join(t.TempDir(), "hosts.yaml"), []machine{newMachine(t, 0), newMachine(t, 1), newMachine(t, 2)}
 	c, runDir := onHosts(t, file, list, []string{"us-east-1", "us-west-2", "us-east-1"}, rows)
@@ -67,6 +68,7 @@ func TestGrowOnHosts(t *testing.T) {
 // A dead node comes back, first on its machine and then on another one.
 func TestReplaceOnHosts(t *testing.T) {
 	needLong(t)
+	beside(t, 4, hostAddresses)
 	const rows = 5000
 	file, list := filepath.Join(t.TempDir(), "hosts.yaml"), []machine{newMachine(t, 0), newMachine(t, 1), newMachine(t, 2)}
 	regions := []string{"us-east-1", "us-west-2", "us-west-2"}

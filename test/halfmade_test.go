@@ -13,6 +13,7 @@ import (
 )
 
 func TestNameThatIsTaken(t *testing.T) {
+	beside(t, 0)
 	h := processHome(t)
 	h.must(t, "up", "-f", h.spec(t, oneByOne("taken", oldest)), "--until", "provision")
 	keeper := h.keeper(t)
@@ -50,6 +51,7 @@ func TestNameThatIsTaken(t *testing.T) {
 }
 
 func TestDownOfHalfMadeClusters(t *testing.T) {
+	beside(t, standIns(2))
 	for _, until := range []string{"plan", "provision", "render", "deploy", "start"} {
 		t.Run(until, func(t *testing.T) {
 			h := processHome(t)
@@ -93,6 +95,7 @@ func TestDownOfHalfMadeClusters(t *testing.T) {
 }
 
 func TestServerKilledDuringStart(t *testing.T) {
+	beside(t, standIns(2))
 	h := processHome(t)
 	file := h.spec(t, oneByOne("short", oldest))
 	t.Cleanup(func() { h.clear("short") })
@@ -139,6 +142,7 @@ func lastLines(r result, h home, t *testing.T, name string, i int) bool {
 }
 
 func TestServerThatCannotStart(t *testing.T) {
+	beside(t, 2)
 	for _, c := range []struct{ version, setting string }{
 		{oldest, "commitlog_sync: sometimes"},
 		{newest, "commitlog_sync: sometimes"},

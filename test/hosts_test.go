@@ -97,6 +97,7 @@ func writeFile(t *testing.T, path, text string) {
 // The whole way on machines that are reached by SSH: up, the experiment by loaders
 // on the machines, what a person does in between, and nothing left afterwards.
 func TestHosts(t *testing.T) {
+	beside(t, 2, hostAddresses)
 	if long() {
 		for _, version := range []string{oldest, newest} {
 			t.Run(version, func(t *testing.T) { wholeWayOnHosts(t, version) })
@@ -199,6 +200,7 @@ func sortedLines(text string) []string {
 // One machine that is out of reach does not hide what is wrong with another, and
 // nothing is put on either.
 func TestHostsThatCannotBeUsed(t *testing.T) {
+	beside(t, 0, hostAddresses)
 	list := machines(t)
 	spec := writeHosts(t, newest, list)
 	list[0].Stop()
@@ -223,6 +225,7 @@ func TestHostsThatCannotBeUsed(t *testing.T) {
 // told to stop says how far it got.
 func TestSeveralLoaders(t *testing.T) {
 	needLong(t)
+	beside(t, 2, hostAddresses)
 	list := machines(t)
 	spec := writeHosts(t, oldest, list, "us-east-1", "us-east-1")
 	h := newHome(t)

@@ -17,6 +17,7 @@ import (
 	"crossring/internal/topology"
 	"crossring/test/awsfault"
 	"crossring/test/awslab"
+	"crossring/test/harness"
 )
 
 // TestSuiteOnEC2 runs the suite of all providers on the lab that stands for EC2, each
@@ -29,15 +30,22 @@ func TestSuiteOnEC2(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := place{"ec2", func(cell) string { return "" }, func(t *testing.T, h home, c cell) ground { return layEC2(t, h, c, lab, before) }}
+	at := place{"ec2", nil, func(cell) string { return "" }, func(t *testing.T, h home, c cell) ground { return layEC2(t, h, c, lab, before) }}
 	var table []outcome
+	var all []cell
 	for _, c := range allCells(releasetest.All()) {
 		if c.provider != "local" { // one provider's cells, to choose among
 			continue
 		}
-		if c.provider = at.provider; inPairs(c) {
-			table = append(table, runCell(t, at, c, 20_000))
-		}
+		c.provider = at.provider
+		all = append(all, c)
+	}
+	chosen, _ := choose(all, "pairs", harness.Commit())
+	for _, c := range chosen {
+		runCell(t, c, func(t *testing.T, o *outcome) {
+			defer func() { table = append(table, *o) }()
+			o.run(t, at, 20_000)
+		})
 	}
 	t.Logf("the suite on EC2's lab:\n%s", matrixTable(table))
 }

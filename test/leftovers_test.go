@@ -34,6 +34,7 @@ func listeners(t *testing.T, pid int) []string {
 // TestLeavesNothingBehind makes and removes a cluster in an environment of its
 // own, does to it what leaves traces, and looks for them.
 func TestLeavesNothingBehind(t *testing.T) {
+	beside(t, 2, ccmAddresses)
 	for _, version := range versions {
 		t.Run(version, func(t *testing.T) {
 			if version != oldest {

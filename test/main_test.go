@@ -3,11 +3,8 @@
 package test
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -21,6 +18,7 @@ import (
 
 	"crossring/internal/release/releasetest"
 	"crossring/test/built"
+	"crossring/test/harness"
 )
 
 // program is the path of the built binary.
@@ -65,14 +63,12 @@ func build(m *testing.M) int {
 }
 
 // long says whether the tests that take longer are asked for.
-func long() bool { return os.Getenv("CROSSRING_LONG") != "" }
+func long() bool { return harness.Long() }
 
 // needLong skips what make test leaves to make test-long.
 func needLong(t *testing.T) {
 	t.Helper()
-	if !long() {
-		t.Skip("runs in make test-long (CROSSRING_LONG=1): it takes minutes of both processors")
-	}
+	harness.NeedLong(t)
 }
 
 // home is a place for the program to work in: a state directory, and an
@@ -134,18 +130,8 @@ func unasked(args []string) []string {
 
 // finish runs a command of the program, however that is called, to its end.
 func (h home) finish(cmd *exec.Cmd, args []string) result {
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
-	r := result{args: args, stdout: stdout.String(), stderr: stderr.String()}
-	var exit *exec.ExitError
-	switch {
-	case errors.As(err, &exit):
-		r.code = exit.ExitCode()
-	case err != nil:
-		r.code, r.stderr = -1, r.stderr+err.Error()
-	}
-	return r
+	r := harness.Run(cmd)
+	return result{args: args, code: r.Code, stdout: r.Stdout, stderr: r.Stderr}
 }
 
 // must runs a command that has to succeed.
@@ -167,11 +153,7 @@ func (h home) want(t *testing.T, code int, args ...string) result {
 // decode reads a command's JSON answer.
 func decode[T any](t *testing.T, r result) T {
 	t.Helper()
-	var v T
-	if err := json.Unmarshal([]byte(r.stdout), &v); err != nil {
-		t.Fatalf("%v in the answer of %s", err, r)
-	}
-	return v
+	return harness.Decode[T](t, r.stdout, r)
 }
 
 // cluster is one that is up.
@@ -241,24 +223,28 @@ var shared struct {
 	clusters map[string]cluster
 }
 
-// sharedCluster is a two-region cluster that tests of a version share: they may
-// write to it and must leave it up and whole.
+// sharedCluster is a two-region cluster that tests of a version share, one after another:
+// they may write to it and must leave it up and whole.
 func sharedCluster(t *testing.T, version string) cluster {
 	t.Helper()
+	turns.wait(t, 0, []lane{sharedLane(version)})
 	shared.Lock()
-	defer shared.Unlock()
-	if c, ok := shared.clusters[version]; ok {
+	c, made := shared.clusters[version]
+	shared.Unlock()
+	if made {
 		return c
 	}
 	state, err := os.MkdirTemp("", "crossring-shared")
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := cluster{home{state: state}, "shared-" + strings.ReplaceAll(version, ".", "-")}
+	c = cluster{home{state: state}, "shared-" + strings.ReplaceAll(version, ".", "-")}
+	shared.Lock()
 	if shared.clusters == nil {
 		shared.clusters = map[string]cluster{}
 	}
 	shared.clusters[version] = c // also when up fails: TestMain takes it down
+	shared.Unlock()
 	c.must(t, "up", "-f", c.spec(t, oneByOne(c.name, version)))
 	return c
 }
@@ -285,15 +271,5 @@ func sparing(t *testing.T, one string, f func(t *testing.T, version string, c cl
 // eventually asks until ok says yes, and fails the test at the deadline.
 func eventually(t *testing.T, deadline time.Duration, what string, ok func() bool) {
 	t.Helper()
-	end := time.Now().Add(deadline)
-	for !ok() {
-		if time.Now().After(end) {
-			t.Fatalf("after %s still not: %s", deadline, what)
-		}
-		select {
-		case <-t.Context().Done():
-			t.Fatalf("stopped while waiting: %s", what)
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
+	harness.Eventually(t, deadline, what, ok)
 }

@@ -12,6 +12,7 @@ import (
 
 	"crossring/internal/plan"
 	"crossring/internal/release/releasetest"
+	"crossring/test/harness"
 )
 
 // form is what a cluster looks like: its nodes by zone, tokens for each, replicas.
@@ -23,10 +24,18 @@ type form struct {
 	replication map[string]int
 }
 
-// zone is the nodes of one availability zone: us-east-1 and "a" are us-east-1a.
+// zone is the nodes of one availability zone: us-east-1 and "a" are us-east-1a. Its
+// datacenter may have a suffix.
 type zone struct {
 	region, letter string
 	nodes          int
+	suffix         string
+}
+
+// names are those of the zone's datacenter and rack.
+func (z zone) names() (datacenter, rack string) {
+	datacenter, rack = plan.Names(plan.Legacy, z.zone())
+	return datacenter + z.suffix, rack
 }
 
 func (z zone) zone() string { return z.region + z.letter }
@@ -48,12 +57,12 @@ func (s form) nodes() int {
 
 // topologies are the matrix's. The first is the cheapest.
 var topologies = []form{
-	{name: "1+1", tokens: 1, zones: []zone{{"us-east-1", "a", 1}, {"us-west-2", "a", 1}}},
-	{name: "1+1+1", tokens: 1, zones: []zone{{"us-east-1", "a", 1}, {"us-west-2", "a", 1}, {"eu-west-1", "a", 1}}},
+	{name: "1+1", tokens: 1, zones: []zone{{"us-east-1", "a", 1, ""}, {"us-west-2", "a", 1, ""}}},
+	{name: "1+1+1", tokens: 1, zones: []zone{{"us-east-1", "a", 1, ""}, {"us-west-2", "a", 1, ""}, {"eu-west-1", "a", 1, "-b"}}},
 	{name: "3+3-racks", tokens: 1, replication: map[string]int{"us-east": 3, "us-west-2": 2}, zones: []zone{
-		{"us-east-1", "a", 1}, {"us-east-1", "b", 1}, {"us-east-1", "c", 1}, {"us-west-2", "a", 1}, {"us-west-2", "b", 1}, {"us-west-2", "c", 1}}},
+		{"us-east-1", "a", 1, ""}, {"us-east-1", "b", 1, ""}, {"us-east-1", "c", 1, ""}, {"us-west-2", "a", 1, ""}, {"us-west-2", "b", 1, ""}, {"us-west-2", "c", 1, ""}}},
 	{name: "2+2+2-vnodes", tokens: 16, replication: map[string]int{"eu-west": 2},
-		zones: []zone{{"us-east-1", "a", 2}, {"us-west-2", "a", 2}, {"eu-west-1", "b", 2}}},
+		zones: []zone{{"us-east-1", "a", 2, ""}, {"us-west-2", "a", 2, ""}, {"eu-west-1", "b", 2, ""}}},
 }
 
 var partitioners = []string{"RandomPartitioner", "Murmur3Partitioner"}
@@ -63,10 +72,15 @@ type cell struct {
 	version, provider, partitioner string
 	shape                          form
 	age, ages                      int // the version's place among so many, the oldest is 0
+	tls                            bool
 }
 
 func (c cell) String() string {
-	return strings.Join([]string{c.version, c.provider, strings.TrimSuffix(c.partitioner, "Partitioner"), c.shape.name}, " ")
+	tls := "plain"
+	if c.tls {
+		tls = "TLS"
+	}
+	return strings.Join([]string{c.version, c.provider, strings.TrimSuffix(c.partitioner, "Partitioner"), c.shape.name, tls}, " ")
 }
 
 // name is the cluster's.
@@ -85,18 +99,25 @@ func (c cell) spec(more string) string {
 		c.name(), c.version, c.provider, c.partitioner, c.shape.tokens, heap, more)
 	factors := map[string]int{}
 	for _, z := range c.shape.zones {
-		fmt.Fprintf(&b, "  - {region: %s, zone: %s, nodes: %d}\n", z.region, z.zone(), z.nodes)
-		dc, _ := plan.Names(plan.Legacy, z.zone())
+		fmt.Fprintf(&b, "  - {region: %s, zone: %s, nodes: %d", z.region, z.zone(), z.nodes)
+		if z.suffix != "" {
+			fmt.Fprintf(&b, ", dc_suffix: %s", z.suffix)
+		}
+		b.WriteString("}\n")
+		dc, _ := z.names()
 		factors[dc] = c.shape.replicas(dc)
 	}
 	b.WriteString("keyspace:\n  replication:\n")
 	for _, dc := range slices.Sorted(maps.Keys(factors)) {
 		fmt.Fprintf(&b, "    %s: %d\n", dc, factors[dc])
 	}
+	if c.tls {
+		b.WriteString("tls: {}\n")
+	}
 	return b.String()
 }
 
-// allCells is the whole matrix: version × provider × partitioner × topology. The
+// allCells is the whole matrix: version × provider × partitioner × topology × TLS. The
 // versions are the oldest first.
 func allCells(versions []string) []cell {
 	var list []cell
@@ -104,7 +125,9 @@ func allCells(versions []string) []cell {
 		for age, version := range versions {
 			for _, s := range topologies {
 				for _, p := range partitioners {
-					list = append(list, cell{version, at.provider, p, s, age, len(versions)})
+					for _, tls := range []bool{false, true} {
+						list = append(list, cell{version, at.provider, p, s, age, len(versions), tls})
+					}
 				}
 			}
 		}
@@ -118,23 +141,37 @@ func (c cell) number() (version, topology, partitioner int) {
 	return c.age, topology, slices.Index(partitioners, c.partitioner)
 }
 
-// inPairs chooses cells in which every two of version, topology and partitioner
-// meet: on local clusters all of them, elsewhere each version once, and each
-// topology and partitioner, too.
-func inPairs(c cell) bool {
+// inPairs chooses cells in which every two of version, topology, partitioner and TLS meet:
+// on local clusters all of them. Elsewhere each version is there once, on two nodes, for
+// there the provider is the subject, with each partitioner, and with TLS and without; one
+// version is there in another shape, and which one and which shape is the turn's.
+func inPairs(c cell, turn int) bool {
 	version, topology, partitioner := c.number()
 	if c.provider == "local" {
-		return (version+topology)%2 == partitioner
+		return (version+topology)%2 == partitioner && c.tls == ((version+(topology+1)/2)%2 == 0)
 	}
-	return topology == version%len(topologies) && version/2%len(partitioners) == partitioner
+	// The places take turns, too.
+	turn += slices.IndexFunc(places(), func(p place) bool { return p.provider == c.provider })
+	want := 0
+	if version == turn%c.ages {
+		want = 1 + turn%(len(topologies)-1)
+	}
+	return topology == want && version/2%len(partitioners) == partitioner && c.tls == ((version+turn)%2 == 0)
 }
 
-// inSlice chooses the cells of make test, whose other tests have the oldest version and
-// the newest one up all the time: the versions in between, each with another topology,
-// as long as there are others.
+// inSlice chooses the cells of make test, of which each commit has one plain one and one
+// with TLS. Its other tests have the oldest version and the newest one up all the time, so
+// the plain ones are the versions in between, each with another topology, as long as there
+// are others. With TLS each version is there, with few nodes.
 func inSlice(c cell) bool {
-	version, topology, _ := c.number()
-	if version == 0 || version == c.ages-1 || c.provider != "local" {
+	version, topology, partitioner := c.number()
+	if c.provider != "local" {
+		return false
+	}
+	if c.tls {
+		return topology < 2 && inPairs(c, 0)
+	}
+	if version == 0 || version == c.ages-1 {
 		return false
 	}
 	// Every other one, then the rest: so both partitioners are there.
@@ -144,7 +181,7 @@ func inSlice(c cell) bool {
 	if want >= n {
 		want = 2*(turn-(n+1)/2) + 1
 	}
-	return topology == want && inPairs(c)
+	return topology == want && (version+topology)%2 == partitioner
 }
 
 // matrixMode is which cells run: "slice", "pairs" or "all".
@@ -175,77 +212,134 @@ type outcome struct {
 // (make test-long) or all; CROSSRING_MATRIX_RECORD names a file by which one that was
 // cut off goes on.
 func TestMatrix(t *testing.T) {
+	t.Parallel()
 	mode := matrixMode(t)
-	chosen := map[string]func(cell) bool{"slice": inSlice, "pairs": inPairs, "all": func(cell) bool { return true }}[mode]
+	commit := harness.Commit()
+	chosen, rest := choose(allCells(releasetest.All()), mode, commit)
 	rows := int64(20_000)
 	if mode == "slice" {
 		rows = 2000
 	}
 	kept := newRecord(t)
-	var table []outcome
+	table := make([]outcome, len(chosen))
 	left := map[string][]string{}
-	for _, c := range allCells(releasetest.All()) {
-		if !chosen(c) {
-			left[c.provider] = append(left[c.provider], c.String())
-			continue
-		}
-		at := places()[slices.IndexFunc(places(), func(p place) bool { return p.provider == c.provider })]
-		if o, ok := kept.passed(t, c, rows); ok {
-			table = append(table, o)
-			continue
-		}
-		o := runCell(t, at, c, rows)
-		if o.text == "" { // -run has not named it
-			left[c.provider] = append(left[c.provider], c.String())
-			continue
-		}
-		kept.keep(t, o, rows)
-		table = append(table, o)
+	for _, c := range rest {
+		left[c.provider] = append(left[c.provider], c.String())
 	}
-	t.Logf("matrix (%s), %d rows in each cell:\n%s", mode, rows, matrixTable(table))
-	for _, at := range places() {
-		if list := left[at.provider]; len(list) > 0 {
-			t.Logf("%d cells of %s were not asked for, CROSSRING_MATRIX=all has them:\n  %s", len(list), at.provider, strings.Join(list, "\n  "))
+	t.Cleanup(func() { // when the cells are through
+		ran := slices.DeleteFunc(table, func(o outcome) bool {
+			if o.text == "" { // -run has not named it
+				left[o.cell.provider] = append(left[o.cell.provider], o.cell.String())
+			}
+			return o.text == ""
+		})
+		t.Logf("matrix (%s, the turn of commit %s), %d rows in each cell:\n%s", mode, commit, rows, matrixTable(ran))
+		for _, at := range places() {
+			if list := left[at.provider]; len(list) > 0 {
+				t.Logf("%d cells of %s were not asked for, CROSSRING_MATRIX=all has them:\n  %s", len(list), at.provider, strings.Join(list, "\n  "))
+			}
 		}
+	})
+	for i, c := range chosen {
+		if o, ok := kept.passed(t, c, rows); ok {
+			table[i] = o
+			continue
+		}
+		table[i].cell = c
+		runCell(t, c, func(t *testing.T, o *outcome) {
+			at := places()[slices.IndexFunc(places(), func(p place) bool { return p.provider == c.provider })]
+			beside(t, c.servers(), at.lanes...)
+			defer func() {
+				table[i] = *o
+				kept.keep(t, *o, rows)
+			}()
+			o.run(t, at, rows)
+		})
 	}
 }
 
-// runCell runs the suite for one cell, as a test of its own. The outcome has no text
-// where -run has not named it.
-func runCell(t *testing.T, at place, c cell, rows int64) outcome {
-	o := outcome{cell: c}
+// turnsOfCommits are the numbers that a commit's turn may have: a multiple of all that
+// takes turns, so that each is as likely.
+func turnsOfCommits() []int {
+	list := make([]int, 6*5*4*3*len(places()))
+	for i := range list {
+		list[i] = i
+	}
+	return list
+}
+
+// choose are the cells of a mode, and the others. What takes turns does so by the commit.
+func choose(all []cell, mode, commit string) (chosen, rest []cell) {
+	turn := harness.Some(turnsOfCommits(), 1, commit)[0]
+	in := map[string]func(cell) bool{
+		"slice": inSlice,
+		"pairs": func(c cell) bool { return inPairs(c, turn) },
+		"all":   func(cell) bool { return true },
+	}[mode]
+	for _, c := range all {
+		if in(c) {
+			chosen = append(chosen, c)
+		} else {
+			rest = append(rest, c)
+		}
+	}
+	if mode == "slice" {
+		all := harness.Some(chosen, len(chosen), commit)
+		rest = append(rest, all...)
+		chosen = nil
+		for _, tls := range []bool{false, true} {
+			c := all[slices.IndexFunc(all, func(c cell) bool { return c.tls == tls })]
+			chosen = append(chosen, c)
+			rest = slices.DeleteFunc(rest, func(o cell) bool { return o.String() == c.String() })
+		}
+	}
+	return chosen, rest
+}
+
+// runCell has f run a cell as a test of its own, unless -run has not named it.
+func runCell(t *testing.T, c cell, f func(t *testing.T, o *outcome)) {
+	t.Run(strings.ReplaceAll(c.String(), " ", "/"), func(t *testing.T) { f(t, &outcome{cell: c}) })
+}
+
+// run runs the suite for the cell.
+func (o *outcome) run(t *testing.T, at place, rows int64) {
 	start := time.Now()
-	t.Run(strings.ReplaceAll(c.String(), " ", "/"), func(t *testing.T) {
-		o.text = "failed"
-		defer func() {
-			if t.Skipped() && o.text == "failed" {
-				o.text = "cannot run here: its log says why"
-			}
-		}()
-		if why := at.cannot(c); why != "" {
-			o.text = "cannot run here: " + why
-			t.Skip(why)
+	o.text = "failed"
+	defer func() {
+		o.total = time.Since(start)
+		if t.Skipped() && o.text == "failed" {
+			o.text = "cannot run here: its log says why"
 		}
-		o.up = suite(t, at, c, rows)
-		if !t.Failed() {
-			o.text = "ok"
-		}
-	})
-	o.total = time.Since(start)
-	return o
+	}()
+	if why := at.cannot(o.cell); why != "" {
+		o.text = "cannot run here: " + why
+		t.Skip(why)
+	}
+	o.up = suite(t, at, o.cell, rows)
+	if !t.Failed() {
+		o.text = "ok"
+	}
+}
+
+// servers is how many a cell has at a time.
+func (c cell) servers() int {
+	if c.grows() {
+		return c.shape.nodes() + 2
+	}
+	return c.shape.nodes()
 }
 
 func matrixTable(table []outcome) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "version\tprovider\tpartitioner\ttopology\tnodes\tup, s\tall, s\toutcome")
+	fmt.Fprintln(w, "version\tprovider\tpartitioner\ttopology\tTLS\tnodes\tup, s\tall, s\toutcome")
 	var total time.Duration
 	for _, o := range table {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%.1f\t%.1f\t%s\n", o.cell.version, o.cell.provider, strings.TrimSuffix(o.cell.partitioner, "Partitioner"),
-			o.cell.shape.name, o.cell.shape.nodes(), o.up.Seconds(), o.total.Seconds(), o.text)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%t\t%d\t%.1f\t%.1f\t%s\n", o.cell.version, o.cell.provider, strings.TrimSuffix(o.cell.partitioner, "Partitioner"),
+			o.cell.shape.name, o.cell.tls, o.cell.shape.nodes(), o.up.Seconds(), o.total.Seconds(), o.text)
 		total += o.total
 	}
-	fmt.Fprintf(w, "%d cells\t\t\t\t\t\t%.1f\t\n", len(table), total.Seconds())
+	fmt.Fprintf(w, "%d cells\t\t\t\t\t\t\t%.1f\t\n", len(table), total.Seconds())
 	_ = w.Flush() // into memory
 	return b.String()
 }
@@ -261,12 +355,18 @@ func lists() map[string][]string {
 	}
 }
 
-// Little as there is time for, nothing is left out altogether.
+// Little as there is time for, nothing is left out altogether, and all has its turn within
+// some commits.
 func TestSliceTouchesAll(t *testing.T) {
 	for name, all := range lists() {
-		seen := map[string]int{}
+		seen, secure, turns := map[string]int{}, map[string]int{}, map[string]int{}
 		for _, c := range allCells(all) {
-			if inSlice(c) {
+			switch {
+			case !inSlice(c):
+			case c.tls:
+				secure[c.version]++
+				secure[c.shape.name]++
+			default:
 				seen[c.version]++
 				seen[c.shape.name]++
 				seen[c.partitioner]++
@@ -277,18 +377,36 @@ func TestSliceTouchesAll(t *testing.T) {
 			if i == 0 || i == len(all)-1 { // shared clusters have them
 				want = 0
 			}
-			if seen[version] != want {
-				t.Errorf("%s: %d cells of %s, want %d", name, seen[version], version, want)
+			if seen[version] != want || secure[version] != 1 {
+				t.Errorf("%s: %d plain cells of %s, want %d; %d with TLS, want 1", name, seen[version], version, want, secure[version])
 			}
 		}
-		for _, s := range topologies {
+		for i, s := range topologies {
 			if n := seen[s.name]; n == 0 || n > (len(all)-2+len(topologies)-1)/len(topologies) {
 				t.Errorf("%s: %d cells of %s", name, n, s.name)
+			}
+			if i < 2 && secure[s.name] == 0 {
+				t.Errorf("%s: no cell of %s with TLS", name, s.name)
 			}
 		}
 		for _, p := range partitioners {
 			if seen[p] == 0 {
 				t.Errorf("%s: no cell with %s", name, p)
+			}
+		}
+		const commits = 60
+		for i := range commits {
+			chosen, rest := choose(allCells(all), "slice", fmt.Sprint("commit ", i))
+			if len(chosen) != 2 || chosen[0].tls || !chosen[1].tls || len(chosen)+len(rest) != len(allCells(all)) {
+				t.Fatalf("%s: chosen %v, and %d are left", name, chosen, len(rest))
+			}
+			for _, c := range chosen {
+				turns[c.String()]++
+			}
+		}
+		for _, c := range allCells(all) {
+			if inSlice(c) != (turns[c.String()] > 0) {
+				t.Errorf("%s: %s has its turn in %d of %d commits", name, c, turns[c.String()], commits)
 			}
 		}
 	}
@@ -297,23 +415,45 @@ func TestSliceTouchesAll(t *testing.T) {
 	}
 }
 
-// What pairs leaves out must not be a pair.
+// What pairs leaves out must not be a pair. Of what takes turns each has its turn.
 func TestPairsMeet(t *testing.T) {
+	const commits = 100
 	for name, all := range lists() {
 		seen := map[string]bool{}
-		for _, c := range allCells(all) {
-			if inPairs(c) && c.provider == "local" {
-				seen[c.version+" "+c.shape.name], seen[c.version+" "+c.partitioner], seen[c.shape.name+" "+c.partitioner] = true, true, true
+		tls := func(c cell) string { return fmt.Sprint("TLS ", c.tls) }
+		always := func(c cell) []string { // of any commit
+			if c.provider == "local" {
+				return []string{c.version + " " + c.shape.name, c.version + " " + c.partitioner, c.shape.name + " " + c.partitioner,
+					tls(c) + " " + c.version, tls(c) + " " + c.shape.name, tls(c) + " " + c.partitioner, c.provider + " " + c.version + " " + c.shape.name}
 			}
-			if inPairs(c) {
-				seen[c.provider+" "+c.version], seen[c.provider+" "+c.shape.name], seen[c.provider+" "+c.partitioner] = true, true, true
+			return []string{c.provider + " " + c.version, c.provider + " " + c.partitioner, c.provider + " " + tls(c)}
+		}
+		atTimes := func(c cell) []string {
+			return []string{c.provider + " " + c.shape.name, c.provider + " " + c.version + " " + tls(c)}
+		}
+		for i := range commits {
+			chosen, _ := choose(allCells(all), "pairs", fmt.Sprint("commit ", i))
+			now := map[string]bool{}
+			for _, c := range chosen {
+				for _, pair := range always(c) {
+					now[pair] = true
+				}
+				for _, pair := range atTimes(c) {
+					seen[pair] = true
+				}
+			}
+			for _, c := range allCells(all) {
+				for _, pair := range always(c) {
+					if !now[pair] {
+						t.Fatalf("%s, commit %d: no cell has %s", name, i, pair)
+					}
+				}
 			}
 		}
 		for _, c := range allCells(all) {
-			for _, pair := range []string{c.version + " " + c.shape.name, c.version + " " + c.partitioner, c.shape.name + " " + c.partitioner,
-				c.provider + " " + c.version, c.provider + " " + c.shape.name, c.provider + " " + c.partitioner} {
-				if !seen[pair] {
-					t.Errorf("%s: no cell has %s", name, pair)
+			for _, pair := range atTimes(c) {
+				if local := c.provider == "local"; !local && !seen[pair] {
+					t.Errorf("%s: in %d commits no cell has %s", name, commits, pair)
 					seen[pair] = true
 				}
 			}

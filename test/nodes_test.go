@@ -13,6 +13,7 @@ import (
 )
 
 func TestCQLOnANodeOfEachRegion(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, version string, c cluster) {
 		for node, dc := range map[string]string{"1": "us-east", "us-west-2-1": "us-west-2"} {
 			r := c.must(t, "cql", c.name+":"+node, "SELECT data_center, release_version FROM system.local", "-o", "json")
@@ -32,6 +33,7 @@ func TestCQLOnANodeOfEachRegion(t *testing.T) {
 }
 
 func TestStopAndStartOneNode(t *testing.T) {
+	t.Parallel()
 	sparing(t, oldest, func(t *testing.T, version string, c cluster) {
 		if how := c.stopped(t, "2"); how != "exit status 143" { // Java's for a SIGTERM
 			t.Errorf("stop ended the server by %q", how)
@@ -70,6 +72,7 @@ func (c cluster) stopped(t *testing.T, node string) string {
 // The experiment's table has no background read repair on 1.2, which would bring rows to
 // the other region while they are asked for.
 func TestTableIsNotRepairedByReads(t *testing.T) {
+	t.Parallel()
 	c := sharedCluster(t, oldest)
 	c.must(t, "stress", "write", c.name, "--rows", "10")
 	r := c.must(t, "cql", c.name, "SELECT columnfamily_name, read_repair_chance, local_read_repair_chance FROM system.schema_columnfamilies WHERE keyspace_name = 'crossring'", "-o", "json")
@@ -87,6 +90,7 @@ func TestTableIsNotRepairedByReads(t *testing.T) {
 // A rolling restart takes the next node only when the one before is back, and none while
 // another one is away.
 func TestRollingRestart(t *testing.T) {
+	beside(t, standIns(2))
 	h := processHome(t)
 	c := h.up(t, "rolling", oneByOne("rolling", "1.2.19"))
 	before := c.servers(t)
@@ -127,6 +131,7 @@ func TestRollingRestart(t *testing.T) {
 
 // down says which load would lose its cluster, and leaves both, unless it was told before.
 func TestDownBesideALoad(t *testing.T) {
+	beside(t, standIns(2))
 	h := processHome(t)
 	c := h.up(t, "loaded", oneByOne("loaded", "1.2.19"))
 	inv, _ := h.inventory(t, c.name)

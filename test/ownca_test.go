@@ -17,6 +17,7 @@ import (
 // signs, and a key in a token: up, verified from both regions, rotated, verified again.
 func TestTLSUnderAnotherCA(t *testing.T) {
 	needLong(t)
+	beside(t, 2)
 	for _, tt := range []struct {
 		name, version string
 		make          func(*testing.T, *home, string) (ca, passphrase string)

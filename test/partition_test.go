@@ -55,6 +55,7 @@ func checkRead(t *testing.T, r result, s *results.ReadSummary, rows int64) {
 }
 
 func TestPartitionDuringWrite(t *testing.T) {
+	beside(t, 2)
 	const rows = 8000
 	h := newHome(t)
 	c := h.up(t, "cut", oneByOne("cut", oldest))
@@ -158,6 +159,7 @@ func storageTraffic(t *testing.T, inv topology.Inventory, servers map[string]int
 
 func TestTwoRegionsOfTwo(t *testing.T) {
 	needLong(t)
+	beside(t, 4)
 	h := newHome(t)
 	spec := strings.ReplaceAll(oneByOne("square", newest), "nodes: 1", "nodes: 2")
 	c := h.up(t, "square", strings.Replace(spec, "heap_mb: 512", "heap_mb: 384", 1))

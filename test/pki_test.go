@@ -24,8 +24,17 @@ import (
 // may do that, and skips with the reason where it may not.
 func needProgram(t *testing.T, program, pkg string) string {
 	t.Helper()
-	t.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin")
-	if path, err := exec.LookPath(program); err == nil {
+	// Where system programs are, which PATH may leave out.
+	look := func() (string, error) {
+		path, err := exec.LookPath(program)
+		for _, dir := range []string{"/usr/sbin", "/sbin"} {
+			if err != nil {
+				path, err = exec.LookPath(filepath.Join(dir, program))
+			}
+		}
+		return path, err
+	}
+	if path, err := look(); err == nil {
 		return path
 	}
 	apt, err := exec.LookPath("apt-get")
@@ -37,7 +46,7 @@ func needProgram(t *testing.T, program, pkg string) string {
 	if out, err := exec.CommandContext(ctx, apt, "install", "-y", "--no-install-recommends", pkg).CombinedOutput(); err != nil {
 		t.Skipf("there is no %s here, and installing %s failed: %v\n%s", program, pkg, err, out)
 	}
-	path, err := exec.LookPath(program)
+	path, err := look()
 	if err != nil {
 		t.Skipf("the package %s has no %s", pkg, program)
 	}
@@ -117,6 +126,7 @@ ssl_protocols TLSv1.2 TLSv1.3; ssl_session_tickets on;
 }
 
 func TestHandshakes(t *testing.T) {
+	beside(t, 0)
 	h := newHome(t)
 	w := startNginx(t, h)
 	shapes := documentedShapes(t)
@@ -247,6 +257,7 @@ func sTime(t *testing.T, openssl, address, version, mode string, seconds int) st
 }
 
 func TestPKICommands(t *testing.T) {
+	beside(t, 0)
 	h := newHome(t)
 	dir := t.TempDir()
 	h.dir = dir

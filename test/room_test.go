@@ -13,6 +13,7 @@ import (
 )
 
 func TestPortTaken(t *testing.T) {
+	beside(t, 0)
 	for port, what := range map[int]string{7000: "storage", 9042: "CQL", 8778: "agent"} {
 		t.Run(what, func(t *testing.T) {
 			h := absentHome(t)
@@ -106,6 +107,7 @@ func mount(t *testing.T, dir, options string, flags uintptr) {
 }
 
 func TestNoSpaceForACluster(t *testing.T) {
+	beside(t, 0)
 	h := newHome(t)
 	mount(t, h.state, "size=64m", 0)
 	r := h.want(t, 1, "up", "-f", write(t, "cluster.yaml", oneByOne("bad", oldest)))
@@ -114,6 +116,7 @@ func TestNoSpaceForACluster(t *testing.T) {
 }
 
 func TestNoSpaceForResults(t *testing.T) {
+	t.Parallel()
 	c := sharedCluster(t, oldest)
 	runs := filepath.Join(c.state, "runs")
 	if err := os.MkdirAll(runs, 0o755); err != nil {
@@ -129,6 +132,7 @@ func TestNoSpaceForResults(t *testing.T) {
 }
 
 func TestStateDirectoryThatCannotBeWritten(t *testing.T) {
+	beside(t, 0)
 	file := write(t, "cluster.yaml", oneByOne("bad", oldest))
 	t.Run("read-only", func(t *testing.T) {
 		h := newHome(t)

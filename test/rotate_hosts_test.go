@@ -25,6 +25,7 @@ import (
 // router: keys are made there, and stay there.
 func TestRotateOnHosts(t *testing.T) {
 	needLong(t)
+	beside(t, 2, hostAddresses)
 	for _, version := range []string{newest, oldest} {
 		t.Run(version, func(t *testing.T) {
 			l := newLab(t)

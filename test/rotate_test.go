@@ -36,6 +36,7 @@ func secureRing(name, version string) string {
 // written, and kills the command in one step of each kind.
 func TestRotate(t *testing.T) {
 	needLong(t)
+	beside(t, 4)
 	for _, tt := range []struct {
 		version     string
 		rate        int

@@ -125,6 +125,7 @@ func begun(t *testing.T, file string) {
 // What is said of rows holds through kills: of a server, of who writes and of who
 // reads, in a table that has an earlier run's rows.
 func TestRowsThroughKills(t *testing.T) {
+	t.Parallel()
 	sparing(t, newest, func(t *testing.T, _ string, c cluster) {
 		written := func(args ...string) string {
 			t.Helper()

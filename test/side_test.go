@@ -24,6 +24,7 @@ func decodeRing(t *testing.T, c cluster) ringcheck.Ring {
 // TestSideBySide has two clusters of the same names of nodes at work at once, and
 // takes one down under the eyes of the other.
 func TestSideBySide(t *testing.T) {
+	beside(t, 4)
 	const rows = 2000
 	h := newHome(t)
 	names := map[string]string{"old": oldest, "new": newest}
@@ -80,7 +81,9 @@ func TestSideBySide(t *testing.T) {
 // TestUpAgain is about up on a cluster that stands: by the same spec, by another
 // one, and twice at once.
 func TestUpAgain(t *testing.T) {
+	t.Parallel()
 	t.Run("twice at once", func(t *testing.T) {
+		turns.wait(t, 2, nil)
 		h := newHome(t)
 		file := h.spec(t, oneByOne("both", oldest))
 		t.Cleanup(func() { h.takeDown(t, "both") })
@@ -120,6 +123,7 @@ func TestUpAgain(t *testing.T) {
 
 // TestRestart restarts one node, and then all: the data are still there.
 func TestRestart(t *testing.T) {
+	t.Parallel()
 	c := sharedCluster(t, newest)
 	inv, _ := c.inventory(t, c.name)
 	before, keeper := c.servers(t), c.keeper(t)
@@ -153,6 +157,7 @@ func TestRestart(t *testing.T) {
 // TestLogsFollow holds that logs -f shows what is added, of all nodes and of a
 // log that was rolled, until it is stopped.
 func TestLogsFollow(t *testing.T) {
+	t.Parallel()
 	c := sharedCluster(t, oldest)
 	inv, _ := c.inventory(t, c.name)
 	tail := c.must(t, "logs", c.name+":1", "--lines", "3").stdout

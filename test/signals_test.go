@@ -64,6 +64,7 @@ func (h home) runDirs(t *testing.T) map[string]bool {
 }
 
 func TestInterruptStressWrite(t *testing.T) {
+	t.Parallel()
 	c := sharedCluster(t, oldest)
 	before := c.runDirs(t)
 	s := c.start(t, "stress", "write", c.name, "--rows", manyRows, "-o", "json")
@@ -94,6 +95,7 @@ func checkInterruptedError(t *testing.T, r result) {
 }
 
 func TestInterruptRepro(t *testing.T) {
+	t.Parallel()
 	c := sharedCluster(t, oldest)
 	before := c.runDirs(t)
 	s := c.start(t, "repro", c.name, "--rows", manyRows)
@@ -123,6 +125,7 @@ func TestInterruptRepro(t *testing.T) {
 }
 
 func TestInterruptDemo(t *testing.T) {
+	beside(t, standIns(2))
 	h := processHome(t)
 	s := h.start(t, "demo", "--name", "show", "--cassandra", oldest, "--rows", manyRows, "-o", "json")
 	t.Cleanup(func() { h.clear("show") })
@@ -137,6 +140,7 @@ func TestInterruptDemo(t *testing.T) {
 }
 
 func TestInterruptDemoDuringUp(t *testing.T) {
+	beside(t, standIns(2))
 	h := processHome(t)
 	s := h.start(t, "demo", "--name", "show", "--cassandra", oldest)
 	t.Cleanup(func() { h.clear("show") })
@@ -150,6 +154,7 @@ func TestInterruptDemoDuringUp(t *testing.T) {
 }
 
 func TestInterruptTwice(t *testing.T) {
+	beside(t, standIns(2))
 	h := processHome(t)
 	c := h.up(t, "twice", oneByOne("twice", oldest))
 	s := c.start(t, "stress", "write", c.name, "--rows", manyRows)
@@ -169,6 +174,7 @@ func TestInterruptTwice(t *testing.T) {
 }
 
 func TestInterruptDemoTwice(t *testing.T) {
+	beside(t, standIns(2))
 	h := processHome(t)
 	s := h.start(t, "demo", "--name", "show", "--cassandra", oldest, "--rows", manyRows)
 	t.Cleanup(func() { h.clear("show") })
@@ -188,6 +194,7 @@ func TestInterruptDemoTwice(t *testing.T) {
 }
 
 func TestInterruptUp(t *testing.T) {
+	beside(t, standIns(2))
 	for _, next := range []string{"up", "down"} {
 		t.Run("then "+next, func(t *testing.T) {
 			h := processHome(t)

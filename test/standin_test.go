@@ -24,10 +24,17 @@ var own struct {
 // tests on real Cassandra.
 func processHome(t *testing.T) home {
 	t.Helper()
-	h := newHome(t)
 	if long() {
-		return h
+		return newHome(t)
 	}
+	return standInHome(t)
+}
+
+// standInHome is processHome's in make test, and always: for tests that go through more
+// than there is time for on real Cassandra.
+func standInHome(t *testing.T) home {
+	t.Helper()
+	h := newHome(t)
 	own.Do(func() { own.err = makeOwn() })
 	if own.err != nil {
 		t.Fatal(own.err)

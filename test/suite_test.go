@@ -12,7 +12,6 @@ import (
 
 	"crossring/internal/deploy/sshhost/sshdtest"
 	"crossring/internal/fail"
-	"crossring/internal/plan"
 	"crossring/internal/report"
 	"crossring/internal/run"
 	"crossring/internal/topology"
@@ -22,6 +21,7 @@ import (
 // place is a provider as the suite needs it: where clusters can stand.
 type place struct {
 	provider string
+	lanes    []lane
 	// cannot says why this computer can't run a cell there; "" if it can.
 	cannot func(c cell) string
 	// lay makes what the cluster of a cell stands on. It ends with the test.
@@ -44,10 +44,10 @@ type ground struct {
 func places() []place {
 	can := func(cell) string { return "" }
 	return []place{
-		{"local", can, layLocal},
-		{"hosts", withSSHD, layHosts},
-		{"ccm", withCCM, layCCM},
-		{"containers", withPodman, layContainers},
+		{"local", nil, can, layLocal},
+		{"hosts", []lane{hostAddresses}, withSSHD, layHosts},
+		{"ccm", []lane{ccmAddresses}, withCCM, layCCM},
+		{"containers", []lane{podmanEngine}, withPodman, layContainers},
 	}
 }
 
@@ -139,6 +139,9 @@ func suite(t *testing.T, at place, c cell, rows int64) time.Duration {
 		t.Fatal("up says nothing of the ring")
 	}
 	checkRing(t, *up.Ring, up.Inventory)
+	if c.provider == "local" {
+		cl.compareWithNodetool(t)
+	}
 
 	before := cl.states(t)
 	again := decode[run.UpResult](t, h.must(t, "up", "-f", g.spec, "-o", "json"))
@@ -153,6 +156,15 @@ func suite(t *testing.T, at place, c cell, rows int64) time.Duration {
 	// Containers and the lab's hosts are not reached from here as they are.
 	if at.provider != "containers" && at.provider != "ec2" && up.Inventory.Plan.TLS == nil {
 		h.checkByCQL(t, cl.name, *doc.RingAfter)
+	}
+
+	if c.provider == "local" {
+		cl.compareWithNodetool(t)
+		// With one keyspace of the user's, nodetool shows its ownership unasked.
+		cl.compareWithNodetool(t, "crossring")
+	}
+	if c.tls {
+		cl.isSecure(t, c, up.Inventory, doc)
 	}
 
 	cl.checkDoors(t)
@@ -175,6 +187,10 @@ func suite(t *testing.T, at place, c cell, rows int64) time.Duration {
 		}
 	}
 	cl.readBack(t, doc.RunDir, int(min(rows, 5000)))
+	if c.grows() {
+		cl.growsAndShrinks(t, c, doc.RunDir, int(rows))
+		after = cl.states(t)
+	}
 
 	h.must(t, "down", cl.name, "--yes")
 	g.gone(t, up.Inventory)
@@ -216,7 +232,7 @@ func checkShape(t *testing.T, c cell, inv topology.Inventory) {
 	t.Helper()
 	want, got := map[string]int{}, map[string]int{}
 	for _, z := range c.shape.zones {
-		dc, rack := plan.Names(plan.Legacy, z.zone())
+		dc, rack := z.names()
 		want[dc+"/"+rack] += z.nodes
 	}
 	tokens := map[string]bool{}

@@ -29,6 +29,7 @@ import (
 // that do not leave their machine.
 func TestTLSOnHosts(t *testing.T) {
 	needLong(t)
+	beside(t, 2, hostAddresses)
 	for _, version := range []string{newest, oldest} {
 		t.Run(version, func(t *testing.T) {
 			l := newLab(t)

@@ -17,66 +17,54 @@ import (
 	"crossring/internal/load"
 	"crossring/internal/pki/verbs"
 	"crossring/internal/release"
-	"crossring/internal/release/releasetest"
 	"crossring/internal/report"
 	"crossring/internal/topology"
 	"crossring/stress/record"
 )
 
-// TestTLS is the demo with TLS between nodes and for clients, on a ring of its
-// own, and then those whom the real servers must refuse.
-func TestTLS(t *testing.T) {
-	for _, version := range []string{newest, oldest, releasetest.Of("2.2"), releasetest.Of("3.11"), releasetest.Of("4.0"), releasetest.Of("4.1")} {
-		t.Run(version, func(t *testing.T) {
-			if version != newest {
-				needLong(t)
-			}
-			h := newHome(t)
-			c := h.up(t, "tls", oneByOne("tls", version)+"tls: {}\n")
-			inv, _ := c.inventory(t, c.name)
-			doc := decode[report.Document](t, c.must(t, "repro", c.name, "--rows", "500", "-o", "json"))
-			checkDocument(t, doc, inv, 500)
-			for _, n := range []*record.Connections{doc.Write.Connections, doc.Read.Connections} {
-				if n == nil || n.FullHandshakes == 0 || n.ResumedHandshakes != 0 {
-					t.Errorf("the load did not speak TLS: %+v", n)
-				}
-			}
-			c.must(t, "cql", c.name, "SELECT cluster_name FROM system.local")
-			answersTLS(t, decode[flight.PreflightResult](t, c.must(t, "preflight", c.name, "--bandwidth", "0s", "-o", "json")))
-			connectionPolicies(t, c)
-			suite := "ECDHE-RSA-AES128-GCM-SHA256" // not for the nodes' kind of key
-			if inv.Plan.TLS.Key == "rsa-2048" {
-				suite = "ECDHE-ECDSA-AES128-GCM-SHA256"
-			}
-			r := c.want(t, 1, "stress", "write", c.name, "--rows", "10", "--cipher", suite)
-			if !strings.Contains(r.stderr, "as the load would make it") {
-				t.Errorf("a suite that the server lacks is said before the run: %s", r)
-			}
-			refusals(t, c.home, inv, inv.Nodes[0].PrivateAddress, "127.0.0.1")
-			strangers(t, c)
-			looks(t, c, inv, version)
-			verifies(t, c, inv)
-			if rel, err := release.Find(version); err == nil && rel.HotReload {
-				rotatesInPlace(t, c, inv)
-			}
-		})
+// isSecure is what a cell with TLS between nodes and for clients is held to beyond the
+// suite. A small one on this computer also meets those whom the real servers must refuse,
+// and gets new certificates where servers take them as they run. Once a version is enough
+// for that: the matrix has each.
+func (c cluster) isSecure(t *testing.T, at cell, inv topology.Inventory, doc report.Document) {
+	t.Helper()
+	for _, n := range []*record.Connections{doc.Write.Connections, doc.Read.Connections} {
+		if n == nil || n.FullHandshakes == 0 || n.ResumedHandshakes != 0 {
+			t.Errorf("the load did not speak TLS: %+v", n)
+		}
 	}
-}
-
-// TestTLSNeighbours has two nodes in each region, which from 4.0 on see each other
-// come from 127.0.0.1: each checks the other's address all the same.
-func TestTLSNeighbours(t *testing.T) {
-	needLong(t)
-	h := newHome(t)
-	text := strings.ReplaceAll(strings.ReplaceAll(oneByOne("near", newest), "nodes: 1", "nodes: 2"), "heap_mb: 512", "heap_mb: 384")
-	c := h.up(t, "near", text+"tls: {}\n")
-	inv, _ := c.inventory(t, c.name)
-	doc := decode[report.Document](t, c.must(t, "repro", c.name, "--rows", "500", "--write-consistency", "ALL", "-o", "json"))
-	if len(inv.Nodes) != 4 || doc.Read == nil || doc.Read.Found != 500 {
-		t.Errorf("%d nodes, read %+v", len(inv.Nodes), doc.Read)
+	c.must(t, "cql", c.name, "SELECT cluster_name FROM system.local")
+	if at.provider == "ccm" {
+		// What to copy names the settings where they are.
+		_, printed, _ := strings.Cut(c.must(t, "up", c.name).stdout, "--cqlshrc ")
+		rc, _, _ := strings.Cut(printed, " ")
+		if _, err := os.Stat(rc); err != nil || !filepath.IsAbs(rc) {
+			t.Errorf("cqlshrc is at %q: %v", rc, err)
+		}
+		nodeKeys(t, c.home, inv)
 	}
-	checkRing(t, *doc.RingAfter, inv)
+	if at.provider == "local" || at.provider == "ccm" {
+		refusals(t, c.home, inv, inv.Nodes[0].PrivateAddress, "127.0.0.1")
+	}
+	if at.provider != "local" || at.shape.nodes() > 3 {
+		return
+	}
+	answersTLS(t, decode[flight.PreflightResult](t, c.must(t, "preflight", c.name, "--bandwidth", "0s", "-o", "json")))
+	connectionPolicies(t, c)
+	suite := "ECDHE-RSA-AES128-GCM-SHA256" // not for the nodes' kind of key
+	if inv.Plan.TLS.Key == "rsa-2048" {
+		suite = "ECDHE-ECDSA-AES128-GCM-SHA256"
+	}
+	r := c.want(t, 1, "stress", "write", c.name, "--rows", "10", "--cipher", suite)
+	if !strings.Contains(r.stderr, "as the load would make it") {
+		t.Errorf("a suite that the server lacks is said before the run: %s", r)
+	}
+	strangers(t, c)
+	looks(t, c, inv, at.version)
 	verifies(t, c, inv)
+	if rel, err := release.Find(at.version); err == nil && rel.HotReload {
+		rotatesInPlace(t, c, inv)
+	}
 }
 
 // connectionPolicies holds the counts of the three policies against each other.

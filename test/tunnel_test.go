@@ -68,6 +68,7 @@ func echoes(t *testing.T) (port string) {
 // Tunnels through a real sshd: in the background, found and stopped again, back after
 // the sshd went down with all its connections, and nothing left of them.
 func TestTunnel(t *testing.T) {
+	beside(t, 0, hostAddresses)
 	list := machines(t)
 	h := newHome(t)
 	h.must(t, "up", "-f", writeHosts(t, newest, list), "--until", "provision")

@@ -14,6 +14,7 @@ import (
 // What changes a cluster waits while another command has its lock, and says for whom;
 // what only looks does not.
 func TestTurns(t *testing.T) {
+	beside(t, 0)
 	h := processHome(t)
 	c := h.keeperOnly(t, "held")
 	spec := h.spec(t, oneByOne("held", oldest))

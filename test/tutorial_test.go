@@ -79,6 +79,7 @@ func (r *reader) settles(t *testing.T, out string) {
 // suite on 5.0, too; what the page says of the rows must come true. Lesson 2, which takes
 // minutes, is TestPartition's subject.
 func TestTutorial(t *testing.T) {
+	beside(t, 2)
 	versions := []string{"1.2"}
 	if long() {
 		versions = append(versions, "5.0")
