@@ -236,9 +236,12 @@ func verified(w cluster.World, c *cli.Context) (leaf, cluster string, err error)
 		if leaf = c.Args().First(); leaf == "" {
 			return usage(errNoName)
 		}
-		if _, err := os.Stat(leaf); err == nil || !trust.Stands(w, leaf) {
-			cluster = ""
-		} else {
+		info, err := os.Stat(leaf)
+		switch file := err == nil && !info.IsDir(); {
+		case !trust.Stands(w, leaf):
+		case file:
+			w.Say("note: %s is taken for the file, and there is a cluster of that name: --cluster %[1]s", leaf)
+		default:
 			cluster = leaf
 		}
 	}
