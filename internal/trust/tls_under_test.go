@@ -107,7 +107,8 @@ func TestIdentitiesUnderAnotherCA(t *testing.T) {
 
 // What keeps a CA from signing is said before anything is made.
 func TestAuthorityReady(t *testing.T) {
-	_, dir := company(t, "secret")
+	_, dir := company(t, "") // a passphrase takes a third of a second each time
+	_, locked := company(t, "secret")
 	write := func(name, text string, mode os.FileMode) string {
 		path := filepath.Join(t.TempDir(), name)
 		if err := os.WriteFile(path, []byte(text), mode); err != nil {
@@ -121,7 +122,7 @@ func TestAuthorityReady(t *testing.T) {
 	if err := os.CopyFS(keyless, os.DirFS(dir)); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Remove(filepath.Join(keyless, "ca.p12")); err != nil {
+	if err := os.Remove(filepath.Join(keyless, "ca.key")); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
@@ -129,16 +130,17 @@ func TestAuthorityReady(t *testing.T) {
 		later           time.Duration
 		says            string
 	}{
-		{"right", dir, good, 0, ""},
+		{"right", dir, "", 0, ""},
+		{"right, with a passphrase", locked, good, 0, ""},
 		{"no CA there", empty, "", 0, "there is no CA in"},
 		{"no directory", filepath.Join(empty, "none"), "", 0, "there is no CA in"},
-		{"no passphrase", dir, "", 0, "no passphrase was given"},
-		{"another passphrase", dir, write("other", "wrong\n", 0o600), 0, "password does not open"},
-		{"a passphrase that others may read", dir, write("open", "secret\n", 0o644), 0, "others may read it"},
-		{"no file of a passphrase", dir, filepath.Join(empty, "none"), 0, "no such file"},
-		{"its key is missing", keyless, good, 0, "read key of the CA"},
-		{"it has ended", dir, good, 12 * 365 * 24 * time.Hour, "ended on"},
-		{"before its birth", dir, good, -48 * time.Hour, "counts from"},
+		{"no passphrase", locked, "", 0, "no passphrase was given"},
+		{"another passphrase", locked, write("other", "wrong\n", 0o600), 0, "password does not open"},
+		{"a passphrase that others may read", locked, write("open", "secret\n", 0o644), 0, "others may read it"},
+		{"no file of a passphrase", locked, filepath.Join(empty, "none"), 0, "no such file"},
+		{"its key is missing", keyless, "", 0, "read key of the CA"},
+		{"it has ended", dir, "", 12 * 365 * 24 * time.Hour, "ended on"},
+		{"before its birth", dir, "", -48 * time.Hour, "counts from"},
 	} {
 		w, c := secured(t, "5.0", 1)
 		w.Now = func() time.Time { return time.Now().Add(tt.later) }
