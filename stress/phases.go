@@ -24,7 +24,7 @@ func Write(ctx context.Context, d *results.Dir, cfg Config, progress func(Progre
 // directory has the results of the write, the acknowledgements come from there.
 func Read(ctx context.Context, d *results.Dir, cfg Config, progress func(Progress)) (results.Summary, error) {
 	cfg.Op, cfg.RunID = record.OpRead, d.Meta.RunID
-	if cfg.Acks == nil {
+	if cfg.Acks == nil && cfg.Follow == nil {
 		acks, err := d.Acks(ctx)
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return results.Summary{}, err

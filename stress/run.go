@@ -51,6 +51,9 @@ type Config struct {
 	// Acks tells a read when each row was acknowledged. Without it the lag of
 	// rows found later is not known.
 	Acks *record.Acks
+	// Follow has a read take its rows, all of them acknowledged, from a write that runs
+	// beside it; then Acks, Rate and the order of Keys do not count. nil is no such thing.
+	Follow *Follow
 }
 
 // DefaultInFlight is the number of requests at once where none is given.
@@ -97,7 +100,7 @@ func (c *Config) complete() error {
 		return bad("%d rows", c.Rows)
 	case c.ValueBytes < record.MinValueBytes:
 		return bad("values of %d bytes; the least is %d", c.ValueBytes, record.MinValueBytes)
-	case c.InFlight < 0 || c.Rate < 0 || c.MissingDeadline < 0:
+	case c.InFlight < 0 || c.Rate < 0 || c.MissingDeadline < 0 || c.Follow != nil && c.Follow.after < 0:
 		return bad("a negative number in flight, rate or deadline")
 	}
 	if len(c.Keys) == 0 {
@@ -126,6 +129,18 @@ func (c *Config) rereaders() int {
 		return 0
 	}
 	return max(1, c.InFlight/4)
+}
+
+// follows says that rows come from a write that runs beside this read.
+func (c *Config) follows() bool { return c.Op == record.OpRead && c.Follow != nil }
+
+// readAfter is how long after their acknowledgement rows are read, in seconds; nil where
+// they do not follow a write.
+func (c *Config) readAfter() *float64 {
+	if !c.follows() {
+		return nil
+	}
+	return new(c.Follow.after.Seconds())
 }
 
 // counted is what the phase cost in connections so far; nil without a count.
@@ -209,7 +224,7 @@ func run(ctx context.Context, cfg Config, d driver, raw io.Writer, progress func
 		Schema: topology.Schema, Op: cfg.Op, Start: base.UTC(), Datacenter: cfg.Endpoint.Datacenter,
 		Keyspace: cfg.Keyspace, Table: cfg.Table, RunID: cfg.RunID, FirstKey: cfg.FirstKey, Rows: cfg.Rows,
 		ValueBytes: cfg.ValueBytes, InFlight: cfg.InFlight, Rate: cfg.Rate, Consistency: cfg.Consistency,
-		MissingDeadlineSeconds: cfg.MissingDeadline.Seconds(), AcksKnown: cfg.Acks != nil,
+		MissingDeadlineSeconds: cfg.MissingDeadline.Seconds(), AcksKnown: cfg.Acks != nil || cfg.follows(), ReadAfterSeconds: cfg.readAfter(),
 	})
 	if err != nil {
 		return err
@@ -257,6 +272,9 @@ func run(ctx context.Context, cfg Config, d driver, raw io.Writer, progress func
 	for _, work := range workers {
 		all.Go(work)
 	}
+	if cfg.follows() {
+		all.Go(func() { cfg.Follow.run(p.stop) })
+	}
 	if p.queue != nil {
 		all.Go(func() { p.queue.run(p.stop) })
 		all.Go(func() {
@@ -265,10 +283,14 @@ func run(ctx context.Context, cfg Config, d driver, raw io.Writer, progress func
 		})
 	}
 	all.Wait()
+	asked := cfg.Rows
+	if cfg.follows() {
+		asked = cfg.Follow.count()
+	}
 	end := record.End{
 		Seconds: p.now().Seconds(), CPUMicros: (cpuTime() - cpu).Microseconds(), Cores: runtime.GOMAXPROCS(0),
-		Interrupted: ctx.Err() != nil && (p.done.Load() < cfg.Rows || p.queue.abandoned() > 0),
-		Connections: cfg.counted(), LateStarts: p.late.Load(), MaxLagMicros: p.lag.Load(), NotAwaited: p.queue.abandoned(),
+		Interrupted: ctx.Err() != nil && (p.done.Load() < asked || p.queue.abandoned() > 0),
+		Connections: cfg.counted(), LateStarts: p.late.Load(), MaxLagMicros: p.lag.Load(), NotAwaited: p.queue.abandoned(), Followed: p.followed(),
 	}
 	close(background)
 	helpers.Wait()
@@ -276,6 +298,14 @@ func run(ctx context.Context, cfg Config, d driver, raw io.Writer, progress func
 		return err
 	}
 	return p.raw.End(end)
+}
+
+// followed is how many rows a read that follows a write was to read; 0 of others.
+func (p *phase) followed() int64 {
+	if !p.cfg.follows() {
+		return 0
+	}
+	return p.cfg.Follow.count()
 }
 
 func (p *phase) now() time.Duration { return time.Since(p.base) }

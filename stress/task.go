@@ -19,6 +19,7 @@ type task struct {
 	verdict record.Verdict
 	see     func(value []byte)
 	rec     record.Record
+	row     acknowledged // where the phase follows a write: what is read for the first time
 	timer   *time.Timer
 }
 
@@ -38,21 +39,11 @@ func (t *task) firsts() {
 	p := t.p
 	pause := pauseNotSent
 	for p.stop.Err() == nil {
-		i := p.next.Add(1) - 1
-		if i >= p.cfg.Rows {
+		key, due, ok := t.next()
+		if !ok {
 			return
 		}
-		var due time.Duration
-		if p.cfg.Rate > 0 {
-			due = t.pacer.due(i)
-			if lag := p.now() - due; lag > lateStart {
-				p.late.Add(1)
-				storeMax(&p.lag, lag.Microseconds())
-			} else if !t.sleep(-lag) {
-				return
-			}
-		}
-		t.attempt(p.keys.Key(i), 0, due)
+		t.attempt(key, 0, due)
 		p.done.Add(1)
 		if t.rec.Unseen() && p.queue != nil {
 			p.queue.add(reread{key: t.key, first: t.rec.Start + t.rec.Service})
@@ -71,6 +62,41 @@ func (t *task) firsts() {
 		}
 		pause = min(2*pause, pauseMost)
 	}
+}
+
+// next is the row to attempt, and when that is due; it waits until then.
+func (t *task) next() (key int64, due time.Duration, ok bool) {
+	p := t.p
+	if p.cfg.follows() {
+		row, ok := p.cfg.Follow.next(p.stop)
+		t.row = row
+		due = row.at.Add(p.cfg.Follow.after).Sub(p.base)
+		if ok {
+			t.lateBy(p.now() - due)
+		}
+		return row.key, due, ok
+	}
+	i := p.next.Add(1) - 1
+	if i >= p.cfg.Rows {
+		return 0, 0, false
+	}
+	if p.cfg.Rate > 0 {
+		due = t.pacer.due(i)
+		if lag := p.now() - due; !t.lateBy(lag) && !t.sleep(-lag) {
+			return 0, 0, false
+		}
+	}
+	return p.keys.Key(i), due, true
+}
+
+// lateBy counts a start that is late, and says whether it is.
+func (t *task) lateBy(lag time.Duration) bool {
+	if lag <= lateStart {
+		return false
+	}
+	t.p.late.Add(1)
+	storeMax(&t.p.lag, lag.Microseconds())
+	return true
 }
 
 // leave gives back what the worker holds by itself.
@@ -113,7 +139,7 @@ func (t *task) attempt(key int64, n int, due time.Duration) {
 	t.lease.end()
 
 	t.rec = record.Record{Key: key, Attempt: n, Start: start, Service: end - start, Coordinator: a.coordinator, Lag: -1}
-	if p.cfg.Rate > 0 && n == 0 {
+	if n == 0 && (p.cfg.Rate > 0 || p.cfg.follows()) {
 		t.rec.Delay = max(0, start-due)
 	}
 	t.judge(a, end)
@@ -140,6 +166,9 @@ func (t *task) judge(a answer, end time.Duration) {
 		}
 	case t.value != nil:
 		r.Outcome = record.Acknowledged
+		if p.cfg.Follow != nil {
+			p.cfg.Follow.add(r.Key, p.base.Add(end))
+		}
 	case !a.found:
 		r.Outcome = record.Missing
 	case t.verdict != record.ValueOK:
@@ -148,15 +177,26 @@ func (t *task) judge(a answer, end time.Duration) {
 	default:
 		r.Outcome = record.Found
 		if r.Attempt > 0 {
-			if written, at := p.cfg.Acks.Lookup(r.Key); written == record.Acknowledged {
+			if written, at := p.written(r.Key); written == record.Acknowledged {
 				// A clock that was put back has it seen before it was written: not known, rather than 0.
 				r.Lag = max(-1, p.base.Add(end).Sub(at))
 			}
 		}
 	}
 	if r.Attempt == 0 && r.Unseen() {
-		r.Written, _ = p.cfg.Acks.Lookup(r.Key)
+		if p.cfg.follows() {
+			p.cfg.Follow.missed(t.row)
+		}
+		r.Written, _ = p.written(r.Key)
 	}
+}
+
+// written is what became of the write of a row, and when, as far as a read knows.
+func (p *phase) written(key int64) (record.Outcome, time.Time) {
+	if p.cfg.follows() {
+		return p.cfg.Follow.lookup(key)
+	}
+	return p.cfg.Acks.Lookup(key)
 }
 
 // sleep waits, and says whether the phase goes on.

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"crossring/internal/flight"
+	"crossring/internal/lag"
 	"crossring/internal/load"
 	"crossring/internal/report"
 	"crossring/internal/topology"
@@ -35,15 +36,23 @@ var promised = map[string]string{
 		coordinators{}`,
 	"read": `datacenter rows seconds ops_per_second client_cpu_us_per_op latency_ms.p50 latency_ms.p95 latency_ms.p99 latency_ms.p999
 		latency_ms.max response_ms.p50 response_ms.p95 response_ms.p99 response_ms.p999 response_ms.max coordinators{}
-		found missing_at_first_read found_later missing wrong failed lag_ms.count lag_ms.p50 lag_ms.p95 lag_ms.p99 lag_ms.p999 lag_ms.max`,
+		found missing_at_first_read found_later missing wrong failed lag_ms.count lag_ms.p50 lag_ms.p95 lag_ms.p99 lag_ms.p999 lag_ms.max
+		read_after_ms.asked read_after_ms.p50 read_after_ms.p95 read_after_ms.p99 read_after_ms.max seen_at_first_read late_starts
+		within[].ms within[].share within[].at_least_95`,
 	"plan": `nodes[].name nodes[].region nodes[].zone nodes[].datacenter nodes[].rack nodes[].tokens[] rules[].node tags{}
 		cost.per_hour_usd cost.ttl_usd cost.prices_as_of calls[]`,
 	"ls":         "clusters[].name clusters[].provider clusters[].regions[] clusters[].nodes clusters[].age_seconds clusters[].expires_at clusters[].cost_so_far_usd",
 	"pki-verify": "ok chain[] errors[].depth errors[].code errors[].name errors[].subject errors[].message errors[].hint",
 	"link":       "depth subject issuer not_before not_after key key_usage[] ext_key_usage[]",
-	"handshake":  "new reused",
-	"rate":       "connections real_seconds client_cpu_seconds per_real_second per_cpu_second resumed version cipher_suite curve",
-	everywhere:   "schema error.code error.message error.hint",
+	"lag": `rate_asked rate clock pairs[].from pairs[].to pairs[].rows pairs[].seen pairs[].never
+		pairs[].interval_ms.p50 pairs[].interval_ms.p99 pairs[].interval_ms.max
+		pairs[].lag_ms.low.p50 pairs[].lag_ms.low.p95 pairs[].lag_ms.low.p99 pairs[].lag_ms.low.p999 pairs[].lag_ms.low.max
+		pairs[].lag_ms.high.p50 pairs[].lag_ms.high.p95 pairs[].lag_ms.high.p99 pairs[].lag_ms.high.p999 pairs[].lag_ms.high.max
+		pairs[].within[].ms pairs[].within[].share pairs[].within[].at_least_95
+		pairs[].seconds[].t pairs[].seconds[].rows pairs[].seconds[].p50 pairs[].seconds[].p99 pairs[].seconds[].max`,
+	"handshake": "new reused",
+	"rate":      "connections real_seconds client_cpu_seconds per_real_second per_cpu_second resumed version cipher_suite curve",
+	everywhere:  "schema error.code error.message error.hint",
 }
 
 func TestDocumentedKeysArePromised(t *testing.T) {
@@ -110,6 +119,15 @@ func TestDocuments(t *testing.T) {
 		if rd := decode[load.StressResult](t, r).Read; rd == nil || rd.Found != 300 || rd.Rows != 300 {
 			t.Errorf("of 510 rows 300 were written: %s", r)
 		}
+
+		// Each row is read 200 ms after its own acknowledgement; a way takes 40.
+		beside := holds("demo", 0, "repro", c.name, "--rows", "400", "--rate", "400", "--read-after", "200ms")
+		if rd := decode[report.Document](t, beside).Read; rd == nil || rd.Rows != 400 || rd.Found != 400 || rd.ReadAfter == nil || rd.ReadAfter.Asked != 200 ||
+			rd.ReadAfter.P50 < 199 || *rd.SeenAtFirstRead+rd.FoundLater != 400 || len(rd.Within) == 0 {
+			t.Errorf("want 400 rows read at an age of 200 ms: %s", beside)
+		}
+		holds("demo", 2, "repro", c.name, "--read-after", "1us")
+		checkLag(t, decode[lag.Result](t, holds("lag", 0, "lag", c.name, "--rate", "40", "--duration", "2s")), 40)
 
 		// Of what fails there is as much as there was.
 		holds("cql", 1, "cql", c.name, "SELECT nonsense")

@@ -10,6 +10,7 @@ func (e *env) commands() []*cli.Command {
 	all = append(all, e.ringCommands()...)
 	return append(all,
 		e.reproCommand(),
+		e.lagCommand(),
 		e.stressCommand(),
 		e.reportCommand(),
 		e.listCommand(),

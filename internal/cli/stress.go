@@ -105,15 +105,22 @@ func reportAnswer(doc report.Document, err error) (answer, error) {
 func (e *env) reproCommand() *cli.Command {
 	return &cli.Command{
 		Name: "repro", ArgsUsage: "NAME",
-		Usage:       "the experiment on a cluster that is up: write in one datacenter, read in the other, report",
-		Description: "Exits with 6 when rows are missing, wrong, failed or unknown. The cluster stays up.",
-		Flags:       append(stressFlags(record.OpWrite, record.OpRead), loaderFlags()...),
+		Usage: "the experiment on a cluster that is up: write in one datacenter, read in the other, report",
+		Description: "Exits with 6 when rows are missing, wrong, failed or unknown. The cluster stays up.\n\n" +
+			"With --read-after each row is read that long after its own acknowledgement, while others are still written:\n\n" +
+			"  crossring repro NAME --read-after 500ms --rate 2000",
+		Flags: append(append(stressFlags(record.OpWrite, record.OpRead), loaderFlags()...),
+			&cli.DurationFlag{Name: "read-after", Usage: "read each row `TIME` after its own acknowledgement", DefaultText: "when all are written"}),
 		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 			return withName(c, e, func(w cluster.World, name string) (answer, error) {
 				defer loadGC()()
+				var after *time.Duration
+				if c.IsSet("read-after") {
+					after = new(c.Duration("read-after"))
+				}
 				return reportAnswer(load.Repro(ctx, w, load.ReproRequest{
 					Name: name, Stress: stressOptions(c), Thresholds: thresholds(c), Crossring: buildVersion(),
-					Loaders: c.Int("loaders"),
+					Loaders: c.Int("loaders"), ReadAfter: after,
 				}))
 			})
 		}),

@@ -36,6 +36,9 @@ type ReproRequest struct {
 	// Loaders is how many machines of a datacenter load it, on clusters that have
 	// machines of their own; 0 loads from here, through SSH.
 	Loaders int
+	// ReadAfter is how long after its own acknowledgement each row is read, while others are
+	// still written; nil reads when all has been written.
+	ReadAfter *time.Duration
 }
 
 // Repro does the experiment on a cluster that is up: looks at the ring, makes the
@@ -80,6 +83,9 @@ func (r *repro) run(ctx context.Context, req ReproRequest) error {
 	if err := r.checkSettings(req.Thresholds); err != nil {
 		return err
 	}
+	if err := r.checkReadAfter(req.ReadAfter); err != nil {
+		return err
+	}
 	lock, err := lockLoad(r.World, req.Name, "repro")
 	if err != nil {
 		return err
@@ -109,16 +115,7 @@ func (r *repro) run(ctx context.Context, req ReproRequest) error {
 	}
 	defer free()
 	lock.note("repro, results in " + r.dir.Path)
-	if err := r.timed("write", func() error { return r.write(ctx) }); err != nil {
-		return err
-	}
-	if err := r.timed("estimate after write", func() (err error) {
-		r.doc.KeysEstimate.AfterWrite, err = r.estimate(ctx)
-		return err
-	}); err != nil {
-		return err
-	}
-	if err := r.timed("read", func() error { return r.read(ctx) }); err != nil {
+	if err := r.phases(ctx, req.ReadAfter); err != nil {
 		return err
 	}
 	if err := r.timed("estimate after read", func() (err error) {
@@ -134,6 +131,23 @@ func (r *repro) run(ctx context.Context, req ReproRequest) error {
 		return err
 	}
 	return r.verdict(req.Thresholds)
+}
+
+// phases writes and reads: one after the other, or, with after, at the same time.
+func (r *repro) phases(ctx context.Context, after *time.Duration) error {
+	if after != nil {
+		return r.timed("write and read", func() error { return r.writeAndRead(ctx, *after) })
+	}
+	if err := r.timed("write", func() error { return r.write(ctx) }); err != nil {
+		return err
+	}
+	if err := r.timed("estimate after write", func() (err error) {
+		r.doc.KeysEstimate.AfterWrite, err = r.estimate(ctx)
+		return err
+	}); err != nil {
+		return err
+	}
+	return r.timed("read", func() error { return r.read(ctx) })
 }
 
 // timed does f as a stage, and notes its time in the document.

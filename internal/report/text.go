@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 
+	"crossring/internal/lag"
 	"crossring/ringcheck"
 	"crossring/stress/results"
 )
@@ -219,10 +221,36 @@ func (t *text) read(d Document) {
 		first += fmt.Sprintf("; of those not there had been acknowledged %s", Count(*n))
 	}
 	t.wrapped(first)
+	t.after(r.After)
 	t.frame(d, r.Frame)
 	if r.Lag.Count > 0 {
 		t.wrapped(fmt.Sprintf("lag from acknowledgement to first sight, ms, over %s:", counted(r.Lag.Count, "row", "rows")))
 		t.table(1, percentileHead, percentileRow("lag", r.Lag.Percentiles))
+	}
+}
+
+// after says of a read that ran beside its write how old rows were when they were read, and
+// how many were there.
+func (t *text) after(a results.After) {
+	if a.ReadAfter == nil {
+		return
+	}
+	said := fmt.Sprintf("each row was read %s ms after its own acknowledgement, while others were written: first reads began at an age of %s ms (median), %s ms at the most",
+		millis(a.ReadAfter.Asked), millis(a.ReadAfter.P50), millis(a.ReadAfter.Max))
+	if n := a.LateStarts; n != nil && *n > 0 {
+		said += fmt.Sprintf("; %s began more than 10 ms later than asked", Count(*n))
+	}
+	t.wrapped(said)
+	for i, w := range a.Within {
+		what := "were readable within " + strconv.FormatInt(w.Millis, 10) + " ms"
+		if i == 0 && float64(w.Millis) == math.Floor(a.ReadAfter.Asked) {
+			what = "read at that age were there"
+		}
+		t.wrapped(fmt.Sprintf("%s %% of %s %s; of all such rows at least %s %% are, at 95 %% confidence",
+			lag.Percent(w.Share), counted(w.Rows, "row", "rows"), what, lag.Percent(w.AtLeast95)))
+		if w.Share == 1 {
+			break
+		}
 	}
 }
 

@@ -68,6 +68,9 @@ type Phase struct {
 	MissingDeadlineSeconds float64 `json:"missing_deadline_seconds"`
 	// AcksKnown: the read knew what had become of each write.
 	AcksKnown bool `json:"acks_known"`
+	// ReadAfterSeconds is how long after its acknowledgement each row was to be read, beside
+	// the write; Record.Delay is how much later it was. nil: the write had ended before.
+	ReadAfterSeconds *float64 `json:"read_after_seconds,omitempty"`
 }
 
 // Asked are the keys that were asked for.
@@ -90,6 +93,9 @@ type End struct {
 	MaxLagMicros int64 `json:"max_lag_micros"`
 	// NotAwaited counts missing rows that were given up before their deadline.
 	NotAwaited int64 `json:"not_awaited"`
+	// Followed is how many rows a read beside a write was to read: those acknowledged. 0 of
+	// other phases.
+	Followed int64 `json:"followed,omitempty"`
 	// Connections is missing in results of before they were counted.
 	Connections *Connections `json:"connections,omitempty"`
 }
@@ -101,7 +107,8 @@ type Record struct {
 	Outcome Outcome
 	Start   time.Duration // since Phase.Start, in whole microseconds like all times here
 	Service time.Duration // from start to answer
-	// Delay is from the intended start to the actual one, in an open loop.
+	// Delay is from the intended start to the actual one, in an open loop and in a read that
+	// follows a write.
 	Delay       time.Duration
 	Coordinator string // broadcast address; empty if the request reached none
 	Class       string // of the error, or of what is wrong with the value

@@ -62,6 +62,7 @@ func (f *fold) read() ReadSummary {
 		Wrong:              n[seenWrong] + n[stale],
 		Failed:             n[unreadable],
 		Lag:                Lag{Count: f.lag.TotalCount(), Percentiles: percentiles(f.lag)},
+		After:              f.ages.after(),
 	}
 	if f.acksKnown {
 		var lost int64
@@ -132,6 +133,7 @@ type fold struct {
 	acksKnown         bool
 	latency, response *hdrhistogram.Histogram
 	lag               *hdrhistogram.Histogram
+	ages              *ages // nil of a read that did not follow its write
 	hosts             map[string]int64
 	errors            map[string]*ErrorCount
 }
@@ -217,6 +219,9 @@ func (f *fold) record(phase record.Phase, r *record.Record) error {
 		found, err := f.rows.again(r)
 		if found && r.Lag >= 0 {
 			f.measure(f.lag, r.Lag)
+			if f.ages != nil {
+				f.ages.sight(r.Lag)
+			}
 		}
 		return err
 	}
@@ -224,6 +229,12 @@ func (f *fold) record(phase record.Phase, r *record.Record) error {
 		return err
 	}
 	f.first[r.Outcome]++
+	if phase.ReadAfterSeconds != nil {
+		if f.ages == nil {
+			f.ages = newAges(*phase.ReadAfterSeconds)
+		}
+		f.measure(f.ages.age, f.ages.first(r))
+	}
 	if r.Stale() {
 		f.staleFirst++
 	}
@@ -269,7 +280,7 @@ func (f *fold) frame() Frame {
 	}
 	var cpu int64
 	for i, p := range f.phases {
-		out.RowsAsked += p.Rows
+		out.RowsAsked += asked(p, f.ends[i])
 		out.InFlight += p.InFlight
 		out.Rate += p.Rate
 		if p.Datacenter != out.Datacenter {
@@ -290,7 +301,9 @@ func (f *fold) frame() Frame {
 		out.Interrupted = true
 		out.Warnings = append(out.Warnings, fmt.Sprintf("there are no results of %d of the %d loaders", missing, p.Parts))
 	}
-	out.RowsAsked = max(out.RowsAsked, p.RowsInAll)
+	if p.ReadAfterSeconds == nil {
+		out.RowsAsked = max(out.RowsAsked, p.RowsInAll)
+	}
 	if rows > 0 {
 		out.ClientCPUMicros = float64(cpu) / float64(rows)
 	}
@@ -321,6 +334,15 @@ func (f *fold) frame() Frame {
 		out.Warnings = []string{}
 	}
 	return out
+}
+
+// asked is how many rows a phase was to attempt. A read beside its write was to read what
+// that acknowledged, which is known at the end.
+func asked(p record.Phase, end *record.End) int64 {
+	if p.ReadAfterSeconds != nil && end != nil {
+		return end.Followed
+	}
+	return p.Rows
 }
 
 // percentiles in milliseconds; all zero while nothing was recorded.

@@ -57,6 +57,7 @@ type ReadSummary struct {
 	Wrong               int64  `json:"wrong"` // bytes differ
 	Failed              int64  `json:"failed"`
 	Lag                 Lag    `json:"lag_ms"`
+	After
 }
 
 // Percentiles in milliseconds.

@@ -1,0 +1,41 @@
+package lag
+
+import "crossring/internal/topology"
+
+// Result is the document of a run.
+type Result struct {
+	Schema           string `json:"schema"`
+	Cluster          string `json:"cluster"`
+	Version          string `json:"cassandra_version"`
+	WriteConsistency string `json:"write_consistency"`
+	ReadConsistency  string `json:"read_consistency"`
+	// Clock is "one" where all times are of the computer that wrote and looked.
+	Clock string `json:"clock"`
+	// RateAsked is in rows a second and datacenter; Rate is the least that one had.
+	RateAsked float64 `json:"rate_asked"`
+	Rate      float64 `json:"rate"`
+	Seconds   float64 `json:"seconds"` // of writing
+	// DeadlineSeconds is how long a row was looked for.
+	DeadlineSeconds float64 `json:"deadline_seconds"`
+	Interrupted     bool    `json:"interrupted"`
+	// ClientCPU is what writing and looking took, in cores; nil where that can't be told.
+	ClientCPU *float64 `json:"client_cpu"`
+	Writes    []Writes `json:"writes"`
+	Pairs     []Pair   `json:"pairs"`
+	// Faults of the network were in force meanwhile; nil where that can't be known.
+	Faults []topology.NetworkFault `json:"network_faults"`
+}
+
+// ClockOne is the Clock of a run by one computer's.
+const ClockOne = "one"
+
+// Writes are of one datacenter: Rows is the sum of the next three.
+type Writes struct {
+	Datacenter   string `json:"datacenter"`
+	Rows         int64  `json:"rows"`
+	Acknowledged int64  `json:"acknowledged"`
+	Failed       int64  `json:"failed"`
+	Unknown      int64  `json:"unknown"`
+	// Late were sent more than 10 ms after they were due.
+	Late int64 `json:"late"`
+}
