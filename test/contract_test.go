@@ -44,6 +44,7 @@ var promised = map[string]string{
 	"ls":         "clusters[].name clusters[].provider clusters[].regions[] clusters[].nodes clusters[].age_seconds clusters[].expires_at clusters[].cost_so_far_usd",
 	"pki-verify": "ok chain[] errors[].depth errors[].code errors[].name errors[].subject errors[].message errors[].hint",
 	"link":       "depth subject issuer not_before not_after key key_usage[] ext_key_usage[]",
+	"background": "rate_asked rate reads writes failed datacenters[].name",
 	"lag": `rate_asked rate clock pairs[].from pairs[].to pairs[].rows pairs[].seen pairs[].never
 		pairs[].interval_ms.p50 pairs[].interval_ms.p99 pairs[].interval_ms.max
 		pairs[].lag_ms.low.p50 pairs[].lag_ms.low.p95 pairs[].lag_ms.low.p99 pairs[].lag_ms.low.p999 pairs[].lag_ms.low.max
@@ -121,12 +122,16 @@ func TestDocuments(t *testing.T) {
 		}
 
 		// Each row is read 200 ms after its own acknowledgement; a way takes 40.
-		beside := holds("demo", 0, "repro", c.name, "--rows", "400", "--rate", "400", "--read-after", "200ms")
+		beside := holds("demo", 0, "repro", c.name, "--rows", "400", "--rate", "400", "--read-after", "200ms", "--background", "100")
 		if rd := decode[report.Document](t, beside).Read; rd == nil || rd.Rows != 400 || rd.Found != 400 || rd.ReadAfter == nil || rd.ReadAfter.Asked != 200 ||
 			rd.ReadAfter.P50 < 199 || *rd.SeenAtFirstRead+rd.FoundLater != 400 || len(rd.Within) == 0 {
 			t.Errorf("want 400 rows read at an age of 200 ms: %s", beside)
 		}
+		if b := decode[report.Document](t, beside).Background; b == nil || b.RateAsked != 100 || len(b.Datacenters) != 2 || b.Reads == 0 || b.Writes == 0 || b.Failed != 0 {
+			t.Errorf("want a load of reads and writes beside it: %s", beside)
+		}
 		holds("demo", 2, "repro", c.name, "--read-after", "1us")
+		holds("demo", 2, "repro", c.name, "--background", "NaN")
 		checkLag(t, decode[lag.Result](t, holds("lag", 0, "lag", c.name, "--rate", "40", "--duration", "2s")), 40)
 
 		// Of what fails there is as much as there was.

@@ -35,6 +35,7 @@ func (e *env) lagCommand() *cli.Command {
 			&cli.DurationFlag{Name: "missing-deadline", Usage: "look for a row for at most `TIME`", DefaultText: specDefault},
 			&cli.DurationFlag{Name: "look-every", Usage: "begin a look each `TIME`, for each pair", Value: time.Millisecond},
 			&cli.Float64Flag{Name: "threshold", Usage: "fail only when more than this `SHARE` of the rows (0..1) is not seen, failed or unknown"},
+			&cli.Float64Flag{Name: "background", Usage: "keep every datacenter busy with `N` reads and writes a second beside it, on a table of their own", DefaultText: "none"},
 		},
 		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 			return withName(c, e, func(w cluster.World, name string) (answer, error) {
@@ -44,7 +45,7 @@ func (e *env) lagCommand() *cli.Command {
 					deadline = new(c.Duration("missing-deadline"))
 				}
 				res, err := load.Lag(ctx, w, load.LagRequest{
-					Name: name, Deadline: deadline, Threshold: c.Float64("threshold"),
+					Name: name, Deadline: deadline, Background: c.Float64("background"), Threshold: c.Float64("threshold"),
 					Ask: lag.Ask{
 						Rate: c.Float64("rate"), Duration: c.Duration("duration"), Every: c.Duration("look-every"), Pairs: c.StringSlice("pair"),
 					},

@@ -110,7 +110,8 @@ func (e *env) reproCommand() *cli.Command {
 			"With --read-after each row is read that long after its own acknowledgement, while others are still written:\n\n" +
 			"  crossring repro NAME --read-after 500ms --rate 2000",
 		Flags: append(append(stressFlags(record.OpWrite, record.OpRead), loaderFlags()...),
-			&cli.DurationFlag{Name: "read-after", Usage: "read each row `TIME` after its own acknowledgement", DefaultText: "when all are written"}),
+			&cli.DurationFlag{Name: "read-after", Usage: "read each row `TIME` after its own acknowledgement", DefaultText: "when all are written"},
+			&cli.Float64Flag{Name: "background", Usage: "keep every datacenter busy with `N` reads and writes a second beside it, on a table of their own", DefaultText: "none"}),
 		Action: e.action(func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 			return withName(c, e, func(w cluster.World, name string) (answer, error) {
 				defer loadGC()()
@@ -120,7 +121,7 @@ func (e *env) reproCommand() *cli.Command {
 				}
 				return reportAnswer(load.Repro(ctx, w, load.ReproRequest{
 					Name: name, Stress: stressOptions(c), Thresholds: thresholds(c), Crossring: buildVersion(),
-					Loaders: c.Int("loaders"), ReadAfter: after,
+					Loaders: c.Int("loaders"), ReadAfter: after, Background: c.Float64("background"),
 				}))
 			})
 		}),

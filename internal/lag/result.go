@@ -22,6 +22,8 @@ type Result struct {
 	ClientCPU *float64 `json:"client_cpu"`
 	Writes    []Writes `json:"writes"`
 	Pairs     []Pair   `json:"pairs"`
+	// Background ran meanwhile; nil where none did.
+	Background *Background `json:"background"`
 	// Faults of the network were in force meanwhile; nil where that can't be known.
 	Faults []topology.NetworkFault `json:"network_faults"`
 }
@@ -38,4 +40,25 @@ type Writes struct {
 	Unknown      int64  `json:"unknown"`
 	// Late were sent more than 10 ms after they were due.
 	Late int64 `json:"late"`
+}
+
+// Background is a load that ran beside a measurement, as a document has it.
+type Background struct {
+	// RateAsked and Rate are operations a second in each datacenter; Rate is the least that
+	// one had.
+	RateAsked   float64          `json:"rate_asked"`
+	Rate        float64          `json:"rate"`
+	Reads       int64            `json:"reads"`
+	Writes      int64            `json:"writes"`
+	Failed      int64            `json:"failed"` // of both
+	Datacenters []BackgroundPart `json:"datacenters"`
+}
+
+// BackgroundPart is that of one datacenter.
+type BackgroundPart struct {
+	Name   string  `json:"name"`
+	Rate   float64 `json:"rate"`
+	Reads  int64   `json:"reads"`
+	Writes int64   `json:"writes"`
+	Failed int64   `json:"failed"`
 }

@@ -56,6 +56,9 @@ func Text(out io.Writer, r Result) error {
 			fmt.Fprintf(tw, "%d of %d rows were sent in %s more than 10 ms after they were due\n", w.Late, w.Rows, w.Datacenter)
 		}
 	}
+	if r.Background != nil {
+		fmt.Fprintln(tw, r.Background)
+	}
 	for _, f := range r.Faults {
 		fmt.Fprintf(tw, "Fault of the network: %s\n", f)
 	}
@@ -144,4 +147,10 @@ func number(ms float64) string {
 		return strconv.FormatFloat(ms, 'f', 0, 64)
 	}
 	return strconv.FormatFloat(ms, 'f', 1, 64)
+}
+
+// String says in a line what ran.
+func (b Background) String() string {
+	return fmt.Sprintf("Meanwhile in the background: %.0f of the %.0f reads and writes a second asked for in each datacenter; %d reads, %d writes, %d failed",
+		b.Rate, b.RateAsked, b.Reads, b.Writes, b.Failed)
 }

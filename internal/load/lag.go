@@ -29,6 +29,8 @@ type LagRequest struct {
 	Deadline *time.Duration
 	// WriteCL and ReadCL are consistency levels; "" is the plan's.
 	WriteCL, ReadCL string
+	// Background is as in ReproRequest.
+	Background float64
 	// Threshold is the share of the rows that may be never seen, failed or unknown.
 	Threshold float64
 }
@@ -48,13 +50,22 @@ func Lag(ctx context.Context, w cluster.World, req LagRequest) (lag.Result, erro
 	if err != nil {
 		return res, err
 	}
+	if err := checkBackground(req.Background); err != nil {
+		return res, err
+	}
 	lock, err := lockLoad(w, req.Name, "lag")
 	if err != nil {
 		return res, err
 	}
 	defer lock.free()
 	since := w.Now()
-	res, err = measureLag(ctx, w, c, cfg, res)
+	settings := c.Inv.Plan.Stress
+	settings.WriteCL, settings.ReadCL = cfg.WriteLevel, cfg.ReadLevel
+	ran, err := beside(ctx, w, c, settings, req.Background, func() (err error) {
+		res, err = measureLag(ctx, w, c, cfg, res)
+		return err
+	})
+	res.Background = ran
 	res.Schema, res.Cluster, res.Version = topology.Schema, req.Name, c.Inv.Plan.Version
 	res.Faults = faultsSince(w, c, since)
 	var rate *live.RateError

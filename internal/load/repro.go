@@ -39,6 +39,9 @@ type ReproRequest struct {
 	// ReadAfter is how long after its own acknowledgement each row is read, while others are
 	// still written; nil reads when all has been written.
 	ReadAfter *time.Duration
+	// Background is a load of reads and writes beside the measurement, in operations a second
+	// in each datacenter; 0 is none.
+	Background float64
 }
 
 // Repro does the experiment on a cluster that is up: looks at the ring, makes the
@@ -86,6 +89,9 @@ func (r *repro) run(ctx context.Context, req ReproRequest) error {
 	if err := r.checkReadAfter(req.ReadAfter); err != nil {
 		return err
 	}
+	if err := checkBackground(req.Background); err != nil {
+		return err
+	}
 	lock, err := lockLoad(r.World, req.Name, "repro")
 	if err != nil {
 		return err
@@ -115,7 +121,8 @@ func (r *repro) run(ctx context.Context, req ReproRequest) error {
 	}
 	defer free()
 	lock.note("repro, results in " + r.dir.Path)
-	if err := r.phases(ctx, req.ReadAfter); err != nil {
+	r.doc.Background, err = beside(ctx, r.World, r.Cluster, r.settings, req.Background, func() error { return r.phases(ctx, req.ReadAfter) })
+	if err != nil {
 		return err
 	}
 	if err := r.timed("estimate after read", func() (err error) {

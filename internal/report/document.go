@@ -5,6 +5,7 @@ package report
 import (
 	"strings"
 
+	"crossring/internal/lag"
 	"crossring/internal/topology"
 	"crossring/ringcheck"
 	"crossring/stress/results"
@@ -28,9 +29,11 @@ type Document struct {
 	results.Account
 
 	KeysEstimate KeysEstimate `json:"keys_estimate"`
-	RunDir       string       `json:"run_dir"` // where the raw results are
-	Stages       []Stage      `json:"stages"`  // in order
-	Warnings     []string     `json:"warnings"`
+	// Background ran beside the write and the read; nil where none did.
+	Background *lag.Background `json:"background"`
+	RunDir     string          `json:"run_dir"` // where the raw results are
+	Stages     []Stage         `json:"stages"`  // in order
+	Warnings   []string        `json:"warnings"`
 	// Faults of the network that were in force during the write or the read; nil where
 	// that is not known, as of networks that are not crossring's.
 	Faults []topology.NetworkFault `json:"network_faults"`

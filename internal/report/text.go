@@ -138,6 +138,9 @@ func (t *text) header(d Document) {
 	}
 	add("run directory", d.RunDir)
 	t.table(2, rows...)
+	if d.Background != nil {
+		t.wrapped(d.Background.String() + ".")
+	}
 }
 
 // phase says how a write or read was asked for.
