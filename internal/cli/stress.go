@@ -152,12 +152,11 @@ func demo(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	rtt := c.Float64("rtt")
 	s := spec.Spec{
 		Name:      c.String("name"),
 		Cassandra: c.String("cassandra"),
 		Regions:   []spec.Region{{Region: "us-east-1", Zone: "us-east-1a", Nodes: 1}, {Region: "us-west-2", Zone: "us-west-2a", Nodes: 1}},
-		RTTMillis: &rtt,
+		RTT:       spec.RoundTrips{spec.AllPairs: c.Float64("rtt")},
 	}
 	if s.Name == "" {
 		s.Name = fmt.Sprintf("demo-%d", time.Now().UnixMilli()%1_000_000)

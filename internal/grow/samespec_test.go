@@ -75,7 +75,13 @@ func TestSpelledOut(t *testing.T) {
 		{"tls: {}", "tls: {key: ecdsa-p256}", ""},
 		{"tls: {key: ecdsa-p256}", "tls: {}", ""},
 		{"tls: {}", "tls: {key: rsa-2048}", `tls.key: "ecdsa-p256" → "rsa-2048"`},
-		{"", "cluster_name: gk\npartitioner: Murmur3Partitioner\nnum_tokens: 1\nrtt_ms: 80", ""},
+		{"", "cluster_name: gk\npartitioner: Murmur3Partitioner\nnum_tokens: 1\nrtt_ms: 64", ""},
+		{"", "rtt_ms: {us-west-2:us-east-1: 64}", ""},
+		{"", "rtt_ms: 80", "rtt_ms: map[us-east-1:us-west-2:64] → 80"},
+		// As every cluster was made once, and as some are made on purpose: that stays.
+		{"rtt_ms: 80", "", ""},
+		{"rtt_ms: {us-west-2:us-east-1: 75}", "", ""},
+		{"rtt_ms: {us-west-2:us-east-1: 75}", "rtt_ms: 75", ""},
 	} {
 		have, want := read(tt.have), read(tt.want)
 		made, err := cluster.Plan(have)

@@ -31,7 +31,27 @@ func spelledOut(have spec.Spec, made topology.Plan, want spec.Spec, planned topo
 		}
 		have.TLS, want.TLS = &h, &w
 	}
+	switch {
+	case want.RTT == nil:
+		want.RTT = have.RTT // what stands stays as far apart as it was made, which once was 80 ms everywhere
+	case sameRoundTrips(made, planned):
+		have.RTT = want.RTT
+	case have.RTT == nil:
+		have.RTT = made.RTTPairs
+	}
 	return have, want
+}
+
+// sameRoundTrips says whether all regions of two plans are as far apart.
+func sameRoundTrips(a, b topology.Plan) bool {
+	for _, n := range a.Nodes {
+		for _, m := range a.Nodes {
+			if n.Region != m.Region && a.RTT(n.Region, m.Region) != b.RTT(n.Region, m.Region) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // isSeries says whether a spec names a series of Cassandra, and not one release of it.

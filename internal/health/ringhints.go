@@ -23,7 +23,7 @@ const (
 // sayFaults says which faults of the network are in force, and what ends each.
 func sayFaults(w cluster.World, c cluster.Cluster, faults []topology.NetworkFault) {
 	for _, f := range faults {
-		w.Say("in force: %s, since %s; to end it: %s", f, f.Since.Local().Format(time.DateTime), w.Command(f.Undo(c.Inv.Plan.Name, c.Inv.Plan.RTTMillis)...))
+		w.Say("in force: %s, since %s; to end it: %s", f, f.Since.Local().Format(time.DateTime), w.Command(f.Undo(c.Inv.Plan.Name, c.Inv.Plan.RTT(f.A, f.B))...))
 	}
 }
 
@@ -80,7 +80,7 @@ func RingHint(c cluster.Cluster, ring ringcheck.Ring) string {
 		return "crossring restart " + name + ":" + node
 	}
 	if cut := cuts(ring.Faults); len(cut) > 0 {
-		return plain.Command(append([]string{"crossring"}, cut[0].Undo(name, c.Inv.Plan.RTTMillis)...)...)
+		return plain.Command(append([]string{"crossring"}, cut[0].Undo(name, c.Inv.Plan.RTT(cut[0].A, cut[0].B))...)...)
 	}
 	switch len(stopped) {
 	case 0:

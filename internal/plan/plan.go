@@ -13,6 +13,7 @@ import (
 
 	"crossring/internal/plain"
 	"crossring/internal/release"
+	"crossring/internal/roundtrip"
 	"crossring/internal/spec"
 	"crossring/internal/topology"
 )
@@ -74,7 +75,7 @@ func (b *builder) build() topology.Plan {
 		Snitch:       snitch(s.Provider),
 		NamingScheme: s.Naming,
 		NumTokens:    s.NumTokens,
-		RTTMillis:    *s.RTTMillis,
+		RTTMillis:    defaultRTT,
 		Hosts:        s.Hosts,
 		Mirror:       s.CassandraMirror,
 		Disks:        topology.Disks(s.Disks),
@@ -90,6 +91,10 @@ func (b *builder) build() topology.Plan {
 		Tags:     map[string]string{TagCluster: s.Name},
 		Calls:    []string{},
 	}
+	if ms, all := s.RTT[spec.AllPairs]; all {
+		p.RTTMillis = ms
+	}
+	p.RTTPairs = roundTrips(s)
 	p.TLS = b.tls(rel)
 	p.HeapMB = cmp.Or(s.HeapMB, heapMB(s.Provider, len(p.Nodes)))
 	dcs := group(p.Nodes)
@@ -104,6 +109,38 @@ func (b *builder) build() topology.Plan {
 	b.places(&p, rel)
 	b.room(p)
 	return p
+}
+
+// defaultRTT is the round trip between regions of which none is known, in ms.
+const defaultRTT = 80
+
+// roundTrips are those of pairs of regions that the local provider makes: as the spec says,
+// or as far as AWS' regions are from each other. One number for all in the spec leaves none.
+func roundTrips(s spec.Spec) map[string]float64 {
+	if _, all := s.RTT[spec.AllPairs]; all || s.Provider != "local" {
+		return nil
+	}
+	var pairs map[string]float64
+	for i, a := range s.Regions {
+		for _, b := range s.Regions[i+1:] {
+			if a.Region == b.Region {
+				continue
+			}
+			key := spec.RTTPair(a.Region, b.Region)
+			ms, known := s.RTT[key]
+			if !known {
+				ms, known = roundtrip.Between(a.Region, b.Region)
+			}
+			if !known {
+				continue
+			}
+			if pairs == nil {
+				pairs = map[string]float64{}
+			}
+			pairs[key] = ms
+		}
+	}
+	return pairs
 }
 
 // room sees that the provider has an address for every node.

@@ -85,12 +85,7 @@ func (d *decoder) spec(root *yaml.Node, s *Spec) {
 			field{"saved_caches", text(&s.Disks.SavedCaches)},
 		)},
 		{"heap_mb", whole(&s.HeapMB, minHeapMB)},
-		{"rtt_ms", func(d *decoder, n *yaml.Node, path string) {
-			var rtt float64
-			if number(&rtt)(d, n, path); !d.reported(path) {
-				s.RTTMillis = &rtt
-			}
-		}},
+		{"rtt_ms", func(d *decoder, n *yaml.Node, path string) { d.roundTrips(n, path, s) }},
 		{"keyspace", group(
 			field{"name", text(&s.Keyspace.Name)},
 			field{"table", text(&s.Keyspace.Table)},

@@ -30,12 +30,12 @@ type Spec struct {
 	NumTokens int      `json:"num_tokens"`
 	Disks     Disks    `json:"disks"`
 	HeapMB    int      `json:"heap_mb"` // 0 leaves it to the plan
-	// RTTMillis is the round trip between regions that the local provider makes;
-	// nil is the default.
-	RTTMillis *float64       `json:"rtt_ms"`
-	Keyspace  Keyspace       `json:"keyspace"`
-	Settings  map[string]any `json:"settings"` // further keys of cassandra.yaml
-	Stress    Stress         `json:"stress"`
+	// RTT is the round trips between regions that the local provider makes; nil leaves them
+	// to the plan.
+	RTT      RoundTrips     `json:"rtt_ms"`
+	Keyspace Keyspace       `json:"keyspace"`
+	Settings map[string]any `json:"settings"` // further keys of cassandra.yaml
+	Stress   Stress         `json:"stress"`
 	// Hosts is the inventory file of provider hosts.
 	Hosts string `json:"hosts,omitempty"`
 	// CassandraMirror is a URL below which the machines of provider hosts find
@@ -119,10 +119,6 @@ func Defaults(s *Spec) {
 	def(&s.Stress.WriteCL, "ONE")
 	def(&s.Stress.ReadCL, "ONE")
 	def(&s.Stress.MissingDeadline, (120 * time.Second).String())
-	if s.RTTMillis == nil {
-		rtt := 80.0
-		s.RTTMillis = &rtt
-	}
 	if s.EC2 != nil || s.Provider == "ec2" {
 		e := EC2{}
 		if s.EC2 != nil {

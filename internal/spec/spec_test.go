@@ -27,11 +27,10 @@ func TestParseMinimal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rtt := 80.0
 	want := Spec{
 		Version: Version, Name: "tiny", ClusterName: "tiny", Cassandra: "5.0", Partitioner: "Murmur3Partitioner",
 		Provider: "local", Regions: []Region{{Region: "us-east-1", Zone: "us-east-1a", Nodes: 1}}, Naming: "legacy", NumTokens: 1,
-		Disks: Disks{Data: "fs1", Commitlog: "fs2", SavedCaches: "fs2"}, RTTMillis: &rtt,
+		Disks: Disks{Data: "fs1", Commitlog: "fs2", SavedCaches: "fs2"}, RTT: nil,
 		Keyspace: Keyspace{Name: "crossring", Table: "rows_by_key"},
 		Stress: Stress{Rows: 100_000, ValueBytes: 2048, InFlight: 128, WriteCL: "ONE", ReadCL: "ONE",
 			MissingDeadline: "2m0s"},
@@ -47,15 +46,14 @@ func TestParseFull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rtt := 0.0
 	want := Spec{
 		Version: Version, Name: "full-1", ClusterName: "Full Cluster", Cassandra: "1.2", Partitioner: "RandomPartitioner",
 		Provider: "ec2",
 		Regions: []Region{
 			{Region: "us-west-2", Zone: "us-west-2b", Nodes: 3}, {Region: "us-west-2", Zone: "us-west-2-lax-1a", Nodes: 1}, {Region: "us-gov-east-1", Zone: "us-gov-east-1a", Nodes: 1}},
 		Naming: "standard", NumTokens: 16, Disks: Disks{Data: "d1", Commitlog: "d2", SavedCaches: "d2"}, HeapMB: 2048,
-		RTTMillis: &rtt,
-		Keyspace:  Keyspace{Name: "lab", Table: "kv", Replication: map[string]int{"us-west-2": 3, "us-gov-east": 1}},
+		RTT:      RoundTrips{AllPairs: 0},
+		Keyspace: Keyspace{Name: "lab", Table: "kv", Replication: map[string]int{"us-west-2": 3, "us-gov-east": 1}},
 		Settings: map[string]any{
 			"concurrent_writes": int64(64), "compaction_throughput": "64MiB/s", "phi_convict_threshold": 8.5,
 			"hinted_handoff_enabled": false, "authenticator": nil,

@@ -86,9 +86,7 @@ func check(s Spec) []*Problem {
 	if s.HeapMB != 0 {
 		between("heap_mb", int64(s.HeapMB), minHeapMB, 1<<20)
 	}
-	if s.RTTMillis != nil && (*s.RTTMillis < 0 || *s.RTTMillis > 60_000 || !finite(*s.RTTMillis)) {
-		bad("rtt_ms", "must be between 0 and 60000")
-	}
+	checkRoundTrips(s, bad)
 	checkRegions(s, bad, match, between)
 	switch {
 	case s.Provider == "hosts" && s.Hosts == "":

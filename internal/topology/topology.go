@@ -27,6 +27,9 @@ type Plan struct {
 	NumTokens    int     `json:"num_tokens"`
 	HeapMB       int     `json:"heap_mb"`
 	RTTMillis    float64 `json:"rtt_ms"` // between regions, local provider
+	// RTTPairs has the round trips of pairs of regions, "us-east-1:us-west-2", where they are
+	// not all RTTMillis; see RTT.
+	RTTPairs map[string]float64 `json:"rtt_pairs_ms,omitempty"`
 	// Hosts is the inventory file of the hosts provider.
 	Hosts string `json:"hosts,omitempty"`
 	// Mirror is where the machines of the hosts provider find Cassandra's tarballs;
@@ -241,6 +244,14 @@ func (inv Inventory) Node(ref string) (Node, error) {
 		names[i] = n.Name
 	}
 	return Node{}, fmt.Errorf("no node %q in cluster %s; its nodes are %s", ref, inv.Plan.Name, strings.Join(names, ", "))
+}
+
+// RTT is the round trip between two regions that the local provider makes, in ms.
+func (p Plan) RTT(a, b string) float64 {
+	if ms, ok := p.RTTPairs[min(a, b)+":"+max(a, b)]; ok {
+		return ms
+	}
+	return p.RTTMillis
 }
 
 // Datacenters lists the datacenter names in plan order, each once.

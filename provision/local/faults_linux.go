@@ -31,7 +31,7 @@ func (k *keeper) restoreFaults() error {
 	for _, f := range l.InForce {
 		if err := k.change(request(f)); err != nil {
 			k.note("%s, which was in force, is not any more: %v", f, err)
-			k.faults = k.faults.note(ending(f), k.planned(), time.Now().UTC())
+			k.faults = k.faults.note(ending(f), k.planned(f.A, f.B), time.Now().UTC())
 			continue
 		}
 		k.note("in force again: %s, since %s", f, f.Since.Local().Format(time.DateTime))
@@ -49,9 +49,9 @@ func ending(f topology.NetworkFault) Fault {
 	return r
 }
 
-// planned is the round trip between regions that is no fault.
-func (k *keeper) planned() time.Duration {
-	return time.Duration(k.inv.Plan.RTTMillis * float64(time.Millisecond))
+// planned is the round trip between two regions that is no fault.
+func (k *keeper) planned(a, b string) time.Duration {
+	return time.Duration(k.inv.Plan.RTT(a, b) * float64(time.Millisecond))
 }
 
 // setAside renames a file that can't be read, so that it is in nobody's way and can
@@ -77,7 +77,7 @@ func (k *keeper) fault(f Fault) error {
 	if err := k.change(f); err != nil {
 		return err
 	}
-	k.faults = k.faults.note(f, k.planned(), time.Now().UTC())
+	k.faults = k.faults.note(f, k.planned(f.A, f.B), time.Now().UTC())
 	if err := k.faults.write(k.dir); err != nil {
 		return fmt.Errorf("it is done, and would not survive the keeper: %w", err)
 	}

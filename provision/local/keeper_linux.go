@@ -173,9 +173,9 @@ func socketPath(root *os.File) string {
 
 func (k *keeper) openNetwork() error {
 	cfg := wan.Config{
-		RTT:    time.Duration(k.inv.Plan.RTTMillis * float64(time.Millisecond)),
-		Sender: k.senderOf,
-		Log:    k.log,
+		Between: k.planned,
+		Sender:  k.senderOf,
+		Log:     k.log,
 	}
 	for _, n := range k.inv.Nodes {
 		e, err := endpointOf(k.inv.Plan, n)

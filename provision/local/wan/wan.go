@@ -31,6 +31,8 @@ type Endpoint struct {
 type Config struct {
 	Endpoints []Endpoint
 	RTT       time.Duration // between any two regions, at the start
+	// Between is that of two regions instead, where they differ; nil is RTT for all.
+	Between func(a, b string) time.Duration
 	// Sender names the node that opened a connection when its source address
 	// does not tell. It may be nil.
 	Sender func(net.Conn) (node string, ok bool)
@@ -260,6 +262,9 @@ func (w *WAN) pair(a, b string) *pair {
 		p = &pair{links: map[*link]struct{}{}}
 		if a != b {
 			p.rtt = w.cfg.RTT
+			if w.cfg.Between != nil {
+				p.rtt = w.cfg.Between(a, b)
+			}
 		}
 		w.pairs[[2]string{a, b}] = p
 	}
