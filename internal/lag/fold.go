@@ -23,7 +23,11 @@ type Pair struct {
 	Lag      Bounds   `json:"lag_ms"`
 	Within   []Within `json:"within"`
 	Seconds  []Second `json:"seconds"`
-	Looks    Looks    `json:"looks"`
+	// Staleness is the curve, and ModelDifference the most that the model is off it: off the
+	// nearer of its two bounds; nil without a model.
+	Staleness       []Point  `json:"staleness"`
+	ModelDifference *float64 `json:"model_difference"`
+	Looks           Looks    `json:"looks"`
 }
 
 // Looks counts requests.
@@ -91,8 +95,8 @@ func Thresholds() []time.Duration {
 }
 
 // Pair folds what was seen into a document. end is when the last look began, deadline how
-// long a row was looked for.
-func (w *Watch) Pair(from, to string, end, deadline time.Duration) Pair {
+// long a row was looked for; model may be nil.
+func (w *Watch) Pair(from, to string, end, deadline time.Duration, model *Model) Pair {
 	p := Pair{From: from, To: to, Within: []Within{}, Seconds: []Second{}}
 	all := w.fates()
 	p.Rows = int64(len(all))
@@ -116,6 +120,12 @@ func (w *Watch) Pair(from, to string, end, deadline time.Duration) Pair {
 		*seconds[at] = append(*seconds[at], f.High)
 	}
 	p.Within = within(all, p.Pending > 0, end, deadline)
+	var way time.Duration
+	var predicted []time.Duration
+	if model != nil {
+		way, predicted = model.OneWay, predict(model.OneWay, w.rows.Latencies(), model.There)
+	}
+	p.Staleness, p.ModelDifference = staleness(all, way, predicted)
 	for _, list := range [][]time.Duration{lows, highs, widths} {
 		slices.Sort(list)
 	}

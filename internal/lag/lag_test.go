@@ -147,7 +147,7 @@ func holdsTheTruth(t *testing.T, seed uint64, bucket int64) (never int64) {
 		t.Fatalf("seed %d: %d fates of %d acknowledged rows", seed, len(fates), i)
 	}
 	slices.Sort(lags)
-	p := watch.Pair("a", "b", end, deadline)
+	p := watch.Pair("a", "b", end, deadline, nil)
 	if p.Rows != int64(len(lags)) || p.Seen+p.Never+p.Pending != p.Rows || p.Pending != 0 {
 		t.Fatalf("seed %d: %d rows: %d seen, %d never, %d pending; want %d", seed, p.Rows, p.Seen, p.Never, p.Pending, len(lags))
 	}
@@ -276,7 +276,7 @@ func TestStopped(t *testing.T) {
 			w.Looked(r, now, now+ms, found)
 		}
 	}
-	p := w.Pair("a", "b", 995*ms, time.Minute)
+	p := w.Pair("a", "b", 995*ms, time.Minute, nil)
 	if p.Rows != 100 || p.Seen != 96 || p.Pending != 4 || p.Never != 0 {
 		t.Errorf("%d rows: %d seen, %d pending, %d never", p.Rows, p.Seen, p.Pending, p.Never)
 	}

@@ -42,6 +42,9 @@ func Text(out io.Writer, r Result) error {
 		if p.Interval.P99 != nil {
 			fmt.Fprintf(tw, "  each lag is known to %s ms (median), %s ms (99 of 100 rows)\n", number(*p.Interval.P50), number(*p.Interval.P99))
 		}
+		if d := p.ModelDifference; d != nil {
+			fmt.Fprintf(tw, "  the model predicts from the line and the writes alone what was seen, to %.1f percentage points\n", 100**d)
+		}
 		if p.Looks.Failed > 0 {
 			fmt.Fprintf(tw, "  %d of %d looks failed, and say nothing of any row\n", p.Looks.Failed, p.Looks.Made)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -87,6 +88,7 @@ func measureLag(ctx context.Context, w cluster.World, c cluster.Cluster, cfg liv
 	if err := w.Stage("keyspace", func() error { return makeLagTable(ctx, c, cfg) }); err != nil {
 		return none, err
 	}
+	cfg.OneWay = oneWay(ctx, c, cfg)
 	s, err := live.Open(ctx, cfg)
 	if err != nil {
 		return none, err
@@ -156,6 +158,28 @@ func lagConfig(w cluster.World, c cluster.Cluster, req LagRequest) (live.Config,
 		cfg.Pairs = append(cfg.Pairs, live.Pair{From: at[pair[0]], To: at[pair[1]]})
 	}
 	return cfg, nil
+}
+
+// oneWay is half of the round trip between two datacenters' regions, as crossring's own network
+// has measured it; nil where nothing can be predicted from it.
+func oneWay(ctx context.Context, c cluster.Cluster, cfg live.Config) func(live.Pair) (time.Duration, bool) {
+	local := []string{"ANY", "ONE", "LOCAL_ONE", "LOCAL_QUORUM"}
+	if c.Place.Network == nil || !slices.Contains(local, cfg.WriteLevel) || !slices.Contains(local, cfg.ReadLevel) {
+		return nil
+	}
+	st, err := c.Place.Network.Status(ctx, c.Inv)
+	if err != nil {
+		return nil
+	}
+	region := func(i int) string { return c.Inv.InDatacenter(cfg.Endpoints[i].Datacenter)[0].Region }
+	return func(p live.Pair) (time.Duration, bool) {
+		a, b := region(p.From), region(p.To)
+		ms, ok := st.RTT[a+" -> "+b]
+		if !ok {
+			ms, ok = st.RTT[b+" -> "+a]
+		}
+		return time.Duration(ms / 2 * float64(time.Millisecond)), ok
+	}
 }
 
 func makeLagTable(ctx context.Context, c cluster.Cluster, cfg live.Config) error {

@@ -30,6 +30,9 @@ type Config struct {
 	Duration              time.Duration
 	Deadline              time.Duration // for which a row is looked for
 	Every                 time.Duration // between the beginnings of two looks for one pair
+	// OneWay is how long the way of a pair takes; nil, or false, where that is not known, or
+	// where a write waits for the other datacenter: then nothing is predicted.
+	OneWay func(Pair) (time.Duration, bool)
 }
 
 // Pair is an ordered pair of datacenters, by their place in Endpoints.
@@ -330,11 +333,28 @@ func (r *round) fold(res *lag.Result, stopped bool) {
 		res.Interrupted = res.Interrupted || stopped && sent < r.rows
 	}
 	for _, p := range r.pairs {
-		doc := p.watch.Pair(r.cfg.Endpoints[p.From].Datacenter, r.cfg.Endpoints[p.To].Datacenter, p.began, deadline)
+		doc := p.watch.Pair(r.cfg.Endpoints[p.From].Datacenter, r.cfg.Endpoints[p.To].Datacenter, p.began, deadline, r.model(p.Pair))
 		doc.Looks = p.looks
 		res.Interrupted = res.Interrupted || stopped && doc.Pending > 0
 		res.Pairs = append(res.Pairs, doc)
 	}
+}
+
+// model is what is needed to predict the lag of a pair; nil where it is not known.
+func (r *round) model(p Pair) *lag.Model {
+	if r.cfg.OneWay == nil {
+		return nil
+	}
+	way, ok := r.cfg.OneWay(p)
+	if !ok {
+		return nil
+	}
+	for _, s := range r.sources {
+		if s.at == p.To {
+			return &lag.Model{OneWay: way, There: s.rows.Latencies()}
+		}
+	}
+	return nil // nothing was written there
 }
 
 // Try writes and looks as fast as it goes, for a moment, and holds what came of it against the
