@@ -2,6 +2,7 @@ package test
 
 import (
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -118,6 +119,31 @@ func TestLag(t *testing.T) {
 			"--missing-deadline", "0s", "--duration", "0s", "--write-consistency", "SOMETIMES", "--threshold", "2")
 		checkSays(t, r, "--rate: ", "--look-every: ", "--pair us-east:us-west-2: is named twice", `there is no datacenter "mars"`, "--missing-deadline: ", "--duration: ", "--write-consistency: ", "--threshold: ")
 	})
+}
+
+// TestLagPage types what docs/lag.md says, line by line.
+func TestLagPage(t *testing.T) {
+	needLong(t)
+	page, err := os.ReadFile("../docs/lag.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := sharedCluster(t, newest)
+	typed := 0
+	for _, block := range regexp.MustCompile("(?s)\n```sh\n(.*?)```").FindAllStringSubmatch(string(page), -1) {
+		for line := range strings.Lines(block[1]) {
+			words := strings.Fields(strings.ReplaceAll(line, "NAME", c.name))
+			if words[0] != "crossring" {
+				t.Fatalf("%q is no command of crossring's", line)
+			}
+			c.must(t, words[1:]...)
+			typed++
+		}
+	}
+	if typed < 4 {
+		t.Errorf("%d commands on the page; is this how they are read?", typed)
+	}
+	c.awaitWhole(t)
 }
 
 // TestBenchLag measures two minutes with a cut of 20 s in the middle, and the same without.
