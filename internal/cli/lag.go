@@ -2,12 +2,10 @@ package cli
 
 import (
 	"context"
-	"io"
 	"strings"
 	"time"
 
 	"crossring/internal/cluster"
-	"crossring/internal/lag"
 	"crossring/internal/load"
 
 	"github.com/urfave/cli/v2"
@@ -44,14 +42,13 @@ func (e *env) lagCommand() *cli.Command {
 				if c.IsSet("missing-deadline") {
 					deadline = new(c.Duration("missing-deadline"))
 				}
-				res, err := load.Lag(ctx, w, load.LagRequest{
+				req := load.LagRequest{
 					Name: name, Deadline: deadline, Background: c.Float64("background"), Threshold: c.Float64("threshold"),
-					Ask: lag.Ask{
-						Rate: c.Float64("rate"), Duration: c.Duration("duration"), Every: c.Duration("look-every"), Pairs: c.StringSlice("pair"),
-					},
 					WriteCL: strings.ToUpper(c.String("write-consistency")), ReadCL: strings.ToUpper(c.String("read-consistency")),
-				})
-				return answer{doc: res, text: func(out io.Writer) error { return lag.Text(out, res) }}, err
+				}
+				req.Rate, req.Duration, req.Every, req.Pairs = c.Float64("rate"), c.Duration("duration"), c.Duration("look-every"), c.StringSlice("pair")
+				res, err := load.Lag(ctx, w, req)
+				return answer{doc: res, text: res.Text}, err
 			})
 		}),
 	}

@@ -95,10 +95,11 @@ func TestText(t *testing.T) {
 		pair.Seconds = append(pair.Seconds, s)
 	}
 	var b strings.Builder
-	err := Text(&b, Result{
+	r := Result{
 		Cluster: "demo", Version: "5.0.9", WriteConsistency: "ONE", ReadConsistency: "ONE", RateAsked: 100, Rate: 99.9, Seconds: 10, ClientCPU: f(0.118),
 		Writes: []Writes{{Datacenter: "us-east", Rows: 1001, Acknowledged: 1000, Unknown: 1, Late: 4}}, Pairs: []Pair{pair},
-	})
+	}
+	err := r.Text(&b)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,8 +14,8 @@ import (
 // headline is the threshold of Netflix's experiment: the other region was read 500 ms later.
 const headline = 500
 
-// Text writes a result for people.
-func Text(out io.Writer, r Result) error {
+// Text writes the result for people.
+func (r Result) Text(out io.Writer) error {
 	if len(r.Writes) == 0 {
 		return nil
 	}
