@@ -43,7 +43,7 @@ func beside(ctx context.Context, w cluster.World, c cluster.Cluster, s topology.
 		if p.Keyspace.Replication[dc] == 0 {
 			continue
 		}
-		e, err := w.Endpoint(c, c.Inv.InDatacenter(dc))
+		e, err := cluster.Endpoint(w, c, c.Inv.InDatacenter(dc))
 		if err != nil {
 			return nil, err
 		}

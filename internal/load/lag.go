@@ -148,7 +148,7 @@ func lagConfig(w cluster.World, c cluster.Cluster, req LagRequest) (live.Config,
 			if _, there := at[dc]; there {
 				continue
 			}
-			e, err := w.Endpoint(c, c.Inv.InDatacenter(dc))
+			e, err := cluster.Endpoint(w, c, c.Inv.InDatacenter(dc))
 			if err != nil {
 				return cfg, err
 			}
