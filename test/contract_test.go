@@ -45,7 +45,7 @@ var promised = map[string]string{
 	"pki-verify": "ok chain[] errors[].depth errors[].code errors[].name errors[].subject errors[].message errors[].hint",
 	"link":       "depth subject issuer not_before not_after key key_usage[] ext_key_usage[]",
 	"background": "rate_asked rate reads writes failed datacenters[].name",
-	"lag": `rate_asked rate clock pairs[].from pairs[].to pairs[].rows pairs[].seen pairs[].never
+	"replication-lag": `rate_asked rate clock pairs[].from pairs[].to pairs[].rows pairs[].seen pairs[].never
 		pairs[].interval_ms.p50 pairs[].interval_ms.p99 pairs[].interval_ms.max
 		pairs[].lag_ms.low.p50 pairs[].lag_ms.low.p95 pairs[].lag_ms.low.p99 pairs[].lag_ms.low.p999 pairs[].lag_ms.low.max
 		pairs[].lag_ms.high.p50 pairs[].lag_ms.high.p95 pairs[].lag_ms.high.p99 pairs[].lag_ms.high.p999 pairs[].lag_ms.high.max
@@ -132,7 +132,7 @@ func TestDocuments(t *testing.T) {
 		}
 		holds("demo", 2, "repro", c.name, "--read-after", "1us")
 		holds("demo", 2, "repro", c.name, "--background", "NaN")
-		checkLag(t, decode[lag.Result](t, holds("lag", 0, "lag", c.name, "--rate", "40", "--duration", "2s")), 40)
+		checkLag(t, decode[lag.Result](t, holds("replication-lag", 0, "lag", c.name, "--rate", "40", "--duration", "2s")), 40)
 
 		// Of what fails there is as much as there was.
 		holds("cql", 1, "cql", c.name, "SELECT nonsense")
