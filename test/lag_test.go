@@ -43,27 +43,31 @@ func checkLag(t *testing.T, r lag.Result, rate float64) {
 	}
 }
 
-// TestLag measures while the line is cut and mended: no row is lost or counted twice, and
-// the seconds of the cut show it. Then the bad ways to ask, and one that is stopped.
-func TestLag(t *testing.T) {
+// rowsOfLag counts the rows that measurements have written, as the first node has them.
+func (c cluster) rowsOfLag(t *testing.T) int {
+	t.Helper()
+	out := c.must(t, "cql", c.name+":1", "SELECT count(*) FROM crossring.crossring_lag").stdout
+	for _, word := range strings.Fields(out) {
+		if n, err := strconv.Atoi(word); err == nil {
+			return n
+		}
+	}
+	t.Fatalf("no count: %s", out)
+	return 0
+}
+
+// TestLagThroughACut measures while the line is cut and mended: no row is lost or counted
+// twice, and the seconds of the cut show it. Hints take half a minute to come.
+func TestLagThroughACut(t *testing.T) {
+	needLong(t)
 	const rate = 50
 	c := sharedCluster(t, newest)
 	m := c.start(t, "lag", c.name, "--rate", strconv.Itoa(rate), "--duration", "8s", "-o", "json")
 	m.says(t, "\nlag ...")
 	c.must(t, "fault", "partition", c.name, east, west)
 	// Answered by one region alone, so the cut is no hindrance: 50 rows are written in it.
-	count := func() int {
-		out := c.must(t, "cql", c.name+":1", "SELECT count(*) FROM crossring.crossring_lag").stdout
-		for _, word := range strings.Fields(out) {
-			if n, err := strconv.Atoi(word); err == nil {
-				return n
-			}
-		}
-		t.Fatalf("no count: %s", out)
-		return 0
-	}
-	at := count()
-	eventually(t, patience, "rows are written during the cut", func() bool { return count() >= at+rate })
+	at := c.rowsOfLag(t)
+	eventually(t, patience, "rows are written during the cut", func() bool { return c.rowsOfLag(t) >= at+rate })
 	c.must(t, "fault", "heal", c.name, east, west)
 	r := m.wait(t)
 	got := decode[lag.Result](t, r)
@@ -93,12 +97,16 @@ func TestLag(t *testing.T) {
 		t.Errorf("want the partition in the document: %+v", got.Faults)
 	}
 	c.awaitWhole(t)
+}
 
+// TestLag stops a measurement, and asks for others in bad ways.
+func TestLag(t *testing.T) {
+	c := sharedCluster(t, newest)
 	t.Run("stopped", func(t *testing.T) {
 		m := c.start(t, "lag", c.name, "--duration", "1h", "--pair", "us-west-2:us-east", "-o", "json")
 		m.says(t, "\nlag ...")
-		at := count()
-		eventually(t, patience, "rows are written", func() bool { return count() >= at+100 })
+		at := c.rowsOfLag(t)
+		eventually(t, patience, "rows are written", func() bool { return c.rowsOfLag(t) >= at+100 })
 		m.signal(t, os.Interrupt)
 		r := m.wait(t)
 		got := decode[lag.Result](t, r)
