@@ -106,7 +106,7 @@ func (l *Load) work(ctx context.Context, s *site) {
 		binary.BigEndian.PutUint64(key[:], uint64(rand.Int64N(keys)))
 		var err error
 		if i%2 == 0 {
-			r.Read(value)
+			_, _ = r.Read(value) // of a generator, which does not fail
 			err = write.Exec()
 			s.writes.Add(1)
 		} else {

@@ -263,7 +263,7 @@ func pkiServe(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	defer r.Close()
+	defer func() { _ = r.Close() }()
 	l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(at))
 	if err != nil {
 		return answer{}, fail.Busy("", fmt.Errorf("listen for OCSP: %w", err), "--listen 127.0.0.1:0")
