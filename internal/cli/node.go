@@ -14,6 +14,7 @@ import (
 	"crossring/internal/nodetool"
 	"crossring/internal/plain"
 	"crossring/internal/run"
+	"crossring/internal/topology"
 	"crossring/provision/local"
 
 	"github.com/urfave/cli/v2"
@@ -89,40 +90,40 @@ func (e *env) nodetoolCommand() *cli.Command {
 }
 
 func (e *env) faultCommand() *cli.Command {
-	sub := func(name, usage, args string, n int) *cli.Command {
-		return &cli.Command{Name: name, Usage: usage, ArgsUsage: args, Action: e.action(faultAction(name, n))}
-	}
-	latency := sub("latency", "set the round trip between two regions", "NAME REGION REGION", 3)
-	latency.Flags = []cli.Flag{&cli.DurationFlag{Name: "rtt", Usage: "`TIME` of a round trip, as in 80ms"}}
-	return &cli.Command{
+	show := topology.FaultKind{Name: "show", Does: "the lines between the regions"}
+	all := &cli.Command{
 		Name: "fault", Usage: "change the network between the regions of a local cluster",
-		Subcommands: []*cli.Command{
-			sub("show", "the lines between the regions", "NAME", 1),
-			sub("partition", "cut two regions from each other by silence: what is sent is swallowed, new connections are not answered", "NAME REGION REGION", 3),
-			sub("reset", "answer every connection between two regions with RST", "NAME REGION REGION", 3),
-			sub("heal", "end a partition or a reset", "NAME REGION REGION", 3),
-			sub("refuse", "close a region's public ports", "NAME REGION", 2),
-			sub("accept", "open a region's public ports again", "NAME REGION", 2),
-			latency,
-		},
+		Subcommands: []*cli.Command{{Name: show.Name, Usage: show.Does, ArgsUsage: "NAME", Action: e.action(faultAction(show, 1))}},
 	}
+	for _, kind := range topology.FaultKinds() {
+		c := &cli.Command{Name: kind.Name, Usage: kind.Does, ArgsUsage: "NAME REGION", Action: e.action(faultAction(kind, 2))}
+		if kind.Pair {
+			c.ArgsUsage, c.Action = "NAME REGION REGION", e.action(faultAction(kind, 3))
+		}
+		if kind.RTT {
+			c.Flags = []cli.Flag{&cli.DurationFlag{Name: "rtt", Usage: "`TIME` of a round trip, as in 80ms"}}
+		}
+		all.Subcommands = append(all.Subcommands, c)
+	}
+	return all
 }
 
-func faultAction(kind string, args int) handler {
+func faultAction(kind topology.FaultKind, args int) handler {
 	return func(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 		if c.Args().Len() != args {
-			return answer{}, fail.Usage("", fmt.Errorf("fault %s takes %s", kind, c.Command.ArgsUsage), helpFor(c))
+			return answer{}, fail.Usage("", fmt.Errorf("fault %s takes %s", kind.Name, c.Command.ArgsUsage), helpFor(c))
 		}
 		w, err := e.world(c)
 		if err != nil {
 			return answer{}, err
 		}
-		f := local.Fault{Kind: kind, A: c.Args().Get(1), B: c.Args().Get(2), RTT: c.Duration("rtt")}
-		switch {
-		case kind == "show":
-			f.Kind = ""
-		case kind == "latency" && (!c.IsSet("rtt") || f.RTT < 0):
-			return answer{}, fail.Usage("", fmt.Errorf("fault latency needs --rtt, a time of 0 or more"), plain.Command(append(append([]string{"crossring", "fault", "latency"}, c.Args().Slice()...), "--rtt", "80ms")...))
+		f := local.Fault{Kind: kind.Name, A: c.Args().Get(1), B: c.Args().Get(2), RTT: c.Duration("rtt")}
+		if args == 1 {
+			f.Kind = "" // asks, and changes nothing
+		}
+		if kind.RTT && (!c.IsSet("rtt") || f.RTT < 0) {
+			again := append([]string{"crossring", "fault", kind.Name}, c.Args().Slice()...)
+			return answer{}, fail.Usage("", fmt.Errorf("fault %s needs --rtt, a time of 0 or more", kind.Name), plain.Command(append(again, "--rtt", "80ms")...))
 		}
 		net, err := health.Fault(ctx, w, c.Args().First(), f)
 		if err != nil {

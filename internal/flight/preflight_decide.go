@@ -11,6 +11,7 @@ import (
 	"crossring/internal/health"
 	"crossring/internal/preflight"
 	"crossring/internal/preflight/probe"
+	"crossring/internal/topology"
 	"crossring/provision/local"
 )
 
@@ -221,11 +222,11 @@ func (f *flight) faults(ctx context.Context) func(preflight.Need) (fault, heal s
 		for _, l := range net.Lines {
 			if l.Fault != "" && a != "" && (l.A == a && l.B == b || l.A == b && l.B == a) {
 				return fmt.Sprintf("%s and %s are cut from each other by crossring fault: %s", l.A, l.B, l.Fault),
-					f.Command("fault", "heal", name, l.A, l.B)
+					f.Command(topology.NetworkFault{Kind: l.Fault, A: l.A, B: l.B}.Undo(name, 0)...)
 			}
 		}
 		if slices.Contains(net.Refused, b) && a != "" && a != b {
-			return "the public ports of " + b + " are closed by crossring fault", f.Command("fault", "accept", name, b)
+			return "the public ports of " + b + " are closed by crossring fault", f.Command(topology.NetworkFault{Kind: topology.FaultRefuse, A: b}.Undo(name, 0)...)
 		}
 		return "", ""
 	}

@@ -19,7 +19,7 @@ type Status struct {
 
 // Fault is a change of the network. A and B are regions.
 type Fault struct {
-	Kind string        `json:"kind"` // partition, reset, heal, latency (A, B, RTT); refuse, accept (A)
+	Kind string        `json:"kind"` // name of a topology.FaultKind
 	A    string        `json:"a"`
 	B    string        `json:"b"`
 	RTT  time.Duration `json:"rtt"`

@@ -53,21 +53,14 @@ func (l faultLog) write(dir string) error {
 // note is the log after a change of the network. planned is the round trip that is no
 // fault.
 func (l faultLog) note(f Fault, planned time.Duration, now time.Time) faultLog {
-	kinds := map[string][]string{
-		topology.FaultPartition: {topology.FaultPartition, topology.FaultReset},
-		topology.FaultReset:     {topology.FaultPartition, topology.FaultReset},
-		"heal":                  {topology.FaultPartition, topology.FaultReset},
-		topology.FaultLatency:   {topology.FaultLatency},
-		topology.FaultRefuse:    {topology.FaultRefuse},
-		"accept":                {topology.FaultRefuse},
-	}[f.Kind]
+	kind, _ := topology.FaultKindOf(f.Kind)
 	a, b := f.A, f.B
 	if b != "" && b < a {
 		a, b = b, a
 	}
 	next := topology.NetworkFault{Kind: f.Kind, A: a, B: b, Since: now}
-	begins := f.Kind != "heal" && f.Kind != "accept"
-	if f.Kind == topology.FaultLatency {
+	begins := kind.Mend != ""
+	if kind.RTT {
 		ms := float64(f.RTT) / float64(time.Millisecond)
 		next.RTTMillis = &ms
 		begins = f.RTT != planned
@@ -75,7 +68,7 @@ func (l faultLog) note(f Fault, planned time.Duration, now time.Time) faultLog {
 	past, inForce := slices.Clone(l.Past), []topology.NetworkFault{}
 	for _, old := range l.InForce {
 		switch {
-		case old.A != a || old.B != b || !slices.Contains(kinds, old.Kind):
+		case old.A != a || old.B != b || !slices.Contains(kind.Ends, old.Kind):
 			inForce = append(inForce, old)
 		case begins && old.String() == next.String():
 			next.Since = old.Since // the same again

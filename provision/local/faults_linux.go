@@ -31,7 +31,8 @@ func (k *keeper) restoreFaults() error {
 	for _, f := range l.InForce {
 		if err := k.change(request(f)); err != nil {
 			k.note("%s, which was in force, is not any more: %v", f, err)
-			k.faults = k.faults.note(ending(f), k.planned(f.A, f.B), time.Now().UTC())
+			planned := k.planned(f.A, f.B)
+			k.faults = k.faults.note(ending(f, planned), planned, time.Now().UTC())
 			continue
 		}
 		k.note("in force again: %s, since %s", f, f.Since.Local().Format(time.DateTime))
@@ -39,13 +40,13 @@ func (k *keeper) restoreFaults() error {
 	return nil
 }
 
-// ending is what ends a fault.
-func ending(f topology.NetworkFault) Fault {
+// ending is what ends a fault. planned is the round trip that is none.
+func ending(f topology.NetworkFault, planned time.Duration) Fault {
 	r := request(f)
-	r.Kind = "heal"
-	if f.Kind == topology.FaultRefuse {
-		r.Kind = "accept"
+	if kind, ok := topology.FaultKindOf(f.Kind); ok {
+		r.Kind = kind.Mend
 	}
+	r.RTT = planned
 	return r
 }
 

@@ -282,23 +282,7 @@ func (k *keeper) handler() http.Handler {
 }
 
 // change changes the network.
-func (k *keeper) change(f Fault) error {
-	switch f.Kind {
-	case "partition":
-		return k.wan.Partition(f.A, f.B)
-	case "reset":
-		return k.wan.Reset(f.A, f.B)
-	case "heal":
-		return k.wan.Heal(f.A, f.B)
-	case "latency":
-		return k.wan.SetRTT(f.A, f.B, f.RTT)
-	case "refuse":
-		return k.wan.Refuse(f.A)
-	case "accept":
-		return k.wan.Accept(f.A)
-	}
-	return fmt.Errorf("no fault is called %q", f.Kind)
-}
+func (k *keeper) change(f Fault) error { return k.wan.Change(f.Kind, f.A, f.B, f.RTT) }
 
 // handle decodes a request, does it, and answers with what went wrong, if anything.
 func handle[Req any](do func(context.Context, Req) error) http.HandlerFunc {

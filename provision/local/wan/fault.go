@@ -6,6 +6,8 @@ import (
 	"net"
 	"sort"
 	"time"
+
+	"crossring/internal/topology"
 )
 
 // Line is the state of the network between two regions.
@@ -29,9 +31,9 @@ func (w *WAN) Lines() []Line {
 			l := Line{A: a, B: b, RTTMillis: float64(p.rtt) / float64(time.Millisecond), Connections: len(p.links)}
 			switch {
 			case p.cut:
-				l.Fault = "partition"
+				l.Fault = topology.FaultPartition
 			case p.reset:
-				l.Fault = "reset"
+				l.Fault = topology.FaultReset
 			}
 			p.mu.Unlock()
 			lines = append(lines, l)
@@ -51,6 +53,30 @@ func (w *WAN) Refused() []string {
 		}
 	}
 	return refused
+}
+
+// changes does what each kind of topology.FaultKinds says.
+func (w *WAN) changes() map[string]func(a, b string, rtt time.Duration) error {
+	between := func(f func(a, b string) error) func(string, string, time.Duration) error {
+		return func(a, b string, _ time.Duration) error { return f(a, b) }
+	}
+	at := func(f func(region string) error) func(string, string, time.Duration) error {
+		return func(region, _ string, _ time.Duration) error { return f(region) }
+	}
+	return map[string]func(a, b string, rtt time.Duration) error{
+		topology.FaultPartition: between(w.Partition), topology.FaultReset: between(w.Reset), "heal": between(w.Heal),
+		topology.FaultRefuse: at(w.Refuse), "accept": at(w.Accept), topology.FaultLatency: w.SetRTT,
+	}
+}
+
+// Change makes a change by the name of its topology.FaultKind. What the kind does not
+// take counts for nothing.
+func (w *WAN) Change(kind, a, b string, rtt time.Duration) error {
+	change, ok := w.changes()[kind]
+	if !ok {
+		return fmt.Errorf("no fault is called %q", kind)
+	}
+	return change(a, b, rtt)
 }
 
 // SetRTT changes the round trip between two regions, running connections included.
