@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"crossring/internal/fail"
+	"crossring/internal/near"
 	"crossring/internal/plain"
 )
 
@@ -18,8 +19,8 @@ func (l *line) unknownCommand(arg string) error {
 		}
 	}
 	full := strings.Join(append(slices.Clone(l.path), arg), " ")
-	if near := nearest(arg, names); near != "" {
-		return fail.Usage("", fmt.Errorf("unknown command %q, did you mean %s?", full, near), l.retyped(arg, near))
+	if meant := nearest(arg, names); meant != "" {
+		return fail.Usage("", fmt.Errorf("unknown command %q, did you mean %s?", full, meant), l.retyped(arg, meant))
 	}
 	return l.usage("unknown command %q", full)
 }
@@ -115,36 +116,9 @@ func nearest(word string, candidates []string) string {
 		if len(c) == 1 || len(word) == 1 {
 			continue
 		}
-		if d := edits(word, c); d < at {
+		if d := near.Edits(word, c); d < at {
 			best, at = c, d
 		}
 	}
 	return best
-}
-
-// edits is how many slips turn a into b: a byte too many, too few, wrong, or two
-// neighbours swapped (optimal string alignment).
-func edits(a, b string) int {
-	rows := make([][]int, len(a)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(b)+1)
-		rows[i][0] = i
-	}
-	for j := range rows[0] {
-		rows[0][j] = j
-	}
-	for i := range len(a) {
-		for j := range len(b) {
-			wrong := rows[i][j]
-			if a[i] != b[j] {
-				wrong++
-			}
-			least := min(wrong, rows[i][j+1]+1, rows[i+1][j]+1)
-			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
-				least = min(least, rows[i-1][j-1]+1)
-			}
-			rows[i+1][j+1] = least
-		}
-	}
-	return rows[len(a)][len(b)]
 }

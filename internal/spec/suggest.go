@@ -3,6 +3,8 @@ package spec
 import (
 	"strconv"
 	"strings"
+
+	"crossring/internal/near"
 )
 
 // indexed is the path of an item of a list.
@@ -34,32 +36,11 @@ func didYouMean(wrong string, known []string) string {
 	return ": did you mean " + best + "?"
 }
 
-// distance counts the letters to insert, delete, replace or swap with their
-// neighbour (optimal string alignment) to make b of a; at least 3 when their
-// lengths differ by as much.
+// distance is near.Edits where it may be less than 3; what is longer or shorter by as
+// much is not compared.
 func distance(a, b string) int {
 	if len(a)-len(b) > 2 || len(b)-len(a) > 2 {
 		return 3
 	}
-	rows := make([][]int, len(a)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(b)+1)
-		rows[i][0] = i
-	}
-	for j := range rows[0] {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
-			}
-		}
-	}
-	return rows[len(a)][len(b)]
+	return near.Edits(a, b)
 }
