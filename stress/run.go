@@ -36,7 +36,7 @@ type Config struct {
 	Parts       int
 	RowsInAll   int64
 	ValueBytes  int    // at least MinValueBytes
-	InFlight    int    // requests at once; 0 is 128
+	InFlight    int    // requests at once; 0 is topology.DefaultInFlight
 	Consistency string // empty is ONE
 	// Rate makes an open loop: so many operations are due per second, whether or
 	// not earlier ones have been answered. 0 is a closed loop, in which each
@@ -55,9 +55,6 @@ type Config struct {
 	// beside it; then Acks, Rate and the order of Keys do not count. nil is no such thing.
 	Follow *Follow
 }
-
-// DefaultInFlight is the number of requests at once where none is given.
-const DefaultInFlight = 128
 
 const (
 	// A worker pauses after a row that it could not send, twice as long each time
@@ -112,7 +109,7 @@ func (c *Config) complete() error {
 	c.FirstKey, c.Rows = c.Keys[0].First, c.Keys.Count()
 	c.Parts, c.RowsInAll = max(c.Parts, 1), max(c.RowsInAll, c.Rows)
 	if c.InFlight == 0 {
-		c.InFlight = DefaultInFlight
+		c.InFlight = topology.DefaultInFlight
 	}
 	if int64(c.InFlight) > c.Rows {
 		c.InFlight = int(c.Rows)

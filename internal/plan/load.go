@@ -19,12 +19,7 @@ func CheckLoad(p topology.Plan, s topology.Stress) []spec.LoadProblem {
 	if err != nil {
 		rel = release.Release{} // of a cluster that a later crossring made: what depends on it is not checked
 	}
-	load := spec.Stress{
-		Rows: s.Rows, ValueBytes: s.ValueBytes, InFlight: s.InFlight, Rate: s.Rate,
-		WriteCL: s.WriteCL, ReadCL: s.ReadCL, WriteDC: s.WriteDC, ReadDC: s.ReadDC,
-		MissingDeadline: seconds(s.MissingDeadlineSeconds),
-	}
-	problems := spec.CheckLoad(load, rel, p.Settings)
+	problems := spec.CheckLoad(spec.Stress{Load: s.Load, MissingDeadline: seconds(s.MissingDeadlineSeconds)}, rel, p.Settings)
 	bad := func(key, format string, args ...any) {
 		problems = append(problems, spec.LoadProblem{Key: key, Message: fmt.Sprintf(format, args...)})
 	}

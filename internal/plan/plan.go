@@ -81,10 +81,7 @@ func (b *builder) build() topology.Plan {
 		Disks:        topology.Disks(s.Disks),
 		Keyspace: topology.Keyspace{
 			Name: s.Keyspace.Name, Table: s.Keyspace.Table, Replication: maps.Clone(s.Keyspace.Replication)},
-		Stress: topology.Stress{
-			Rows: s.Stress.Rows, ValueBytes: s.Stress.ValueBytes, InFlight: s.Stress.InFlight, Rate: s.Stress.Rate,
-			WriteCL: s.Stress.WriteCL, ReadCL: s.Stress.ReadCL, WriteDC: s.Stress.WriteDC, ReadDC: s.Stress.ReadDC,
-			MissingDeadlineSeconds: deadline.Seconds()},
+		Stress:   topology.Stress{Load: s.Stress.Load, MissingDeadlineSeconds: deadline.Seconds()},
 		Settings: copyMap(s.Settings),
 		Nodes:    nodes(s, ports(rel)),
 		Rules:    []topology.Rule{},

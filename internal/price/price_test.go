@@ -16,7 +16,7 @@ func twoRegions() topology.Plan {
 			{Name: "us-west-2-2", Region: "us-west-2", Datacenter: "us-west-2"},
 		},
 		Keyspace: topology.Keyspace{Replication: map[string]int{"us-east": 1, "us-west-2": 2}},
-		Stress:   topology.Stress{Rows: 1_000_000, ValueBytes: 880, WriteDC: "us-east"},
+		Stress:   topology.Stress{Load: topology.Load{Rows: 1_000_000, ValueBytes: 880, WriteDC: "us-east"}},
 		EC2:      &topology.EC2Plan{InstanceType: "m5d.4xlarge", RootGB: 73, TTLSeconds: 7200},
 	}
 }

@@ -19,6 +19,10 @@ func keysOf(t reflect.Type, prefix string) []string {
 		if !f.IsExported() {
 			continue
 		}
+		if f.Anonymous { // its keys are those of the struct that it is in
+			all = append(all, keysOf(f.Type, prefix)...)
+			continue
+		}
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		key, typ := prefix+name, f.Type
 		if typ.Kind() == reflect.Pointer && typ.Elem().Kind() == reflect.Struct {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"crossring/internal/release"
+	"crossring/stress/record"
 )
 
 // LoadProblem is one thing that is wrong with a load.
@@ -17,12 +18,10 @@ type LoadProblem struct {
 }
 
 const (
-	minValueBytes = 20    // the run, the key and the checksum that a value carries
-	maxInFlight   = 32768 // what one connection carries from protocol 3 on
+	maxInFlight = 32768 // what one connection carries from protocol 3 on
 	// maxInFlightBytes bounds what the values in flight take in the process that makes
 	// the load.
 	maxInFlightBytes = 1 << 30
-	maxRows          = 1_000_000_000 // as many keys as a run has for itself: stress.MaxRows
 	minRate, maxRate = 0.001, 10_000_000
 	maxDeadline      = 8760 * time.Hour
 	// besideValue is more than statement, key and headers take in a request and a mutation.
@@ -60,9 +59,9 @@ func CheckLoad(s Stress, rel release.Release, settings map[string]any) []LoadPro
 		}
 	}
 
-	between("rows", s.Rows, 1, maxRows, "")
+	between("rows", s.Rows, 1, record.MaxRows, "")
 	most, why := maxValueBytes(rel, settings)
-	sized := between("value_bytes", int64(s.ValueBytes), minValueBytes, most, why)
+	sized := between("value_bytes", int64(s.ValueBytes), record.MinValueBytes, most, why)
 	if between("in_flight", int64(s.InFlight), 1, maxInFlight, "") && sized && int64(s.InFlight)*int64(s.ValueBytes) > maxInFlightBytes {
 		bad("in_flight", "%d values of %d bytes in flight are more than %d MB", s.InFlight, s.ValueBytes, maxInFlightBytes>>20)
 	}

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"crossring/stress/record"
 	"errors"
 	"fmt"
 	"math"
@@ -100,7 +101,7 @@ func (d *decoder) spec(root *yaml.Node, s *Spec) {
 		{"settings", func(d *decoder, n *yaml.Node, path string) { d.settings(n, path, s) }},
 		{"stress", group(
 			field{"rows", whole(&s.Stress.Rows, 1)},
-			field{"value_bytes", whole(&s.Stress.ValueBytes, minValueBytes)},
+			field{"value_bytes", whole(&s.Stress.ValueBytes, record.MinValueBytes)},
 			field{"in_flight", whole(&s.Stress.InFlight, 1)},
 			field{"rate", number(&s.Stress.Rate)},
 			field{"write_consistency", text(&s.Stress.WriteCL)},

@@ -5,6 +5,7 @@ package spec
 
 import (
 	"crossring/internal/release"
+	"crossring/internal/topology"
 	"time"
 )
 
@@ -84,14 +85,7 @@ const ReplicationFactor = "replication_factor"
 
 // Stress is what the write and the read do unless told otherwise.
 type Stress struct {
-	Rows       int64   `json:"rows"`
-	ValueBytes int     `json:"value_bytes"`
-	InFlight   int     `json:"in_flight"`
-	Rate       float64 `json:"rate"` // operations per second; 0 is a closed loop
-	WriteCL    string  `json:"write_consistency"`
-	ReadCL     string  `json:"read_consistency"`
-	WriteDC    string  `json:"write_datacenter"` // empty leaves it to the plan
-	ReadDC     string  `json:"read_datacenter"`
+	topology.Load
 	// MissingDeadline is how long a row that a read missed is asked for again, as
 	// time.ParseDuration reads it; "0s" is not at all.
 	MissingDeadline string `json:"missing_deadline"`
@@ -115,7 +109,7 @@ func Defaults(s *Spec) {
 	def(&s.Keyspace.Table, "rows_by_key")
 	def(&s.Stress.Rows, 100_000)
 	def(&s.Stress.ValueBytes, 2048)
-	def(&s.Stress.InFlight, 128)
+	def(&s.Stress.InFlight, topology.DefaultInFlight)
 	def(&s.Stress.WriteCL, "ONE")
 	def(&s.Stress.ReadCL, "ONE")
 	def(&s.Stress.MissingDeadline, (120 * time.Second).String())

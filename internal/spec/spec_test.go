@@ -11,6 +11,7 @@ import (
 
 	"crossring/internal/release"
 	"crossring/internal/release/releasetest"
+	"crossring/internal/topology"
 )
 
 func read(t *testing.T, name string) []byte {
@@ -32,7 +33,7 @@ func TestParseMinimal(t *testing.T) {
 		Provider: "local", Regions: []Region{{Region: "us-east-1", Zone: "us-east-1a", Nodes: 1}}, Naming: "legacy", NumTokens: 1,
 		Disks: Disks{Data: "fs1", Commitlog: "fs2", SavedCaches: "fs2"}, RTT: nil,
 		Keyspace: Keyspace{Name: "crossring", Table: "rows_by_key"},
-		Stress: Stress{Rows: 100_000, ValueBytes: 2048, InFlight: 128, WriteCL: "ONE", ReadCL: "ONE",
+		Stress: Stress{Load: topology.Load{Rows: 100_000, ValueBytes: 2048, InFlight: 128, WriteCL: "ONE", ReadCL: "ONE"},
 			MissingDeadline: "2m0s"},
 	}
 	got.source = nil
@@ -58,8 +59,8 @@ func TestParseFull(t *testing.T) {
 			"concurrent_writes": int64(64), "compaction_throughput": "64MiB/s", "phi_convict_threshold": 8.5,
 			"hinted_handoff_enabled": false, "authenticator": nil,
 			"data_file_extras": []any{"a", map[string]any{"b": int64(1)}}},
-		Stress: Stress{Rows: 5, ValueBytes: 64, InFlight: 1, Rate: 1000, WriteCL: "EACH_QUORUM", ReadCL: "LOCAL_ONE",
-			WriteDC: "us-west-2", ReadDC: "us-gov-east", MissingDeadline: "2m0s"},
+		Stress: Stress{Load: topology.Load{Rows: 5, ValueBytes: 64, InFlight: 1, Rate: 1000, WriteCL: "EACH_QUORUM", ReadCL: "LOCAL_ONE",
+			WriteDC: "us-west-2", ReadDC: "us-gov-east"}, MissingDeadline: "2m0s"},
 		EC2: &EC2{
 			InstanceType: "m5.xlarge", Architecture: "arm64", AMI: AMI{IDs: map[string]string{"us-west-2": "ami-12345678", "us-gov-east-1": "ami-87654321"}},
 			SSHUser: "admin", RootGB: 16, Key: "generated", VPC: "own", PublicIP: "ephemeral", TTL: "1h30m0s", Owner: "me@example.org",

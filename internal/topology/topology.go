@@ -69,16 +69,25 @@ type Keyspace struct {
 	Replication map[string]int `json:"replication"`
 }
 
-// Stress holds the defaults of the write and the read.
-type Stress struct {
+// Load is what the write and the read do, as the spec says it, the plan has it and the
+// command line changes it.
+type Load struct {
 	Rows       int64   `json:"rows"`
 	ValueBytes int     `json:"value_bytes"`
 	InFlight   int     `json:"in_flight"`
 	Rate       float64 `json:"rate"` // operations per second; 0 is a closed loop
 	WriteCL    string  `json:"write_consistency"`
 	ReadCL     string  `json:"read_consistency"`
-	WriteDC    string  `json:"write_datacenter"`
+	WriteDC    string  `json:"write_datacenter"` // empty in a spec leaves it to the plan
 	ReadDC     string  `json:"read_datacenter"`
+}
+
+// DefaultInFlight is how many requests are under way at once unless told otherwise.
+const DefaultInFlight = 128
+
+// Stress holds the defaults of the write and the read.
+type Stress struct {
+	Load
 	// MissingDeadlineSeconds is how long a row that a read missed is asked for again.
 	MissingDeadlineSeconds float64 `json:"missing_deadline_seconds"`
 	// Connections is the policy of the load's connections; "" is one session for all.

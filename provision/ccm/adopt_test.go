@@ -67,7 +67,7 @@ func wanted(config string, counts ...int) topology.Plan {
 		Name: "mine", Provider: "ccm", Version: releasetest.Newest(), Partitioner: "RandomPartitioner", NumTokens: 1,
 		CCM:      &topology.CCMPlan{Cluster: "theirs", ConfigDir: config},
 		Keyspace: topology.Keyspace{Replication: map[string]int{}},
-		Stress:   topology.Stress{WriteDC: "us-east", ReadDC: "us-west-2"},
+		Stress:   topology.Stress{Load: topology.Load{WriteDC: "us-east", ReadDC: "us-west-2"}},
 	}
 	for i, n := range counts {
 		dc := []string{"us-east", "us-west-2", "eu-west"}[i]
