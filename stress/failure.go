@@ -6,9 +6,9 @@ import "crossring/stress/record"
 type fate uint8
 
 const (
-	notSent fate = iota // it never left this process
-	refused             // the coordinator turned it down before it did anything
-	open                // it may have taken effect
+	notSent   fate = iota // it never left this process
+	refused               // the coordinator turned it down before it did anything
+	undecided             // it may have taken effect
 )
 
 // failure is an error, classified.
@@ -19,7 +19,7 @@ type failure struct {
 
 // writeOutcome is the outcome of a write that ended in an error.
 func (f failure) writeOutcome() record.Outcome {
-	if f.fate == open {
+	if f.fate == undecided {
 		return record.Unknown
 	}
 	return record.Failed

@@ -215,7 +215,7 @@ func classify(err error, overloadedOpen bool) failure {
 	if errors.As(err, &answered) {
 		f := classifyCode(answered.Code())
 		if overloadedOpen && answered.Code() == codeOverloaded {
-			f.fate = open
+			f.fate = undecided
 		}
 		return f
 	}
@@ -231,13 +231,13 @@ func classify(err error, overloadedOpen bool) failure {
 	case errors.Is(err, gocql.ErrQueryArgLength), errors.As(err, &marshal):
 		return failure{"arguments", notSent}
 	case errors.As(err, &unmarshal):
-		return failure{"answer", open}
+		return failure{"answer", undecided}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled),
 		errors.Is(err, gocql.ErrTimeoutNoResponse), errors.Is(err, gocql.ErrTooManyTimeouts):
-		return failure{"client_timeout", open}
+		return failure{"client_timeout", undecided}
 	}
 	// What is left are errors of the connection, most of them the system's own.
-	return failure{"connection_lost", open}
+	return failure{"connection_lost", undecided}
 }
 
 // classifyCode takes the code of a server's ERROR answer. A refusal is made by the
@@ -245,7 +245,7 @@ func classify(err error, overloadedOpen bool) failure {
 func classifyCode(code int) failure {
 	switch code {
 	case codeServer:
-		return failure{"server_error", open}
+		return failure{"server_error", undecided}
 	case codeProtocol:
 		return failure{"protocol_error", refused}
 	case codeCredentials:
@@ -257,19 +257,19 @@ func classifyCode(code int) failure {
 	case codeBootstrapping:
 		return failure{"bootstrapping", refused}
 	case codeTruncate:
-		return failure{"truncate_error", open}
+		return failure{"truncate_error", undecided}
 	case gocql.ErrCodeWriteTimeout:
-		return failure{"write_timeout", open}
+		return failure{"write_timeout", undecided}
 	case gocql.ErrCodeReadTimeout:
-		return failure{"read_timeout", open}
+		return failure{"read_timeout", undecided}
 	case gocql.ErrCodeReadFailure:
-		return failure{"read_failure", open}
+		return failure{"read_failure", undecided}
 	case gocql.ErrCodeFunctionFailure:
 		return failure{"function_failure", refused}
 	case gocql.ErrCodeWriteFailure, gocql.ErrCodeCDCWriteFailure:
-		return failure{"write_failure", open}
+		return failure{"write_failure", undecided}
 	case gocql.ErrCodeCASWriteUnknown:
-		return failure{"cas_write_unknown", open}
+		return failure{"cas_write_unknown", undecided}
 	case gocql.ErrCodeSyntax:
 		return failure{"syntax_error", refused}
 	case gocql.ErrCodeUnauthorized:
@@ -283,5 +283,5 @@ func classifyCode(code int) failure {
 	case gocql.ErrCodeUnprepared:
 		return failure{"unprepared", refused}
 	}
-	return failure{fmt.Sprintf("error_%04x", code), open}
+	return failure{fmt.Sprintf("error_%04x", code), undecided}
 }

@@ -98,7 +98,7 @@ func (r *renewing) worker(ctx context.Context) worker {
 type renewingWorker struct {
 	cfg      Config
 	ctx      context.Context
-	open     *cluster // nil until the first request
+	session  *cluster // nil until the first request
 	worker   worker
 	requests int       // left
 	until    time.Time // zero is without an end
@@ -109,10 +109,10 @@ func limit(n int) int { return max(1, n/2+rand.IntN(n+1)) }
 
 // ready sees that there is a session with something left of its life.
 func (w *renewingWorker) ready() error {
-	if w.open != nil && (w.requests == 0 || !w.until.IsZero() && time.Now().After(w.until)) {
+	if w.session != nil && (w.requests == 0 || !w.until.IsZero() && time.Now().After(w.until)) {
 		w.drop()
 	}
-	if w.open != nil {
+	if w.session != nil {
 		return nil
 	}
 	cfg := w.cfg
@@ -124,7 +124,7 @@ func (w *renewingWorker) ready() error {
 		return err
 	}
 	p := w.cfg.Policy
-	w.open, w.worker, w.requests, w.until = c, c.worker(w.ctx), -1, time.Time{}
+	w.session, w.worker, w.requests, w.until = c, c.worker(w.ctx), -1, time.Time{}
 	switch {
 	case p.PerRequest:
 		w.requests = 1
@@ -138,9 +138,9 @@ func (w *renewingWorker) ready() error {
 }
 
 func (w *renewingWorker) drop() {
-	if w.open != nil {
-		w.open.close()
-		w.open, w.worker = nil, nil
+	if w.session != nil {
+		w.session.close()
+		w.session, w.worker = nil, nil
 	}
 }
 

@@ -138,7 +138,7 @@ func TestOutcomesOfWritesAreKept(t *testing.T) {
 		case 1003:
 			return &answer{coordinator: "192.0.2.1", err: errors.New("turned down"), failure: failure{"unavailable", refused}}
 		case 1004, 1005:
-			return &answer{coordinator: "192.0.2.1", err: errors.New("no answer"), failure: failure{"write_timeout", open}}
+			return &answer{coordinator: "192.0.2.1", err: errors.New("no answer"), failure: failure{"write_timeout", undecided}}
 		}
 		return nil
 	}

@@ -33,7 +33,7 @@ func localPlace(d Deps) Place {
 		Env:       here,
 		FreePorts: p.CheckPorts,
 		Assumed: func(plan topology.Plan) ([]topology.Node, error) {
-			return local.Place(plan, local.FirstSlot, state.Dir(d.StateDir, plan.Name))
+			return local.Assign(plan, local.FirstSlot, state.Dir(d.StateDir, plan.Name))
 		},
 		Grower: localGrower{p}, Record: p, Network: p,
 		DialFrom: fromAddress,

@@ -69,7 +69,7 @@ func Between(req ChangeRequest) (topology.Plan, error) {
 		p.Nodes[i].Seed = false
 	}
 	seeds(p.Nodes, dcs)
-	if err := b.place(p.Nodes, dcs); err != nil {
+	if err := b.giveTokens(p.Nodes, dcs); err != nil {
 		return topology.Plan{}, err
 	}
 	if p.Change, err = b.steps(p); err != nil {

@@ -189,12 +189,12 @@ func nodes(s spec.Spec, ports topology.Ports) []topology.Node {
 // apart sees that no two places come to one datacenter, which a suffix could do: us-east-1
 // with -2 is named as us-east-2 is.
 func (b *builder) apart() {
-	type place struct{ zones, suffix string }
-	first := map[string]place{}
+	type origin struct{ zones, suffix string }
+	first := map[string]origin{}
 	for i, r := range b.spec.Regions {
 		dc, _ := Names(b.spec.Naming, r.Zone)
 		dc += r.DCSuffix
-		at := place{r.Zone[:max(len(r.Zone)-1, 0)], r.DCSuffix}
+		at := origin{r.Zone[:max(len(r.Zone)-1, 0)], r.DCSuffix}
 		if other, ok := first[dc]; ok && other != at {
 			b.problem(fmt.Sprintf("regions[%d].dc_suffix", i), "would make datacenter %s in %s of what is one in %s already", dc, at.zones, other.zones)
 			continue

@@ -56,7 +56,7 @@ func (c *Changes) regions(have, want []Region) {
 		c.Fixed = append(c.Fixed, fmt.Sprintf("regions: the order of the datacenters: %v → %v", had, wanted))
 	}
 	for _, r := range want {
-		if !slices.Contains(had, place(r)) {
+		if !slices.Contains(had, datacenterKey(r)) {
 			continue
 		}
 		i := zone(have, r.Zone)
@@ -70,21 +70,21 @@ func (c *Changes) regions(have, want []Region) {
 		}
 	}
 	for _, r := range have {
-		if slices.Contains(wanted, place(r)) && zone(want, r.Zone) < 0 {
+		if slices.Contains(wanted, datacenterKey(r)) && zone(want, r.Zone) < 0 {
 			c.InPlace = append(c.InPlace, fmt.Sprintf("regions[%s].nodes: %d → (none)", r.Zone, r.Nodes))
 		}
 	}
 }
 
-// place is what the entries of one datacenter have in common: their zone's name but for
+// datacenterKey is what the entries of one datacenter have in common: their zone's name but for
 // its letter, whatever the naming makes of it, and the suffix.
-func place(r Region) string { return r.Zone[:max(len(r.Zone)-1, 0)] + r.DCSuffix }
+func datacenterKey(r Region) string { return r.Zone[:max(len(r.Zone)-1, 0)] + r.DCSuffix }
 
 // datacenters lists the places of the regions in order, each once.
 func datacenters(regions []Region) []string {
 	var list []string
 	for _, r := range regions {
-		if p := place(r); !slices.Contains(list, p) {
+		if p := datacenterKey(r); !slices.Contains(list, p) {
 			list = append(list, p)
 		}
 	}

@@ -254,10 +254,10 @@ func (r *reader) list(to *[]string) func(*yaml.Node) {
 
 // twice finds machines that would be in each other's way.
 func (r *reader) twice(list []Entry) {
-	type place struct{ what, address string }
-	first := map[place]int{}
+	type taken struct{ what, address string }
+	first := map[taken]int{}
 	for _, e := range list {
-		for _, p := range []place{
+		for _, p := range []taken{
 			{"ssh", fmt.Sprintf("%s:%d%s", e.Host.Address, e.Host.Port, e.Host.Root)}, {"private address", e.Private}, {"public address", e.Public},
 		} {
 			if line, ok := first[p]; ok && p.address != "" {
@@ -268,9 +268,9 @@ func (r *reader) twice(list []Entry) {
 	}
 }
 
-// Place gives the nodes of a plan their machines, zone by zone in the order of
+// Assign gives the nodes of a plan their machines, zone by zone in the order of
 // the file. What is left over is not used. Pure.
-func Place(plan topology.Plan, file string, list []Entry) ([]topology.Node, error) {
+func Assign(plan topology.Plan, file string, list []Entry) ([]topology.Node, error) {
 	used := make([]bool, len(list))
 	nodes := make([]topology.Node, len(plan.Nodes))
 	var errs []error

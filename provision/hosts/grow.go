@@ -22,7 +22,7 @@ func (p Provider) CheckResize(ctx context.Context, inv topology.Inventory, plan 
 		if _, err := nodeNamed(inv, n.Name); err == nil {
 			continue
 		}
-		placed, err := p.place(with, n)
+		placed, err := p.spare(with, n)
 		if err != nil {
 			return err
 		}
@@ -55,7 +55,7 @@ func (p Provider) AddNode(ctx context.Context, inv topology.Inventory, n topolog
 	if _, err := nodeNamed(inv, n.Name); err == nil {
 		return inv, nil
 	}
-	n, err := p.place(inv, n)
+	n, err := p.spare(inv, n)
 	if err != nil {
 		return inv, err
 	}
@@ -139,8 +139,8 @@ func (p Provider) SaveInventory(inv topology.Inventory) error {
 	return journal.UpdateInventory(filepath.Join(p.Dir(inv.Plan.Name), inventoryFile), inv)
 }
 
-// place finds a machine that no node of the cluster has.
-func (p Provider) place(inv topology.Inventory, n topology.Node) (topology.Node, error) {
+// spare finds a machine that no node of the cluster has.
+func (p Provider) spare(inv topology.Inventory, n topology.Node) (topology.Node, error) {
 	list, err := p.entries(inv.Plan)
 	if err != nil {
 		return n, err
@@ -169,7 +169,7 @@ func (p Provider) again(inv topology.Inventory, n topology.Node) (placed topolog
 		return now, true, nil
 	}
 	n.Ports = inv.Plan.Nodes[0].Ports
-	placed, err = p.place(inv, n)
+	placed, err = p.spare(inv, n)
 	return placed, false, err
 }
 

@@ -63,7 +63,7 @@ func (p Provider) Make(ctx context.Context, plan topology.Plan) (topology.Invent
 		Schema: topology.Schema, Plan: plan,
 		Remote: &topology.Remote{ID: hex.EncodeToString(id), Dir: p.Dir(plan.Name)},
 	}
-	if inv.Nodes, err = Place(plan, plan.Hosts, list); err != nil {
+	if inv.Nodes, err = Assign(plan, plan.Hosts, list); err != nil {
 		return topology.Inventory{}, err
 	}
 	if more := len(list) - len(inv.Nodes); more > 0 {
@@ -91,7 +91,7 @@ func (p Provider) entries(plan topology.Plan) ([]Entry, error) {
 func (p Provider) Fits(plan topology.Plan) error {
 	list, err := p.entries(plan)
 	if err == nil {
-		_, err = Place(plan, plan.Hosts, list)
+		_, err = Assign(plan, plan.Hosts, list)
 	}
 	return err
 }

@@ -103,14 +103,14 @@ func plan() topology.Plan {
 	}
 }
 
-func TestPlace(t *testing.T) {
+func TestAssign(t *testing.T) {
 	list := []Entry{
 		{Region: "us-east-1", Public: "1.0.0.1", Private: "10.0.0.1"},
 		{Region: "us-west-2", Public: "1.0.0.2", Private: "10.0.0.2", Jolokia: 99, Host: topology.Host{Root: "/srv"}},
 		{Region: "us-east-1", Zone: "us-east-1b", Public: "1.0.0.3", Private: "10.0.0.3"},
 		{Region: "us-east-1", Zone: "us-east-1c", Public: "1.0.0.4", Private: "10.0.0.4"},
 	}
-	nodes, err := Place(plan(), "hosts.yaml", list)
+	nodes, err := Assign(plan(), "hosts.yaml", list)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +122,7 @@ func TestPlace(t *testing.T) {
 	if nodes[2].Ports.Jolokia != 99 || nodes[2].Layout.Data != "/srv/fs/fs1/cassandra/data" || nodes[0].Layout.Data != "/fs/fs1/cassandra/data" {
 		t.Errorf("%+v", nodes[2])
 	}
-	_, err = Place(plan(), "hosts.yaml", list[:1])
+	_, err = Assign(plan(), "hosts.yaml", list[:1])
 	if err == nil || strings.Count(err.Error(), "there is no machine for") != 2 {
 		t.Errorf("too few machines gave %v", err)
 	}

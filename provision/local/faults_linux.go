@@ -29,7 +29,7 @@ func (k *keeper) restoreFaults() error {
 	}
 	k.faults = l
 	for _, f := range l.InForce {
-		if err := k.change(request(f)); err != nil {
+		if err := k.apply(request(f)); err != nil {
 			k.note("%s, which was in force, is not any more: %v", f, err)
 			planned := k.planned(f.A, f.B)
 			k.faults = k.faults.note(ending(f, planned), planned, time.Now().UTC())
@@ -75,7 +75,7 @@ func (k *keeper) note(format string, args ...any) {
 func (k *keeper) fault(f Fault) error {
 	k.faulting.Lock()
 	defer k.faulting.Unlock()
-	if err := k.change(f); err != nil {
+	if err := k.apply(f); err != nil {
 		return err
 	}
 	k.faults = k.faults.note(f, k.planned(f.A, f.B), time.Now().UTC())

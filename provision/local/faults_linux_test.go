@@ -178,7 +178,7 @@ func TestSlotThatWasTaken(t *testing.T) {
 	other := Provider{StateDir: t.TempDir(), Exe: p.Exe, Java: p.Java, Log: p.Log}
 	plan := planOf("other", 1, 1)
 	dir := other.Dir(plan.Name)
-	nodes, err := Place(plan, inv.Local.Slot, dir)
+	nodes, err := Assign(plan, inv.Local.Slot, dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -281,8 +281,8 @@ func (k *keeper) handler() http.Handler {
 	return mux
 }
 
-// change changes the network.
-func (k *keeper) change(f Fault) error { return k.wan.Change(f.Kind, f.A, f.B, f.RTT) }
+// apply changes the network.
+func (k *keeper) apply(f Fault) error { return k.wan.Apply(f.Kind, f.A, f.B, f.RTT) }
 
 // handle decodes a request, does it, and answers with what went wrong, if anything.
 func handle[Req any](do func(context.Context, Req) error) http.HandlerFunc {

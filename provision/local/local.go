@@ -57,10 +57,10 @@ const (
 	lastSlot  = 250
 )
 
-// Place gives the nodes of a plan their addresses, ports and directories: node n
+// Assign gives the nodes of a plan their addresses, ports and directories: node n
 // of region r in slot s has the private address 127.s.r.n and the public one
 // 127.s.(100+r).n. Pure.
-func Place(plan topology.Plan, slot int, dir string) ([]topology.Node, error) {
+func Assign(plan topology.Plan, slot int, dir string) ([]topology.Node, error) {
 	regions := map[string]int{}
 	inRegion := map[string]int{}
 	nodes := make([]topology.Node, len(plan.Nodes))

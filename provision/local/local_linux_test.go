@@ -34,8 +34,8 @@ func planOf(name string, nodes ...int) topology.Plan {
 	return p
 }
 
-func TestPlace(t *testing.T) {
-	nodes, err := Place(planOf("x", 1, 2), 7, "/s/x")
+func TestAssign(t *testing.T) {
+	nodes, err := Assign(planOf("x", 1, 2), 7, "/s/x")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func TestPlace(t *testing.T) {
 		"the most regions": {slices.Repeat([]int{1}, 100), true},
 		"too many regions": {slices.Repeat([]int{1}, 101), false},
 	} {
-		if _, err := Place(planOf("x", tt.nodes...), 7, "/s"); (err == nil) != tt.ok {
+		if _, err := Assign(planOf("x", tt.nodes...), 7, "/s"); (err == nil) != tt.ok {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -82,7 +82,7 @@ func TestPlaceGivesEachAddressOnce(t *testing.T) {
 		plan := planOf("x", counts...)
 		rng.Shuffle(len(plan.Nodes), func(i, j int) { plan.Nodes[i], plan.Nodes[j] = plan.Nodes[j], plan.Nodes[i] })
 		slot := FirstSlot + rng.IntN(lastSlot-FirstSlot+1)
-		nodes, err := Place(plan, slot, "/s")
+		nodes, err := Assign(plan, slot, "/s")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -125,7 +125,7 @@ func chooseSlot(plan topology.Plan, dir string) (slot int, nodes []topology.Node
 		}
 		inUse, err := slotInUse(slot)
 		if err == nil && !inUse {
-			nodes, err = Place(plan, slot, dir)
+			nodes, err = Assign(plan, slot, dir)
 			if err == nil {
 				err = checkPorts(nodes, true)
 			}

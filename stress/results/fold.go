@@ -172,7 +172,7 @@ func (f *fold) stream(raw io.Reader) error {
 	if phase.Op != f.op {
 		return fmt.Errorf("raw results are those of a %s, not of a %s", phase.Op, f.op)
 	}
-	if err := f.rows.open(phase.Asked()); err != nil {
+	if err := f.rows.admit(phase.Asked()); err != nil {
 		return err
 	}
 	f.phases = append(f.phases, phase)

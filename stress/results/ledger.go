@@ -71,8 +71,8 @@ func (l *ledger) contradiction(format string, args ...any) error {
 	return &record.ContradictionError{Op: l.op, Reason: fmt.Sprintf(format, args...)}
 }
 
-// open takes the keys of another stream in. They must be new.
-func (l *ledger) open(k record.Keys) error {
+// admit takes the keys of another stream in. They must be new.
+func (l *ledger) admit(k record.Keys) error {
 	for _, r := range k {
 		at := sort.Search(len(l.spans), func(i int) bool { return l.spans[i].First >= r.First })
 		before, after := at-1, at

@@ -69,9 +69,9 @@ func (w *WAN) changes() map[string]func(a, b string, rtt time.Duration) error {
 	}
 }
 
-// Change makes a change by the name of its topology.FaultKind. What the kind does not
+// Apply makes a change by the name of its topology.FaultKind. What the kind does not
 // take counts for nothing.
-func (w *WAN) Change(kind, a, b string, rtt time.Duration) error {
+func (w *WAN) Apply(kind, a, b string, rtt time.Duration) error {
 	change, ok := w.changes()[kind]
 	if !ok {
 		return fmt.Errorf("no fault is called %q", kind)
@@ -84,7 +84,7 @@ func (w *WAN) SetRTT(a, b string, rtt time.Duration) error {
 	if rtt < 0 {
 		return fmt.Errorf("a round trip of %s is below 0", rtt)
 	}
-	return w.change(a, b, func(p *pair) {
+	return w.between(a, b, func(p *pair) {
 		p.rtt = rtt
 		d := p.delayLocked()
 		for l := range p.links {
@@ -96,13 +96,13 @@ func (w *WAN) SetRTT(a, b string, rtt time.Duration) error {
 // Partition cuts two regions from each other by silence: what is sent is
 // swallowed, and a new connection is accepted and never answered.
 func (w *WAN) Partition(a, b string) error {
-	return w.change(a, b, func(p *pair) { p.cut, p.reset = true, false })
+	return w.between(a, b, func(p *pair) { p.cut, p.reset = true, false })
 }
 
 // Reset answers every connection between two regions with RST, those that stand
 // and those to come.
 func (w *WAN) Reset(a, b string) error {
-	return w.change(a, b, func(p *pair) {
+	return w.between(a, b, func(p *pair) {
 		p.cut, p.reset = false, true
 		for l := range p.links {
 			l.drop()
@@ -112,7 +112,7 @@ func (w *WAN) Reset(a, b string) error {
 
 // Heal ends a partition or a reset. Connections that lost bytes are reset.
 func (w *WAN) Heal(a, b string) error {
-	return w.change(a, b, func(p *pair) {
+	return w.between(a, b, func(p *pair) {
 		p.cut, p.reset = false, false
 		for l := range p.links {
 			if l.isLost() {
@@ -142,7 +142,7 @@ func (w *WAN) Accept(region string) error {
 	return w.open(region)
 }
 
-func (w *WAN) change(a, b string, f func(*pair)) error {
+func (w *WAN) between(a, b string, f func(*pair)) error {
 	for _, r := range []string{a, b} {
 		if err := w.hasRegion(r); err != nil {
 			return err

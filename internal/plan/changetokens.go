@@ -9,12 +9,12 @@ import (
 	"crossring/tokens"
 )
 
-// place gives tokens to the nodes of afterwards. A datacenter whose nodes stay the
+// giveTokens gives tokens to the nodes of afterwards. A datacenter whose nodes stay the
 // same keeps all of them. In any other, with one token to a node, the places are even
 // and as few nodes as possible move; with several, where a node can't move, the new
 // ones take their share from the others. No token is given out that another node has
 // at any time of the change.
-func (b *changer) place(nodes []topology.Node, dcs []datacenter) error {
+func (b *changer) giveTokens(nodes []topology.Node, dcs []datacenter) error {
 	p, err := tokens.ParsePartitioner(b.Have.Partitioner)
 	if err != nil {
 		return err
