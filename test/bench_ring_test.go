@@ -74,7 +74,7 @@ func manyAgents(t *testing.T, h home, name string, tokens int) int {
 	}
 	dir := filepath.Join(h.state, "clusters", name)
 	for slot := 250; slot > 2; slot-- {
-		nodes, err := local.Place(p, slot, dir)
+		nodes, err := local.Assign(p, slot, dir)
 		if err != nil {
 			t.Fatal(err)
 		}

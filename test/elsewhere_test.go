@@ -109,7 +109,7 @@ func TestElsewhereThanOnLinux(t *testing.T) {
 	// A local cluster's directory that came from another computer.
 	p := decode[topology.Plan](t, planned)
 	dir := filepath.Join(h.state, "clusters", "one")
-	nodes, err := local.Place(p, 2, dir)
+	nodes, err := local.Assign(p, 2, dir)
 	if err != nil {
 		t.Fatal(err)
 	}

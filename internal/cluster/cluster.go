@@ -17,6 +17,7 @@ import (
 	"crossring/internal/places"
 	"crossring/internal/plain"
 	"crossring/internal/release"
+	"crossring/internal/state"
 	"crossring/internal/topology"
 	"crossring/provision/local"
 )
@@ -126,9 +127,8 @@ func (w World) PlaceOf(p topology.Plan) (places.Place, error) {
 
 // open reads a cluster that was made.
 func (w World) Open(name string) (Cluster, error) {
-	p := w.Provider("")
-	c := Cluster{Dir: p.Dir(name)}
-	inv, err := p.Inventory(name)
+	c := Cluster{Dir: state.Dir(w.StateDir, name)}
+	inv, err := state.Inventory(w.StateDir, name)
 	if errors.Is(err, os.ErrNotExist) {
 		known, listErr := w.Names()
 		return c, errors.Join(&NoClusterError{Name: name, Known: known}, listErr)
@@ -142,7 +142,7 @@ func (w World) Open(name string) (Cluster, error) {
 	if err := ownState(name, c.Dir, inv); err != nil {
 		return c, err
 	}
-	if damage := p.Damage(name); damage != nil {
+	if damage := state.Damage(w.StateDir, name); damage != nil {
 		w.Say("warning: %v; its second copy is used: %s writes both anew", damage, w.Command("up", name))
 	}
 	all, err := places.ReadPrepared(c.Dir)

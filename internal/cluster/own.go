@@ -10,6 +10,7 @@ import (
 	"crossring/internal/fail"
 	"crossring/internal/plain"
 	"crossring/internal/spec"
+	"crossring/internal/state"
 	"crossring/internal/topology"
 	"crossring/provision/local"
 )
@@ -45,7 +46,7 @@ func (e *ForeignStateError) Hint() string {
 // notAnothers refuses to change a cluster that another user made. Root could, and would
 // find none of its processes: those of others are never ours.
 func (w World) notAnothers(name string) error {
-	dir := w.Provider("").Dir(name)
+	dir := state.Dir(w.StateDir, name)
 	info, err := os.Stat(dir)
 	if err != nil {
 		return nil // there is none, or whoever reads it says why that can't be done
@@ -59,15 +60,14 @@ func (w World) notAnothers(name string) error {
 // checkOwn refuses the directory of a cluster that was made as another's or, while that
 // is still there, in another place: what is done to it would be done to the other.
 func (w World) CheckOwn(name string) error {
-	p := w.Provider("")
-	inv, err := p.Inventory(name)
+	inv, err := state.Inventory(w.StateDir, name)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return ownState(name, p.Dir(name), inv)
+	return ownState(name, state.Dir(w.StateDir, name), inv)
 }
 
 func ownState(name, dir string, inv topology.Inventory) error {
@@ -96,10 +96,10 @@ func WithSavedOperators(w World, s spec.Spec) spec.Spec {
 		return s
 	}
 	var saved []string
-	have, err := ReadSpec(w.Provider("").Dir(s.Name))
+	have, err := ReadSpec(state.Dir(w.StateDir, s.Name))
 	if cidrs, ok := have.Operators(); err == nil && ok {
 		saved = cidrs
-	} else if inv, err := w.Provider("").Inventory(s.Name); err == nil {
+	} else if inv, err := state.Inventory(w.StateDir, s.Name); err == nil {
 		saved = inv.Plan.Operators()
 	}
 	s.SetOperators(append([]string(nil), saved...))

@@ -54,7 +54,7 @@ func TestOwnState(t *testing.T) {
 // The networks of the first up are those of a later one that does not name any.
 func TestSavedOperators(t *testing.T) {
 	w := World{StateDir: t.TempDir()}
-	dir := w.Provider("").Dir("gk")
+	dir := state.Dir(w.StateDir, "gk")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func TestSavedOperators(t *testing.T) {
 // made once, for its owner alone.
 func TestAnothersCluster(t *testing.T) {
 	w := World{StateDir: t.TempDir(), Say: t.Logf}
-	dir := w.Provider("").Dir("theirs")
+	dir := state.Dir(w.StateDir, "theirs")
 	if err := journal.PrivateDir(dir); err != nil {
 		t.Fatal(err)
 	}

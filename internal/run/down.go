@@ -11,6 +11,7 @@ import (
 	"crossring/internal/places"
 	"crossring/internal/plain"
 	"crossring/internal/release"
+	"crossring/internal/state"
 	"crossring/internal/topology"
 	"crossring/internal/tunnels"
 )
@@ -39,7 +40,7 @@ func Down(ctx context.Context, w cluster.World, name string, req DownRequest) (D
 	if err := cluster.CheckName(name); err != nil {
 		return res, err
 	}
-	if _, err := os.Lstat(w.Provider("").Dir(name)); errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Lstat(state.Dir(w.StateDir, name)); errors.Is(err, os.ErrNotExist) {
 		// Its directory may have been removed, and what runs for it not.
 		if traces, err := w.Provider("").Traces(name); err != nil || !traces.Any() {
 			known, listErr := w.Names()
@@ -69,7 +70,7 @@ func Down(ctx context.Context, w cluster.World, name string, req DownRequest) (D
 }
 
 func remove(ctx context.Context, w cluster.World, name string) error {
-	inv, err := w.Provider("").Inventory(name)
+	inv, err := state.Inventory(w.StateDir, name)
 	if lost(err) {
 		return removeTraces(ctx, w, name, err)
 	}
@@ -84,5 +85,5 @@ func remove(ctx context.Context, w cluster.World, name string) error {
 		return err
 	}
 	// Of a state directory that was moved the inventory names the place that it was in.
-	return removeDir(w.Provider("").Dir(name))
+	return removeDir(state.Dir(w.StateDir, name))
 }

@@ -14,6 +14,7 @@ import (
 	"crossring/internal/plain"
 	"crossring/internal/plan"
 	"crossring/internal/spec"
+	"crossring/internal/state"
 	"crossring/internal/topology"
 	"crossring/provision/ec2"
 )
@@ -188,7 +189,7 @@ func ListEC2(ctx context.Context, w cluster.World, regions ...string) (Listing, 
 // was made by crossring, and is a command away.
 func ConfirmDown(w cluster.World, name string, confirm func(question string) (bool, error)) error {
 	// The inventory alone: what can't be opened otherwise goes down too.
-	inv, err := w.Provider("").Inventory(name)
+	inv, err := state.Inventory(w.StateDir, name)
 	what := "all that is left of it, whose inventory is lost"
 	switch {
 	case lost(err) && lostCluster(w, name).Expensive(w.Deps()):

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"crossring/internal/cluster"
+	"crossring/internal/state"
 	"crossring/internal/topology"
 )
 
@@ -51,7 +52,7 @@ func List(ctx context.Context, w cluster.World) (Listing, error) {
 	}
 	for _, name := range names {
 		entry := Listed{Name: name, Regions: []string{}}
-		made, err := w.Provider("").Made(name)
+		made, err := state.Made(w.StateDir, name)
 		if errors.Is(err, os.ErrNotExist) {
 			continue // taken down while we looked
 		}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"crossring/internal/cluster/clustertest"
+	"crossring/internal/state"
 
 	"crossring/internal/journal"
 	"crossring/internal/topology"
@@ -18,7 +19,7 @@ func TestMadeByAnother(t *testing.T) {
 	w := clustertest.Quiet()
 	w.StateDir = t.TempDir()
 	write := func(name, version string, ec2 bool) {
-		dir := w.Provider("").Dir(name)
+		dir := state.Dir(w.StateDir, name)
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -38,7 +39,7 @@ func TestMadeByAnother(t *testing.T) {
 	}
 	write("newer", "9.9.1", false)
 	write("hosts", "9.9.1", true)
-	if err := os.MkdirAll(w.Provider("").Dir("half"), 0o755); err != nil {
+	if err := os.MkdirAll(state.Dir(w.StateDir, "half"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	l, err := List(t.Context(), w)

@@ -10,6 +10,7 @@ import (
 	"crossring/internal/fail"
 	"crossring/internal/journal"
 	"crossring/internal/places"
+	"crossring/internal/state"
 )
 
 // lost says that an inventory can't be had: there is none, or what there is is damaged.
@@ -21,7 +22,7 @@ func lost(err error) bool {
 // lostCluster is a cluster whose inventory can't be had.
 func lostCluster(w cluster.World, name string) places.Lost {
 	l := places.Lost{Name: name}
-	s, err := cluster.ReadSpec(w.Provider("").Dir(name))
+	s, err := cluster.ReadSpec(state.Dir(w.StateDir, name))
 	if err != nil {
 		return l // then the files beside it tell
 	}
@@ -50,7 +51,7 @@ func removeTraces(ctx context.Context, w cluster.World, name string, why error) 
 	if err := lostCluster(w, name).RemoveTraces(ctx, w.Deps()); err != nil {
 		return err
 	}
-	return removeDir(w.Provider("").Dir(name))
+	return removeDir(state.Dir(w.StateDir, name))
 }
 
 // removeDir removes a cluster's directory.

@@ -114,7 +114,7 @@ func Up(ctx context.Context, w cluster.World, req UpRequest) (UpResult, error) {
 	case err != nil:
 		return res, err
 	default:
-		if err := w.Provider("").Restore(name); err != nil {
+		if err := state.Restore(w.StateDir, name); err != nil {
 			return res, err
 		}
 		change, err := grow.Change(w, c, req.Spec, req.Choice, p)

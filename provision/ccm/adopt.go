@@ -15,6 +15,7 @@ import (
 
 	"crossring/internal/fail"
 	"crossring/internal/plain"
+	"crossring/internal/state"
 	"crossring/internal/topology"
 )
 
@@ -88,7 +89,7 @@ func (p Provider) adopt(plan topology.Plan, command string) (topology.Inventory,
 		return cmp.Or(cmp.Compare(len(a.name), len(b.name)), cmp.Compare(a.name, b.name)) // node2 before node10
 	})
 	inv := topology.Inventory{Schema: topology.Schema, Plan: plan, CCM: &topology.CCM{
-		Dir: p.Dir(plan.Name), Command: command, ConfigDir: at, Cluster: name, Adopted: true,
+		Dir: state.Dir(p.StateDir, plan.Name), Command: command, ConfigDir: at, Cluster: name, Adopted: true,
 		Names: map[string]string{}, Java: p.Java, Jolokia: p.Jolokia,
 	}}
 	return inv, fit(&inv, conf, nodes)

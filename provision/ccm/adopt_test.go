@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"crossring/internal/journal"
 	"crossring/internal/release/releasetest"
+	"crossring/internal/state"
 	"crossring/internal/topology"
 )
 
@@ -187,7 +187,7 @@ func TestPlace(t *testing.T) {
 			}
 			seen[key], seen[fmt.Sprint(n.Ports.JMX)] = true, true
 		}
-		if err := journal.WriteInventory(filepath.Join(p.Dir(plan.Name), inventoryFile), inv); err != nil {
+		if err := state.WriteInventory(state.Dir(p.StateDir, plan.Name), inv); err != nil {
 			t.Fatal(err)
 		}
 	}

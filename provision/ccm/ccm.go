@@ -22,6 +22,7 @@ import (
 
 	"crossring/internal/fail"
 	"crossring/internal/journal"
+	"crossring/internal/state"
 	"crossring/internal/topology"
 	"crossring/provision"
 )
@@ -134,11 +135,6 @@ func (e *BrokenError) Hint() string {
 	return "crossring down " + e.Cluster
 }
 
-const inventoryFile = "inventory.json"
-
-// Dir is the cluster's own directory.
-func (p Provider) Dir(name string) string { return filepath.Join(p.StateDir, "clusters", name) }
-
 // Files and directories of a cluster that crossring made, in its directory.
 const (
 	configDir  = "ccm"      // ccm's --config-dir, of this cluster alone
@@ -152,7 +148,7 @@ var pathPattern = regexp.MustCompile(`^[A-Za-z0-9_./@%+=:,~-]+$`)
 // Make makes the cluster with ccm, or takes over the one that the plan names. On one
 // that was made before it sees that it is whole. Nothing is started.
 func (p Provider) Make(ctx context.Context, plan topology.Plan) (topology.Inventory, error) {
-	dir := p.Dir(plan.Name)
+	dir := state.Dir(p.StateDir, plan.Name)
 	inv, err := readInventory(dir)
 	known := err == nil
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -175,7 +171,7 @@ func (p Provider) Make(ctx context.Context, plan topology.Plan) (topology.Invent
 		if err != nil {
 			return topology.Inventory{}, err
 		}
-		return inv, journal.WriteInventory(filepath.Join(dir, inventoryFile), inv)
+		return inv, state.WriteInventory(dir, inv)
 	}
 	if !pathPattern.MatchString(dir) {
 		return topology.Inventory{}, &PathError{dir}
@@ -184,7 +180,7 @@ func (p Provider) Make(ctx context.Context, plan topology.Plan) (topology.Invent
 		if inv, err = p.place(plan, command); err != nil {
 			return topology.Inventory{}, err
 		}
-		if err := journal.WriteInventory(filepath.Join(dir, inventoryFile), inv); err != nil {
+		if err := state.WriteInventory(dir, inv); err != nil {
 			return topology.Inventory{}, errors.Join(err, os.RemoveAll(dir))
 		}
 	}
@@ -297,7 +293,7 @@ func (p Provider) Unmake(ctx context.Context, inv topology.Inventory) error {
 }
 
 func readInventory(dir string) (topology.Inventory, error) {
-	path := filepath.Join(dir, inventoryFile)
+	path := filepath.Join(dir, state.InventoryFile)
 	inv, err := journal.ReadInventory(path)
 	if err != nil {
 		return inv, err

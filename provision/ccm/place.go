@@ -13,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"crossring/internal/plain"
+	"crossring/internal/state"
 	"crossring/internal/topology"
 )
 
@@ -31,7 +32,7 @@ func (p Provider) place(plan topology.Plan, command string) (topology.Inventory,
 	if len(plan.Nodes) > topology.CCMNodes {
 		return topology.Inventory{}, fmt.Errorf("place %s: the ccm provider has addresses for %d", plain.Count(len(plan.Nodes), "node"), topology.CCMNodes)
 	}
-	dir := p.Dir(plan.Name)
+	dir := state.Dir(p.StateDir, plan.Name)
 	inv := topology.Inventory{Schema: topology.Schema, Plan: plan, CCM: &topology.CCM{
 		Dir: dir, Command: command, ConfigDir: filepath.Join(dir, configDir), Cluster: plan.Name,
 		Names: map[string]string{}, Java: p.Java, Jolokia: p.Jolokia,
@@ -70,7 +71,7 @@ func (p Provider) place(plan topology.Plan, command string) (topology.Inventory,
 // be stopped.
 func (p Provider) networksInUse() (map[int]bool, error) {
 	used := map[int]bool{}
-	files, err := filepath.Glob(filepath.Join(p.StateDir, "clusters", "*", inventoryFile))
+	files, err := filepath.Glob(filepath.Join(p.StateDir, "clusters", "*", state.InventoryFile))
 	if err != nil {
 		return nil, fmt.Errorf("look for other clusters: %w", err)
 	}

@@ -21,6 +21,7 @@ import (
 
 	"crossring/internal/fail"
 	"crossring/internal/journal"
+	"crossring/internal/state"
 	"crossring/internal/topology"
 	"crossring/provision"
 )
@@ -90,11 +91,6 @@ const (
 	labelDir     = "crossring.dir" // state directory of the cluster
 )
 
-const inventoryFile = "inventory.json"
-
-// Dir is the cluster's own directory.
-func (p Provider) Dir(name string) string { return filepath.Join(p.StateDir, "clusters", name) }
-
 // Make makes the network and a container for each node, and looks into them whether
 // they are what the plan asks for. None is started. On a cluster that was made before
 // it makes what is missing.
@@ -102,7 +98,7 @@ func (p Provider) Make(ctx context.Context, plan topology.Plan) (topology.Invent
 	const deadline = 15 * time.Minute // an image may have to be pulled
 	ctx, cancel := context.WithTimeout(ctx, deadline)
 	defer cancel()
-	dir := p.Dir(plan.Name)
+	dir := state.Dir(p.StateDir, plan.Name)
 	inv, err := readInventory(dir)
 	known := err == nil
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -130,7 +126,7 @@ func (p Provider) Make(ctx context.Context, plan topology.Plan) (topology.Invent
 			return topology.Inventory{}, err
 		}
 		// Written before anything is made: what is made is then found by its labels.
-		if err := journal.WriteInventory(filepath.Join(dir, inventoryFile), inv); err != nil {
+		if err := state.WriteInventory(dir, inv); err != nil {
 			return topology.Inventory{}, err
 		}
 	}
@@ -142,7 +138,7 @@ func (p Provider) Make(ctx context.Context, plan topology.Plan) (topology.Invent
 		}
 		return inv, err
 	}
-	return inv, journal.WriteInventory(filepath.Join(dir, inventoryFile), inv)
+	return inv, state.WriteInventory(dir, inv)
 }
 
 // Unmake removes the containers, their volumes and the network, all that bears the
@@ -191,7 +187,7 @@ const (
 )
 
 func readInventory(dir string) (topology.Inventory, error) {
-	path := filepath.Join(dir, inventoryFile)
+	path := filepath.Join(dir, state.InventoryFile)
 	inv, err := journal.ReadInventory(path)
 	if err != nil {
 		return inv, err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/moby/moby/client"
 
+	"crossring/internal/state"
 	"crossring/internal/topology"
 	"crossring/provision"
 )
@@ -30,7 +31,7 @@ func (p Provider) UnmakeTraces(ctx context.Context, host, name string) error {
 	var left []string
 	look := func(what string, labels map[string]string) {
 		switch labels[labelDir] {
-		case p.Dir(name):
+		case state.Dir(p.StateDir, name):
 			ids[labels[labelID]] = true
 		case "":
 			left = append(left, what+", which bears the cluster's name and may be of another state directory")

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 
 	"crossring/internal/journal"
+	clusters "crossring/internal/state"
 	"crossring/internal/topology"
 	"crossring/provision/ec2/cloud"
 	"crossring/provision/ec2/ledger"
@@ -38,14 +39,10 @@ type Pace = ledger.Pace
 
 // Files in a cluster's directory.
 const (
-	inventoryFile = "inventory.json"
-	journalFile   = "ec2.journal"
-	stateFile     = "ec2.json"
-	keyFile       = "id_ed25519"
+	journalFile = "ec2.journal"
+	stateFile   = "ec2.json"
+	keyFile     = "id_ed25519"
 )
-
-// Dir is the cluster's own directory.
-func (p Provider) Dir(name string) string { return filepath.Join(p.StateDir, "clusters", name) }
 
 // state is what has to be the same in every call for one cluster. It is on disk
 // before anything is made.
@@ -83,7 +80,7 @@ func (st state) stood(node string) bool { return st.Complete && !slices.Contains
 // Inventory reads what an earlier Make left, whole or not; fs.ErrNotExist when there
 // is nothing.
 func (p Provider) Inventory(name string) (topology.Inventory, error) {
-	return journal.ReadInventory(filepath.Join(p.Dir(name), inventoryFile))
+	return clusters.Inventory(p.StateDir, name)
 }
 
 // Made is when a cluster was begun.
@@ -100,9 +97,9 @@ func (p Provider) Expires(name string) (time.Time, error) {
 
 func (p Provider) readState(name string) (state, error) {
 	var st state
-	err := journal.ReadJSON(filepath.Join(p.Dir(name), stateFile), &st)
+	err := journal.ReadJSON(filepath.Join(clusters.Dir(p.StateDir, name), stateFile), &st)
 	if err == nil && (st.Run == "" || st.Plan.Name == "") {
-		err = &journal.DamagedError{Path: filepath.Join(p.Dir(name), stateFile), Reason: "it names no cluster"}
+		err = &journal.DamagedError{Path: filepath.Join(clusters.Dir(p.StateDir, name), stateFile), Reason: "it names no cluster"}
 	}
 	return st, err
 }
@@ -111,7 +108,7 @@ func (p Provider) readState(name string) (state, error) {
 func (p Provider) inventoryOf(st state) topology.Inventory {
 	inv := topology.Inventory{
 		Schema: topology.Schema, Plan: st.Plan, Nodes: append([]topology.Node{}, st.Plan.Nodes...),
-		Remote: &topology.Remote{ID: st.Run, Dir: p.Dir(st.Plan.Name)},
+		Remote: &topology.Remote{ID: st.Run, Dir: clusters.Dir(p.StateDir, st.Plan.Name)},
 		EC2:    &topology.EC2{Run: st.Run, ExpiresAt: st.Expires, Hosts: map[string]topology.EC2Host{}},
 	}
 	if st.Plan.EC2 != nil {
@@ -134,7 +131,7 @@ type site struct {
 // open reads or begins the journal of a cluster, and connects its regions.
 func (p Provider) open(ctx context.Context, st state, names []string) (*site, error) {
 	p.Pace = p.Pace.WithDefaults()
-	s := &site{Provider: p, dir: p.Dir(st.Plan.Name), st: st}
+	s := &site{Provider: p, dir: clusters.Dir(p.StateDir, st.Plan.Name), st: st}
 	var err error
 	if s.mem, err = ledger.Open(filepath.Join(s.dir, journalFile)); err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"crossring/internal/many"
+	clusters "crossring/internal/state"
 	"crossring/internal/topology"
 	"crossring/provision/ec2/cloud"
 	"crossring/provision/ec2/rules"
@@ -34,7 +35,7 @@ func (p Provider) Lacking(ctx context.Context, inv topology.Inventory) ([]Lack, 
 	if err != nil {
 		return nil, err
 	}
-	s := &site{Provider: p, dir: p.Dir(st.Plan.Name), st: st}
+	s := &site{Provider: p, dir: clusters.Dir(p.StateDir, st.Plan.Name), st: st}
 	found, err := many.Map(ctx, regionNames(inv.Nodes), atOnce, func(ctx context.Context, name string) ([]Lack, error) {
 		return s.region(name, cfg).lacking(ctx, inv)
 	})

@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 
-	"crossring/internal/journal"
+	clusters "crossring/internal/state"
 	"crossring/internal/topology"
 	"crossring/provision/ec2/cloud"
 	"crossring/provision/ec2/ledger"
@@ -92,7 +92,7 @@ func (p Provider) Extend(ctx context.Context, inv topology.Inventory, until time
 		return err
 	}
 	inv.EC2.ExpiresAt = until
-	return journal.WriteInventory(filepath.Join(s.dir, inventoryFile), inv)
+	return clusters.WriteInventory(s.dir, inv)
 }
 
 // Remove removes a cluster that was listed: with its journal if this state directory

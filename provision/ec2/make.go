@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"crossring/internal/journal"
+	clusters "crossring/internal/state"
 	"crossring/internal/topology"
 	"crossring/provision/ec2/cloud"
 	"crossring/provision/ec2/ledger"
@@ -37,7 +38,7 @@ func (p Provider) Make(ctx context.Context, plan topology.Plan) (inv topology.In
 	// The inventory stands from the start, so that whoever finds the directory after a
 	// crash knows what kind of cluster it is.
 	if _, err := p.Inventory(plan.Name); errors.Is(err, fs.ErrNotExist) {
-		if err := journal.WriteInventory(filepath.Join(p.Dir(plan.Name), inventoryFile), p.inventoryOf(st)); err != nil {
+		if err := clusters.WriteInventory(clusters.Dir(p.StateDir, plan.Name), p.inventoryOf(st)); err != nil {
 			return inv, err
 		}
 	}
@@ -58,7 +59,7 @@ func (p Provider) Make(ctx context.Context, plan topology.Plan) (inv topology.In
 	if cause := ledger.Interrupted(ctx); err != nil && cause != nil && !errors.Is(err, cause) {
 		err = fmt.Errorf("%w: %w", cause, err)
 	}
-	if writeErr := journal.WriteInventory(filepath.Join(s.dir, inventoryFile), inv); writeErr != nil {
+	if writeErr := clusters.WriteInventory(s.dir, inv); writeErr != nil {
 		return inv, errors.Join(err, writeErr)
 	}
 	if err == nil && !s.st.Complete {
@@ -79,7 +80,7 @@ func (p Provider) begin(plan topology.Plan) (st state, fresh bool, err error) {
 	now := p.Now().UTC().Truncate(time.Second)
 	st = state{Schema: topology.Schema, Plan: plan, Run: hex.EncodeToString(id), Owner: cmp.Or(plan.EC2.Owner, p.Owner), Made: now,
 		Expires: now.Add(time.Duration(plan.EC2.TTLSeconds * float64(time.Second))), Images: map[string]cloud.Image{}}
-	dir := p.Dir(plan.Name)
+	dir := clusters.Dir(p.StateDir, plan.Name)
 	if err := journal.PrivateDir(dir); err != nil {
 		return st, true, fmt.Errorf("make the cluster's directory: %w", err)
 	}
@@ -91,7 +92,7 @@ func (p Provider) forget(fresh bool, st state) error {
 	if !fresh {
 		return nil
 	}
-	return os.RemoveAll(p.Dir(st.Plan.Name))
+	return os.RemoveAll(clusters.Dir(p.StateDir, st.Plan.Name))
 }
 
 func (s *site) save() error { return journal.ReplaceJSON(filepath.Join(s.dir, stateFile), s.st, 0o644) }

@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 
-	"crossring/internal/journal"
+	clusters "crossring/internal/state"
 	"crossring/internal/topology"
 	"crossring/provision/ec2/ledger"
 )
@@ -195,7 +194,7 @@ func (r *region) partOf(node string) func(part string) bool {
 }
 
 func (s *site) write(inv topology.Inventory) error {
-	return journal.WriteInventory(filepath.Join(s.dir, inventoryFile), inv)
+	return clusters.WriteInventory(s.dir, inv)
 }
 
 // SaveInventory writes what a person or the ring has changed of a cluster that stands:
@@ -205,7 +204,7 @@ func (p Provider) SaveInventory(inv topology.Inventory) error {
 	if err != nil {
 		return err
 	}
-	s := &site{Provider: p, dir: p.Dir(inv.Plan.Name), st: st}
+	s := &site{Provider: p, dir: clusters.Dir(p.StateDir, inv.Plan.Name), st: st}
 	s.st.Plan = inv.Plan
 	return errors.Join(s.save(), s.write(inv))
 }

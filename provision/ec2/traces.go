@@ -15,13 +15,14 @@ import (
 	"crossring/internal/fail"
 	"crossring/internal/journal"
 	"crossring/internal/plain"
+	clusters "crossring/internal/state"
 	"crossring/internal/topology"
 )
 
 // LeavesTraces says whether a cluster's directory has what only a cluster on EC2 leaves.
 func (p Provider) LeavesTraces(name string) bool {
 	return slices.ContainsFunc([]string{stateFile, journalFile, keyFile}, func(file string) bool {
-		_, err := os.Lstat(filepath.Join(p.Dir(name), file))
+		_, err := os.Lstat(filepath.Join(clusters.Dir(p.StateDir, name), file))
 		return err == nil
 	})
 }
@@ -105,7 +106,7 @@ func (r recollection) has(l Listed) bool {
 
 func (p Provider) recollect(name string) (recollection, error) {
 	r := recollection{regions: map[string]bool{}, made: map[string]bool{}}
-	path := filepath.Join(p.Dir(name), journalFile)
+	path := filepath.Join(clusters.Dir(p.StateDir, name), journalFile)
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return r, nil
@@ -146,7 +147,7 @@ func (p Provider) recollect(name string) (recollection, error) {
 // setAside puts a journal that can't be read out of the way. What was made is then known
 // by its tags alone.
 func (p Provider) setAside(name string, why error) error {
-	path := filepath.Join(p.Dir(name), journalFile)
+	path := filepath.Join(clusters.Dir(p.StateDir, name), journalFile)
 	p.Say("warning: %v; what was made is found by its tags", why)
 	if err := os.Rename(path, path+".damaged"); err != nil {
 		return fmt.Errorf("set the journal of %s aside: %w", name, err)

@@ -10,6 +10,7 @@ import (
 
 	"crossring/internal/journal"
 	"crossring/internal/many"
+	clusters "crossring/internal/state"
 	"crossring/internal/topology"
 	"crossring/provision/ec2/sweep"
 )
@@ -22,7 +23,7 @@ func (p Provider) Unmake(ctx context.Context, inv topology.Inventory) (err error
 	var damaged *journal.DamagedError
 	if (errors.Is(err, fs.ErrNotExist) || errors.As(err, &damaged)) && inv.EC2 != nil {
 		st = state{Plan: inv.Plan, Run: inv.EC2.Run}
-		err = journal.PrivateDir(p.Dir(inv.Plan.Name))
+		err = journal.PrivateDir(clusters.Dir(p.StateDir, inv.Plan.Name))
 	}
 	if err != nil {
 		return err

@@ -3,12 +3,11 @@ package hosts
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"slices"
 
-	"crossring/internal/journal"
 	"crossring/internal/plain"
 	"crossring/internal/release"
+	"crossring/internal/state"
 	"crossring/internal/topology"
 )
 
@@ -136,7 +135,7 @@ func (p Provider) SaveNodes(inv topology.Inventory, nodes []topology.Node) (topo
 
 // SaveInventory writes the inventory: all of it, or none after a crash.
 func (p Provider) SaveInventory(inv topology.Inventory) error {
-	return journal.UpdateInventory(filepath.Join(p.Dir(inv.Plan.Name), inventoryFile), inv)
+	return state.UpdateInventory(state.Dir(p.StateDir, inv.Plan.Name), inv)
 }
 
 // spare finds a machine that no node of the cluster has.

@@ -12,17 +12,18 @@ import (
 
 	"crossring/internal/deploy/prepare"
 	"crossring/internal/deploy/sshhost/sshdtest"
+	"crossring/internal/state"
 	"crossring/internal/topology"
 )
 
 // claim marks a machine as a cluster's, as preparing it does.
 func claim(t *testing.T, n topology.Node, id string) {
 	t.Helper()
-	state := prepare.StateDir(n)
-	if err := os.MkdirAll(state, 0o755); err != nil {
+	there := prepare.StateDir(n)
+	if err := os.MkdirAll(there, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(state, "cluster"), []byte(id+" ring\n"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(there, "cluster"), []byte(id+" ring\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -58,7 +59,7 @@ func TestAddReplaceRemove(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(p.Dir("ring"), inventoryFile)
+	path := filepath.Join(state.Dir(p.StateDir, "ring"), state.InventoryFile)
 	old := time.Now().Add(-time.Hour).Truncate(time.Second)
 	if err := os.Chtimes(path, old, old); err != nil {
 		t.Fatal(err)

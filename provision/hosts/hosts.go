@@ -21,6 +21,7 @@ import (
 	"crossring/internal/many"
 	"crossring/internal/plain"
 	"crossring/internal/release"
+	"crossring/internal/state"
 	"crossring/internal/topology"
 )
 
@@ -36,16 +37,11 @@ type Provider struct {
 	Now func() time.Time
 }
 
-const inventoryFile = "inventory.json"
-
-// Dir is the cluster's own directory.
-func (p Provider) Dir(name string) string { return filepath.Join(p.StateDir, "clusters", name) }
-
 // Make finds a machine for each node and asks it whether it can be used. It
 // changes nothing on them. One that can't be used does not hide the others: the
 // error names each. A cluster that was made before keeps its machines.
 func (p Provider) Make(ctx context.Context, plan topology.Plan) (topology.Inventory, error) {
-	path := filepath.Join(p.Dir(plan.Name), inventoryFile)
+	path := filepath.Join(state.Dir(p.StateDir, plan.Name), state.InventoryFile)
 	inv, err := journal.ReadInventory(path)
 	if err == nil {
 		return inv, p.each(ctx, inv, func(ctx context.Context, n topology.Node) error { return p.check(ctx, inv, n) })
@@ -61,7 +57,7 @@ func (p Provider) Make(ctx context.Context, plan topology.Plan) (topology.Invent
 	rand.Read(id) // never fails: it ends the process instead
 	inv = topology.Inventory{
 		Schema: topology.Schema, Plan: plan,
-		Remote: &topology.Remote{ID: hex.EncodeToString(id), Dir: p.Dir(plan.Name)},
+		Remote: &topology.Remote{ID: hex.EncodeToString(id), Dir: state.Dir(p.StateDir, plan.Name)},
 	}
 	if inv.Nodes, err = Assign(plan, plan.Hosts, list); err != nil {
 		return topology.Inventory{}, err

@@ -15,6 +15,7 @@ import (
 	"crossring/internal/deploy/sshhost"
 	"crossring/internal/deploy/sshhost/sshdtest"
 	"crossring/internal/release/releasetest"
+	"crossring/internal/state"
 	"crossring/internal/topology"
 	"crossring/provision"
 )
@@ -199,11 +200,11 @@ func TestMakeAndUnmake(t *testing.T) {
 		}
 	}
 	// As a machine is that another cluster uses.
-	state := prepare.StateDir(inv.Nodes[1])
-	if err := os.MkdirAll(state, 0o755); err != nil {
+	there := prepare.StateDir(inv.Nodes[1])
+	if err := os.MkdirAll(there, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(state, "cluster"), []byte("another-id other\n"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(there, "cluster"), []byte("another-id other\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := p.Make(ctx, plan); err == nil || !strings.Contains(err.Error(), "us-east-1-2") || strings.Contains(err.Error(), "us-east-1-1") {
@@ -214,17 +215,17 @@ func TestMakeAndUnmake(t *testing.T) {
 	if err := p.Unmake(ctx, inv); !errors.As(err, &left) || !strings.Contains(err.Error(), "us-east-1-1") || strings.Contains(err.Error(), "us-east-1-2") {
 		t.Errorf("a machine out of reach gave %v", err)
 	}
-	if _, err := os.Stat(p.Dir("ring")); err != nil {
+	if _, err := os.Stat(state.Dir(p.StateDir, "ring")); err != nil {
 		t.Errorf("the cluster was forgotten with something left: %v", err)
 	}
 	servers[0].Restart(t)
 	if err := p.Unmake(ctx, inv); err != nil {
 		t.Error(err)
 	}
-	if _, err := os.Stat(filepath.Join(state, "cluster")); err != nil {
+	if _, err := os.Stat(filepath.Join(there, "cluster")); err != nil {
 		t.Errorf("what is another cluster's was removed: %v", err)
 	}
-	if _, err := os.Stat(p.Dir("ring")); !os.IsNotExist(err) {
+	if _, err := os.Stat(state.Dir(p.StateDir, "ring")); !os.IsNotExist(err) {
 		t.Errorf("the cluster was not forgotten: %v", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"crossring/internal/journal"
+	"crossring/internal/state"
 	"crossring/internal/topology"
 )
 
@@ -32,7 +33,7 @@ func newFaultLog() faultLog {
 // Faults lists the faults of a cluster's network, those that are over first. What can't
 // be read is an error, for to say that there were none would be wrong.
 func (p Provider) Faults(name string) ([]topology.NetworkFault, error) {
-	l, err := readFaults(p.Dir(name))
+	l, err := readFaults(state.Dir(p.StateDir, name))
 	return append(slices.Clone(l.Past), l.InForce...), err
 }
 

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"crossring/internal/state"
 	"crossring/internal/topology"
 )
 
@@ -177,7 +178,7 @@ func TestSlotThatWasTaken(t *testing.T) {
 
 	other := Provider{StateDir: t.TempDir(), Exe: p.Exe, Java: p.Java, Log: p.Log}
 	plan := planOf("other", 1, 1)
-	dir := other.Dir(plan.Name)
+	dir := state.Dir(other.StateDir, plan.Name)
 	nodes, err := Assign(plan, inv.Local.Slot, dir)
 	if err != nil {
 		t.Fatal(err)

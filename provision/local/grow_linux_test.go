@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"crossring/internal/state"
 	"crossring/internal/topology"
 )
 
@@ -27,7 +28,7 @@ func listens(address string, port int) bool {
 // names are the nodes of the inventory on disk.
 func names(t *testing.T, p Provider) []string {
 	t.Helper()
-	inv, err := p.Inventory("made")
+	inv, err := state.Inventory(p.StateDir, "made")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,14 +70,14 @@ func TestCheckResize(t *testing.T) {
 	if err := p.CheckResize(t.Context(), inv, wanted("r1-7", "r1-9")); !errors.As(err, &taken) || len(taken.Taken) != 1 {
 		t.Errorf("a port that is taken: %v", err)
 	}
-	if got, err := p.Inventory("made"); err != nil || len(got.Nodes) != len(inv.Nodes) {
+	if got, err := state.Inventory(p.StateDir, "made"); err != nil || len(got.Nodes) != len(inv.Nodes) {
 		t.Errorf("the inventory has %d nodes (%v)", len(got.Nodes), err)
 	}
 }
 
 func TestNodesOfARunningCluster(t *testing.T) {
 	p, inv := made(t, t.TempDir())
-	before, err := p.Made("made")
+	before, err := state.Made(p.StateDir, "made")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +102,7 @@ func TestNodesOfARunningCluster(t *testing.T) {
 	if got, want := names(t, p), []string{"r1-1", "r1-3", "r2-1"}; !slices.Equal(got, want) {
 		t.Errorf("nodes %q, want %q", got, want)
 	}
-	if made, err := p.Made("made"); err != nil || !made.Equal(before) {
+	if made, err := state.Made(p.StateDir, "made"); err != nil || !made.Equal(before) {
 		t.Errorf("the cluster was made at %s, before at %s, %v", made, before, err)
 	}
 	if !listens(n.PublicAddress, n.Ports.Storage) {

@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"crossring/internal/journal"
+	"crossring/internal/state"
 	"crossring/internal/topology"
 	"crossring/provision/local/procs"
 	"crossring/provision/local/wan"
@@ -111,7 +112,7 @@ func newKeeper(dir, id string, log *slog.Logger) (_ *keeper, err error) {
 			k.close()
 		}
 	}()
-	k.inv, err = readInventory(dir)
+	k.inv, err = state.ReadInventory(dir)
 	if err != nil {
 		return nil, err
 	}

@@ -75,7 +75,7 @@ func start(t *testing.T, inv topology.Inventory, node int, what string) {
 	}
 }
 
-func state(t *testing.T, inv topology.Inventory, node int) topology.Process {
+func processOf(t *testing.T, inv topology.Inventory, node int) topology.Process {
 	t.Helper()
 	p, err := Host{Inventory: inv, Node: inv.Nodes[node]}.State(t.Context())
 	if err != nil {
@@ -88,7 +88,7 @@ func state(t *testing.T, inv topology.Inventory, node int) topology.Process {
 func awaitEnd(t *testing.T, inv topology.Inventory, node int) topology.Process {
 	t.Helper()
 	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		if p := state(t, inv, node); !p.Running {
+		if p := processOf(t, inv, node); !p.Running {
 			return p
 		}
 		if time.Now().After(end) {
@@ -114,17 +114,17 @@ func TestKeeperStartsAndStops(t *testing.T) {
 	if again, err := p.Make(t.Context(), planOf("made", 3)); err != nil || len(again.Nodes) != 2 || again.Local.ID != inv.Local.ID {
 		t.Errorf("made a second time: %+v, %v", again, err)
 	}
-	if s := state(t, inv, 0); s.Running || s.Node != "r1-1" || s.Ended != "" {
+	if s := processOf(t, inv, 0); s.Running || s.Node != "r1-1" || s.Ended != "" {
 		t.Errorf("before any start: %+v", s)
 	}
 
 	start(t, inv, 0, "idle")
-	first := state(t, inv, 0)
+	first := processOf(t, inv, 0)
 	if !first.Running || first.PID == 0 {
 		t.Fatalf("after start: %+v", first)
 	}
 	start(t, inv, 0, "idle")
-	if s := state(t, inv, 0); s.PID != first.PID {
+	if s := processOf(t, inv, 0); s.PID != first.PID {
 		t.Errorf("a start of what runs: pid %d, was %d", s.PID, first.PID)
 	}
 	kill(t, first.PID)
@@ -132,14 +132,14 @@ func TestKeeperStartsAndStops(t *testing.T) {
 		t.Errorf("after its death: %+v", s)
 	}
 	start(t, inv, 0, "idle")
-	if s := state(t, inv, 0); !s.Running || s.PID == first.PID {
+	if s := processOf(t, inv, 0); !s.Running || s.PID == first.PID {
 		t.Errorf("after another start: %+v", s)
 	}
 	h := Host{Inventory: inv, Node: inv.Nodes[0]}
 	if err := h.Stop(t.Context(), patience); err != nil {
 		t.Fatal(err)
 	}
-	if s := state(t, inv, 0); s.Running || s.Ended != "signal: terminated" {
+	if s := processOf(t, inv, 0); s.Running || s.Ended != "signal: terminated" {
 		t.Errorf("after stop: %+v", s)
 	}
 	if err := h.Stop(t.Context(), patience); err != nil {
@@ -192,7 +192,7 @@ func TestKeeperIsReplaced(t *testing.T) {
 		t.Errorf("stopped: %+v", s)
 	}
 	start(t, inv, 0, "idle")
-	if s := state(t, inv, 0); !s.Running {
+	if s := processOf(t, inv, 0); !s.Running {
 		t.Errorf("started again: %+v", s)
 	}
 }
@@ -278,7 +278,7 @@ func TestKeeperBelowALongPath(t *testing.T) {
 func TestMakeThatFailsLeavesNothing(t *testing.T) {
 	state := t.TempDir()
 	// Where a node's directory belongs there is a file already.
-	dir := Provider{StateDir: state}.Dir("made")
+	dir := filepath.Join(state, "clusters", "made")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -47,9 +47,6 @@ const Instead = "crossring plan -f FILE --provider ec2   # then provider: ec2, o
 // KeeperCommand is the hidden command that turns the program into a keeper.
 const KeeperCommand = "keeper"
 
-// Dir is the cluster's own directory.
-func (p Provider) Dir(name string) string { return filepath.Join(p.StateDir, "clusters", name) }
-
 // slots: the second octet of a cluster's addresses. 0 is localhost's, and the
 // end is left to others.
 const (

@@ -21,6 +21,7 @@ import (
 
 	"crossring/internal/fail"
 	"crossring/internal/journal"
+	"crossring/internal/state"
 	"crossring/internal/topology"
 	"crossring/provision/local/procs"
 )
@@ -29,8 +30,8 @@ import (
 // cluster that was made before, it only sees that there is a keeper. Nothing is
 // left behind when it fails before the inventory is written.
 func (p Provider) Make(ctx context.Context, plan topology.Plan) (topology.Inventory, error) {
-	dir := p.Dir(plan.Name)
-	inv, err := readInventory(dir)
+	dir := state.Dir(p.StateDir, plan.Name)
+	inv, err := state.ReadInventory(dir)
 	switch {
 	case err == nil:
 		return inv, p.ensureKeeper(ctx, inv, nil)
@@ -72,7 +73,7 @@ func makeDirs(dir string, inv topology.Inventory) error {
 			return err
 		}
 	}
-	return journal.WriteInventory(filepath.Join(dir, inventoryFile), inv)
+	return state.WriteInventory(dir, inv)
 }
 
 // Free is how much room there is where a directory is, in bytes.

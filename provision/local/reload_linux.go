@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"crossring/internal/state"
 	"crossring/internal/topology"
 	"crossring/provision/local/imds"
 	"crossring/provision/local/wan"
@@ -16,7 +17,7 @@ import (
 // reload reads the inventory again: the network and the metadata learn of the nodes
 // that have come, and forget those that have gone. To know one already is no error.
 func (k *keeper) reload() error {
-	inv, err := readInventory(k.dir)
+	inv, err := state.ReadInventory(k.dir)
 	if err != nil {
 		return err
 	}

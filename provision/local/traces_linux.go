@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"crossring/internal/state"
 	"crossring/provision/local/procs"
 )
 
@@ -51,7 +52,7 @@ func pathIn(arg string) string {
 // Named lists the clusters of the state directory that a keeper or a server names, whether
 // they have a directory or not.
 func (p Provider) Named() ([]string, error) {
-	root := p.Dir("") + string(filepath.Separator)
+	root := state.Dir(p.StateDir, "") + string(filepath.Separator)
 	names := map[string]bool{}
 	_, err := procs.Select(func(p procs.Proc) bool {
 		if clusterOf(p) == "" && p.Flag(ccmLogArg) == "" {
@@ -81,7 +82,7 @@ func (t Traces) Any() bool { return len(t.Processes)+len(t.LockedBy) > 0 }
 // Traces finds what runs for a cluster, without an inventory: keepers and servers by
 // their arguments and by where they work, and by the ids of those that were found so.
 func (p Provider) Traces(name string) (Traces, error) {
-	dir := p.Dir(name)
+	dir := state.Dir(p.StateDir, name)
 	found, err := tracesIn(dir)
 	if err != nil {
 		return Traces{}, err
@@ -159,7 +160,7 @@ func (p Provider) EndTraces(ctx context.Context, name string) (left []string, er
 	const deadline = 60 * time.Second
 	ctx, cancel := context.WithTimeout(ctx, deadline)
 	defer cancel()
-	dir := p.Dir(name)
+	dir := state.Dir(p.StateDir, name)
 	first, err := tracesIn(dir)
 	if err != nil {
 		return nil, err
