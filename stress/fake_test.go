@@ -3,9 +3,10 @@ package stress
 import (
 	"bytes"
 	"context"
-	"crossring/stress/record"
 	"sync"
 	"sync/atomic"
+
+	"crossring/stress/record"
 )
 
 // fake is a cluster in memory. Its hooks may be nil.

@@ -2,11 +2,12 @@ package stress
 
 import (
 	"context"
-	"crossring/stress/record"
-	"crossring/stress/results"
 	"errors"
 	"io"
 	"os"
+
+	"crossring/stress/record"
+	"crossring/stress/results"
 )
 
 // Write runs a write phase into a run directory and sums it up. A summary comes

@@ -1,11 +1,12 @@
 package stress
 
 import (
-	"crossring/stress/record"
-	"crossring/stress/results"
 	"errors"
 	"io/fs"
 	"testing"
+
+	"crossring/stress/record"
+	"crossring/stress/results"
 )
 
 // A run that could not begin leaves no file behind that would keep the next one

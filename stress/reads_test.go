@@ -3,13 +3,14 @@ package stress
 import (
 	"bytes"
 	"context"
-	"crossring/stress/record"
-	"crossring/stress/record/recordtest"
 	"reflect"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"crossring/stress/record"
+	"crossring/stress/record/recordtest"
 
 	"github.com/gocql/gocql"
 )

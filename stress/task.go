@@ -1,11 +1,12 @@
 package stress
 
 import (
-	"crossring/stress/record"
 	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"crossring/stress/record"
 )
 
 // task is what one worker does. Everything in it is used again for each row.

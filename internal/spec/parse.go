@@ -1,8 +1,6 @@
 package spec
 
 import (
-	"crossring/stress/record"
-	"errors"
 	"fmt"
 	"math"
 	"regexp"
@@ -10,10 +8,10 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v4"
-)
 
-// maxBytes bounds a spec: the largest useful one is a few kilobytes.
-const maxBytes = 1 << 20
+	"crossring/internal/strict"
+	"crossring/stress/record"
+)
 
 // Parse reads a cluster.yaml, fills in the defaults and checks everything. The
 // name stands in front of each problem. The error, if any, lists every problem;
@@ -21,9 +19,9 @@ const maxBytes = 1 << 20
 func Parse(name string, data []byte) (Spec, error) {
 	src := &source{file: name, lines: map[string]int{}}
 	s := Spec{source: src}
-	root, problem := load(name, data)
+	root, problem := strict.Load(data, "a spec")
 	if problem != nil {
-		return s, Join([]*Problem{problem})
+		return s, Join([]*Problem{{File: name, Line: problem.Line, Message: problem.Message}})
 	}
 	d := &decoder{source: src}
 	d.spec(root, &s)
@@ -42,29 +40,6 @@ func Parse(name string, data []byte) (Spec, error) {
 		}
 	}
 	return s, Join(problems)
-}
-
-// load makes a tree of the text.
-func load(name string, data []byte) (*yaml.Node, *Problem) {
-	if len(data) > maxBytes {
-		return nil, &Problem{File: name, Message: fmt.Sprintf("larger than %d bytes: not a spec", maxBytes)}
-	}
-	if strings.TrimSpace(string(data)) == "" {
-		return nil, &Problem{File: name, Message: "is empty"}
-	}
-	var doc yaml.Node
-	if err := yaml.Load(data, &doc); err != nil {
-		p := &Problem{File: name, Message: strings.TrimPrefix(err.Error(), "yaml: ")}
-		var at *yaml.LoadError
-		if errors.As(err, &at) {
-			p.Line, p.Message = at.Mark.Line, "not YAML: "+strings.TrimPrefix(at.Message, "yaml: ")
-		}
-		return nil, p
-	}
-	if doc.Kind != yaml.DocumentNode || len(doc.Content) != 1 {
-		return nil, &Problem{File: name, Message: "is empty"}
-	}
-	return doc.Content[0], nil
 }
 
 // spec reads the document. What it cannot read it leaves empty, and reports.

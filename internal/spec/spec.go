@@ -4,9 +4,10 @@
 package spec
 
 import (
+	"time"
+
 	"crossring/internal/release"
 	"crossring/internal/topology"
-	"time"
 )
 
 // DefaultPartitioner is Cassandra's own since 1.2.

@@ -11,6 +11,7 @@ import (
 
 	"crossring/internal/release"
 	"crossring/internal/release/releasetest"
+	"crossring/internal/strict"
 	"crossring/internal/topology"
 )
 
@@ -122,7 +123,7 @@ func TestParseInvalid(t *testing.T) {
 func TestParseRefusesOtherFiles(t *testing.T) {
 	for name, data := range map[string]string{
 		"x: is empty": " \n",
-		"x: larger than 1048576 bytes: not a spec":                   strings.Repeat("#", maxBytes+1),
+		"x: larger than 1048576 bytes: not a spec":                   strings.Repeat("#", strict.MaxBytes+1),
 		"x: not YAML: control characters are not allowed (value: 0)": "\x00\x01",
 	} {
 		_, err := Parse("x", []byte(data))

@@ -2,7 +2,6 @@ package hosts
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"net/netip"
 	"path"
@@ -16,6 +15,7 @@ import (
 	"crossring/internal/fail"
 	"crossring/internal/many"
 	"crossring/internal/plain"
+	"crossring/internal/strict"
 	"crossring/internal/topology"
 )
 
@@ -73,36 +73,25 @@ func (r *reader) bad(line int, format string, args ...any) {
 //	  - {address: 203.0.113.10, region: us-east-1, private: 10.0.0.10, public: 203.0.113.10}
 func Parse(name string, data []byte, home string) ([]Entry, error) {
 	r := &reader{file: name}
-	if strings.TrimSpace(string(data)) == "" {
-		return nil, &Problem{File: name, Message: "is empty"}
-	}
-	var doc yaml.Node
-	if err := yaml.Load(data, &doc); err != nil {
-		p := &Problem{File: name, Message: strings.TrimPrefix(err.Error(), "yaml: ")}
-		var at *yaml.LoadError
-		if errors.As(err, &at) {
-			p.Line, p.Message = at.Mark.Line, "not YAML: "+strings.TrimPrefix(at.Message, "yaml: ")
-		}
-		return nil, p
-	}
-	if doc.Kind != yaml.DocumentNode || len(doc.Content) != 1 {
-		return nil, &Problem{File: name, Message: "is empty"}
+	root, problem := strict.Load(data, "an inventory file")
+	if problem != nil {
+		return nil, &Problem{File: name, Line: problem.Line, Message: problem.Message}
 	}
 	var version string
 	var common Entry
 	var items *yaml.Node
-	r.keys(doc.Content[0], "the file", map[string]func(*yaml.Node){
+	r.keys(root, "the file", map[string]func(*yaml.Node){
 		"version": r.text(&version),
 		"ssh":     func(n *yaml.Node) { r.keys(n, "ssh", r.login(&common.Host, home)) },
 		"hosts":   func(n *yaml.Node) { items = n },
 	})
 	if version != fileVersion {
-		r.bad(doc.Content[0].Line, "version must be %s", fileVersion)
+		r.bad(root.Line, "version must be %s", fileVersion)
 	}
 	var list []Entry
 	switch {
 	case items == nil:
-		r.bad(doc.Content[0].Line, "hosts is missing")
+		r.bad(root.Line, "hosts is missing")
 	case items.Kind != yaml.SequenceNode || len(items.Content) == 0:
 		r.bad(items.Line, "hosts must be a list of at least one machine")
 	default:

@@ -2,14 +2,15 @@ package results
 
 import (
 	"bytes"
-	"crossring/stress/record"
-	"crossring/stress/record/recordtest"
 	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
 	"testing"
 	"time"
+
+	"crossring/stress/record"
+	"crossring/stress/record/recordtest"
 )
 
 // ended makes a record of how a first attempt at a key ended.

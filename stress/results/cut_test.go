@@ -2,11 +2,12 @@ package results
 
 import (
 	"bytes"
-	"crossring/stress/record"
-	"crossring/stress/record/recordtest"
 	"errors"
 	"testing"
 	"time"
+
+	"crossring/stress/record"
+	"crossring/stress/record/recordtest"
 )
 
 // reads are those of some rows with every outcome, and one that was found later.

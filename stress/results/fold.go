@@ -1,12 +1,13 @@
 package results
 
 import (
-	"crossring/stress/record"
 	"errors"
 	"fmt"
 	"io"
 	"sort"
 	"time"
+
+	"crossring/stress/record"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 )

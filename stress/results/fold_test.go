@@ -2,8 +2,6 @@ package results
 
 import (
 	"bytes"
-	"crossring/stress/record"
-	"crossring/stress/record/recordtest"
 	"encoding/json"
 	"errors"
 	"io"
@@ -15,6 +13,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"crossring/stress/record"
+	"crossring/stress/record/recordtest"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 )

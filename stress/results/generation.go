@@ -1,7 +1,6 @@
 package results
 
 import (
-	"crossring/stress/record"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"crossring/stress/record"
 )
 
 // Generation is the raw results of one phase while it runs: a file for each

@@ -1,11 +1,12 @@
 package results
 
 import (
-	"crossring/stress/record"
 	"errors"
 	"fmt"
 	"io"
 	"time"
+
+	"crossring/stress/record"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 )

@@ -1,9 +1,10 @@
 package results
 
 import (
-	"crossring/stress/record"
 	"fmt"
 	"sort"
+
+	"crossring/stress/record"
 )
 
 // state is what became of one row in a phase.

@@ -1,9 +1,10 @@
 package results
 
 import (
-	"crossring/stress/record"
 	"fmt"
 	"time"
+
+	"crossring/stress/record"
 )
 
 // Above these shares the generator is held to be the bottleneck.

@@ -1,8 +1,9 @@
 package results
 
 import (
-	"crossring/stress/record"
 	"testing"
+
+	"crossring/stress/record"
 )
 
 func TestBottlenecks(t *testing.T) {

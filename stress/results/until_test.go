@@ -2,10 +2,11 @@ package results
 
 import (
 	"context"
-	"crossring/stress/record"
-	"crossring/stress/record/recordtest"
 	"errors"
 	"testing"
+
+	"crossring/stress/record"
+	"crossring/stress/record/recordtest"
 )
 
 // Who asks for the figures of a run and then has enough gets an answer, and no figures of
