@@ -117,7 +117,7 @@ func TestReadFollowsWriteBadly(t *testing.T) {
 		f := newFake()
 		f.onWrite = func(_ context.Context, key int64) *answer {
 			if key%10 == 0 {
-				return &answer{coordinator: "192.0.2.1", err: context.DeadlineExceeded, failure: failure{"client_timeout", open}}
+				return &answer{coordinator: "192.0.2.1", err: context.DeadlineExceeded, failure: failure{"client_timeout", undecided}}
 			}
 			return nil
 		}
