@@ -30,7 +30,7 @@ func TestSuiteOnEC2(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := place{"ec2", nil, func(cell) string { return "" }, func(t *testing.T, h home, c cell) ground { return layEC2(t, h, c, lab, before) }}
+	at := place{"ec2", nil, false, func(cell) string { return "" }, func(t *testing.T, h home, c cell) ground { return layEC2(t, h, c, lab, before) }}
 	var table []outcome
 	var all []cell
 	for _, c := range allCells(releasetest.All()) {

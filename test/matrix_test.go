@@ -126,6 +126,9 @@ func allCells(versions []string) []cell {
 			for _, s := range topologies {
 				for _, p := range partitioners {
 					for _, tls := range []bool{false, true} {
+						if tls && at.plain {
+							continue
+						}
 						list = append(list, cell{version, at.provider, p, s, age, len(versions), tls})
 					}
 				}
@@ -151,12 +154,13 @@ func inPairs(c cell, turn int) bool {
 		return (version+topology)%2 == partitioner && c.tls == ((version+(topology+1)/2)%2 == 0)
 	}
 	// The places take turns, too.
-	turn += slices.IndexFunc(places(), func(p place) bool { return p.provider == c.provider })
+	at := slices.IndexFunc(places(), func(p place) bool { return p.provider == c.provider })
+	turn += at
 	want := 0
 	if version == turn%c.ages {
 		want = 1 + turn%(len(topologies)-1)
 	}
-	return topology == want && version/2%len(partitioners) == partitioner && c.tls == ((version+turn)%2 == 0)
+	return topology == want && version/2%len(partitioners) == partitioner && c.tls == ((version+turn)%2 == 0 && (at < 0 || !places()[at].plain))
 }
 
 // inSlice chooses the cells of make test, of which each commit has one plain one and one

@@ -22,6 +22,7 @@ import (
 type place struct {
 	provider string
 	lanes    []lane
+	plain    bool // its clusters have no TLS
 	// cannot says why this computer can't run a cell there; "" if it can.
 	cannot func(c cell) string
 	// lay makes what the cluster of a cell stands on. It ends with the test.
@@ -44,10 +45,10 @@ type ground struct {
 func places() []place {
 	can := func(cell) string { return "" }
 	return []place{
-		{"local", nil, can, layLocal},
-		{"hosts", []lane{hostAddresses}, withSSHD, layHosts},
-		{"ccm", []lane{ccmAddresses}, withCCM, layCCM},
-		{"containers", []lane{podmanEngine}, withPodman, layContainers},
+		{"local", nil, false, can, layLocal},
+		{"hosts", []lane{hostAddresses}, false, withSSHD, layHosts},
+		{"ccm", []lane{ccmAddresses}, false, withCCM, layCCM},
+		{"containers", []lane{podmanEngine}, true, withPodman, layContainers},
 	}
 }
 
