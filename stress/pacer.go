@@ -25,6 +25,10 @@ func (p pacer) due(i int64) time.Duration {
 // without counting as late: timers are no better than this.
 const lateStart = 2 * time.Millisecond
 
+// Due is when operation i, counted from 0, is to begin since the start, at a rate per
+// second; 0 at any time.
+func Due(rate float64, i int64) time.Duration { return pacer{rate}.due(i) }
+
 // retry says when a missing row is asked for again.
 type retry struct {
 	first, most time.Duration

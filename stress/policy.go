@@ -104,8 +104,21 @@ type renewingWorker struct {
 	until    time.Time // zero is without an end
 }
 
-// limit draws between half and one and a half of n, and at least 1.
-func limit(n int) int { return max(1, n/2+rand.IntN(n+1)) }
+// Draw draws the limits of one session: how many requests it is for, -1 where that is
+// not limited, and how long it lives, 0 where it lives on.
+func (p Policy) Draw() (requests int, life time.Duration) {
+	requests = -1
+	switch {
+	case p.PerRequest:
+		requests = 1
+	case p.Requests > 0:
+		requests = max(1, p.Requests/2+rand.IntN(p.Requests+1))
+	}
+	if p.Life > 0 {
+		life = p.Life/2 + rand.N(p.Life+1)
+	}
+	return requests, life
+}
 
 // ready sees that there is a session with something left of its life.
 func (w *renewingWorker) ready() error {
@@ -123,16 +136,10 @@ func (w *renewingWorker) ready() error {
 	if err != nil {
 		return err
 	}
-	p := w.cfg.Policy
-	w.session, w.worker, w.requests, w.until = c, c.worker(w.ctx), -1, time.Time{}
-	switch {
-	case p.PerRequest:
-		w.requests = 1
-	case p.Requests > 0:
-		w.requests = limit(p.Requests)
-	}
-	if p.Life > 0 {
-		w.until = time.Now().Add(p.Life/2 + rand.N(p.Life+1))
+	requests, life := w.cfg.Policy.Draw()
+	w.session, w.worker, w.requests, w.until = c, c.worker(w.ctx), requests, time.Time{}
+	if life > 0 {
+		w.until = time.Now().Add(life)
 	}
 	return nil
 }

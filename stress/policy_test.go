@@ -31,13 +31,13 @@ func TestParsePolicy(t *testing.T) {
 func TestLimitIsAroundWhatIsSaid(t *testing.T) {
 	least, most := 1000, 0
 	for range 2000 {
-		n := limit(50)
+		n, _ := Policy{Requests: 50}.Draw()
 		least, most = min(least, n), max(most, n)
 	}
 	if least < 25 || most > 75 || least == most {
 		t.Errorf("limits of 50 are %d to %d", least, most)
 	}
-	if n := limit(1); n < 1 {
+	if n, _ := (Policy{Requests: 1}).Draw(); n < 1 {
 		t.Errorf("a limit of %d", n)
 	}
 }

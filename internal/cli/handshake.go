@@ -23,15 +23,26 @@ func (e *env) handshakeCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "handshake",
 		Usage:     "how many TLS handshakes a second a server does, new and resumed",
-		ArgsUsage: "HOST:PORT...",
+		ArgsUsage: "HOST:PORT|URL...",
 		Description: "Works on a node's TLS port and on any other server. It makes connections for a while, first new ones,\n" +
 			"then ones that resume a session, and counts those that really were resumed. Processor time is this\n" +
-			"program's own. Use it on servers of your own: it is load.",
-		Flags: append(tlsFlags(),
+			"program's own. Use it on servers of your own: it is load.\n\n" +
+			"Of a URL, https://HOST[:PORT]/PATH or cql://HOST:PORT, it makes requests (GET; OPTIONS of Cassandra's\n" +
+			"protocol) under policies that say how long connections live, and says what each costs: TCP flows,\n" +
+			"handshakes, processor time of both sides, time, and the ratios. The server's chain is verified on every\n" +
+			"connection, as pki verify does; where it does not verify, no request is made. HOST:PORT with one of the\n" +
+			"flags for URLs is a cql:// URL.\n\n" +
+			"  crossring handshake 203.0.113.10:9042\n" +
+			"  crossring handshake https://www.example.com/ --policies shared,per-request,renew:50req --requests 500\n" +
+			"  crossring handshake https://127.0.0.1:8443/ --ca ca.pem --policies shared,per-request --rounds 5 --tls 1.2\n" +
+			"  crossring handshake cql://203.0.113.10:9042 --ca ca.pem --client-cert client.pem --policies shared,per-request\n\n" +
+			"Exit codes: 0; 1 a chain that does not verify, a server that does not take the client or lacks what was\n" +
+			"chosen, a redirection to plain text, requests that failed; 2 usage; 3 some servers failed; 130 interrupted.",
+		Flags: append(append(tlsFlags(), loadFlags()...),
 			&cli.StringFlag{Name: "password-file", Usage: "open --client-cert with the first line of `FILE`"},
 			&cli.BoolFlag{Name: "new", Usage: "new sessions alone"},
 			&cli.BoolFlag{Name: "reuse", Usage: "resumed sessions alone"},
-			&cli.DurationFlag{Name: "time", Usage: "make connections for `TIME`, for each of the two", Value: 5 * time.Second},
+			&cli.DurationFlag{Name: "time", Usage: "make connections for `TIME`, for each of the two; of a URL, requests under each policy", Value: 5 * time.Second},
 			&cli.IntFlag{Name: "concurrency", Usage: "make `N` connections at once", Value: 1},
 		),
 		Action: e.action(handshake),
@@ -39,18 +50,17 @@ func (e *env) handshakeCommand() *cli.Command {
 }
 
 func handshake(ctx context.Context, e *env, c *cli.Context) (answer, error) {
-	w, err := e.world(c)
-	if err != nil {
-		return answer{}, err
-	}
 	both := c.Bool("new") == c.Bool("reuse")
 	switch {
 	case c.Args().Len() == 0:
-		return answer{}, fail.Usage("", errors.New("a server is needed, as HOST:PORT"), helpFor(c))
+		return answer{}, fail.Usage("", errors.New("a server is needed, as HOST:PORT or a URL"), helpFor(c))
 	case c.Duration("time") <= 0:
 		return answer{}, fail.Usage("", errors.New("--time is more than nothing"), helpFor(c))
 	case c.Int("concurrency") < 1 || c.Int("concurrency") > 1000:
 		return answer{}, fail.Usage("", errors.New("--concurrency is 1 to 1000"), helpFor(c))
+	}
+	if isLoad(c) {
+		return handshakeLoad(ctx, e, c)
 	}
 	var loads []wire.Load
 	for _, address := range c.Args().Slice() {
@@ -62,6 +72,10 @@ func handshake(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 			return answer{}, err
 		}
 		loads = append(loads, wire.Load{Address: address, Config: cfg, Time: c.Duration("time"), Concurrency: c.Int("concurrency")})
+	}
+	w, err := e.world(c)
+	if err != nil {
+		return answer{}, err
 	}
 	doc, err := trust.PKI(w).Handshakes(ctx, loads, both || c.Bool("new"), both || c.Bool("reuse"))
 	return answer{doc: doc, text: func(out io.Writer) error { return writeHandshakes(out, doc) }}, err

@@ -86,14 +86,38 @@ func writeShown(out io.Writer, r verbs.ShowResult) error {
 	row := func(key, format string, args ...any) { fmt.Fprintf(tw, "%s\t%s\n", key, fmt.Sprintf(format, args...)) }
 	if s := r.Wire; s != nil && s.Version != "" {
 		row("server", "%s: %s, %s, key exchange %s", s.Address, s.Version, s.CipherSuite, or(s.Curve, "without a curve"))
-		row("resumption", "%s; a second connection resumed: %t", s.Resumption, s.Resumed)
+		if s.Resumption == "unknown" {
+			row("resumption", "unknown")
+		} else {
+			row("resumption", "%s; a second connection resumed: %t", s.Resumption, s.Resumed)
+		}
 		row("client certificate", "%s", s.ClientCertificate)
+	}
+	for _, o := range r.Offers {
+		what := strings.Join(o.CipherSuites, ", ")
+		if len(o.Groups) > 0 {
+			what += "; groups " + strings.Join(o.Groups, ", ")
+		}
+		if o.DHBits != nil {
+			what += fmt.Sprintf("; DHE of %d bits", *o.DHBits)
+		}
+		row("has "+o.Version, "%s", what)
 	}
 	if r.Key != "" {
 		row("private key", "%s", r.Key)
 	}
+	writeCertificates(tw, "", r.Shown)
+	for _, also := range r.Also {
+		writeCertificates(tw, fmt.Sprintf(", shown to who wants %s (%s, %s)", also.KeyKind, also.Version, also.CipherSuite), also.Shown)
+	}
+	return tw.Flush()
+}
+
+// writeCertificates writes a chain, with what is said of it behind each number.
+func writeCertificates(tw io.Writer, which string, r verbs.Shown) {
+	row := func(key, format string, args ...any) { fmt.Fprintf(tw, "%s\t%s\n", key, fmt.Sprintf(format, args...)) }
 	for i, c := range r.Certificates {
-		fmt.Fprintf(tw, "\ncertificate %d\n", i)
+		fmt.Fprintf(tw, "\ncertificate %d%s\n", i, which)
 		row("  subject", "%s", c.Subject)
 		row("  issuer", "%s", c.Issuer)
 		row("  serial", "%s", c.Serial)
@@ -114,7 +138,6 @@ func writeShown(out io.Writer, r verbs.ShowResult) error {
 	for _, text := range r.Order {
 		row("order", "%s", text)
 	}
-	return tw.Flush()
 }
 
 func or(s, otherwise string) string {
@@ -131,6 +154,7 @@ func tlsFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "tls", Usage: "speak TLS `VERSION` alone: 1.0, 1.1, 1.2 or 1.3"},
 		&cli.StringSliceFlag{Name: "cipher", Usage: "offer the suite `NAME` alone, in IANA's or OpenSSL's words; up to TLS 1.2 (repeat)"},
+		&cli.StringSliceFlag{Name: "group", Usage: "agree on the key by the group `NAME` alone, such as X25519 or P-256 (repeat)"},
 		&cli.StringFlag{Name: "client-cert", Usage: "show the certificate and key in `FILE`, if asked: PEM, PKCS#12 or JKS"},
 		&cli.StringFlag{Name: "server-name", Usage: "ask for the server `NAME` (default: the host)"},
 	}
@@ -144,7 +168,7 @@ func tlsConfig(c *cli.Context, address string) (*tls.Config, error) {
 		return nil, err
 	}
 	cfg, err := verbs.TLSOptions{
-		Version: c.String("tls"), Suites: c.StringSlice("cipher"), ClientCert: c.String("client-cert"), Password: password,
+		Version: c.String("tls"), Suites: c.StringSlice("cipher"), Groups: c.StringSlice("group"), ClientCert: c.String("client-cert"), Password: password,
 	}.Config()
 	if err != nil {
 		return nil, err

@@ -14,20 +14,23 @@ type Counts struct {
 	Resumed  atomic.Int64 // TLS handshakes that went on from a session
 }
 
-// counting makes a configuration that counts its handshakes.
-func (c *Counts) counting(cfg *tls.Config) *tls.Config {
+// Counting makes a configuration that counts its handshakes, those alone that its
+// VerifyConnection is content with.
+func (c *Counts) Counting(cfg *tls.Config) *tls.Config {
 	cfg = cfg.Clone()
 	verify := cfg.VerifyConnection
 	cfg.VerifyConnection = func(s tls.ConnectionState) error {
+		if verify != nil {
+			if err := verify(s); err != nil {
+				return err
+			}
+		}
 		if s.DidResume {
 			c.Resumed.Add(1)
 		} else {
 			c.Full.Add(1)
 		}
-		if verify == nil {
-			return nil
-		}
-		return verify(s)
+		return nil
 	}
 	return cfg
 }

@@ -142,7 +142,7 @@ func settings(e Endpoint) (*gocql.ClusterConfig, *pin, *dialer, error) {
 	if e.TLS != nil && e.Fresh == nil {
 		secure := e.TLS
 		if e.Counts != nil {
-			secure = e.Counts.counting(secure)
+			secure = e.Counts.Counting(secure)
 		}
 		cfg.SslOpts = &gocql.SslOptions{Config: secure}
 	}

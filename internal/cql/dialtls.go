@@ -26,7 +26,7 @@ func (d *secureDialer) DialHost(ctx context.Context, host *gocql.HostInfo) (*goc
 	}
 	cfg := d.fresh(d.tls)
 	if d.dialer.counts != nil {
-		cfg = d.dialer.counts.counting(cfg)
+		cfg = d.dialer.counts.Counting(cfg)
 	}
 	return gocql.WrapTLS(ctx, conn, host.HostnameAndPort(), cfg)
 }

@@ -26,12 +26,14 @@ type HandshakeResult struct {
 	New     *wire.Rate        `json:"new"`
 	Reused  *wire.Rate        `json:"reused"`
 	Servers []HandshakeServer `json:"servers"`
+	// Loads are of servers that were given as URLs; the keys above are of the others.
+	Loads []LoadServer `json:"loads"`
 }
 
 // Handshakes has each server make handshakes, one server after the other. One that
 // fails does not keep the others from their turn.
 func (w Verbs) Handshakes(ctx context.Context, loads []wire.Load, fresh, reuse bool) (HandshakeResult, error) {
-	res := HandshakeResult{Servers: []HandshakeServer{}}
+	res := HandshakeResult{Servers: []HandshakeServer{}, Loads: []LoadServer{}}
 	var errs *multierror.Error
 	for _, l := range loads {
 		s, err := w.handshakes(ctx, l, fresh, reuse)
@@ -97,6 +99,7 @@ func (w Verbs) handshakes(ctx context.Context, l wire.Load, fresh, reuse bool) (
 			return err
 		})
 		if err != nil {
+			_, err = w.terms(ctx, l.Address, l.Config, err)
 			return s, err
 		}
 	}

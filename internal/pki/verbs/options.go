@@ -16,7 +16,8 @@ import (
 // TLSOptions says by name how this side speaks TLS.
 type TLSOptions struct {
 	Version    string   // alone: "1.2"; "" is any
-	Suites     []string // "" is Go's choice
+	Suites     []string // none is Go's choice
+	Groups     []string // of the key exchange; none is Go's choice
 	ClientCert string   // file of key and chain; "" is none
 	Password   string   // of ClientCert; "" where it needs none
 }
@@ -32,6 +33,9 @@ func (o TLSOptions) Config() (*tls.Config, error) {
 		cfg.MaxVersion = cfg.MinVersion
 	}
 	if cfg.CipherSuites, err = wire.Suites(o.Suites); err != nil {
+		return nil, fail.Usage("", err, "")
+	}
+	if cfg.CurvePreferences, err = wire.Groups(o.Groups); err != nil {
 		return nil, fail.Usage("", err, "")
 	}
 	if len(o.Suites) > 0 {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"crossring/internal/pki/chain"
+	"crossring/internal/pki/hello"
 	"crossring/internal/pki/store"
 	"crossring/internal/pki/wire"
 	"crossring/internal/topology"
@@ -26,6 +27,19 @@ type ShowResult struct {
 	Shown
 	Wire  *wire.Seen  `json:"connection"` // null for a file
 	Files []ShownFile `json:"files"`      // [] for a server
+	// Also are the chains that a server shows besides, for other kinds of keys.
+	Also []ShownChain `json:"also"`
+	// Offers is what a server has that this side did not come to terms with; [] where it
+	// was not asked for.
+	Offers []Offers `json:"offers"`
+}
+
+// ShownChain is a chain for another kind of key.
+type ShownChain struct {
+	KeyKind     string `json:"key_kind"` // ECDSA, RSA or EdDSA
+	Version     string `json:"version"`
+	CipherSuite string `json:"cipher_suite"`
+	Shown
 }
 
 // Shown is what was found in one place.
@@ -62,7 +76,7 @@ type Certificate struct {
 // ShowFiles says what is in files. One that can't be read does not keep the others
 // from being shown.
 func (w Verbs) ShowFiles(paths []string, password string) (ShowResult, error) {
-	res := ShowResult{Schema: topology.Schema, Shown: Shown{Certificates: []Certificate{}, Order: []string{}}, Files: []ShownFile{}}
+	res := ShowResult{Schema: topology.Schema, Shown: Shown{Certificates: []Certificate{}, Order: []string{}}, Files: []ShownFile{}, Also: []ShownChain{}, Offers: []Offers{}}
 	var errs *multierror.Error
 	for i, path := range paths {
 		f := ShownFile{File: path, Shown: Shown{Certificates: []Certificate{}, Order: []string{}}}
@@ -104,11 +118,55 @@ func keyKind(c store.Contents) string {
 // ShowServer says what a server shows. Where none was reached, or none that speaks
 // TLS, nothing is said of a chain.
 func (w Verbs) ShowServer(ctx context.Context, address string, config *tls.Config) (ShowResult, error) {
-	res := ShowResult{Schema: topology.Schema, Shown: Shown{Kind: "wire", Certificates: []Certificate{}, Order: []string{}}, Files: []ShownFile{}}
+	res := ShowResult{Schema: topology.Schema, Shown: Shown{Kind: "wire", Certificates: []Certificate{}, Order: []string{}}, Files: []ShownFile{}, Also: []ShownChain{}, Offers: []Offers{}}
 	seen, err := wire.Show(ctx, address, config)
 	res.Wire = &seen
+	if err != nil && len(seen.Chain) == 0 {
+		var has []hello.Version
+		if has, err = w.terms(ctx, address, config, err); len(has) > 0 {
+			w.showTerms(&res, has)
+			return res, err
+		}
+	}
 	w.show(&res.Shown, seen.Chain, len(seen.Chain) > 0)
+	if err == nil {
+		for _, c := range w.also(ctx, seen, config) {
+			res.Also = append(res.Also, w.shownChain(seen.Version, c))
+		}
+	}
 	return res, err
+}
+
+// showTerms shows what a server showed to other hellos than this program's own. What was
+// not tried, such as whether it resumes sessions, stays unknown.
+func (w Verbs) showTerms(res *ShowResult, has []hello.Version) {
+	res.Offers = offersOf(hello.Offers{Versions: has})
+	for _, v := range has {
+		for _, c := range v.Chains {
+			if len(res.Certificates) == 0 {
+				res.Wire.Version, res.Wire.CipherSuite, res.Wire.Chain = tls.VersionName(v.Version), hello.SuiteName(c.Suite), c.Certificates
+				if c.Group != 0 {
+					res.Wire.Curve = wire.GroupName(c.Group)
+				}
+				w.show(&res.Shown, c.Certificates, true)
+				continue
+			}
+			also := w.shownChain(tls.VersionName(v.Version), c)
+			known := res.Certificates[0].Serial == also.Certificates[0].Serial
+			for _, other := range res.Also {
+				known = known || other.Certificates[0].Serial == also.Certificates[0].Serial
+			}
+			if !known {
+				res.Also = append(res.Also, also)
+			}
+		}
+	}
+}
+
+func (w Verbs) shownChain(version string, c hello.Chain) ShownChain {
+	s := ShownChain{KeyKind: c.Key, Version: version, CipherSuite: hello.SuiteName(c.Suite), Shown: Shown{Kind: "wire", Certificates: []Certificate{}, Order: []string{}}}
+	w.show(&s.Shown, c.Certificates, true)
+	return s
 }
 
 func (w Verbs) show(s *Shown, certs []*x509.Certificate, asChain bool) {

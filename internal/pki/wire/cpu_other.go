@@ -4,4 +4,4 @@ package wire
 
 import "time"
 
-func cpuTimes() (user, system time.Duration) { return 0, 0 }
+func CPUTimes() (user, system time.Duration) { return 0, 0 }

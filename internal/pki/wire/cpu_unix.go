@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// cpuTimes is what this process has used so far, in user and in system mode.
-func cpuTimes() (user, system time.Duration) {
+// CPUTimes is what this process has used so far, in user and in system mode.
+func CPUTimes() (user, system time.Duration) {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
 		return 0, 0

@@ -105,7 +105,7 @@ func Measure(ctx context.Context, l Load) (Rate, error) {
 	}
 	// The deadline stops new connections; those under way are finished.
 	end := time.Now().Add(l.Time)
-	user0, system0 := cpuTimes()
+	user0, system0 := CPUTimes()
 	start := time.Now()
 	type part struct {
 		done, resumed int64
@@ -133,7 +133,7 @@ func Measure(ctx context.Context, l Load) (Rate, error) {
 	}
 	wg.Wait()
 	real := time.Since(start).Seconds()
-	user1, system1 := cpuTimes()
+	user1, system1 := CPUTimes()
 	r := Rate{RealSeconds: real, UserSeconds: (user1 - user0).Seconds(), ClientCPUSeconds: (user1 + system1 - user0 - system0).Seconds()}
 	var errs error
 	for _, p := range parts {
@@ -196,7 +196,7 @@ func (d dialling) handshake(ctx context.Context) (tls.ConnectionState, error) {
 	heard := &tap{Conn: raw}
 	conn := tls.Client(heard, cfg)
 	if err := conn.HandshakeContext(ctx); err != nil {
-		return none, failed(d.address, err, asked, asked, shown, len(heard.head) > 0)
+		return none, heard.failed(d.address, err, asked, asked, shown)
 	}
 	state := conn.ConnectionState()
 	if asked && state.Version >= tls.VersionTLS13 {

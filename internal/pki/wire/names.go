@@ -78,6 +78,47 @@ func Suites(names []string) ([]uint16, error) {
 	return ids, nil
 }
 
+// Groups reads groups of the key exchange by name: IANA's, such as secp256r1 and
+// X25519MLKEM768, OpenSSL's, such as prime256v1, or Go's, such as P-256.
+func Groups(names []string) ([]tls.CurveID, error) {
+	all := []tls.CurveID{tls.X25519MLKEM768, tls.SecP256r1MLKEM768, tls.SecP384r1MLKEM1024, tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521}
+	others := map[string]tls.CurveID{"SECP256R1": tls.CurveP256, "PRIME256V1": tls.CurveP256, "SECP384R1": tls.CurveP384, "SECP521R1": tls.CurveP521}
+	var ids []tls.CurveID
+	for _, name := range names {
+		id, ok := others[strings.ToUpper(name)]
+		for _, g := range all {
+			if strings.EqualFold(GroupName(g), name) || strings.EqualFold("P"+strings.TrimPrefix(GroupName(g), "P-"), name) {
+				id, ok = g, true
+			}
+		}
+		if !ok {
+			e := &NameError{What: "group", Name: name}
+			for _, g := range all {
+				e.Known = append(e.Known, GroupName(g))
+			}
+			return nil, e
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+// GroupName is a group's name: P-256 and the like, X25519, ffdhe2048; those that Go does
+// not have are named as IANA does, or by their number.
+func GroupName(id tls.CurveID) string {
+	known := map[tls.CurveID]string{
+		tls.CurveP256: "P-256", tls.CurveP384: "P-384", tls.CurveP521: "P-521", tls.X25519: "X25519", 30: "X448",
+		26: "brainpoolP256r1", 27: "brainpoolP384r1", 28: "brainpoolP512r1", 22: "secp256k1", 21: "secp224r1", 19: "secp192r1",
+		31: "brainpoolP256r1tls13", 32: "brainpoolP384r1tls13", 33: "brainpoolP512r1tls13", 41: "curveSM2",
+		256: "ffdhe2048", 257: "ffdhe3072", 258: "ffdhe4096", 259: "ffdhe6144", 260: "ffdhe8192",
+		tls.X25519MLKEM768: "X25519MLKEM768", tls.SecP256r1MLKEM768: "SecP256r1MLKEM768", tls.SecP384r1MLKEM1024: "SecP384r1MLKEM1024",
+	}
+	if name, ok := known[id]; ok {
+		return name
+	}
+	return fmt.Sprintf("group 0x%04x", uint16(id))
+}
+
 func only13(s *tls.CipherSuite) bool {
 	return len(s.SupportedVersions) == 1 && s.SupportedVersions[0] == tls.VersionTLS13
 }

@@ -77,7 +77,7 @@ func lookBy(ctx context.Context, dial Dial, address string, cfg *tls.Config) (vi
 	err = conn.HandshakeContext(ctx)
 	v.state = conn.ConnectionState()
 	if err != nil {
-		return v, failed(address, err, len(conn.ConnectionState().PeerCertificates) > 0 || v.asked, v.asked, v.shown, len(tap.head) > 0)
+		return v, tap.failed(address, err, len(conn.ConnectionState().PeerCertificates) > 0 || v.asked, v.asked, v.shown)
 	}
 	if v.state.Version >= tls.VersionTLS13 {
 		wait := max(ticketWait, 3*time.Since(start)) // for servers that are far away
@@ -116,18 +116,31 @@ func ask(cfg *tls.Config, note func(r *tls.CertificateRequestInfo, own bool)) {
 	}
 }
 
-// failed says why a handshake failed.
-func failed(address string, err error, began, asked, shown, heard bool) error {
+// HandshakeError says that a server and this side did not come to terms.
+type HandshakeError struct {
+	Address string
+	Sent    []byte // this side's hello, as it went out
+	Err     error
+}
+
+func (e *HandshakeError) Error() string {
+	return fmt.Sprintf("tls handshake with %s: %v", e.Address, e.Err)
+}
+
+func (e *HandshakeError) Unwrap() error { return e.Err }
+
+// failed says why a handshake on a connection failed.
+func (t *tap) failed(address string, err error, began, asked, shown bool) error {
 	var plain tls.RecordHeaderError
 	switch {
 	case asked && wantsCertificate(err):
 		return &RefusedError{address, shown, err}
 	case errors.As(err, &plain):
 		return &PlainError{Address: address, Err: err}
-	case !began && !heard && errors.Is(err, io.EOF):
+	case !began && len(t.head) == 0 && errors.Is(err, io.EOF):
 		return &PlainError{Address: address, Silent: true, Err: err}
 	}
-	return fmt.Errorf("tls handshake with %s: %w", address, err)
+	return &HandshakeError{Address: address, Sent: t.sent, Err: err}
 }
 
 // after says why a connection ended once its handshake was done here.

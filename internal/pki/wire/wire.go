@@ -200,10 +200,18 @@ func (t *tickets) session() *tls.ClientSessionState {
 	return t.last
 }
 
-// tap keeps the first bytes that a server sends.
+// tap keeps the first bytes that a server sends, and what was sent to it before them.
 type tap struct {
 	net.Conn
 	head []byte
+	sent []byte
+}
+
+func (t *tap) Write(p []byte) (int, error) {
+	if len(t.head) == 0 && len(t.sent) == 0 {
+		t.sent = append(t.sent, p...)
+	}
+	return t.Conn.Write(p)
 }
 
 func (t *tap) Read(p []byte) (int, error) {

@@ -29,3 +29,12 @@ func Sockets() ([]Socket, error) { return nil, errNoProc }
 
 // HasSocket can't be known.
 func HasSocket(int, uint64) bool { return false }
+
+// Holders is a *NotLinuxError.
+func Holders(...uint64) ([]Proc, error) { return nil, errNoProc }
+
+// CPU is a *NotLinuxError.
+func (Proc) CPU() (time.Duration, error) { return 0, errNoProc }
+
+// Threads is a *NotLinuxError.
+func (Proc) Threads() (map[int]time.Duration, error) { return nil, errNoProc }
