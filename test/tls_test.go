@@ -61,6 +61,7 @@ func (c cluster) isSecure(t *testing.T, at cell, inv topology.Inventory, doc rep
 	}
 	strangers(t, c)
 	looks(t, c, inv, at.version)
+	costs(t, c, inv, at.version)
 	verifies(t, c, inv)
 	if rel, err := release.Find(at.version); err == nil && rel.HotReload {
 		rotatesInPlace(t, c, inv)
@@ -211,6 +212,66 @@ func looks(t *testing.T, c cluster, inv topology.Inventory, version string) {
 				t.Errorf("TLS %s, %q: %s", v, args, r)
 			}
 		}
+	}
+}
+
+// costs has handshake count what requests to a real server's port for clients cost under
+// each policy, over HTTP's counterpart of Cassandra: one request of its own protocol.
+func costs(t *testing.T, c cluster, inv topology.Inventory, version string) {
+	t.Helper()
+	node := inv.Nodes[0]
+	address := net.JoinHostPort(node.PrivateAddress, strconv.Itoa(node.Ports.Native))
+	own := filepath.Join(c.state, "clusters", inv.Plan.Name, "tls")
+	trusted := []string{"--ca", filepath.Join(own, "ca.pem"), "--client-cert", filepath.Join(own, "client.pem")}
+	const requests = 30
+	for _, url := range []string{"cql://" + address, address} { // the same server
+		r := c.must(t, append([]string{"handshake", url, "--policies", "shared,per-request,renew:10req", "--requests", strconv.Itoa(requests), "-o", "json"}, trusted...)...)
+		for _, problem := range documentedShapes(t).check("handshake", []byte(r.stdout)) {
+			t.Errorf("%s: %s", problem, r)
+		}
+		loads := decode[verbs.HandshakeResult](t, r).Loads
+		if len(loads) != 1 || len(loads[0].Policies) != 3 || loads[0].Verified == nil || !loads[0].Verified.OK {
+			t.Fatalf("%s", r)
+		}
+		p := loads[0].Policies
+		if p[0].Flows != 1 || p[1].Flows != requests || p[2].Flows < 2 || p[2].Flows > 7 || p[1].FullHandshakes != requests || p[1].Ratio == nil || p[1].Ratio.Flows == nil || p[1].Ratio.Flows.Median != requests {
+			t.Errorf("flows %d, %d, %d; %+v", p[0].Flows, p[1].Flows, p[2].Flows, p[1])
+		}
+		for _, one := range p {
+			if one.Requests != requests || one.Failed != 0 || one.Statuses["SUPPORTED"] != requests || one.ServerCPUSeconds == nil || *one.ServerCPUSeconds <= 0 {
+				t.Errorf("%+v", one)
+			}
+		}
+		if old := strings.HasPrefix(version, "1."); (loads[0].Protocol == "CQL v1") != old || (loads[0].Protocol == "CQL v4") == old {
+			t.Errorf("Cassandra %s speaks %s", version, loads[0].Protocol)
+		}
+	}
+	// Many at once share a connection.
+	r := c.must(t, append([]string{"handshake", "cql://" + address, "--requests", "200", "--concurrency", "16", "-o", "json"}, trusted...)...)
+	if p := decode[verbs.HandshakeResult](t, r).Loads[0].Policies[0]; p.Flows != 1 || p.Failed != 0 || p.Statuses["SUPPORTED"] != 200 {
+		t.Errorf("%s", r)
+	}
+	// Who is not trusted, and who is not let in: before the first request.
+	for _, tt := range []struct{ args, want []string }{
+		{[]string{"--client-cert", filepath.Join(own, "client.pem")}, []string{"UNABLE_TO_GET_ISSUER_CERT_LOCALLY"}},
+		{[]string{"--ca", filepath.Join(own, "ca.pem")}, []string{"takes nobody without a client's certificate"}},
+		{append([]string{"--server-name", "other.example"}, trusted...), []string{"HOSTNAME_MISMATCH"}},
+	} {
+		r := c.want(t, 1, append([]string{"handshake", "cql://" + address, "--requests", "5", "-o", "json"}, tt.args...)...)
+		for _, want := range tt.want {
+			if got := decode[verbs.HandshakeResult](t, r).Loads[0]; got.Requests != 0 || !strings.Contains(r.stderr, want) {
+				t.Errorf("no %q: %s", want, r)
+			}
+		}
+	}
+	// What it has Java tells hellos of another making, too.
+	suite, has := "ECDHE-RSA-AES128-GCM-SHA256", "TLS_ECDHE_ECDSA_WITH_"
+	if inv.Plan.TLS.Key == "rsa-2048" {
+		suite, has = "ECDHE-ECDSA-AES128-GCM-SHA256", "TLS 1.2 with TLS_"
+	}
+	r = c.want(t, 1, append([]string{"handshake", "cql://" + address, "--cipher", suite}, trusted...)...)
+	if !strings.Contains(r.stderr, "no cipher suite is on both sides") || !strings.Contains(r.stderr, has) {
+		t.Errorf("%s", r)
 	}
 }
 

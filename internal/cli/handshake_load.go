@@ -174,7 +174,11 @@ func writeLoad(out io.Writer, s verbs.LoadServer) error {
 			fmt.Fprintf(tw, "\t%.2f", p.ResponseMS.P99)
 		}
 		r := p.Ratio
-		if r == nil {
+		switch {
+		case r == nil && p.Requests == 0: // it was broken off before
+			fmt.Fprint(tw, "\t-\t-\t-\t-\t\n")
+			continue
+		case r == nil:
 			fmt.Fprint(tw, "\t1\t1\t1\t1\t\n")
 			continue
 		}

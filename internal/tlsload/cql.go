@@ -177,7 +177,16 @@ func (c *cqlConn) options(ctx context.Context) (string, error) {
 	_, err := c.conn.Write(frame)
 	c.writing.Unlock()
 	if err != nil {
-		return "", err
+		// Why the connection ended the reader finds out: by the server's last word, where there
+		// was one.
+		select {
+		case <-answered:
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return "", c.err
+		case <-ctx.Done():
+			return "", err
+		}
 	}
 	var r reply
 	var ok bool
