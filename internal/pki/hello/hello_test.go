@@ -118,6 +118,8 @@ func TestServersOfOpenSSL(t *testing.T) {
 		{"two certificates, 1.2", []string{"-cert", "ec.pem", "-key", "ec.key", "-dcert", "rsa.pem", "-dkey", "rsa.key", "-tls1_2"},
 			[]uint16{tls.VersionTLS12}, []string{"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", "TLS_DHE_RSA_WITH_AES_128_GCM_SHA256"}, "TLS_",
 			[]tls.CurveID{tls.X25519, tls.CurveP256}, "CN=ec ECDSA, CN=rsa RSA"},
+		{"a certificate on P-256, 1.2", []string{"-cert", "ec.pem", "-key", "ec.key", "-tls1_2", "-groups", "P-256:P-384:P-521:X25519"},
+			[]uint16{tls.VersionTLS12}, nil, "TLS_ECDHE_ECDSA", []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521}, "CN=ec ECDSA"},
 		{"Ed25519", []string{"-cert", "ed.pem", "-key", "ed.key"}, []uint16{tls.VersionTLS13, tls.VersionTLS12}, nil, "TLS_ECDHE_ECDSA", []tls.CurveID{tls.X25519}, "CN=ed EdDSA"},
 		{"DHE alone", []string{"-cert", "rsa.pem", "-key", "rsa.key", "-tls1_2", "-cipher", "DHE"}, []uint16{tls.VersionTLS12},
 			[]string{"TLS_DHE_RSA_WITH_AES_256_GCM_SHA384"}, "TLS_DHE_RSA", nil, "CN=rsa RSA"},

@@ -133,7 +133,9 @@ func (s Server) version(ctx context.Context, version uint16) (Version, error) {
 	return v, err
 }
 
-// groups finds those by which a server agrees on keys.
+// groups finds those by which a server agrees on keys. Up to TLS 1.2 the list also says
+// which curves certificates may be on, so the curve of the server's own is never left out:
+// where the server likes that best, the others can't be told.
 func (s Server) groups(ctx context.Context, v Version) ([]tls.CurveID, error) {
 	offer := Offer{Version: v.Version, Groups: groups(), Signatures: allSignatures(), noShare: true}
 	for _, id := range v.Suites {
@@ -151,10 +153,31 @@ func (s Server) groups(ctx context.Context, v Version) ([]tls.CurveID, error) {
 			}
 			break
 		}
+		last := i == len(offer.Groups)-1
 		offer.Groups = slices.Delete(slices.Clone(offer.Groups), i, i+1)
-		found = append(found, h.Group)
+		if v.Version < tls.VersionTLS13 && len(h.Chain) > 0 && curveOf(h.Chain[0]) == h.Group {
+			if slices.Contains(found, h.Group) || last {
+				if !slices.Contains(found, h.Group) {
+					found = append(found, h.Group)
+				}
+				break
+			}
+			offer.Groups = append(offer.Groups, h.Group)
+		}
+		if !slices.Contains(found, h.Group) {
+			found = append(found, h.Group)
+		}
 	}
 	return found, nil
+}
+
+// curveOf is the group of a certificate's key; 0 where it is on no curve.
+func curveOf(c *x509.Certificate) tls.CurveID {
+	key, ok := c.PublicKey.(*ecdsa.PublicKey)
+	if !ok {
+		return 0
+	}
+	return map[string]tls.CurveID{"P-256": tls.CurveP256, "P-384": tls.CurveP384, "P-521": tls.CurveP521}[key.Curve.Params().Name]
 }
 
 // Chains asks for the server's chain once for each kind of key, and gives those that
