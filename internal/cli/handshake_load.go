@@ -27,11 +27,11 @@ import (
 // loadFlags are for servers that are given as URLs.
 func loadFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "policies", Usage: "URLs: measure each policy of `LIST`: shared, per-request, renew:50req, renew:5s, renew:50req,10m; +resume resumes TLS sessions (default: shared)"},
-		&cli.Int64Flag{Name: "requests", Usage: "URLs: make `N` requests under each policy (default: 1000, without --time)"},
+		&cli.StringFlag{Name: "policies", Usage: "URLs: measure each policy of `LIST`: shared, per-request, renew:50req, renew:5s, renew:50req,10m; +resume resumes TLS sessions", DefaultText: "shared"},
+		&cli.Int64Flag{Name: "requests", Usage: "URLs: make `N` requests under each policy", DefaultText: "1000, or as many as --time allows"},
 		&cli.IntFlag{Name: "rounds", Usage: "URLs: go through the policies `N` times, in turns", Value: 1},
-		&cli.Float64Flag{Name: "rate", Usage: "URLs: begin `N` requests a second, not as many as are answered"},
-		&cli.StringFlag{Name: "http", Usage: "URLs: speak HTTP `VERSION` alone: 1.1 or 2 (default: as agreed)"},
+		&cli.Float64Flag{Name: "rate", Usage: "URLs: begin `N` requests a second", DefaultText: "as fast as answers come"},
+		&cli.StringFlag{Name: "http", Usage: "URLs: speak HTTP `VERSION` alone: 1.1 or 2", DefaultText: "as agreed"},
 		&cli.StringSliceFlag{Name: "ca", Usage: "URLs: trust the roots in `FILE` (repeat; default: the system's)"},
 		&cli.StringFlag{Name: "ca-password-file", Usage: "URLs: open trust stores with the first line of `FILE`"},
 		&cli.StringSliceFlag{Name: "crl", Usage: "URLs: look certificates up in the revocation list in `FILE` (repeat)"},
