@@ -66,7 +66,7 @@ func TestUpThatFailsCollects(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	writeFile(t, spec, string(text)+"settings:\n  commitlog_sync: sometimes\n  request_scheduler_options: {keystore_password: verysecret}\n")
+	writeFile(t, spec, string(text)+"settings:\n  concurrent_writes: 1\n  request_scheduler_options: {weights: {keystore_password: verysecret}}\n")
 	h := processHome(t)
 	t.Cleanup(func() { h.run(context.Background(), "down", "machines", "--no-collect") })
 	r := h.run(t.Context(), "up", "-f", spec, "-o", "json")
@@ -79,7 +79,7 @@ func TestUpThatFailsCollects(t *testing.T) {
 	}
 	checkSays(t, r, "logs and configuration are in "+e.Dir)
 	data, err := os.ReadFile(filepath.Join(e.Dir, "us-east-1-1", "conf", "cassandra.yaml"))
-	if err != nil || !strings.Contains(string(data), `commitlog_sync: "sometimes"`) || strings.Contains(string(data), "verysecret") {
+	if err != nil || !strings.Contains(string(data), "concurrent_writes: 1") || strings.Contains(string(data), "verysecret") {
 		t.Errorf("cassandra.yaml as collected: %v\n%s", err, data)
 	}
 	if logs, err := filepath.Glob(filepath.Join(e.Dir, "us-east-1-1", "log", "*.log")); err != nil || len(logs) == 0 {

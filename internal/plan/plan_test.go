@@ -257,14 +257,14 @@ func TestBuildValidates(t *testing.T) {
 }
 
 func TestBuildSharesNothing(t *testing.T) {
-	s := parse(t, "regions: [{region: us-east-1}]\nkeyspace: {replication: {us-east: 1}}\nsettings: {a: {b: [1]}}")
+	s := parse(t, "regions: [{region: us-east-1}]\nkeyspace: {replication: {us-east: 1}}\nsettings: {startup_checks: {b: [1]}}")
 	p, err := Build(s)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.Keyspace.Replication["us-east"] = 9
-	p.Settings["a"].(map[string]any)["b"].([]any)[0] = 9
-	if s.Keyspace.Replication["us-east"] != 1 || s.Settings["a"].(map[string]any)["b"].([]any)[0] != int64(1) {
+	p.Settings["startup_checks"].(map[string]any)["b"].([]any)[0] = 9
+	if s.Keyspace.Replication["us-east"] != 1 || s.Settings["startup_checks"].(map[string]any)["b"].([]any)[0] != int64(1) {
 		t.Errorf("the plan changes the spec: %+v", s)
 	}
 }

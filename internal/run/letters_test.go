@@ -8,6 +8,7 @@ import (
 
 	"crossring/internal/plan"
 	"crossring/internal/release"
+	"crossring/internal/settings"
 	"crossring/internal/spec"
 	"crossring/internal/topology"
 	"crossring/yamlgen"
@@ -34,11 +35,12 @@ func TestNamesReachTheFiles(t *testing.T) {
 	}
 	layout := topology.Layout{Root: "/n", Conf: "/n/conf", Data: "/n/data", Commitlog: "/n/cl", SavedCaches: "/n/sc", Hints: "/n/h", CDC: "/n/cdc", Log: "/n/log", Tmp: "/n/tmp", Home: "/n"}
 	for _, rel := range release.All() {
+		text, nested, around := anyText(t, rel)
 		taken, refused := 0, 0
 		for range 2000 {
 			s := spec.Spec{
 				Name: "a", Cassandra: rel.Version, ClusterName: word(), Regions: []spec.Region{{Region: "us-east-1"}},
-				Settings: map[string]any{"some_text": word(), "some_list": []any{word(), map[string]any{word(): word()}}},
+				Settings: map[string]any{text: word(), nested: around([]any{word(), map[string]any{word(): word()}})},
 			}
 			p, err := plan.Build(s)
 			if err != nil {
@@ -60,12 +62,42 @@ func TestNamesReachTheFiles(t *testing.T) {
 			if err := yaml.Unmarshal(files[0].Data, &doc); err != nil {
 				t.Fatalf("%s: %q, %q: %v", rel.Version, s.ClusterName, s.Settings, err)
 			}
-			if doc["cluster_name"] != s.ClusterName || doc["some_text"] != s.Settings["some_text"] {
-				t.Fatalf("%s: %q came out as %q, %q as %q", rel.Version, s.ClusterName, doc["cluster_name"], s.Settings["some_text"], doc["some_text"])
+			if doc["cluster_name"] != s.ClusterName || doc[text] != s.Settings[text] {
+				t.Fatalf("%s: %q came out as %q, %q as %q", rel.Version, s.ClusterName, doc["cluster_name"], s.Settings[text], doc[text])
 			}
 		}
 		if taken < 100 || refused < 100 {
 			t.Errorf("%s: %d taken, %d refused: the words are not what this is for", rel.Version, taken, refused)
 		}
 	}
+}
+
+// anyText finds a key whose value may be any text, and one whose value may be any list or has
+// one in it.
+func anyText(t *testing.T, rel release.Release) (text, nested string, around func([]any) any) {
+	t.Helper()
+	takes := func(key string, v any) bool {
+		_, err := plan.Build(spec.Spec{Name: "a", Cassandra: rel.Version, Regions: []spec.Region{{Region: "us-east-1"}}, Settings: map[string]any{key: v}})
+		return err == nil
+	}
+	list := []any{"b", map[string]any{"c": "d"}}
+	forms := []func([]any) any{
+		func(list []any) any { return list },
+		func(list []any) any { return map[string]any{"weights": map[string]any{"a": list}} },
+		func(list []any) any { return map[string]any{"class_name": "A", "parameters": list} },
+	}
+	for _, key := range settings.Keys(rel.Version) {
+		if text == "" && takes(key, "any text") {
+			text = key
+		}
+		for _, form := range forms {
+			if nested == "" && key != text && takes(key, form(list)) {
+				nested, around = key, form
+			}
+		}
+	}
+	if text == "" || nested == "" {
+		t.Fatalf("%s: no key takes any text (%q) or any list (%q)", rel.Version, text, nested)
+	}
+	return text, nested, around
 }

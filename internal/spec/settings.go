@@ -3,12 +3,12 @@ package spec
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
 
 	"crossring/internal/release"
+	"crossring/internal/settings"
 )
 
 // managed are the keys of cassandra.yaml that follow from the spec, and the key of
@@ -62,9 +62,15 @@ const (
 	minConnections = 64      // what crossring and the load may have open to a node
 )
 
-// checkSettings refuses the keys that follow from the spec, and what would shut crossring
-// itself out of the servers.
-func checkSettings(s Spec, bad func(path, format string, args ...any), match func(path, value string, pattern *regexp.Regexp, want string)) {
+// checkSettings refuses the keys that follow from the spec, what would shut crossring itself out
+// of the servers, and what a server of the release would not start with.
+func checkSettings(s Spec, rel release.Release, bad func(path, format string, args ...any)) {
+	said := map[string]bool{} // the keys that something is wrong with already
+	say := bad
+	bad = func(path, format string, args ...any) {
+		said[strings.TrimPrefix(path, "settings.")] = true
+		say(path, format, args...)
+	}
 	for _, key := range slices.Sorted(maps.Keys(s.Settings)) {
 		path, value := "settings."+key, s.Settings[key]
 		switch instead, ok := managed[key]; {
@@ -76,11 +82,15 @@ func checkSettings(s Spec, bad func(path, format string, args ...any), match fun
 			continue
 		}
 		switch key {
-		case "client_encryption_options", "server_encryption_options":
+		case "client_encryption_options", "server_encryption_options", "encryption_options":
 			bad(path, "belongs in tls: with the block tls: {} both sides speak TLS, with certificates that crossring makes and has itself; tls: {internode: false} or {client: false} leaves one plain")
 		case "native_transport_allow_older_protocols":
 			if value != true && value != nil {
 				bad(path, "must be true: crossring speaks the protocol that every node of a series has")
+			}
+		case "native_transport_max_negotiable_protocol_version":
+			if n, ok := value.(int64); ok && n > 0 && n < int64(rel.Proto) {
+				bad(path, "must be at least %d, the protocol that crossring speaks with cassandra %s", rel.Proto, rel.Version)
 			}
 		case "native_transport_max_concurrent_connections", "native_transport_max_concurrent_connections_per_ip":
 			if n, ok := value.(int64); ok && n >= 0 && n < minConnections {
@@ -102,7 +112,19 @@ func checkSettings(s Spec, bad func(path, format string, args ...any), match fun
 				bad(path, "must be %s, or left out: it would ask crossring who it is, and with tls: {} nobody comes in without a certificate", class)
 			}
 		}
-		match(path, key, settingPattern, "a key of cassandra.yaml")
+		if !settingPattern.MatchString(key) {
+			bad(path, "%q is not a key of cassandra.yaml", key)
+		}
+	}
+	for _, p := range settings.Check(rel.Version, s.Settings) {
+		if said[p.Path[0]] {
+			continue
+		}
+		near := ""
+		if p.Unknown && len(p.Path) == 1 {
+			near = didYouMean(p.Path[0], settings.Keys(rel.Version))
+		}
+		say("settings."+strings.Join(p.Path, "."), "%s%s", p.Text, near)
 	}
 }
 

@@ -57,9 +57,9 @@ func TestParseFull(t *testing.T) {
 		RTT:      RoundTrips{AllPairs: 0},
 		Keyspace: Keyspace{Name: "lab", Table: "kv", Replication: map[string]int{"us-west-2": 3, "us-gov-east": 1}},
 		Settings: map[string]any{
-			"concurrent_writes": int64(64), "compaction_throughput": "64MiB/s", "phi_convict_threshold": 8.5,
+			"concurrent_writes": int64(64), "compaction_throughput_mb_per_sec": int64(64), "phi_convict_threshold": 8.5,
 			"hinted_handoff_enabled": false, "authenticator": nil,
-			"data_file_extras": []any{"a", map[string]any{"b": int64(1)}}},
+			"request_scheduler_options": map[string]any{"weights": map[string]any{"a": int64(1)}}},
 		Stress: Stress{Load: topology.Load{Rows: 5, ValueBytes: 64, InFlight: 1, Rate: 1000, WriteCL: "EACH_QUORUM", ReadCL: "LOCAL_ONE",
 			WriteDC: "us-west-2", ReadDC: "us-gov-east"}, MissingDeadline: "2m0s"},
 		EC2: &EC2{
@@ -131,7 +131,7 @@ func TestParseRefusesOtherFiles(t *testing.T) {
 			t.Errorf("got %v, want %s", err, name)
 		}
 	}
-	deep := "version: crossring/v1\nname: deep\nregions: [{region: us-east-1}]\nsettings:\n  a: " + strings.Repeat("[", 40) + strings.Repeat("]", 40)
+	deep := "version: crossring/v1\nname: deep\nregions: [{region: us-east-1}]\nsettings:\n  startup_checks: {a: " + strings.Repeat("[", 40) + strings.Repeat("]", 40) + "}"
 	_, err := Parse("x", []byte(deep))
 	if err == nil || !strings.HasSuffix(err.Error(), ": nests deeper than 16 levels") {
 		t.Errorf("deep nesting: got %v", err)

@@ -121,7 +121,7 @@ func check(s Spec) []*Problem {
 	for _, dc := range slices.Sorted(maps.Keys(s.Keyspace.Replication)) {
 		between("keyspace.replication."+dc, int64(s.Keyspace.Replication[dc]), 1, maxNodes)
 	}
-	checkSettings(s, bad, match)
+	checkSettings(s, rel, bad)
 	checkLetters(s, rel, bad)
 	for _, p := range CheckLoad(s.Stress, rel, s.Settings) {
 		bad("stress."+p.Key, "%s", p.Message)

@@ -1,5 +1,6 @@
 // Lockgen writes the poms and the locks of package jars: the pom follows from the
 // release, mvn resolves it, and the checksum of every file that arrives is recorded.
+// And it asks the release's own classes for the table of package settings.
 // Run it from the top of the source tree, after changing a release:
 //
 //	go run ./internal/jars/lockgen 5.0.9
@@ -11,10 +12,12 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 
 	"crossring/internal/jars"
+	"crossring/internal/release"
 )
 
 func main() {
@@ -56,6 +59,25 @@ func write(ctx context.Context, set string) error {
 	file := filepath.Join("internal", "jars", "locks", set+".lock")
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		return fmt.Errorf("locking %s: %w", set, err)
+	}
+	fmt.Println(file)
+	if _, err := release.Find(set); err != nil {
+		return nil // the agent's, which reads no cassandra.yaml
+	}
+	return writeKeys(ctx, set, dir)
+}
+
+// writeKeys writes what the release takes in cassandra.yaml, as its classes say it.
+func writeKeys(ctx context.Context, version, dir string) error {
+	file := filepath.Join("internal", "settings", "keys", version+".txt")
+	cmd := exec.CommandContext(ctx, "java", "-cp", filepath.Join(dir, "*"), filepath.Join("internal", "settings", "Keys.java"))
+	cmd.Stderr = os.Stderr
+	text, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("listing the keys of %s: %w", version, err)
+	}
+	if err := os.WriteFile(file, text, 0o644); err != nil {
+		return fmt.Errorf("listing the keys of %s: %w", version, err)
 	}
 	fmt.Println(file)
 	return nil
