@@ -16,6 +16,7 @@ import (
 	"crossring/internal/fail"
 	"crossring/internal/pki/chain"
 	"crossring/internal/pki/java"
+	"crossring/internal/pki/names"
 	"crossring/internal/pki/verbs"
 	"crossring/internal/pki/wire"
 	"crossring/internal/plain"
@@ -89,6 +90,15 @@ func pkiVerify(ctx context.Context, e *env, c *cli.Context) (answer, error) {
 	}
 	if r.IP != "" && net.ParseIP(r.IP) == nil {
 		return answer{}, fail.Usage("", fmt.Errorf("--ip: %q is no address", r.IP), helpFor(c))
+	}
+	if r.Host != "" && net.ParseIP(r.Host) == nil {
+		err := names.CheckDNS(strings.TrimSuffix(r.Host, "."))
+		if err == nil && strings.Contains(r.Host, "*") {
+			err = errors.New("a wildcard is no host")
+		}
+		if err != nil {
+			return answer{}, fail.Usage("--host", err, helpFor(c))
+		}
 	}
 	if net.ParseIP(r.Host) != nil {
 		return answer{}, fail.Usage("", fmt.Errorf("--host: %s is an address, and names are no addresses: --ip %s", r.Host, r.Host), helpFor(c))

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"crossring/internal/fail"
 	"crossring/internal/pki/names"
 )
 
@@ -30,10 +31,29 @@ type NodeRequest struct {
 	Where Where
 }
 
+// NameError says that nothing can be issued under a name.
+type NameError struct{ Name, Why string }
+
+func (e *NameError) Error() string { return e.Why }
+
+// ExitCode is that of a wrong command line.
+func (e *NameError) ExitCode() int { return fail.ExitUsage }
+
+// Hint is how names are given.
+func (e *NameError) Hint() string { return "crossring help pki issue" }
+
+// CheckName says why nothing can be issued under a name, as a *NameError.
+func CheckName(name string) error {
+	if fileName.MatchString(name) {
+		return nil
+	}
+	return &NameError{name, fmt.Sprintf("%q is no name for a certificate: letters, digits, dots, hyphens and underscores", name)}
+}
+
 // Issue signs a certificate, notes it, and returns it with its chain.
 func (d *Dir) Issue(ctx context.Context, r NodeRequest) ([]*x509.Certificate, error) {
-	if !fileName.MatchString(r.Name) {
-		return nil, fmt.Errorf("%q is no name for a certificate: letters, digits, dots, hyphens and underscores", r.Name)
+	if err := CheckName(r.Name); err != nil {
+		return nil, err
 	}
 	if d.index.Elsewhere {
 		return d.collect(ctx, r)
@@ -50,7 +70,7 @@ func (d *Dir) Issue(ctx context.Context, r NodeRequest) ([]*x509.Certificate, er
 	defer a.Close()
 	subject, err := names.ParseDN(d.index.NodeDN, map[string]string{"node": r.Name, "region": r.Region, "cluster": d.index.Cluster})
 	if err != nil {
-		return nil, err
+		return nil, &NameError{r.Name, err.Error()}
 	}
 	var other *Dir // that signs
 	where := d.where(r.Where, issuer)
@@ -84,6 +104,9 @@ func (d *Dir) Issue(ctx context.Context, r NodeRequest) ([]*x509.Certificate, er
 
 // Latest is the newest certificate of a name that is not revoked, with its entry.
 func (d *Dir) Latest(name string) (Entry, *x509.Certificate, error) {
+	if err := CheckName(name); err != nil {
+		return Entry{}, nil, err
+	}
 	for i := len(d.index.Issued) - 1; i >= 0; i-- {
 		e := d.index.Issued[i]
 		if e.Name == name && e.RevokedAt == nil {
@@ -175,6 +198,9 @@ func (d *Dir) find(ref string) ([]int, error) {
 		return found, nil
 	case revoked != nil:
 		return nil, revoked
+	}
+	if len(serials) == 0 && CheckName(ref) != nil {
+		return nil, &NameError{ref, fmt.Sprintf("%q is neither the name of a certificate nor a serial number", ref)}
 	}
 	return nil, &UnknownError{ref, d.counting()}
 }

@@ -23,6 +23,7 @@ import (
 	"strings"
 	"time"
 
+	"crossring/internal/fail"
 	"crossring/internal/plain"
 )
 
@@ -82,6 +83,9 @@ type NoAddressError struct {
 func (*NoAddressError) Error() string {
 	return "a node's certificate needs its addresses: without them nobody who checks can connect to it"
 }
+
+// ExitCode is that of a wrong command line.
+func (*NoAddressError) ExitCode() int { return fail.ExitUsage }
 
 // Hint is the command that gives them.
 func (e *NoAddressError) Hint() string {

@@ -237,7 +237,7 @@ func request(r IssueRequest) (*x509.CertificateRequest, crypto.Signer, error) {
 	if r.CSR == "" {
 		key, err := pki.NewKey(r.KeyKind)
 		if err != nil {
-			return nil, nil, fail.Usage("", err, "")
+			return nil, nil, fail.Usage("", err, "crossring help pki issue")
 		}
 		csr, err := pki.NewCSR(key, pkix.Name{CommonName: r.Name})
 		return csr, key, err

@@ -30,7 +30,7 @@ func TestIssueRefuses(t *testing.T) {
 		code int
 	}{
 		"format":         {IssueRequest{IPs: ips, Formats: []string{store.PEM, "der"}}, fail.ExitUsage},
-		"no address":     {IssueRequest{Formats: []string{store.PEM}}, fail.ExitFailure},
+		"no address":     {IssueRequest{Formats: []string{store.PEM}}, fail.ExitUsage},
 		"kind of key":    {IssueRequest{IPs: ips, KeyKind: "dsa"}, fail.ExitUsage},
 		"key elsewhere":  {IssueRequest{IPs: ips, CSR: "node.csr", Formats: []string{store.JKS}}, fail.ExitUsage},
 		"key of another": {IssueRequest{Client: true, CSR: "node.csr", Formats: []string{store.PEM, store.PKCS12}}, fail.ExitUsage},
