@@ -122,6 +122,7 @@ func (e *env) reproCommand() *cli.Command {
 				return reportAnswer(load.Repro(ctx, w, load.ReproRequest{
 					Name: name, Stress: stressOptions(c), Thresholds: thresholds(c), Crossring: buildVersion(),
 					Loaders: c.Int("loaders"), ReadAfter: after, Background: c.Float64("background"),
+					LoadersGiven: c.IsSet("loaders") || c.IsSet("loader-binary"),
 				}))
 			})
 		}),
@@ -181,7 +182,7 @@ func (e *env) stressCommand() *cli.Command {
 					defer loadGC()()
 					res, err := load.Stress(ctx, w, load.StressRequest{
 						Name: name, Op: op, Run: c.String("run"), Stress: stressOptions(c),
-						Thresholds: thresholds(c), Crossring: buildVersion(), Loaders: c.Int("loaders"),
+						Thresholds: thresholds(c), Crossring: buildVersion(), Loaders: c.Int("loaders"), LoadersGiven: c.IsSet("loaders") || c.IsSet("loader-binary"),
 					})
 					return answer{doc: res, text: func(out io.Writer) error { return writePhase(out, name, res) }}, err
 				})

@@ -1,14 +1,17 @@
 package load
 
 import (
+	"errors"
 	"math"
 	"strings"
 	"testing"
 
 	"crossring/internal/cluster"
+	"crossring/internal/cluster/clustertest"
 	"crossring/internal/fail"
 	"crossring/internal/spec"
 	"crossring/internal/topology"
+	"crossring/stress/record"
 	"crossring/stress/results"
 )
 
@@ -85,7 +88,7 @@ func TestCheckSettings(t *testing.T) {
 		return p
 	}
 	p, old := plan("5.0"), plan("2.2")
-	if err := CheckSettings(p, p.Stress, Thresholds{0.5, 1}); err != nil {
+	if err := CheckSettings("repro", p, p.Stress, Thresholds{0.5, 1}); err != nil {
 		t.Errorf("good settings: %v", err)
 	}
 	without := p
@@ -125,8 +128,61 @@ func TestCheckSettings(t *testing.T) {
 	} {
 		q, s, f := p, p.Stress, Thresholds{}
 		spoil(&q, &s, &f)
-		if err := CheckSettings(q, s, f); err == nil || fail.CodeOf(err) != fail.ExitUsage || !strings.Contains(err.Error(), "--") {
+		if err := CheckSettings("stress write", q, s, f); err == nil || fail.CodeOf(err) != fail.ExitUsage || !strings.Contains(err.Error(), "--") {
 			t.Errorf("%s: %v, want exit %d and the flag", name, err, fail.ExitUsage)
+		}
+	}
+}
+
+// What is wrong with a load names the help of the command that it was asked for by.
+func TestHintsNameTheirCommand(t *testing.T) {
+	p, err := cluster.World{}.Plan(spec.Spec{Name: "gk", Regions: []spec.Region{{Region: "us-east-1"}, {Region: "us-west-2"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := p.Stress
+	s.MissingDeadlineSeconds = 2_000_000 * 3600
+	for _, verb := range []string{"repro", "stress write", "stress read", "demo"} {
+		var coded *fail.Error
+		err := CheckSettings(verb, p, s, Thresholds{})
+		if !errors.As(err, &coded) || coded.Hint != "crossring help "+verb || err.Error() != "--missing-deadline: must be at most 8760h" {
+			t.Errorf("%s: %v, %+v", verb, err, coded)
+		}
+		r := repro{verb: verb, perDC: -1}
+		if err := r.checkSettings(Thresholds{}); !errors.As(err, &coded) || coded.Hint != "crossring help "+verb {
+			t.Errorf("%s: %v, %+v", verb, err, coded)
+		}
+	}
+}
+
+// Loaders that there will not be are said: more than a datacenter has machines, and any on a
+// cluster that has none.
+func TestLoadersThatAreNotThere(t *testing.T) {
+	node := func(name, dc string) topology.Node { return topology.Node{Name: name, Datacenter: dc} }
+	inv := topology.Inventory{Plan: topology.Plan{Name: "lab"}, Nodes: []topology.Node{node("a-1", "a"), node("a-2", "a"), node("b-1", "b")}}
+	for _, tt := range []struct {
+		provider string
+		loaders  int
+		exe      string
+		write    string
+		want     string
+	}{
+		{"hosts", 1, "", "a", ""},
+		{"hosts", 0, "", "a", ""},
+		{"hosts", 2, "", "a", "--loaders 2: b has 1 machine, and is loaded from there"},
+		{"hosts", 3, "", "a", "--loaders 3: a has 2 machines, and is loaded from there; --loaders 3: b has 1 machine, and is loaded from there"},
+		{"hosts", 3, "", "b", "--loaders 3: b has 1 machine, and is loaded from there"},
+		{"local", 0, "", "a", ""},
+		{"local", 1, "", "a", "--loaders and --loader-binary are for clusters on machines of their own: lab is loaded from here"},
+		{"containers", 0, "/x", "a", "--loaders and --loader-binary are for clusters on machines of their own: lab is loaded from here"},
+	} {
+		w, heard := clustertest.Heard(t.TempDir())
+		w.LoaderExe = tt.exe
+		inv.Plan.Provider = tt.provider
+		r := repro{World: w, Cluster: clustertest.At(t, tt.provider, inv), perDC: tt.loaders, settings: topology.Stress{Load: topology.Load{WriteDC: tt.write, ReadDC: "b"}}}
+		r.sayLoaders(record.OpWrite, record.OpRead)
+		if got := strings.Join(heard(), "; "); got != tt.want {
+			t.Errorf("%+v:\n got %q", tt, got)
 		}
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"crossring/internal/deploy/sshhost"
 	"crossring/internal/fail"
 	"crossring/internal/places"
+	"crossring/internal/plain"
 	"crossring/internal/topology"
 	"crossring/stress"
 	"crossring/stress/record"
@@ -35,14 +36,36 @@ type loaders struct {
 
 // loaders chooses those of a phase: the first nodes of its datacenter.
 func (r *repro) loaders(op string, keys record.Keys) loaders {
-	dc := r.settings.WriteDC
-	if op == record.OpRead {
-		dc = r.settings.ReadDC
-	}
-	nodes := r.Inv.InDatacenter(dc)
+	nodes := r.Inv.InDatacenter(r.datacenter(op))
 	nodes = nodes[:min(len(nodes), max(1, r.perDC))]
 	parts := keys.Split(len(nodes))
 	return loaders{nodes: nodes[:len(parts)], keys: parts}
+}
+
+// datacenter is where a phase happens.
+func (r *repro) datacenter(op string) string {
+	if op == record.OpRead {
+		return r.settings.ReadDC
+	}
+	return r.settings.WriteDC
+}
+
+// sayLoaders says which of the loaders that were asked for there will not be.
+func (r *repro) sayLoaders(ops ...string) {
+	if !r.Remote() {
+		if r.perDC > 0 || r.LoaderExe != "" {
+			r.Say("--loaders and --loader-binary are for clusters on machines of their own: %s is loaded from here", r.Inv.Plan.Name)
+		}
+		return
+	}
+	said := map[string]bool{}
+	for _, op := range ops {
+		dc := r.datacenter(op)
+		if n := len(r.Inv.InDatacenter(dc)); n < r.perDC && !said[dc] {
+			said[dc] = true
+			r.Say("--loaders %d: %s has %s, and is loaded from there", r.perDC, dc, plain.Count(n, "machine"))
+		}
+	}
 }
 
 // byLoaders runs a phase on machines in its region: each gets this program, a part
@@ -149,7 +172,7 @@ func (r *repro) loaderProgram(ctx context.Context, nodes []topology.Node) ([]str
 		arch := all[n.Name].Facts.Arch
 		if r.LoaderExe == "" && (runtime.GOOS != "linux" || arch != runtime.GOARCH) {
 			return nil, fail.Prerequisite("", fmt.Errorf("this program is for %s/%s, and the machine of %s is linux/%s", runtime.GOOS, runtime.GOARCH, n.Name, arch),
-				fmt.Sprintf("CGO_ENABLED=0 GOOS=linux GOARCH=%s go build -o crossring-%s . && crossring repro %s --loader-binary crossring-%s", arch, arch, r.Inv.Plan.Name, arch))
+				fmt.Sprintf("CGO_ENABLED=0 GOOS=linux GOARCH=%s go build -o crossring-%s . && crossring %s %s --loader-binary crossring-%s", arch, arch, r.verb, r.Inv.Plan.Name, arch))
 		}
 	}
 	if r.LoaderExe != "" {

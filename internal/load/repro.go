@@ -42,6 +42,8 @@ type ReproRequest struct {
 	// Background is a load of reads and writes beside the measurement, in operations a second
 	// in each datacenter; 0 is none.
 	Background float64
+	// LoadersGiven says that somebody asked for that many, or for a program for them.
+	LoadersGiven bool
 }
 
 // Repro does the experiment on a cluster that is up: looks at the ring, makes the
@@ -63,7 +65,7 @@ func Repro(ctx context.Context, w cluster.World, req ReproRequest) (report.Docum
 	}
 	doc.Provider, doc.Version, doc.Partitioner, doc.ValueBytes = p.Provider, p.Version, p.Partitioner, settings.ValueBytes
 	doc.Replication = p.Keyspace.Replication
-	r := &repro{World: w, Cluster: c, settings: settings, doc: &doc, perDC: req.Loaders}
+	r := &repro{World: w, Cluster: c, verb: "repro", settings: settings, doc: &doc, perDC: req.Loaders}
 	err = c.BecauseFull(r.run(ctx, req))
 	if doc.RunDir != "" {
 		doc.Faults = FaultsOfRun(w, doc.RunDir)
@@ -76,6 +78,7 @@ func Repro(ctx context.Context, w cluster.World, req ReproRequest) (report.Docum
 type repro struct {
 	cluster.World
 	cluster.Cluster
+	verb     string // of the command line: "repro", "stress read"
 	settings topology.Stress
 	doc      *report.Document
 	dir      *results.Dir
@@ -91,6 +94,9 @@ func (r *repro) run(ctx context.Context, req ReproRequest) error {
 	}
 	if err := checkBackground(req.Background); err != nil {
 		return err
+	}
+	if req.LoadersGiven {
+		r.sayLoaders(record.OpWrite, record.OpRead)
 	}
 	lock, err := lockLoad(r.World, req.Name, "repro")
 	if err != nil {
@@ -167,9 +173,9 @@ func (r *repro) timed(name string, f func() error) error {
 
 func (r *repro) checkSettings(t Thresholds) error {
 	if r.perDC < 0 {
-		return fail.Usage("", fmt.Errorf("--loaders: must not be negative, and is %d", r.perDC), "crossring help repro")
+		return fail.Usage("", fmt.Errorf("--loaders: must not be negative, and is %d", r.perDC), "crossring help "+r.verb)
 	}
-	return CheckSettings(r.Inv.Plan, r.settings, t)
+	return CheckSettings(r.verb, r.Inv.Plan, r.settings, t)
 }
 
 // look asks for the ring; one that is not as planned is no ground to build on.

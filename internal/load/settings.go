@@ -12,9 +12,9 @@ import (
 	"crossring/internal/topology"
 )
 
-// checkSettings says everything that is wrong with the load, before anything is
-// made or sent.
-func CheckSettings(p topology.Plan, s topology.Stress, t Thresholds) error {
+// CheckSettings says everything that is wrong with the load that a command, such as "stress
+// write", was asked for, before anything is made or sent.
+func CheckSettings(verb string, p topology.Plan, s topology.Stress, t Thresholds) error {
 	var all *multierror.Error
 	for _, problem := range plan.CheckLoad(p, s) {
 		all = multierror.Append(all, fmt.Errorf("%s: %s", flagOf(problem.Key), problem.Message))
@@ -30,7 +30,7 @@ func CheckSettings(p topology.Plan, s topology.Stress, t Thresholds) error {
 		return nil
 	}
 	all.ErrorFormat = lines
-	return fail.Usage("", all, "crossring help repro")
+	return fail.Usage("", all, "crossring help "+verb)
 }
 
 // flagOf is the flag that stands for a key of the spec's stress block.

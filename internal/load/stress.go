@@ -81,6 +81,8 @@ type StressRequest struct {
 	Thresholds
 	Crossring string
 	Loaders   int // as in ReproRequest
+	// LoadersGiven is as in ReproRequest.
+	LoadersGiven bool
 }
 
 // StressResult is what one phase came to.
@@ -118,9 +120,12 @@ func Stress(ctx context.Context, w cluster.World, req StressRequest) (StressResu
 		req.Stress(&settings)
 	}
 	doc := report.New(req.Name)
-	r := &repro{World: w, Cluster: c, settings: settings, doc: &doc, dir: dir, perDC: req.Loaders}
+	r := &repro{World: w, Cluster: c, verb: "stress " + req.Op, settings: settings, doc: &doc, dir: dir, perDC: req.Loaders}
 	if err := r.checkSettings(req.Thresholds); err != nil {
 		return res, err
+	}
+	if req.LoadersGiven {
+		r.sayLoaders(req.Op)
 	}
 	lock, err := lockLoad(w, req.Name, "stress "+req.Op)
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 func loadTLS(cfg *tls.Config, s topology.Stress) (*tls.Config, error) {
 	chosen, err := verbs.TLSOptions{Version: s.TLSVersion, Suites: s.Ciphers}.Config()
 	if err != nil {
-		return nil, fail.Usage("", err, "crossring help stress write")
+		return nil, fail.Usage("", err, "")
 	}
 	if cfg == nil {
 		if s.TLSVersion != "" || len(s.Ciphers) > 0 || s.TLSResume {
@@ -73,7 +73,7 @@ func (r *repro) tryLoad(ctx context.Context, ops ...string) error {
 	for _, op := range ops {
 		cfg, err := phase(r.World, r.Cluster, r.settings, op)
 		if err != nil {
-			return fail.Usage("", err, "crossring help stress "+op)
+			return fail.Usage("", err, "crossring help "+r.verb)
 		}
 		if err := tryTLS(ctx, r.World, cfg.Endpoint); err != nil {
 			return err

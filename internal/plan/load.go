@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -57,5 +58,5 @@ func seconds(s float64) string {
 	if limit := float64(1<<62) / float64(time.Second); s > -limit && s < limit {
 		return time.Duration(s * float64(time.Second)).String()
 	}
-	return fmt.Sprintf("%gs", s) // NaN, infinities and what is beyond any duration are refused as they are
+	return strconv.FormatFloat(s, 'f', -1, 64) + "s" // NaN, infinities and what is beyond any duration are refused as they are
 }

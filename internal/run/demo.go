@@ -35,7 +35,7 @@ func Demo(ctx context.Context, w cluster.World, req DemoRequest) (report.Documen
 	if req.Stress != nil {
 		req.Stress(&settings)
 	}
-	if err := load.CheckSettings(p, settings, req.Thresholds); err != nil {
+	if err := load.CheckSettings("demo", p, settings, req.Thresholds); err != nil {
 		return report.Document{}, err
 	}
 	w.Say("cluster %s; if this is interrupted, remove it with: %s", p.Name, w.Command("down", p.Name))
