@@ -138,11 +138,7 @@ func (c Cluster) attached(n topology.Node) map[string]prepare.Attached {
 // onEach does f for all nodes at once and joins what went wrong, in their order.
 func OnEach(nodes []topology.Node, f func(topology.Node) error) error {
 	return many.Each(context.Background(), nodes, len(nodes), func(_ context.Context, n topology.Node) error {
-		err := f(n)
-		if err != nil && !strings.HasPrefix(err.Error(), n.Name+": ") {
-			err = fmt.Errorf("%s: %w", n.Name, err)
-		}
-		return err
+		return fail.OfNode(n.Name, "", f(n))
 	})
 }
 

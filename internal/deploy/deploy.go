@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"crossring/internal/fail"
 	"crossring/internal/many"
 	"crossring/internal/topology"
 )
@@ -58,6 +59,9 @@ func (e *DeadError) Error() string {
 	}
 	return s
 }
+
+// NodeName is the node that the text names.
+func (e *DeadError) NodeName() string { return e.Node }
 
 // atOnce bounds how many hosts are worked on at a time.
 const atOnce = 32
@@ -209,13 +213,10 @@ func died(ctx context.Context, t Target, p topology.Process) error {
 func each(ctx context.Context, targets []Target, atOnce int, f func(Target) error) error {
 	errs, _ := many.Map(ctx, targets, atOnce, func(_ context.Context, t Target) (error, error) { return f(t), nil })
 	for i, err := range errs {
-		var dead *DeadError
-		switch {
-		case errors.Is(err, errAsksAnother) || errors.Is(err, errOtherDied) && anyDied(errs):
-			errs[i] = nil
-		case err != nil && !errors.As(err, &dead):
-			errs[i] = fmt.Errorf("%s: %w", targets[i].Node.Name, err)
+		if errors.Is(err, errAsksAnother) || errors.Is(err, errOtherDied) && anyDied(errs) {
+			err = nil
 		}
+		errs[i] = fail.OfNode(targets[i].Node.Name, "", err)
 	}
 	return many.Join(errs...)
 }

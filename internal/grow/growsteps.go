@@ -378,7 +378,7 @@ func (g *growth) act(ctx context.Context, n topology.Node, a action) error {
 		if err != nil {
 			last = err
 			if state, stateErr := g.Host(n).State(ctx); stateErr == nil && !state.Running {
-				return fmt.Errorf("%s: the server ended: %s", n.Name, state.Ended)
+				return &fail.NodeError{Node: n.Name, Err: fmt.Errorf("the server ended: %s", state.Ended)}
 			}
 		}
 		select {

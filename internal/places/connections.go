@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"crossring/internal/deploy/sshhost"
+	"crossring/internal/fail"
 	"crossring/internal/state"
 	"crossring/internal/topology"
 	"crossring/provision/containers"
@@ -97,7 +98,7 @@ func (m machines) Client(inv topology.Inventory, n topology.Node) (*sshhost.Clie
 	}
 	cfg, err := sshhost.For(*n.Host, filepath.Join(inv.Remote.Dir, state.KnownHosts), m.AgentSocket)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", n.Name, err)
+		return nil, fail.OfNode(n.Name, "", err)
 	}
 	if m.boots {
 		// A machine that has been in a whole ring has booted; one that is new to it has not

@@ -2,7 +2,6 @@ package run
 
 import (
 	"context"
-	"fmt"
 
 	"crossring/internal/cluster"
 	"crossring/internal/cql"
@@ -56,7 +55,7 @@ func CQL(ctx context.Context, w cluster.World, ref, statements string, to CQLAns
 	}
 	for _, statement := range list {
 		if err := cql.Execute(ctx, s, statement, to); err != nil {
-			return fmt.Errorf("%s: %w", n.Name, err)
+			return fail.OfNode(n.Name, "", err)
 		}
 	}
 	return nil

@@ -241,8 +241,11 @@ func checkTunnel(ctx context.Context, dir string) string {
 	if ctx.Err() != nil {
 		return fmt.Sprintf("nothing came back within %s", patience)
 	}
-	if _, why, down := strings.Cut(err.Error(), tunnelDown); down {
-		return why
+	var answer answerError
+	if errors.As(err, &answer) {
+		if why, down := strings.CutPrefix(string(answer), tunnelDown); down {
+			return why
+		}
 	}
 	return ""
 }

@@ -198,7 +198,7 @@ func dialTunnel(ctx context.Context, dir, addr string) (net.Conn, error) {
 		answer, err = readLine(conn)
 	}
 	if err == nil && answer != tunnelOK {
-		err = errors.New(answer)
+		err = answerError(answer)
 	}
 	if !stop() && err == nil {
 		err = context.Cause(ctx)
@@ -209,6 +209,11 @@ func dialTunnel(ctx context.Context, dir, addr string) (net.Conn, error) {
 	}
 	return tunnelled{conn, addr}, nil
 }
+
+// answerError is what a tunnel answers to where it is asked to, unless the way stands.
+type answerError string
+
+func (e answerError) Error() string { return string(e) }
 
 // tunnelled is a connection that says where it leads, as drivers want to know.
 type tunnelled struct {

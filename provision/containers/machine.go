@@ -23,6 +23,7 @@ import (
 	"github.com/testcontainers/testcontainers-go/log"
 	"golang.org/x/sys/unix"
 
+	"crossring/internal/fail"
 	"crossring/internal/many"
 	"crossring/internal/plain"
 	"crossring/internal/topology"
@@ -176,7 +177,7 @@ func (m machine) make(ctx context.Context, p Provider, inv *topology.Inventory) 
 				return fmt.Errorf("read an agent for the containers: %w", err)
 			}
 			if err := m.put(ctx, id, to, jar, 0o644); err != nil {
-				return fmt.Errorf("%s: %w", n.Name, err)
+				return fail.OfNode(n.Name, "", err)
 			}
 		}
 	}

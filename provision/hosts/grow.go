@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"crossring/internal/fail"
 	"crossring/internal/plain"
 	"crossring/internal/release"
 	"crossring/internal/state"
@@ -59,7 +60,7 @@ func (p Provider) AddNode(ctx context.Context, inv topology.Inventory, n topolog
 		return inv, err
 	}
 	if err := p.check(ctx, inv, n); err != nil {
-		return inv, fmt.Errorf("%s (%s): %w", n.Name, n.Host.Address, err)
+		return inv, fail.OfNode(n.Name, n.Host.Address, err)
 	}
 	return p.SaveNodes(inv, topology.InsertNode(inv.Nodes, n))
 }
@@ -83,7 +84,7 @@ func (p Provider) ReplaceNode(ctx context.Context, inv topology.Inventory, n top
 		return inv, nil
 	}
 	if err := p.check(ctx, inv, placed); err != nil {
-		return inv, fmt.Errorf("%s (%s): %w", n.Name, placed.Host.Address, err)
+		return inv, fail.OfNode(n.Name, placed.Host.Address, err)
 	}
 	p.Say("%s goes to %s: %s does not have %s any more, and what is there stays", n.Name, placed.Host.Address, inv.Plan.Hosts, n.Host.Address)
 	nodes := slices.Clone(inv.Nodes)

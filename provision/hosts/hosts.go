@@ -188,10 +188,6 @@ const atOnce = 32
 // each does f for all nodes, many at once, and joins what went wrong, in their order.
 func (p Provider) each(ctx context.Context, inv topology.Inventory, f func(context.Context, topology.Node) error) error {
 	return many.Each(ctx, inv.Nodes, atOnce, func(ctx context.Context, n topology.Node) error {
-		err := f(ctx, n)
-		if err != nil && !strings.HasPrefix(err.Error(), n.Name+": ") {
-			err = fmt.Errorf("%s (%s): %w", n.Name, n.Host.Address, err)
-		}
-		return err
+		return fail.OfNode(n.Name, n.Host.Address, f(ctx, n))
 	})
 }

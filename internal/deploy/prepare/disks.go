@@ -26,6 +26,9 @@ func (e *NotBlankError) Error() string {
 	return fmt.Sprintf("%s: %s holds %s: it is left alone", e.Node, e.Device, e.Holds)
 }
 
+// NodeName is the node that the text names.
+func (e *NotBlankError) NodeName() string { return e.Node }
+
 // Attached is a disk that was attached for one volume and no other. The names that
 // disks get on a machine follow the order in which they answer, not the order in which
 // they were attached.
@@ -40,6 +43,9 @@ type MissingDiskError struct{ Node, Volume, ID string }
 func (e *MissingDiskError) Error() string {
 	return fmt.Sprintf("%s: disk %s, attached for %s, is not among the machine's disks", e.Node, e.ID, e.Volume)
 }
+
+// NodeName is the node that the text names.
+func (e *MissingDiskError) NodeName() string { return e.Node }
 
 // device is a block device as a survey finds it.
 type device struct {

@@ -231,6 +231,9 @@ func (e *TwoAddressesError) Error() string {
 		e.Node, e.Private, e.Public, e.Version)
 }
 
+// NodeName is the node that the text names.
+func (e *TwoAddressesError) NodeName() string { return e.Node }
+
 // ExitCode is that of a bad spec.
 func (e *TwoAddressesError) ExitCode() int { return 2 }
 
@@ -273,6 +276,9 @@ func (e *ClockError) Error() string {
 		e.Offset.Round(time.Millisecond), e.Margin.Round(time.Millisecond))
 }
 
+// NodeName is the node that the text names.
+func (e *ClockError) NodeName() string { return e.Node }
+
 // Hint is the command that sets it right.
 func (e *ClockError) Hint() string {
 	return e.Host + " sudo chronyc makestep   # with chrony, which apt-get install chrony installs"
@@ -288,6 +294,9 @@ func (e *SpaceError) Error() string {
 	return fmt.Sprintf("%s: %d MB free, at least %d MB needed", e.Node, e.FreeMB, e.NeedMB)
 }
 
+// NodeName is the node that the text names.
+func (e *SpaceError) NodeName() string { return e.Node }
+
 // Hint is the command that looks at the disks.
 func (e *SpaceError) Hint() string { return e.Host + " df -h" }
 
@@ -300,6 +309,9 @@ type PortError struct {
 func (e *PortError) Error() string {
 	return fmt.Sprintf("%s: %s is in use by another program", e.Node, e.Address)
 }
+
+// NodeName is the node that the text names.
+func (e *PortError) NodeName() string { return e.Node }
 
 // ExitCode is that of something busy.
 func (e *PortError) ExitCode() int { return fail.ExitBusy }

@@ -95,6 +95,9 @@ func (e *TheirsError) Error() string {
 	return fmt.Sprintf("%s: %s can be changed by the server's own user: root writes nothing there", e.Node, e.Path)
 }
 
+// NodeName is the node that the text names.
+func (e *TheirsError) NodeName() string { return e.Node }
+
 // Hint is the command that makes it root's.
 func (e *TheirsError) Hint() string {
 	return e.Host + " sudo chown root:root " + plain.Word(e.Path) + "   # and chmod 755"

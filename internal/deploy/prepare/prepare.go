@@ -172,6 +172,9 @@ func (e *ClaimedError) Error() string {
 	return fmt.Sprintf("%s: its machine is used by cluster %s", e.Node, e.Cluster)
 }
 
+// NodeName is the node that the text names.
+func (e *ClaimedError) NodeName() string { return e.Node }
+
 // ExitCode is that of something that is taken.
 func (e *ClaimedError) ExitCode() int { return fail.ExitBusy }
 
@@ -185,3 +188,6 @@ type ForeignError struct{ Node, Path string }
 func (e *ForeignError) Error() string {
 	return fmt.Sprintf("%s: %s is there already, and not crossring's: it is left alone", e.Node, e.Path)
 }
+
+// NodeName is the node that the text names.
+func (e *ForeignError) NodeName() string { return e.Node }

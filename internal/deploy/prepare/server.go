@@ -74,6 +74,9 @@ func (e *MissingUnitError) Error() string {
 	return fmt.Sprintf("%s: %s is not there", e.Node, e.Path)
 }
 
+// NodeName is the node that the text names.
+func (e *MissingUnitError) NodeName() string { return e.Node }
+
 // Hint is the command that puts it there.
 func (e *MissingUnitError) Hint() string { return "crossring up " + e.Cluster }
 

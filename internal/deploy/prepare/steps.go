@@ -68,6 +68,9 @@ func (e *JavaError) Error() string {
 	return fmt.Sprintf("%s: no Java %d to %d: %v", e.Node, e.Min, javaMost, e.Err)
 }
 
+// NodeName is the node that the text names.
+func (e *JavaError) NodeName() string { return e.Node }
+
 func (e *JavaError) Unwrap() error { return e.Err }
 
 // ExitCode is that of a missing prerequisite.
@@ -107,6 +110,9 @@ type ChecksumError struct{ Node, URL string }
 func (e *ChecksumError) Error() string {
 	return fmt.Sprintf("%s: %s: its checksum is not the one that is known", e.Node, e.URL)
 }
+
+// NodeName is the node that the text names.
+func (e *ChecksumError) NodeName() string { return e.Node }
 
 // software puts the server's jars and agents in their place.
 func software(ctx context.Context, m Machine, req Request) error {

@@ -257,8 +257,9 @@ func (c *Client) attempt(ctx context.Context) (*connection, error) {
 			return nil, keys.refused
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
-		case strings.Contains(err.Error(), "unable to authenticate"):
-			// The library has no type for it.
+		case keys.shown != nil && !broken(err):
+			// The machine was who it is, and the connection stood: it was the user who was
+			// not let in. The library has no type for that.
 			return nil, &LoginError{Host: c.String(), Err: err}
 		}
 		return nil, err
@@ -273,6 +274,12 @@ func (c *Client) attempt(ctx context.Context) (*connection, error) {
 		close(live.over)
 	}()
 	return live, nil
+}
+
+// broken says that a connection ended, and nothing was answered.
+func broken(err error) bool {
+	var network net.Error
+	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
 }
 
 // dialHost opens the TCP connection, by whatever way is set.
