@@ -68,12 +68,16 @@ func (c *checker) replicas(settings map[string]any) {
 	if n, _, ok := c.threshold("default_keyspace_rf", settings); ok && settings["default_keyspace_rf"] != nil {
 		rf = n
 	}
-	if _, ok := settings["minimum_replication_factor_fail_threshold"]; ok {
+	set := func(name string) bool {
+		_, set := settings[name]
+		return set && c.known[name].guardrail
+	}
+	if set("minimum_replication_factor_fail_threshold") {
 		if n, _, ok := c.threshold("minimum_replication_factor_fail_threshold", settings); ok && n > rf {
 			c.bad([]string{"minimum_replication_factor_fail_threshold"}, "must not be above default_keyspace_rf, which is %d", rf)
 		}
 	}
-	if _, ok := settings["maximum_replication_factor_fail_threshold"]; ok {
+	if set("maximum_replication_factor_fail_threshold") {
 		if n, _, ok := c.threshold("maximum_replication_factor_fail_threshold", settings); ok && n > 0 && n < rf {
 			c.bad([]string{"maximum_replication_factor_fail_threshold"}, "must not be below default_keyspace_rf, which is %d", rf)
 		}
@@ -83,8 +87,11 @@ func (c *checker) replicas(settings map[string]any) {
 // threshold is the value of a guardrail, as set or as it is by itself; number says that it is
 // one without a unit, whose -1 is off.
 func (c *checker) threshold(name string, settings map[string]any) (n int64, number, ok bool) {
-	k := c.known[name]
-	number = len(k.kinds) > 0 && (k.kinds[0] == "int" || k.kinds[0] == "long")
+	k, known := c.known[name]
+	if !known {
+		return -1, false, false
+	}
+	number = (k.kinds[0] == "int" || k.kinds[0] == "long")
 	text := c.text(name, settings)
 	if text == "" {
 		return -1, number, true
@@ -106,10 +113,9 @@ func (c *checker) text(name string, settings map[string]any) string {
 	v, set := settings[name]
 	if !set {
 		// One that has an older name may be set by that.
-		for old, k := range c.known {
-			if k.now == name && settings[old] != nil {
-				v, set = settings[old], true
-				break
+		for old, other := range settings {
+			if c.known[old].now == name && other != nil {
+				v, set = other, true
 			}
 		}
 	}

@@ -47,6 +47,9 @@ func TestCheck(t *testing.T) {
 		{newest, map[string]any{"memtable": "skiplist"}, "memtable: must be a mapping"},
 		{newest, map[string]any{"disk_access_mode": "MMAP"}, "disk_access_mode: must be one of auto, mmap"},
 		{newest, map[string]any{"role_manager": map[string]any{"class": "X"}}, "role_manager.class: is no key of a class"},
+		{releasetest.Of("4.1"), map[string]any{"maximum_replication_factor_fail_threshold": int64(2)}, "maximum_replication_factor_fail_threshold: cassandra " + releasetest.Of("4.1") + " has no such key; " + newest + " has it"},
+		{newest, map[string]any{"tables_warn_threshold": []any{1}, "tables_fail_threshold": int64(3)}, "tables_warn_threshold: must be a whole number"},
+		{newest, map[string]any{"column_value_size_fail_threshold": int64(3)}, "column_value_size_fail_threshold: must be a whole number with its unit"},
 		{"6.6.6", map[string]any{"x": 1}, ""},
 	} {
 		var got []string
@@ -56,6 +59,19 @@ func TestCheck(t *testing.T) {
 		text := strings.Join(got, "; ")
 		if !strings.HasPrefix(text, tt.want) || tt.want == "" && text != "" || len(got) > 1 {
 			t.Errorf("%s %v:\n got %s\nwant %s", tt.version, tt.settings, fmt.Sprint(got), tt.want)
+		}
+	}
+}
+
+// Any key of any release may stand in the settings of another one, with anything in it: what is
+// wrong is said, and nothing breaks.
+func TestCheckTakesAnything(t *testing.T) {
+	values := []any{nil, "x", "5s", int64(-7), 5.5, true, []any{nil, map[string]any{"a": 1}}, map[string]any{"x": []any{}}}
+	for _, of := range []string{releasetest.Newest(), releasetest.Oldest()} {
+		for _, on := range versions() {
+			for i, key := range Keys(of) {
+				Check(on, map[string]any{key: values[i%len(values)], "tables_fail_threshold": values[i/len(values)%len(values)]})
+			}
 		}
 	}
 }
