@@ -159,7 +159,7 @@ func Stress(ctx context.Context, w cluster.World, req StressRequest) (StressResu
 	if err == nil {
 		err = judge(res.Write, res.Read, res.Account, req.Thresholds, res.RunDir)
 	}
-	return res, err
+	return res, c.BecauseFull(err)
 }
 
 // openRun opens the run directory that a phase belongs to; nil for a new one.
