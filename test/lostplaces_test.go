@@ -35,6 +35,7 @@ func (h home) checkForgotten(t *testing.T, name string) {
 // Machines of a cluster both of whose inventories are lost are named and left as they are: what
 // is on them can't be told from what another cluster put there.
 func TestLostInventoryOfHosts(t *testing.T) {
+	beside(t, 0, hostAddresses)
 	list := machines(t)
 	h := newHome(t)
 	h.must(t, "up", "--until", "deploy", "-f", writeHosts(t, oldest, list))

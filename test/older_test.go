@@ -46,6 +46,7 @@ func olderState(t *testing.T, h home) {
 // A cluster and a run that an older crossring left are listed, read and reported; another spec is
 // refused; and down removes the cluster.
 func TestStateOfAnOlderCrossring(t *testing.T) {
+	beside(t, 0)
 	h := newHome(t)
 	olderState(t, h)
 	l := decode[run.Listing](t, h.must(t, "ls", "-o", "json"))

@@ -52,6 +52,7 @@ func judged() []string {
 // What settings are refused for is what each release's own classes say: its keys and their
 // kinds, as the table has them, and what it makes of values that are right, wrong and neither.
 func TestSettingsAreWhatServersTake(t *testing.T) {
+	beside(t, 1)
 	text := []any{"5", "abc", "", "true", "yes", "5s", "5ms", "5us", "5ns", "5h", "5d", "5 s", "-5s", "5S", "2147484s", "2147483s", "25d",
 		"5MiB", "5KiB", "5B", "5GiB", "5MB", "2GiB", "2048MiB", "5MiB/s", "5KiB/s", "ONE", "one", "LOCAL_QUORUM", "mmap", "MMAP", "compression"}
 	values := append(text, int64(5), int64(-1), int64(-2), int64(0), int64(101), int64(99999999999), 5.5, true, false, nil,
@@ -176,6 +177,7 @@ func excused(version string, c map[string]any, taken bool) bool {
 // takes everybody for a superuser.
 func TestGuardrailsHoldNobody(t *testing.T) {
 	needLong(t)
+	beside(t, 2)
 	h := newHome(t)
 	t.Cleanup(func() { h.clear("rails") })
 	h.must(t, "up", "-f", h.spec(t, oneByOne("rails", newest)+`settings:

@@ -136,7 +136,7 @@ func TestCheckSettings(t *testing.T) {
 
 // What is wrong with a load names the help of the command that it was asked for by.
 func TestHintsNameTheirCommand(t *testing.T) {
-	p, err := cluster.World{}.Plan(spec.Spec{Name: "gk", Regions: []spec.Region{{Region: "us-east-1"}, {Region: "us-west-2"}}})
+	p, err := cluster.Plan(spec.Spec{Name: "gk", Regions: []spec.Region{{Region: "us-east-1"}, {Region: "us-west-2"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
