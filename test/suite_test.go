@@ -22,7 +22,7 @@ import (
 type place struct {
 	provider string
 	lanes    []lane
-	plain    bool // its clusters have no TLS
+	plain    bool // its clusters have no TLS: containers never; these hosts share 127.0.0.1, as which all come
 	// cannot says why this computer can't run a cell there; "" if it can.
 	cannot func(c cell) string
 	// lay makes what the cluster of a cell stands on. It ends with the test.
@@ -46,7 +46,7 @@ func places() []place {
 	can := func(cell) string { return "" }
 	return []place{
 		{"local", nil, false, can, layLocal},
-		{"hosts", []lane{hostAddresses}, false, withSSHD, layHosts},
+		{"hosts", []lane{hostAddresses}, true, withSSHD, layHosts},
 		{"ccm", []lane{ccmAddresses}, false, withCCM, layCCM},
 		{"containers", []lane{podmanEngine}, true, withPodman, layContainers},
 	}
