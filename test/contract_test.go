@@ -139,10 +139,10 @@ func TestDocuments(t *testing.T) {
 		holds("cql", 0, "cql", c.name, "TRUNCATE crossring.rows_by_key")
 		r = holds("stress", 6, "stress", "read", c.name, "--missing-deadline", "0s")
 		lost := decode[load.StressResult](t, r)
-		if rd := lost.Read; rd == nil || rd.Missing != 300 || *rd.MissingAcknowledged != 300 || lost.Lost == nil || *lost.Lost != 300 || lost.Outcomes.Acknowledged.Missing != 300 {
+		if rd := lost.Read; rd == nil || rd.Missing != 400 || *rd.MissingAcknowledged != 400 || lost.Lost == nil || *lost.Lost != 400 || lost.Outcomes.Acknowledged.Missing != 400 {
 			t.Errorf("all rows are gone: %s", r)
 		}
-		if want := "of 300 acknowledged rows: 300 lost"; !strings.Contains(r.stderr, want) {
+		if want := "of 400 acknowledged rows: 400 lost"; !strings.Contains(r.stderr, want) {
 			t.Errorf("want %q: %s", want, r)
 		}
 	})

@@ -264,7 +264,7 @@ func TestPreflightLocal(t *testing.T) {
 	beside(t, 0)
 	h := newHome(t)
 	t.Cleanup(func() { h.takeDown(t, "ahead") })
-	h.must(t, "up", "-f", h.spec(t, oneByOne("ahead", newest)), "--until", "provision")
+	h.must(t, "up", "-f", h.spec(t, oneByOne("ahead", newest)+"rtt_ms: 80\n"), "--until", "provision")
 	// check holds what is found of the ways to the nodes named.
 	check := func(code int, kind preflight.Kind, says string, to ...string) {
 		t.Helper()

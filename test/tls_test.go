@@ -174,6 +174,10 @@ func refusals(t *testing.T, c home, inv topology.Inventory, at, source string) {
 	}
 }
 
+// resumes says whether servers of a version take up sessions of a version of TLS: 4.0
+// gives none in TLS 1.3.
+func resumes(version, of string) bool { return of != "1.3" || !strings.HasPrefix(version, "4.0.") }
+
 // looks has pki show and handshake look at a real server's port for clients, in TLS 1.2
 // and, where it has it, 1.3: sessions are resumed as the load's are, and clients whom it
 // does not take are no connections that were made.
@@ -191,12 +195,13 @@ func looks(t *testing.T, c cluster, inv topology.Inventory, version string) {
 		versions = append(versions, "1.3")
 	}
 	for _, v := range versions {
+		resumed := resumes(version, v)
 		seen := decode[verbs.ShowResult](t, c.must(t, "pki", "show", "--connect", address, "--tls", v, "--client-cert", own, "-o", "json"))
-		if seen.Wire.ClientCertificate != "asked" || !seen.Wire.Resumed || seen.Wire.Version != "TLS "+v {
+		if seen.Wire.ClientCertificate != "asked" || seen.Wire.Resumed != resumed || seen.Wire.Version != "TLS "+v {
 			t.Errorf("TLS %s, its own client: %+v", v, *seen.Wire)
 		}
 		rates := decode[verbs.HandshakeResult](t, c.must(t, "handshake", address, "--tls", v, "--client-cert", own, "--time", "300ms", "-o", "json"))
-		if rates.New == nil || rates.New.Connections == 0 || rates.Reused == nil || rates.Reused.Connections == 0 || rates.Reused.Resumed != rates.Reused.Connections {
+		if rates.New == nil || rates.New.Connections == 0 || resumed && (rates.Reused == nil || rates.Reused.Connections == 0 || rates.Reused.Resumed != rates.Reused.Connections) {
 			t.Errorf("TLS %s, its own client: %+v, %+v", v, rates.New, rates.Reused)
 		}
 		r := c.want(t, 1, "pki", "show", "--connect", address, "--tls", v, "--client-cert", stranger, "-o", "json")

@@ -65,7 +65,8 @@ func verifies(t *testing.T, c cluster, inv topology.Inventory) {
 	for _, problem := range shapes.check("pki-verify", []byte(r.stdout)) {
 		t.Errorf("%s: %s", problem, r)
 	}
-	if one := decode[verbs.VerifyResult](t, r); !one.OK || one.Connection.Taken == nil || !*one.Connection.Taken || !one.Connection.Resumed || len(one.Served) == 0 {
+	if one := decode[verbs.VerifyResult](t, r); !one.OK || one.Connection.Taken == nil || !*one.Connection.Taken ||
+		one.Connection.Resumed != resumes(inv.Plan.Version, strings.TrimPrefix(one.Connection.Version, "TLS ")) || len(one.Served) == 0 {
 		t.Errorf("one server: %s", r)
 	}
 	ls := decode[verbs.ListResult](t, held(t, shapes, "pki-ls", c.must(t, "pki", "ls", c.name, "-o", "json")))
