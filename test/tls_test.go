@@ -174,9 +174,9 @@ func refusals(t *testing.T, c home, inv topology.Inventory, at, source string) {
 	}
 }
 
-// resumes says whether servers of a version take up sessions of a version of TLS: 4.0
-// gives none in TLS 1.3.
-func resumes(version, of string) bool { return of != "1.3" || !strings.HasPrefix(version, "4.0.") }
+// resumes says whether servers of a version take up sessions of a version of TLS: 4.0 and
+// 4.1 give none in TLS 1.3.
+func resumes(version, of string) bool { return of != "1.3" || !strings.HasPrefix(version, "4.") }
 
 // looks has pki show and handshake look at a real server's port for clients, in TLS 1.2
 // and, where it has it, 1.3: sessions are resumed as the load's are, and clients whom it
