@@ -151,7 +151,7 @@ func writeUp(out io.Writer, res run.UpResult, command func(words ...string) stri
 	name := res.Inventory.Plan.Name
 	cqlsh := "cqlsh"
 	if res.Inventory.Plan.ClientTLS() {
-		cqlsh += " --ssl --cqlshrc " + plain.Word(filepath.Join(res.Inventory.Dir(), cluster.TLSDirName, cluster.CqlshFile))
+		cqlsh += " --ssl --cqlshrc " + plain.Word(filepath.Join(res.Inventory.Dir(), cluster.TLSDir, cluster.CqlshFile))
 	}
 	fmt.Fprintln(out)
 	for _, dc := range res.Inventory.Plan.Datacenters() {

@@ -12,17 +12,14 @@ import (
 	"crossring/internal/state"
 )
 
-// CqlshFile, in TLSDirName of a cluster's directory, has cqlsh's settings for TLS.
-const (
-	CqlshFile  = "cqlshrc"
-	TLSDirName = TlsDir
-)
+// CqlshFile, in TLSDir of a cluster's directory, has cqlsh's settings for TLS.
+const CqlshFile = "cqlshrc"
 
 // Files of a cluster's directory that TLS needs: the CA, the identity of crossring
 // itself as a client, and the password of the nodes' stores.
 const (
 	AuthorityDir  = "ca"
-	TlsDir        = "tls"
+	TLSDir        = "tls"
 	ClientFile    = "client.pem"
 	TrustFile     = "ca.pem"
 	passwordFile  = "password"
@@ -30,42 +27,43 @@ const (
 	ExpiryWarning = 30 * 24 * time.Hour
 )
 
-func (c Cluster) TlsPath(name string) string { return filepath.Join(c.Dir, TlsDir, name) }
+// TLSPath is that of a file in TLSDir.
+func (c Cluster) TLSPath(name string) string { return filepath.Join(c.Dir, TLSDir, name) }
 
-// storePassword is that of the nodes' JKS stores, made when it is first asked for.
+// StorePassword is that of the nodes' JKS stores, made when it is first asked for.
 func (c Cluster) StorePassword() (string, error) {
-	return state.Secret(c.TlsPath(passwordFile))
+	return state.Secret(c.TLSPath(passwordFile))
 }
 
-// clientTLS is how this side speaks TLS with the nodes of a cluster; nil where it
+// ClientTLS is how this side speaks TLS with the nodes of a cluster; nil where it
 // speaks plain text.
 func (c Cluster) ClientTLS() (*tls.Config, error) {
 	if !c.Inv.Plan.ClientTLS() {
 		return nil, nil
 	}
-	trust, identity, err := c.TlsFiles()
+	trust, identity, err := c.TLSFiles()
 	if err != nil {
 		return nil, err
 	}
 	return ClientConfig(trust, identity)
 }
 
-// tlsFiles reads the CA and the client's identity, PEM both; nil where clients
+// TLSFiles reads the CA and the client's identity, PEM both; nil where clients
 // speak plain text.
-func (c Cluster) TlsFiles() (trust, identity []byte, err error) {
+func (c Cluster) TLSFiles() (trust, identity []byte, err error) {
 	if !c.Inv.Plan.ClientTLS() {
 		return nil, nil, nil
 	}
-	if trust, err = os.ReadFile(c.TlsPath(TrustFile)); err != nil {
+	if trust, err = os.ReadFile(c.TLSPath(TrustFile)); err != nil {
 		return nil, nil, fmt.Errorf("read CA of %s: %w", c.Inv.Plan.Name, err)
 	}
-	if identity, err = os.ReadFile(c.TlsPath(ClientFile)); err != nil {
+	if identity, err = os.ReadFile(c.TLSPath(ClientFile)); err != nil {
 		return nil, nil, fmt.Errorf("read certificate of the client: %w", err)
 	}
 	return trust, identity, nil
 }
 
-// clientConfig makes a configuration of PEM: the roots, and key and chain of the
+// ClientConfig makes a configuration of PEM: the roots, and key and chain of the
 // client.
 func ClientConfig(trust, identity []byte) (*tls.Config, error) {
 	pair, err := tls.X509KeyPair(identity, identity)

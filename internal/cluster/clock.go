@@ -15,7 +15,7 @@ import (
 	"crossring/internal/deploy/sshhost"
 )
 
-// clockOffset is how far a machine's clock is ahead of this computer's, give or
+// ClockOffset is how far a machine's clock is ahead of this computer's, give or
 // take margin: the best of several questions.
 func ClockOffset(ctx context.Context, m *sshhost.Client, now func() time.Time) (offset, margin time.Duration, err error) {
 	const questions = 8

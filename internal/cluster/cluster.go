@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -21,6 +22,15 @@ import (
 	"crossring/internal/topology"
 	"crossring/provision/local"
 )
+
+// ListWait bounds what a listing waits for machines.
+const ListWait = 10 * time.Second
+
+// Streams are those of a program that runs in the foreground.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
 
 // Reporter is told how far a verb is. Both may be called from several goroutines.
 type Reporter interface {
@@ -96,7 +106,7 @@ func (e *NoClusterError) Hint() string {
 	return "crossring up -f cluster.yaml"
 }
 
-// cluster is one that was made, or half made.
+// Cluster is one that was made, or half made.
 type Cluster struct {
 	Dir   string
 	Inv   topology.Inventory
@@ -104,7 +114,7 @@ type Cluster struct {
 	Place places.Place
 }
 
-// deps is what the providers need.
+// Deps is what the providers need.
 func (w World) Deps() places.Deps {
 	return places.Deps{
 		StateDir: w.StateDir, Exe: w.Exe, Home: w.Home, Owner: w.Owner, AgentSocket: w.AgentSocket,
@@ -112,11 +122,12 @@ func (w World) Deps() places.Deps {
 	}
 }
 
+// Provider is that of local clusters, which starts servers with java; "" starts none.
 func (w World) Provider(java string) local.Provider {
 	return local.Provider{StateDir: w.StateDir, Exe: w.Exe, Java: java, Log: w.Log, Say: w.Say}
 }
 
-// placeOf is where the clusters of a plan are made, if this computer can.
+// PlaceOf is where the clusters of a plan are made, if this computer can.
 func (w World) PlaceOf(p topology.Plan) (places.Place, error) {
 	place, err := places.For(p.Provider, w.Deps())
 	if err == nil && place.Needs != nil {
@@ -125,7 +136,7 @@ func (w World) PlaceOf(p topology.Plan) (places.Place, error) {
 	return place, err
 }
 
-// open reads a cluster that was made.
+// Open reads a cluster that was made.
 func (w World) Open(name string) (Cluster, error) {
 	c := Cluster{Dir: state.Dir(w.StateDir, name)}
 	inv, err := state.Inventory(w.StateDir, name)
@@ -157,7 +168,7 @@ func (w World) Open(name string) (Cluster, error) {
 	return c, err
 }
 
-// names lists the clusters of the state directory.
+// Names lists the clusters of the state directory.
 func (w World) Names() ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(w.StateDir, "clusters"))
 	if errors.Is(err, os.ErrNotExist) {
@@ -176,7 +187,7 @@ func (w World) Names() ([]string, error) {
 // jolokiaJava is the oldest Java that the Jolokia agent runs on.
 const jolokiaJava = 11
 
-// prepare finds Java and the jars, before anything is made.
+// Prepare finds Java and the jars, before anything is made.
 func Prepare(ctx context.Context, w World, rel release.Release) (places.Software, error) {
 	java, version, err := jars.FindJava(ctx, max(rel.JavaMin, jolokiaJava), rel.JavaMax)
 	if err != nil {
@@ -215,7 +226,7 @@ func prepareJars(ctx context.Context, w World, rel release.Release) (places.Soft
 	return places.Software{Jars: j}, nil
 }
 
-// software finds what a cluster's nodes run on, as a stage: Java and the jars where they
+// Software finds what a cluster's nodes run on, as a stage: Java and the jars where they
 // are processes of this computer, else the jars.
 func Software(ctx context.Context, w World, c Cluster) (sw places.Software, err error) {
 	prepare, what := prepareJars, "the jars of Cassandra "
@@ -243,7 +254,7 @@ func prerequisite(err error) error {
 	return err
 }
 
-// stage does f as a stage that is reported.
+// Stage does f as a stage that is reported.
 func (w World) Stage(text string, f func() error) error {
 	done := w.Report.Stage(text)
 	err := f()
@@ -251,5 +262,5 @@ func (w World) Stage(text string, f func() error) error {
 	return err
 }
 
-// savedSpec is the spec that a cluster was made from.
+// SpecFile, in a cluster's directory, is the spec that it was made from.
 const SpecFile = "spec.json"

@@ -9,12 +9,12 @@ import (
 	"crossring/yamlgen"
 )
 
-// targets renders the files of every node.
+// Targets renders the files of every node.
 func Targets(w World, c Cluster, sw places.Software, fresh bool) ([]deploy.Target, error) {
 	return TargetsWith(w, c, sw, fresh, nil)
 }
 
-// targetsWith is targets with further arguments of the JVM.
+// TargetsWith is targets with further arguments of the JVM.
 func TargetsWith(w World, c Cluster, sw places.Software, fresh bool, jvm []string) ([]deploy.Target, error) {
 	agentPassword, err := state.AgentPassword(c.Dir)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// lock takes the cluster's lock: of two commands that change one cluster, the
+// Lock takes the cluster's lock: of two commands that change one cluster, the
 // second waits, and says so. The lock is the kernel's and goes with the process,
 // however that ends; its file stays.
 func (w World) Lock(ctx context.Context, name string) (unlock func(), err error) {

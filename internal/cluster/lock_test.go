@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-const Patience = time.Minute
+const patience = time.Minute
 
 // heard is a World that keeps what it says.
 func heard(state string) (World, func() []string) {
@@ -53,7 +53,7 @@ func TestSecondCommandWaits(t *testing.T) {
 		}
 		got <- err
 	}()
-	end := time.Now().Add(Patience)
+	end := time.Now().Add(patience)
 	for len(said()) == 0 {
 		if time.Now().After(end) {
 			t.Fatal("the second did not say that it waits")
@@ -81,7 +81,7 @@ func TestSecondCommandWaits(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(Patience):
+	case <-time.After(patience):
 		t.Fatal("the second still waits")
 	}
 	if lines := said(); len(lines) != 1 {

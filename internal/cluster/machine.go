@@ -11,13 +11,13 @@ import (
 	"crossring/internal/topology"
 )
 
-// remote says that the cluster is on machines of its own.
+// Remote says that the cluster is on machines of its own.
 func (c Cluster) Remote() bool { return c.Place.Machines != nil }
 
-// host is a node's server, with its files.
+// Host is a node's server, with its files.
 func (c Cluster) Host(n topology.Node) deploy.Host { return c.Place.Server(c.Inv, c.Rel, n) }
 
-// machine reaches the machine of a node.
+// Machine reaches the machine of a node.
 func (c Cluster) Machine(n topology.Node) (*sshhost.Client, error) {
 	if c.Place.Machines == nil {
 		return nil, c.NoMachines(n, "")
@@ -25,7 +25,7 @@ func (c Cluster) Machine(n topology.Node) (*sshhost.Client, error) {
 	return c.Place.Machines.Client(c.Inv, n)
 }
 
-// noMachines refuses what needs a machine of the node's own. command is what was to be
+// NoMachines refuses what needs a machine of the node's own. command is what was to be
 // run there.
 func (c Cluster) NoMachines(n topology.Node, command string) error {
 	instead := ""
@@ -35,7 +35,7 @@ func (c Cluster) NoMachines(n topology.Node, command string) error {
 	return c.Place.NotHere(c.Inv.Plan.Name, "machines of the nodes' own", instead)
 }
 
-// dialer opens connections to the nodes' private addresses from where they can be
+// Dialer opens connections to the nodes' private addresses from where they can be
 // reached. nil for nodes that this computer reaches as it is.
 func (c Cluster) Dialer() func(ctx context.Context, network, addr string) (net.Conn, error) {
 	if c.Place.Dial == nil {

@@ -57,7 +57,7 @@ func (w World) notAnothers(name string) error {
 	return nil
 }
 
-// checkOwn refuses the directory of a cluster that was made as another's or, while that
+// CheckOwn refuses the directory of a cluster that was made as another's or, while that
 // is still there, in another place: what is done to it would be done to the other.
 func (w World) CheckOwn(name string) error {
 	inv, err := state.Inventory(w.StateDir, name)
@@ -89,7 +89,7 @@ func ownState(name, dir string, inv topology.Inventory) error {
 	return nil
 }
 
-// withSavedOperators is a spec with the networks that the cluster was made with, where
+// WithSavedOperators is a spec with the networks that the cluster was made with, where
 // the spec leaves them to the command line, and that did not name any this time.
 func WithSavedOperators(w World, s spec.Spec) spec.Spec {
 	if asked, ok := s.Operators(); !ok || len(asked) > 0 || CheckName(s.Name) != nil {

@@ -9,7 +9,7 @@ import (
 	"crossring/ringcheck"
 )
 
-// mismatchError carries the differences of a ring.
+// MismatchError carries the differences of a ring.
 type MismatchError struct{ Ring ringcheck.Ring }
 
 func (e *MismatchError) Error() string {
@@ -20,7 +20,7 @@ func (e *MismatchError) Error() string {
 	return s
 }
 
-// partial gives an error of some nodes the code that says so, when others are
+// Partial gives an error of some nodes the code that says so, when others are
 // well, and the error of a server that ended a hint.
 func (c Cluster) Partial(err error, targets []deploy.Target) error {
 	if err == nil {

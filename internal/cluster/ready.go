@@ -25,7 +25,7 @@ import (
 // for later, and are asked once.
 const consoleWait = 2 * time.Minute
 
-// holdHostKeys puts the host keys of EC2's instances where SSH finds them, before it
+// HoldHostKeys puts the host keys of EC2's instances where SSH finds them, before it
 // first connects: as the instances printed them on their consoles, which nobody between
 // here and them can change. Of one that does not show them in time, the key that it
 // shows first is held.
@@ -74,7 +74,7 @@ func HoldHostKeys(ctx context.Context, w World, c Cluster) error {
 	})
 }
 
-// ready makes every machine of a cluster ready for its node, all at once. The
+// ReadyMachines makes every machine of a cluster ready for its node, all at once. The
 // cluster it returns knows what they turned out to be.
 func ReadyMachines(ctx context.Context, w World, c Cluster, sw places.Software) (Cluster, error) {
 	from := prepare.Software{Jolokia: sw.Jars.Jolokia}
@@ -135,14 +135,14 @@ func (c Cluster) attached(n topology.Node) map[string]prepare.Attached {
 	return c.Place.Volumes(c.Inv, n.Name)
 }
 
-// onEach does f for all nodes at once and joins what went wrong, in their order.
+// OnEach does f for all nodes at once and joins what went wrong, in their order.
 func OnEach(nodes []topology.Node, f func(topology.Node) error) error {
 	return many.Each(context.Background(), nodes, len(nodes), func(_ context.Context, n topology.Node) error {
 		return fail.OfNode(n.Name, "", f(n))
 	})
 }
 
-// partialOf gives an error of some machines the code that says so, when others
+// PartialOf gives an error of some machines the code that says so, when others
 // are well.
 func (c Cluster) PartialOf(err error) error {
 	var many *multierror.Error

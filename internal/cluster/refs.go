@@ -10,7 +10,7 @@ import (
 	"crossring/internal/topology"
 )
 
-// checkName refuses what can't be a cluster's name, and so no directory of one.
+// CheckName refuses what can't be a cluster's name, and so no directory of one.
 func CheckName(name string) error {
 	if name == "" || name[0] == '.' || strings.ContainsRune(name, filepath.Separator) {
 		return fail.Usage("", fmt.Errorf("%q is not the name of a cluster", name), "crossring ls")
@@ -18,13 +18,13 @@ func CheckName(name string) error {
 	return nil
 }
 
-// splitRef takes NAME or NAME:NODE apart.
+// SplitRef takes NAME or NAME:NODE apart.
 func SplitRef(ref string) (name, node string) {
 	name, node, _ = strings.Cut(ref, ":")
 	return name, node
 }
 
-// checkRef refuses what names no cluster, and NAME: with nothing behind it: what an unset
+// CheckRef refuses what names no cluster, and NAME: with nothing behind it: what an unset
 // variable of a script leaves is not every node.
 func CheckRef(ref string) error {
 	name, node, colon := strings.Cut(ref, ":")
@@ -37,7 +37,7 @@ func CheckRef(ref string) error {
 	return nil
 }
 
-// pick opens a cluster and lists the nodes that ref means: one, or all.
+// Pick opens a cluster and lists the nodes that ref means: one, or all.
 func (w World) Pick(ref string) (Cluster, []topology.Node, error) {
 	name, node := SplitRef(ref)
 	if err := CheckRef(ref); err != nil {
@@ -54,7 +54,7 @@ func (w World) Pick(ref string) (Cluster, []topology.Node, error) {
 	return c, []topology.Node{n}, nil
 }
 
-// pickOne is pick for verbs that work on one node; without one named it is the first.
+// PickOne is pick for verbs that work on one node; without one named it is the first.
 func (w World) PickOne(ref string) (Cluster, topology.Node, error) {
 	c, nodes, err := w.Pick(ref)
 	if err != nil {

@@ -15,7 +15,6 @@ import (
 	"crossring/internal/topology"
 )
 
-// exitCode is the one that an error asks for; ExitFailure when it asks for none.
 // No name may lead out of the directory of clusters.
 func TestCheckName(t *testing.T) {
 	for _, name := range []string{"a", "gk", "two-by-two", "x.y"} {

@@ -10,7 +10,7 @@ import (
 // leastRoom is what a server needs to go on: two segments of its commit log.
 const leastRoom = 64 << 20
 
-// roomLeft says what is the matter with the disk of a cluster on this computer; nil is
+// RoomLeft says what is the matter with the disk of a cluster on this computer; nil is
 // nothing, or that it can't be known.
 func (c Cluster) RoomLeft() *fullDiskError {
 	if !c.Place.OwnDisks(c.Inv) {
@@ -43,7 +43,7 @@ func (e *fullDiskError) Unwrap() error { return e.Err }
 // Hint is the command that shows how full it is.
 func (e *fullDiskError) Hint() string { return plain.Command("df", "-h", e.Dir) }
 
-// becauseFull is an error of the load with its likely cause, where that is a full disk.
+// BecauseFull is an error of the load with its likely cause, where that is a full disk.
 func (c Cluster) BecauseFull(err error) error {
 	full := c.RoomLeft()
 	if err == nil || full == nil {

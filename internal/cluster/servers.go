@@ -15,10 +15,10 @@ import (
 	"crossring/ringcheck"
 )
 
-// stopGrace is how long a server may take to end by itself.
+// StopGrace is how long a server may take to end by itself.
 const StopGrace = 60 * time.Second
 
-// seenUp waits for a node that was started to answer queries, and to be seen up
+// SeenUp waits for a node that was started to answer queries, and to be seen up
 // by itself and by the running nodes of its own datacenter. The other
 // datacenters may be out of reach, which is no reason to call a start failed.
 func SeenUp(ctx context.Context, w World, c Cluster, n topology.Node) error {
@@ -48,13 +48,14 @@ func sameDatacenter(inv topology.Inventory, name string, n topology.Node) bool {
 	return err == nil && m.Datacenter == n.Datacenter
 }
 
+// StopTargets stops servers, all at once, as a stage.
 func StopTargets(ctx context.Context, w World, c Cluster, targets []deploy.Target) error {
 	return w.Stage("stop "+plain.Count(len(targets), "node"), func() error {
 		return c.Partial(deploy.Stop(ctx, targets, StopGrace), targets)
 	})
 }
 
-// startNodes writes files and, unless upTo ends before that, starts the nodes that do not run.
+// StartNodes writes files and, unless upTo ends before that, starts the nodes that do not run.
 func StartNodes(ctx context.Context, w World, c Cluster, targets []deploy.Target, upTo until.Step) error {
 	var stopped []deploy.Target
 	var nodes []topology.Node
@@ -83,7 +84,7 @@ func StartNodes(ctx context.Context, w World, c Cluster, targets []deploy.Target
 	return w.Stage(text, func() error { return c.Partial(startServers(ctx, w, c, stopped), stopped) })
 }
 
-// awaitRing waits until each node answers a query, and the ring is as planned
+// AwaitRing waits until each node answers a query, and the ring is as planned
 // as every node sees it.
 func AwaitRing(ctx context.Context, w World, c Cluster, targets []deploy.Target, timeout time.Duration) (ringcheck.Ring, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)

@@ -24,7 +24,7 @@ func (c Cluster) byCQL() (bool, error) {
 	return state.Marked(c.Dir, state.Agentless)
 }
 
-// query asks the nodes for the ring, from wherever they can be reached: through their
+// Query asks the nodes for the ring, from wherever they can be reached: through their
 // agents, or by CQL where they have none.
 func Query(w World, c Cluster) ringcheck.Query {
 	q := ringcheck.Query{
@@ -42,7 +42,7 @@ func Query(w World, c Cluster) ringcheck.Query {
 	return q
 }
 
-// attachAgents puts the agents that the ring is read through into servers that were
+// AttachAgents puts the agents that the ring is read through into servers that were
 // started without. Where that can't be done, the ring is read by CQL from then on, until
 // it could be done: again has it tried once more.
 func AttachAgents(ctx context.Context, w World, c Cluster, again bool) error {
@@ -63,7 +63,7 @@ func AttachAgents(ctx context.Context, w World, c Cluster, again bool) error {
 	return state.Mark(c.Dir, state.Agentless)
 }
 
-// endpoint is how to reach nodes of one datacenter from here.
+// Endpoint is how to reach nodes of one datacenter from here.
 func Endpoint(w World, c Cluster, nodes []topology.Node) (cql.Endpoint, error) {
 	secure, err := c.ClientTLS()
 	if err != nil {

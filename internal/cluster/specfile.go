@@ -10,6 +10,7 @@ import (
 	"crossring/internal/spec"
 )
 
+// WriteSpec writes down what the cluster in dir was made from.
 func WriteSpec(dir string, s spec.Spec) error {
 	// All of it or none: half a spec would be in the way of every later up.
 	if err := journal.ReplaceJSON(filepath.Join(dir, SpecFile), s, 0o644); err != nil {
@@ -18,6 +19,8 @@ func WriteSpec(dir string, s spec.Spec) error {
 	return nil
 }
 
+// ReadSpec reads what the cluster in dir was made from; os.ErrNotExist where that was not
+// written down.
 func ReadSpec(dir string) (spec.Spec, error) {
 	var s spec.Spec
 	data, err := os.ReadFile(filepath.Join(dir, SpecFile))

@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// liveTLS is a client's configuration that follows its files: a load runs on while
+// LiveTLS is a client's configuration that follows its files: a load runs on while
 // the CA and the certificate that it began with are replaced.
 type LiveTLS struct {
 	Cluster Cluster
@@ -16,7 +16,7 @@ type LiveTLS struct {
 	cfg     *tls.Config
 }
 
-// fresh is cfg with the trust and the identity that the files have now. While they
+// Fresh is cfg with the trust and the identity that the files have now. While they
 // can't be read, those of before go on.
 func (l *LiveTLS) Fresh(cfg *tls.Config) *tls.Config {
 	now := l.config()
@@ -35,7 +35,7 @@ func (l *LiveTLS) config() *tls.Config {
 	var found [2]fs.FileInfo
 	same := l.cfg != nil
 	for i, name := range []string{TrustFile, ClientFile} {
-		info, err := os.Stat(l.Cluster.TlsPath(name))
+		info, err := os.Stat(l.Cluster.TLSPath(name))
 		if err != nil {
 			return l.cfg
 		}

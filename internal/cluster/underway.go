@@ -10,7 +10,7 @@ import (
 	"crossring/internal/topology"
 )
 
-// savedChange is a change under way, as it stands in the cluster's directory from
+// SavedChange is a change under way, as it stands in the cluster's directory from
 // before its first step until after its last.
 type SavedChange struct {
 	Schema string        `json:"schema"`
@@ -37,7 +37,7 @@ func (e *ChangeUnderWayError) ExitCode() int { return fail.ExitBusy }
 // Hint is the command that goes on with it.
 func (e *ChangeUnderWayError) Hint() string { return "crossring up " + e.Name }
 
-// readChange reads the change under way; nil is none.
+// ReadChange reads the change under way; nil is none.
 func ReadChange(dir string) (*SavedChange, error) {
 	path := filepath.Join(dir, ChangeFile)
 	saved, err := steps.Read[SavedChange](path, "change")

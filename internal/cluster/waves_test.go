@@ -18,7 +18,7 @@ import (
 	"crossring/internal/topology"
 )
 
-// at is a cluster of a provider.
+// At is a cluster of a provider.
 func At(t *testing.T, provider string, inv topology.Inventory) Cluster {
 	t.Helper()
 	inv.Plan.Provider = provider

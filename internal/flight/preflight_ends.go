@@ -19,6 +19,7 @@ import (
 	"crossring/internal/deploy/prepare"
 	"crossring/internal/deploy/sshhost"
 	"crossring/internal/fail"
+	"crossring/internal/plain"
 	"crossring/internal/preflight"
 	"crossring/internal/preflight/probe"
 	"crossring/internal/topology"
@@ -165,7 +166,7 @@ func (f *flight) watch(ctx context.Context, e *end) {
 	var err error
 	e.firewall, err = e.probe.Firewall(ctx)
 	e.host.Firewall = "read"
-	if why := cmp.Or(cluster.ErrText(err), e.firewall.Problem); why != "" {
+	if why := cmp.Or(plain.ErrorText(err), e.firewall.Problem); why != "" {
 		e.host.Firewall = why
 	}
 }

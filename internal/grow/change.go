@@ -29,6 +29,7 @@ type NodeChoice struct {
 	Replace []string
 }
 
+// None says that no node is named.
 func (n NodeChoice) None() bool { return len(n.Remove)+len(n.Replace) == 0 }
 
 // Planned is what a spec comes to. Where a cluster of that name runs and can become
@@ -94,7 +95,7 @@ type wantedChange struct {
 	Begun bool
 }
 
-// changeOf is what up is to change on a cluster that stands; nil is nothing.
+// Change is what up is to change on a cluster that stands; nil is nothing.
 func Change(w cluster.World, c cluster.Cluster, want *spec.Spec, choice NodeChoice, planned topology.Plan) (*wantedChange, error) {
 	if _, err := cluster.ReadSpec(c.Dir); errors.Is(err, os.ErrNotExist) && want != nil && choice.None() {
 		return nil, checkSame(c, *want, planned)
@@ -102,7 +103,7 @@ func Change(w cluster.World, c cluster.Cluster, want *spec.Spec, choice NodeChoi
 	return Wanted(w, c, want, choice)
 }
 
-// wanted says what is to change on a cluster that stands: nil is nothing.
+// Wanted says what is to change on a cluster that stands: nil is nothing.
 func Wanted(w cluster.World, c cluster.Cluster, want *spec.Spec, choice NodeChoice) (*wantedChange, error) {
 	name := c.Inv.Plan.Name
 	saved, err := cluster.ReadChange(c.Dir)

@@ -38,7 +38,7 @@ type grown struct {
 	Ring      *ringcheck.Ring // nil when it was not looked at
 }
 
-// applyChange makes of a running cluster what the change wants, from wherever an
+// Apply makes of a running cluster what the change wants, from wherever an
 // earlier attempt got to.
 func Apply(ctx context.Context, w cluster.World, c cluster.Cluster, change wantedChange, choice NodeChoice, timeout time.Duration) (grown, error) {
 	res := grown{Inventory: c.Inv}
@@ -183,7 +183,7 @@ func Describe(s topology.Step) string {
 
 func megabytes(n int64) string { return strconv.FormatFloat(float64(n)/1e6, 'f', 1, 64) + " MB" }
 
-// keepDefaults makes a change in which no node has a part.
+// KeepDefaults makes a change in which no node has a part.
 func KeepDefaults(w cluster.World, c cluster.Cluster, change wantedChange) (cluster.Cluster, error) {
 	g := &growth{World: w, Cluster: c, saved: change.SavedChange}
 	err := g.end()

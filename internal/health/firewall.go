@@ -180,7 +180,7 @@ func firewallMismatches(lacks []ec2.Lack, quiet []way) []ringcheck.Mismatch {
 // repairs is the command that puts missing rules back.
 func repairs(name string) string { return "crossring up " + name }
 
-// awaitReachable is awaitRing, and looks at the firewall of a cluster on EC2 when nodes
+// AwaitReachable is cluster.AwaitRing, and looks at the firewall of a cluster on EC2 when nodes
 // do not find each other: at once aloud, and in the error at the end.
 func AwaitReachable(ctx context.Context, w cluster.World, c cluster.Cluster, targets []deploy.Target, timeout time.Duration) (ringcheck.Ring, error) {
 	if c.Place.Cloud == nil {

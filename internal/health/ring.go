@@ -30,6 +30,7 @@ func Ring(ctx context.Context, w cluster.World, name string) (ringcheck.Ring, er
 	return ring, err
 }
 
+// Look is Ring of a cluster that is open.
 func Look(ctx context.Context, w cluster.World, c cluster.Cluster) (ringcheck.Ring, error) {
 	trust.Expiring(w, c)
 	made, err := state.Marked(c.Dir, state.Keyspace)

@@ -63,7 +63,7 @@ func noSpace(line string) bool {
 	return strings.Contains(line, "No space left on device") || strings.Contains(line, "FSWriteError") && strings.Contains(line, "space")
 }
 
-// ringHint is the command that helps with a ring that is not as planned; "" where only
+// RingHint is the command that helps with a ring that is not as planned; "" where only
 // the logs can tell.
 func RingHint(c cluster.Cluster, ring ringcheck.Ring) string {
 	name := c.Inv.Plan.Name
@@ -95,7 +95,7 @@ func RingHint(c cluster.Cluster, ring ringcheck.Ring) string {
 	return "crossring start " + name
 }
 
-// sayStands says of a command that was interrupted what it leaves: it stays, and costs.
+// SayStands says of a command that was interrupted what it leaves: it stays, and costs.
 func SayStands(ctx context.Context, w cluster.World, name string) {
 	c, err := w.Open(name)
 	if err != nil {

@@ -84,7 +84,7 @@ func (r *repro) byLoaders(ctx context.Context, op string, cfg stress.Config) (re
 			return none, err
 		}
 	}
-	trust, identity, err := r.TlsFiles()
+	trust, identity, err := r.TLSFiles()
 	if err != nil {
 		return none, err
 	}

@@ -94,7 +94,7 @@ func (e *LoadError) ExitCode() int { return fail.ExitBusy }
 // Hint shows the cluster.
 func (e *LoadError) Hint() string { return plain.Command("crossring", "status", e.Cluster) }
 
-// noLoad keeps loads from beginning while the cluster is removed. One that runs is named,
+// None keeps loads from beginning while the cluster is removed. One that runs is named,
 // and is in the way unless loaded says that it may lose its cluster. again is the command
 // that says so.
 func None(w cluster.World, name string, loaded bool, again string) (free func(), err error) {

@@ -31,7 +31,7 @@ type runPhase struct {
 	Until *time.Time `json:"until"` // null of one that is under way, or was killed
 }
 
-// watchFaults notes which faults are in force in the directory of a run, until the
+// WatchFaults notes which faults are in force in the directory of a run, until the
 // function that it returns is called. Only crossring's own network has any.
 func WatchFaults(w cluster.World, c cluster.Cluster, dir, op string) (done func()) {
 	if c.Place.Network == nil {
@@ -86,7 +86,7 @@ func noteFaults(w cluster.World, c cluster.Cluster, dir string, phase runPhase) 
 	return journal.ReplaceJSON(path, doc, 0o644)
 }
 
-// readRunFaults reads what a run noted; nil of one that noted nothing.
+// ReadRunFaults reads what a run noted; nil of one that noted nothing.
 func ReadRunFaults(dir string) (*runFaults, error) {
 	var doc runFaults
 	err := journal.ReadJSON(filepath.Join(dir, runFaultsFile), &doc)
@@ -99,7 +99,7 @@ func ReadRunFaults(dir string) (*runFaults, error) {
 	return &doc, nil
 }
 
-// faultsOfRun are those of a run's directory, for its report: nil where they can't be
+// FaultsOfRun are those of a run's directory, for its report: nil where they can't be
 // known.
 func FaultsOfRun(w cluster.World, dir string) []topology.NetworkFault {
 	doc, err := ReadRunFaults(dir)

@@ -117,3 +117,11 @@ func (w *Writer) Flush() error {
 	w.rest = nil
 	return err
 }
+
+// ErrorText is what an error says; "" for none.
+func ErrorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}

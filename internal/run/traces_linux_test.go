@@ -104,7 +104,7 @@ func newStandIn(t *testing.T) standIn {
 	for name, text := range map[string]string{
 		cluster.SpecFile: `{"version":"crossring/v1","provider":"local"}`, state.Ready: "", state.Keyspace: "", "agent.password": "secret\n",
 		cluster.ChangeFile: `{"schema":"crossring/v1"}`, cluster.ChangeJournal: "", trust.RotationFile: `{"schema":"crossring/v1"}`, trust.RotationJournal: "",
-		"ca/ca.pem": "x", cluster.TLSDirName + "/client.pem": "x", "nodes/us-east-1-1/conf/jvm.options": "-Xmx1m", "keeper.log": "",
+		"ca/ca.pem": "x", cluster.TLSDir + "/client.pem": "x", "nodes/us-east-1-1/conf/jvm.options": "-Xmx1m", "keeper.log": "",
 	} {
 		path := filepath.Join(c.dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -194,7 +194,7 @@ func TestDownOfDamagedClusters(t *testing.T) {
 	}
 	files := []string{
 		"inventory.json", "inventory.copy.json", "both", "all", cluster.SpecFile, "journal", "keeper.sock", "keeper.lock", "keeper.log", state.Ready, state.Keyspace, "agent.password",
-		cluster.ChangeFile, cluster.ChangeJournal, trust.RotationFile, trust.RotationJournal, "ca/ca.pem", cluster.TLSDirName + "/client.pem", "nodes/us-east-1-1/conf/jvm.options",
+		cluster.ChangeFile, cluster.ChangeJournal, trust.RotationFile, trust.RotationJournal, "ca/ca.pem", cluster.TLSDir + "/client.pem", "nodes/us-east-1-1/conf/jvm.options",
 	}
 	t.Run("every file is tried", func(t *testing.T) {
 		c := newStandIn(t)

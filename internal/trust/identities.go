@@ -10,6 +10,8 @@ import (
 	"crossring/internal/until"
 )
 
+// StartServers starts the servers of nodes, each with its certificate, and waits until each
+// answers and is seen up in its datacenter.
 func StartServers(ctx context.Context, w cluster.World, c cluster.Cluster, targets []deploy.Target) error {
 	const deadline = 5 * time.Minute
 	ctx, cancel := context.WithTimeout(ctx, deadline)

@@ -36,7 +36,7 @@ func TestLiveTLS(t *testing.T) {
 		t.Errorf("it shows %v, %v", own, err)
 	}
 	// Files that are no good are passed over until they are good again.
-	if err := os.WriteFile(r.TlsPath(cluster.TrustFile), []byte("-----BEGIN"), 0o644); err != nil {
+	if err := os.WriteFile(r.TLSPath(cluster.TrustFile), []byte("-----BEGIN"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if third := live.Fresh(cfg); !third.RootCAs.Equal(second.RootCAs) {

@@ -66,7 +66,7 @@ func (r *rotator) clientTrust(both bool) error {
 	if err != nil {
 		return err
 	}
-	return journal.Replace(r.TlsPath(cluster.TrustFile), store.EncodeCertificates(roots), 0o644)
+	return journal.Replace(r.TLSPath(cluster.TrustFile), store.EncodeCertificates(roots), 0o644)
 }
 
 // clientCertificate gives this side a new identity. Whoever loads the cluster takes
@@ -77,7 +77,7 @@ func (r *rotator) clientCertificate(ctx context.Context) error {
 		return err
 	}
 	t := r.Inv.Plan.TLS
-	out := r.TlsPath("next")
+	out := r.TLSPath("next")
 	_, err = PKI(r.World).Issue(ctx, verbs.IssueRequest{
 		Dir: d.Path, Name: cluster.ClientName, Client: true, KeyKind: t.Key, Out: out, Formats: []string{store.PEM},
 		Life: time.Duration(t.Days) * 24 * time.Hour, Force: true, // over what a command left that was killed
@@ -85,7 +85,7 @@ func (r *rotator) clientCertificate(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("certificate of the client: %w", err)
 	}
-	if err := os.Rename(filepath.Join(out, "node.pem"), r.TlsPath(cluster.ClientFile)); err != nil {
+	if err := os.Rename(filepath.Join(out, "node.pem"), r.TLSPath(cluster.ClientFile)); err != nil {
 		return fmt.Errorf("put the client's certificate in place: %w", err)
 	}
 	if err := os.RemoveAll(out); err != nil {
@@ -99,7 +99,7 @@ func (r *rotator) clientCertificate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return journal.Replace(r.TlsPath(cluster.TrustFile), store.EncodeCertificates(roots), 0o644)
+	return journal.Replace(r.TLSPath(cluster.TrustFile), store.EncodeCertificates(roots), 0o644)
 }
 
 // nodeTrust has a node trust both CAs, or the next one alone.

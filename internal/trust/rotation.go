@@ -157,7 +157,7 @@ func endRotation(dir string) error {
 	return steps.End(dir, "rotation", RotationFile, RotationJournal)
 }
 
-// notRotating is an error while certificates are being rotated.
+// NotRotating is an error while certificates are being rotated.
 func NotRotating(c cluster.Cluster) error {
 	r, err := readRotation(c.Dir)
 	if err == nil && r != nil {

@@ -104,7 +104,7 @@ func limits(c cluster.Cluster) pki.Limits {
 // clientIdentity makes the certificate that crossring itself shows to nodes, unless
 // there is one that does not expire soon.
 func clientIdentity(ctx context.Context, w cluster.World, c cluster.Cluster, d *pki.Dir) error {
-	if _, err := os.Stat(c.TlsPath(cluster.ClientFile)); err == nil {
+	if _, err := os.Stat(c.TLSPath(cluster.ClientFile)); err == nil {
 		if _, cert, err := d.Latest(cluster.ClientName); err == nil && cert.NotAfter.Sub(w.Now()) > cluster.ExpiryWarning {
 			return nil
 		}
@@ -114,7 +114,7 @@ func clientIdentity(ctx context.Context, w cluster.World, c cluster.Cluster, d *
 		err = clientElsewhere(ctx, w, c, d)
 	} else {
 		_, err = PKI(w).Issue(ctx, verbs.IssueRequest{
-			Dir: d.Path, Name: cluster.ClientName, Client: true, KeyKind: c.Inv.Plan.TLS.Key, Out: filepath.Join(c.Dir, cluster.TlsDir), Formats: []string{store.PEM},
+			Dir: d.Path, Name: cluster.ClientName, Client: true, KeyKind: c.Inv.Plan.TLS.Key, Out: filepath.Join(c.Dir, cluster.TLSDir), Formats: []string{store.PEM},
 			Life: time.Duration(c.Inv.Plan.TLS.Days) * 24 * time.Hour, Force: true,
 		})
 	}
@@ -122,12 +122,12 @@ func clientIdentity(ctx context.Context, w cluster.World, c cluster.Cluster, d *
 		return fmt.Errorf("certificate of the client: %w", err)
 	}
 	// For people who use cqlsh: it reads its identity from nowhere else.
-	rc := fmt.Sprintf("[ssl]\ncertfile = %s\nvalidate = true\nuserkey = %[2]s\nusercert = %[2]s\n", c.TlsPath(cluster.TrustFile), c.TlsPath(cluster.ClientFile))
-	if err := os.WriteFile(c.TlsPath(cluster.CqlshFile), []byte(rc), 0o600); err != nil {
+	rc := fmt.Sprintf("[ssl]\ncertfile = %s\nvalidate = true\nuserkey = %[2]s\nusercert = %[2]s\n", c.TLSPath(cluster.TrustFile), c.TLSPath(cluster.ClientFile))
+	if err := os.WriteFile(c.TLSPath(cluster.CqlshFile), []byte(rc), 0o600); err != nil {
 		return fmt.Errorf("write settings of cqlsh: %w", err)
 	}
 	// Last, so that its presence says that the others are there.
-	return os.Rename(c.TlsPath("node.pem"), c.TlsPath(cluster.ClientFile))
+	return os.Rename(c.TLSPath("node.pem"), c.TLSPath(cluster.ClientFile))
 }
 
 // nodeAddresses are what a node's certificate is for: the public address, by which

@@ -63,7 +63,7 @@ func ensureElsewhere(ctx context.Context, w cluster.World, c cluster.Cluster, d 
 		}
 	}
 	add(clientIdentity(ctx, w, c, d), func() bool {
-		_, err := os.Stat(c.TlsPath(cluster.ClientFile))
+		_, err := os.Stat(c.TLSPath(cluster.ClientFile))
 		return err == nil && counts(d, cluster.ClientName, w.Now())
 	})
 	password, err := c.StorePassword() // beside the client's key
@@ -136,7 +136,7 @@ func taken(dir string) error {
 
 // clientElsewhere writes this side's identity, as verbs.Issue does where there is a CA.
 func clientElsewhere(ctx context.Context, w cluster.World, c cluster.Cluster, d *pki.Dir) error {
-	dir := filepath.Join(c.Dir, cluster.TlsDir)
+	dir := filepath.Join(c.Dir, cluster.TLSDir)
 	key, err := keyFor(d, dir, c.Inv.Plan.TLS.Key)
 	if err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 	"crossring/internal/pki"
 )
 
-// expiring warns of certificates that end within a month, of those that have, and of
+// Expiring warns of certificates that end within a month, of those that have, and of
 // a rotation that has not ended.
 func Expiring(w cluster.World, c cluster.Cluster) {
 	if c.Inv.Plan.TLS == nil {

@@ -10,7 +10,7 @@ import (
 	"crossring/ringcheck"
 )
 
-// certificates are those that a cluster lives by, as they were issued: the CA's, and the
+// Certificates are those that a cluster lives by, as they were issued: the CA's, and the
 // newest of each node and of crossring itself. None where there is no TLS.
 func Certificates(w cluster.World, c cluster.Cluster) []ringcheck.Certificate {
 	if c.Inv.Plan.TLS == nil {

@@ -65,7 +65,7 @@ func VerifyCluster(ctx context.Context, w cluster.World, name string, at time.Ti
 	}
 	var res verbs.ClusterVerifyResult
 	err = w.Stage("every node, as it is dialled from each region", func() error {
-		res, err = PKI(w).VerifyWays(ctx, name, c.TlsPath(cluster.TrustFile), at, ways)
+		res, err = PKI(w).VerifyWays(ctx, name, c.TLSPath(cluster.TrustFile), at, ways)
 		return err
 	})
 	return res, err

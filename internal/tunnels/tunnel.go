@@ -162,7 +162,7 @@ func keepUp(ctx context.Context, w cluster.World, connect func(context.Context) 
 		if ctx.Err() != nil {
 			continue
 		}
-		problem := cluster.ErrText(err)
+		problem := plain.ErrorText(err)
 		if problem != info.Problem {
 			info.Up, info.Problem = err == nil, problem
 			if err := tell(info, false); err != nil {
@@ -337,7 +337,7 @@ func lockHeld(path string) (bool, error) {
 	return false, nil
 }
 
-// throughTunnel opens a connection from the machine of a node through a tunnel that
+// Through opens a connection from the machine of a node through a tunnel that
 // stands in the background; false is that none does.
 func Through(ctx context.Context, w cluster.World, inv topology.Inventory, n topology.Node, addr string) (net.Conn, bool) {
 	list, err := List(w)

@@ -305,7 +305,7 @@ func end(w cluster.World, id string) error {
 	return nil
 }
 
-// stopTunnelsOf ends the tunnels to a cluster that is about to go.
+// StopOf ends the tunnels to a cluster that is about to go.
 func StopOf(w cluster.World, name string) error {
 	all, err := List(w)
 	if err != nil {

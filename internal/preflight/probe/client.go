@@ -8,6 +8,7 @@ import (
 	"io"
 	"sync"
 
+	"crossring/internal/plain"
 	"crossring/internal/preflight"
 )
 
@@ -137,7 +138,7 @@ func (p *Probe) Own(ctx context.Context, address string) (bool, error) {
 func (p *Probe) Dial(ctx context.Context, source, address string, port int, token string, tls bool) (preflight.Tried, error) {
 	r, err := p.ask(ctx, request{Op: "dial", Source: source, Address: address, Port: port, Token: token, TLS: tls})
 	if err != nil || r.Tried == nil {
-		return preflight.Tried{State: preflight.Untried, Error: text(err)}, err
+		return preflight.Tried{State: preflight.Untried, Error: plain.ErrorText(err)}, err
 	}
 	return *r.Tried, nil
 }
@@ -147,7 +148,7 @@ func (p *Probe) Dial(ctx context.Context, source, address string, port int, toke
 func (p *Probe) Bulk(ctx context.Context, source, address string, port int, token string, seconds float64, mss int) (preflight.Bulk, error) {
 	r, err := p.ask(ctx, request{Op: "bulk", Source: source, Address: address, Port: port, Token: token, Seconds: seconds, MSS: mss})
 	if err != nil || r.Bulk == nil {
-		return preflight.Bulk{Unavailable: text(err)}, err
+		return preflight.Bulk{Unavailable: plain.ErrorText(err)}, err
 	}
 	return *r.Bulk, nil
 }
@@ -175,7 +176,7 @@ func (p *Probe) Seen(ctx context.Context) ([]Packet, error) {
 func (p *Probe) Firewall(ctx context.Context) (preflight.Firewall, error) {
 	r, err := p.ask(ctx, request{Op: "firewall"})
 	if err != nil || r.Firewall == nil {
-		return preflight.Firewall{Problem: text(err)}, err
+		return preflight.Firewall{Problem: plain.ErrorText(err)}, err
 	}
 	return *r.Firewall, nil
 }

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"crossring/internal/plain"
 )
 
 // A connection between two probes begins with a line: this word, the token that
@@ -35,7 +37,7 @@ func (p *server) doListen(r request) response {
 	}
 	for _, port := range r.Ports {
 		l, err := net.Listen("tcp", net.JoinHostPort(r.Address, portText(port)))
-		res.Listen[port] = text(err)
+		res.Listen[port] = plain.ErrorText(err)
 		if errors.Is(err, syscall.EADDRINUSE) {
 			res.Taken = append(res.Taken, port)
 			continue

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"crossring/internal/plain"
 	"crossring/internal/preflight"
 )
 
@@ -158,7 +159,7 @@ func (p *server) do(ctx context.Context, r request) response {
 		return response{Bulk: &b}
 	case "trace":
 		hops, err := trace(ctx, r)
-		return response{Hops: hops, Error: text(err)}
+		return response{Hops: hops, Error: plain.ErrorText(err)}
 	case "watch":
 		w, err := watch(r.Ports)
 		if err == nil {
@@ -166,7 +167,7 @@ func (p *server) do(ctx context.Context, r request) response {
 			defer p.mu.Unlock()
 			p.watch = w
 		}
-		return response{Error: text(err)}
+		return response{Error: plain.ErrorText(err)}
 	case "seen":
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -179,11 +180,4 @@ func (p *server) do(ctx context.Context, r request) response {
 		return response{Firewall: &f}
 	}
 	return response{Error: fmt.Sprintf("a probe does not know %q", r.Op)}
-}
-
-func text(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
 }

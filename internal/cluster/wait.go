@@ -1,6 +1,0 @@
-package cluster
-
-import "time"
-
-// listWait bounds what a listing waits for machines.
-const ListWait = 10 * time.Second
