@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -99,9 +100,7 @@ func Ready(ctx context.Context, targets []Target, ready func(context.Context, to
 	defer cancel(nil)
 	return each(ctx, targets, len(targets), func(t Target) error { // one that ends is to be seen at once
 		err := waitReady(ctx, t, ready)
-		if errors.As(err, new(*DeadError)) {
-			othersToo(cancel, err)
-		}
+		endsSoon(cancel, err)
 		return err
 	})
 }
@@ -114,35 +113,37 @@ func Whole(ctx context.Context, targets []Target, ready func(context.Context) er
 	// Its server is looked at before each question, the others' beside it.
 	asker, settled := targets[0].Node.Name, false
 	err := each(ctx, targets, len(targets), func(t Target) error {
-		if t.Node.Name == asker {
-			err := waitReady(ctx, t, func(ctx context.Context, _ topology.Node) error { return ready(ctx) })
+		asks := t.Node.Name == asker
+		err := waitReady(ctx, t, func(ctx context.Context, _ topology.Node) error {
+			if asks {
+				return ready(ctx)
+			}
+			return errAsksAnother
+		})
+		if !endsSoon(cancel, err) && asks {
 			settled = err == nil
-			othersToo(cancel, err)
-			return err
-		}
-		err := waitReady(ctx, t, func(context.Context, topology.Node) error { return errAsksAnother })
-		if errors.As(err, new(*DeadError)) {
-			othersToo(cancel, err)
+			cancel(errAsksAnother)
 		}
 		return err
 	})
-	if settled && !errors.As(err, new(*DeadError)) {
+	if settled && !isDead(err) {
 		return nil
 	}
 	return err
 }
 
-// othersToo ends a wait for all the nodes, for one of them has come to an end with err:
-// at once, but for a server that died, after a moment in which the others may die of what
-// killed the first.
-func othersToo(cancel context.CancelCauseFunc, err error) {
+// endsSoon says whether err is that a server died. One is enough to know: the others are
+// not waited for, but for the moment in which they, too, may die of what killed the first.
+func endsSoon(cancel context.CancelCauseFunc, err error) bool {
 	const moment = time.Second
-	if errors.As(err, new(*DeadError)) {
-		time.AfterFunc(moment, func() { cancel(errOtherDied) })
-		return
+	if !isDead(err) {
+		return false
 	}
-	cancel(errAsksAnother)
+	time.AfterFunc(moment, func() { cancel(errOtherDied) })
+	return true
 }
+
+func isDead(err error) bool { return errors.As(err, new(*DeadError)) }
 
 // errAsksAnother is why a node isn't ready by itself: another is asked for all.
 var errAsksAnother = errors.New("another node is asked for all")
@@ -213,20 +214,10 @@ func died(ctx context.Context, t Target, p topology.Process) error {
 func each(ctx context.Context, targets []Target, atOnce int, f func(Target) error) error {
 	errs, _ := many.Map(ctx, targets, atOnce, func(_ context.Context, t Target) (error, error) { return f(t), nil })
 	for i, err := range errs {
-		if errors.Is(err, errAsksAnother) || errors.Is(err, errOtherDied) && anyDied(errs) {
+		if errors.Is(err, errAsksAnother) || errors.Is(err, errOtherDied) && slices.ContainsFunc(errs, isDead) {
 			err = nil
 		}
 		errs[i] = fail.OfNode(targets[i].Node.Name, "", err)
 	}
 	return many.Join(errs...)
-}
-
-func anyDied(errs []error) bool {
-	for _, err := range errs {
-		var dead *DeadError
-		if errors.As(err, &dead) {
-			return true
-		}
-	}
-	return false
 }
