@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"crossring/internal/cputime"
 	"crossring/internal/cql"
 	"crossring/internal/topology"
 	"crossring/stress/record"
@@ -265,7 +266,7 @@ func run(ctx context.Context, cfg Config, d driver, raw io.Writer, progress func
 	helpers.Go(func() { w.run(background) })
 	helpers.Go(func() { p.flusher(background) })
 	helpers.Go(func() { p.reporter(background, progress) })
-	cpu := cpuTime()
+	cpu := cputime.Used()
 	for _, work := range workers {
 		all.Go(work)
 	}
@@ -285,7 +286,7 @@ func run(ctx context.Context, cfg Config, d driver, raw io.Writer, progress func
 		asked = cfg.Follow.count()
 	}
 	end := record.End{
-		Seconds: p.now().Seconds(), CPUMicros: (cpuTime() - cpu).Microseconds(), Cores: runtime.GOMAXPROCS(0),
+		Seconds: p.now().Seconds(), CPUMicros: cputime.Used().Since(cpu).Total().Microseconds(), Cores: runtime.GOMAXPROCS(0),
 		Interrupted: ctx.Err() != nil && (p.done.Load() < asked || p.queue.abandoned() > 0),
 		Connections: cfg.counted(), LateStarts: p.late.Load(), MaxLagMicros: p.lag.Load(), NotAwaited: p.queue.abandoned(), Followed: p.followed(),
 	}

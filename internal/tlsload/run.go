@@ -10,8 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"crossring/internal/cputime"
 	"crossring/internal/cql"
-	"crossring/internal/pki/wire"
 	"crossring/internal/plain"
 	"crossring/stress"
 	"crossring/stress/results"
@@ -156,7 +156,7 @@ func (l Load) phase(ctx context.Context, p Policy, server server, t times) phase
 	}
 	runtime.GC() // what the policy before left behind is not this one's cost
 	before, serverErr := server.used()
-	user0, system0 := wire.CPUTimes()
+	cpu := cputime.Used()
 	w.start = time.Now()
 	if l.Time > 0 {
 		w.end = w.start.Add(l.Time)
@@ -174,11 +174,11 @@ func (l Load) phase(ctx context.Context, p Policy, server server, t times) phase
 		one.close()
 	}
 	elapsed := time.Since(w.start)
-	user1, system1 := wire.CPUTimes()
+	cpu = cputime.Used().Since(cpu)
 	out := phase{err: w.err, gaveUp: w.row.Load() >= giveUp, Part: Part{
 		Requests: w.made.Load(), Failed: w.bad.Load(), LateStarts: w.late.Load(), Sessions: w.counts.Sessions.Load(), Flows: w.counts.Flows.Load(),
 		FullHandshakes: w.counts.Full.Load(), ResumedHandshakes: w.counts.Resumed.Load(),
-		ClientCPUSeconds: (user1 + system1 - user0 - system0).Seconds(), Seconds: elapsed.Seconds(),
+		ClientCPUSeconds: cpu.Total().Seconds(), Seconds: elapsed.Seconds(),
 	}}
 	if serverErr == nil && len(before) > 0 {
 		if cpu, err := server.since(before); err == nil {

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"crossring/internal/cputime"
 	"crossring/internal/cql"
 	"crossring/internal/lag"
 )
@@ -79,10 +80,10 @@ func (s *Sessions) Measure(ctx context.Context, progress func(Progress)) lag.Res
 	}
 	r := s.newRound(max(1, int64(cfg.Rate*cfg.Duration.Seconds())))
 	r.due = func(i int64) time.Duration { return time.Duration(float64(i) / cfg.Rate * float64(time.Second)) }
-	cpu := cpuTime()
+	cpu := cputime.Used()
 	r.run(ctx, cfg.Deadline, slack, progress)
-	if cpu > 0 {
-		used := float64(cpuTime()-cpu) / float64(r.now())
+	if cpu.Total() > 0 {
+		used := float64(cputime.Used().Since(cpu).Total()) / float64(r.now())
 		res.ClientCPU = &used
 	}
 	r.fold(&res, ctx.Err() != nil)

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"crossring/internal/cputime"
 	"crossring/internal/plain"
 )
 
@@ -105,7 +106,7 @@ func Measure(ctx context.Context, l Load) (Rate, error) {
 	}
 	// The deadline stops new connections; those under way are finished.
 	end := time.Now().Add(l.Time)
-	user0, system0 := CPUTimes()
+	before := cputime.Used()
 	start := time.Now()
 	type part struct {
 		done, resumed int64
@@ -133,8 +134,8 @@ func Measure(ctx context.Context, l Load) (Rate, error) {
 	}
 	wg.Wait()
 	real := time.Since(start).Seconds()
-	user1, system1 := CPUTimes()
-	r := Rate{RealSeconds: real, UserSeconds: (user1 - user0).Seconds(), ClientCPUSeconds: (user1 + system1 - user0 - system0).Seconds()}
+	cpu := cputime.Used().Since(before)
+	r := Rate{RealSeconds: real, UserSeconds: cpu.User.Seconds(), ClientCPUSeconds: cpu.Total().Seconds()}
 	var errs error
 	for _, p := range parts {
 		r.Connections += p.done

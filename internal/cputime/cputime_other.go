@@ -1,0 +1,6 @@
+//go:build !unix
+
+package cputime
+
+// Used is not known here.
+func Used() Times { return Times{} }
