@@ -16,16 +16,13 @@ import (
 	"testing"
 	"time"
 
+	"crossring/internal/pki/openssltest"
 	"crossring/internal/pki/store"
 )
 
 func openssl(t *testing.T, dir string, args ...string) string {
 	t.Helper()
-	path, err := exec.LookPath("openssl")
-	if err != nil {
-		t.Skipf("there is no openssl here: %v", err)
-	}
-	cmd := exec.Command(path, args...)
+	cmd := exec.Command(openssltest.Program(t), args...)
 	cmd.Dir = dir
 	out, err := cmd.CombinedOutput()
 	if err != nil {

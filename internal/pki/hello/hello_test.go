@@ -11,7 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
+
+	"crossring/internal/pki/openssltest"
 )
 
 // The vectors of RFC 7748, 5.2 and 6.2.
@@ -41,12 +42,9 @@ func TestX448(t *testing.T) {
 }
 
 // keys makes an ECDSA and an RSA certificate by openssl.
-func keys(t *testing.T) (openssl, dir string) {
+func keys(t *testing.T) (dir string) {
 	t.Helper()
-	openssl, err := exec.LookPath("openssl")
-	if err != nil {
-		t.Skipf("there is no openssl here: %v", err)
-	}
+	openssl := openssltest.Program(t)
 	dir = t.TempDir()
 	for name, args := range map[string][]string{
 		"ec": {"-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"}, "rsa": {"-newkey", "rsa:2048"}, "ed": {"-newkey", "ed25519"},
@@ -57,51 +55,11 @@ func keys(t *testing.T) (openssl, dir string) {
 			t.Fatalf("%v\n%s", err, out)
 		}
 	}
-	return openssl, dir
-}
-
-// serve starts openssl s_server and waits until it listens.
-func serve(t *testing.T, openssl, dir string, args ...string) Server {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
-	var out bytes.Buffer
-	cmd := exec.Command(openssl, append([]string{"s_server", "-accept", address, "-quiet"}, args...)...)
-	cmd.Dir = dir
-	cmd.Stdout, cmd.Stderr = &out, &out
-	in, err := cmd.StdinPipe() // it ends when that ends
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		in.Close()
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		if t.Failed() {
-			t.Logf("s_server %s: %.2000s", strings.Join(args, " "), &out)
-		}
-	})
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		c, err := net.Dial("tcp", address)
-		if err == nil {
-			c.Close()
-			return Server{Address: address}
-		}
-		if time.Now().After(end) {
-			t.Fatalf("s_server does not listen on %s: %v", address, err)
-		}
-	}
+	return dir
 }
 
 func TestServersOfOpenSSL(t *testing.T) {
-	openssl, dir := keys(t)
+	dir := keys(t)
 	const loose = "ALL:@SECLEVEL=0"
 	for _, tt := range []struct {
 		name     string
@@ -135,7 +93,7 @@ func TestServersOfOpenSSL(t *testing.T) {
 			[]string{"TLS_RSA_WITH_AES_128_CBC_SHA", "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA"}, "TLS_", []tls.CurveID{tls.CurveP256}, "CN=rsa RSA"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := serve(t, openssl, dir, tt.args...)
+			s := Server{Address: openssltest.Serve(t, dir, tt.args...)}
 			got, err := s.Ask(t.Context())
 			if err != nil {
 				t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"crossring/internal/pki"
+	"crossring/internal/pki/openssltest"
 	"crossring/internal/pki/store"
 )
 
@@ -61,10 +62,7 @@ func issue(t *testing.T, d *pki.Dir, name, region string) *x509.Certificate {
 // TestOpenSSLAsks has openssl ocsp ask, by POST, about certificates that are good, that
 // are revoked while it runs, and that nobody issued; and openssl verify read the lists.
 func TestOpenSSLAsks(t *testing.T) {
-	openssl, err := exec.LookPath("openssl")
-	if err != nil {
-		t.Skip("there is no openssl here to ask with: ", err)
-	}
+	openssl := openssltest.Program(t)
 	d, s := served(t, "")
 	dir := t.TempDir()
 	file := func(name string, c ...*x509.Certificate) string {

@@ -9,15 +9,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"crossring/internal/pki/openssltest"
 )
 
 // Keys as openssl encrypts them, in every way that it has, are opened, or it is said
 // what they are encrypted with.
 func TestDecrypt(t *testing.T) {
-	openssl, err := exec.LookPath("openssl")
-	if err != nil {
-		t.Skipf("there is no openssl here: %v", err)
-	}
+	openssl := openssltest.Program(t)
 	dir := t.TempDir()
 	do := func(args ...string) {
 		t.Helper()

@@ -21,6 +21,7 @@ import (
 	"crossring/internal/jars"
 	"crossring/internal/pki/chain"
 	"crossring/internal/pki/java"
+	"crossring/internal/pki/openssltest"
 	"crossring/internal/pki/store"
 )
 
@@ -246,10 +247,7 @@ func javaRules(t *testing.T, c mutant, dir string) java.Verdict {
 // needOpenSSL finds the judge that the verdicts are held against.
 func needOpenSSL(t *testing.T) string {
 	t.Helper()
-	openssl, err := exec.LookPath("openssl")
-	if err != nil {
-		t.Skip("there is no openssl here to compare with: ", err)
-	}
+	openssl := openssltest.Program(t)
 	if out, err := exec.Command(openssl, "version").Output(); err != nil || !bytes.HasPrefix(out, []byte("OpenSSL 3")) {
 		t.Skipf("not possible here: the verdicts are those of OpenSSL 3, and this is %s (%v)", out, err)
 	}

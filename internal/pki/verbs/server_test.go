@@ -1,20 +1,19 @@
 package verbs
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"net"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"crossring/internal/fail"
+	"crossring/internal/pki/openssltest"
 	"crossring/internal/pki/store"
 )
 
@@ -38,49 +37,10 @@ func (m *mint) pem(dir, name string, withKey bool, certs ...*issued) string {
 	return path
 }
 
-// opensslServer starts openssl s_server on an address of its own, and waits for it.
-func opensslServer(t *testing.T, args ...string) string {
-	t.Helper()
-	openssl := needOpenSSL(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
-	var out bytes.Buffer
-	cmd := exec.Command(openssl, append([]string{"s_server", "-accept", address, "-quiet"}, args...)...)
-	cmd.Stdout, cmd.Stderr = &out, &out
-	in, err := cmd.StdinPipe() // it ends when that ends
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		in.Close()
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		if t.Failed() {
-			t.Logf("s_server %s: %.2000s", strings.Join(args, " "), &out)
-		}
-	})
-	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
-		c, err := net.Dial("tcp", address)
-		if err == nil {
-			c.Close()
-			return address
-		}
-		if time.Now().After(end) {
-			t.Fatalf("s_server does not listen on %s: %v", address, err)
-		}
-	}
-}
-
 // TestVerifyServer holds what pki verify --connect says of chains that OpenSSL's server
 // serves against what is wrong with each.
 func TestVerifyServer(t *testing.T) {
+	needOpenSSL(t)
 	m := newMint(t)
 	dir := t.TempDir()
 	root := m.ca("root", nil)
@@ -100,7 +60,7 @@ func TestVerifyServer(t *testing.T) {
 		if len(rest) > 0 {
 			all = append(all, "-cert_chain", m.pem(dir, "chain.pem", false, rest...))
 		}
-		return opensslServer(t, append(all, args...)...)
+		return openssltest.Serve(t, "", append(all, args...)...)
 	}
 	mutual := []string{"-Verify", "4", "-verify_return_error", "-CAfile", trust, "-chainCAfile", trust}
 	whole := serve(node, []*issued{inter})

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -14,11 +13,12 @@ import (
 	"math/big"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"crossring/internal/pki/openssltest"
 )
 
 // made is a certificate that signed itself, with its key, as a file and in memory.
@@ -57,47 +57,10 @@ func makeCert(t *testing.T, cn string) made {
 	return m
 }
 
-// serve starts openssl s_server, which people use to try clients, and waits for it.
+// serve starts openssl s_server with a certificate.
 func serve(t *testing.T, own made, args ...string) string {
 	t.Helper()
-	openssl, err := exec.LookPath("openssl")
-	if err != nil {
-		t.Skipf("there is no openssl here: %v", err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
-	var out bytes.Buffer
-	cmd := exec.Command(openssl, append([]string{"s_server", "-accept", address, "-cert", own.file, "-key", own.file, "-quiet"}, args...)...)
-	cmd.Stdout, cmd.Stderr = &out, &out
-	in, err := cmd.StdinPipe() // it ends when that ends
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		in.Close()
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		if t.Failed() {
-			t.Logf("s_server %s: %.2000s", strings.Join(args, " "), &out)
-		}
-	})
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		c, err := net.Dial("tcp", address)
-		if err == nil {
-			c.Close()
-			return address
-		}
-		if time.Now().After(end) {
-			t.Fatalf("s_server does not listen on %s: %v", address, err)
-		}
-	}
+	return openssltest.Serve(t, "", append([]string{"-cert", own.file, "-key", own.file}, args...)...)
 }
 
 // javaLike is a server that, as Java's with Netty, keeps its ticket until it has data
