@@ -74,22 +74,25 @@ func CreateKeyspace(ctx context.Context, s *gocql.Session, rel release.Release, 
 // release's options, or finds it there, and waits until all nodes agree on the
 // schema.
 func CreateTable(ctx context.Context, s *gocql.Session, rel release.Release, ks topology.Keyspace) error {
-	return createTable(ctx, s, rel, ks.Name, ks.Table, "key bigint PRIMARY KEY, value blob")
+	return createTable(ctx, s, rel, ks, "key bigint PRIMARY KEY, value blob")
 }
 
 // CreateLagTable makes the table of numbered rows (part bigint, seq bigint, PRIMARY KEY
 // (part, seq)) as CreateTable makes its own.
-func CreateLagTable(ctx context.Context, s *gocql.Session, rel release.Release, keyspace, table string) error {
-	return createTable(ctx, s, rel, keyspace, table, "part bigint, seq bigint, PRIMARY KEY (part, seq)")
+func CreateLagTable(ctx context.Context, s *gocql.Session, rel release.Release, ks topology.Keyspace) error {
+	return createTable(ctx, s, rel, ks, "part bigint, seq bigint, PRIMARY KEY (part, seq)")
 }
 
-func createTable(ctx context.Context, s *gocql.Session, rel release.Release, keyspace, table, columns string) error {
-	stmt := fmt.Sprintf("CREATE TABLE %s.%s (%s)", Quote(keyspace), Quote(table), columns)
+// TableMaker is one of these.
+type TableMaker func(ctx context.Context, s *gocql.Session, rel release.Release, ks topology.Keyspace) error
+
+func createTable(ctx context.Context, s *gocql.Session, rel release.Release, ks topology.Keyspace, columns string) error {
+	stmt := fmt.Sprintf("CREATE TABLE %s.%s (%s)", Quote(ks.Name), Quote(ks.Table), columns)
 	if rel.TableOptions != "" {
 		stmt += " WITH " + rel.TableOptions
 	}
 	if err := s.Query(stmt).WithContext(ctx).Exec(); err != nil && !existed(err) {
-		return fmt.Errorf("creating table %s.%s: %w", keyspace, table, err)
+		return fmt.Errorf("creating table %s.%s: %w", ks.Name, ks.Table, err)
 	}
 	return AwaitSchema(ctx, s)
 }

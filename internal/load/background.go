@@ -49,7 +49,7 @@ func beside(ctx context.Context, w cluster.World, c cluster.Cluster, s topology.
 		}
 		cfg.Endpoints = append(cfg.Endpoints, e)
 	}
-	if err := makeBackgroundTable(ctx, c, cfg); err != nil {
+	if err := makeTable(ctx, c, cfg.Endpoints[0], cfg.Table, cql.CreateTable); err != nil {
 		return nil, err
 	}
 	load, err := background.Start(ctx, cfg)
@@ -69,16 +69,4 @@ func pause(ctx context.Context, d time.Duration) {
 	case <-time.After(d):
 	case <-ctx.Done():
 	}
-}
-
-func makeBackgroundTable(ctx context.Context, c cluster.Cluster, cfg background.Config) error {
-	s, err := cql.Open(ctx, cfg.Endpoints[0])
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	if err := cql.CreateKeyspace(ctx, s, c.Rel, c.Inv.Plan.Keyspace); err != nil {
-		return err
-	}
-	return cql.CreateTable(ctx, s, c.Rel, topology.Keyspace{Name: cfg.Keyspace, Table: cfg.Table})
 }

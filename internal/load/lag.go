@@ -85,7 +85,7 @@ func Lag(ctx context.Context, w cluster.World, req LagRequest) (lag.Result, erro
 
 // measureLag makes the table, tries the rate, and measures.
 func measureLag(ctx context.Context, w cluster.World, c cluster.Cluster, cfg live.Config, none lag.Result) (lag.Result, error) {
-	if err := w.Stage("keyspace", func() error { return makeLagTable(ctx, c, cfg) }); err != nil {
+	if err := w.Stage("keyspace", func() error { return makeTable(ctx, c, cfg.Endpoints[0], cfg.Table, cql.CreateLagTable) }); err != nil {
 		return none, err
 	}
 	cfg.OneWay = oneWay(ctx, c, cfg)
@@ -180,18 +180,6 @@ func oneWay(ctx context.Context, c cluster.Cluster, cfg live.Config) func(live.P
 		}
 		return time.Duration(ms / 2 * float64(time.Millisecond)), ok
 	}
-}
-
-func makeLagTable(ctx context.Context, c cluster.Cluster, cfg live.Config) error {
-	s, err := cql.Open(ctx, cfg.Endpoints[0])
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	if err := cql.CreateKeyspace(ctx, s, c.Rel, c.Inv.Plan.Keyspace); err != nil {
-		return err
-	}
-	return cql.CreateLagTable(ctx, s, c.Rel, cfg.Keyspace, cfg.Table)
 }
 
 func lagProgress(w cluster.World, p live.Progress) {

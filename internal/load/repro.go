@@ -194,22 +194,26 @@ func (r *repro) makeSchema(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return makeTable(ctx, r.Cluster, e, r.Inv.Plan.Keyspace.Table, cql.CreateTable)
+}
+
+// makeTable makes the keyspace of a cluster, if it is not there, and a table in it. From
+// then on the ring is held against the keyspace, too.
+func makeTable(ctx context.Context, c cluster.Cluster, e cql.Endpoint, table string, create cql.TableMaker) error {
 	s, err := cql.Open(ctx, e)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	ks := r.Inv.Plan.Keyspace
-	if err := cql.CreateKeyspace(ctx, s, r.Rel, ks); err != nil {
+	ks := c.Inv.Plan.Keyspace
+	if err := cql.CreateKeyspace(ctx, s, c.Rel, ks); err != nil {
 		return err
 	}
-	if err := cql.CreateTable(ctx, s, r.Rel, ks); err != nil {
+	ks.Table = table
+	if err := create(ctx, s, c.Rel, ks); err != nil {
 		return err
 	}
-	if err := cql.AwaitSchema(ctx, s); err != nil {
-		return err
-	}
-	return state.Mark(r.Cluster.Dir, state.Keyspace)
+	return state.Mark(c.Dir, state.Keyspace)
 }
 
 // open makes the run directory, and keeps others from it until it is freed.
