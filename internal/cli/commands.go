@@ -1,36 +1,43 @@
 package cli
 
-import "github.com/urfave/cli/v2"
+import (
+	"crossring/internal/cli/app"
+	"crossring/internal/cli/clustercli"
+	"crossring/internal/cli/loadcli"
+	"crossring/internal/cli/pkicli"
+
+	"github.com/urfave/cli/v2"
+)
 
 // commands is the command tree, in the order of the help.
-func (e *env) commands() []*cli.Command {
+func commands(e *app.Env) []*cli.Command {
 	var all []*cli.Command
-	all = append(all, e.demoCommand(), e.planCommand(), e.renderCommand(), e.upCommand(), e.downCommand())
-	all = append(all, e.nodeCommands()...)
-	all = append(all, e.ringCommands()...)
+	all = append(all, loadcli.Demo(e), clustercli.Plan(e), clustercli.Render(e), clustercli.Up(e), clustercli.Down(e))
+	all = append(all, clustercli.Nodes(e)...)
+	all = append(all, clustercli.Rings(e)...)
 	return append(all,
-		e.reproCommand(),
-		e.lagCommand(),
-		e.stressCommand(),
-		e.reportCommand(),
-		e.listCommand(),
-		e.extendCommand(),
-		e.gcCommand(),
-		e.logsCommand(),
-		e.cqlCommand(),
-		e.nodetoolCommand(),
-		e.sshCommand(),
-		e.execCommand(),
-		e.preflightCommand(),
-		e.tunnelCommand(),
-		e.pkiCommand(),
-		e.handshakeCommand(),
-		e.faultCommand(),
-		e.tokensCommand(),
-		e.versionCommand(),
-		e.helpCommand(),
-		e.loaderCommand(),
-		e.probeCommand(),
-		e.tunnelKeeperCommand(),
+		loadcli.Repro(e),
+		loadcli.Lag(e),
+		loadcli.Stress(e),
+		loadcli.Report(e),
+		clustercli.List(e),
+		clustercli.Extend(e),
+		clustercli.GC(e),
+		clustercli.Logs(e),
+		clustercli.CQL(e),
+		clustercli.Nodetool(e),
+		clustercli.SSH(e),
+		clustercli.Exec(e),
+		clustercli.Preflight(e),
+		clustercli.Tunnel(e),
+		pkicli.PKI(e),
+		pkicli.Handshake(e),
+		clustercli.Fault(e),
+		tokensCommand(e),
+		app.VersionCommand(e),
+		app.HelpCommand(e),
+		loadcli.Loader(e),
+		clustercli.Probe(e),
+		clustercli.TunnelKeeper(e),
 	)
 }

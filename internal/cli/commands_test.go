@@ -2,18 +2,16 @@ package cli
 
 import (
 	"bytes"
-	"errors"
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io"
 	"io/fs"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
-	"crossring/internal/fail"
+	"crossring/internal/cli/app"
 )
 
 // sources parses the program's own files, without its tests and what is made for them.
@@ -44,7 +42,7 @@ func sources(t *testing.T, each func(path string, files *token.FileSet, f *ast.F
 // typedCommand is a command of crossring's with a verb of its tree in a text.
 func typedCommand() *regexp.Regexp {
 	var verbs []string
-	for _, c := range (&env{}).commands() {
+	for _, c := range commands(&app.Env{}) {
 		verbs = append(verbs, c.Name)
 	}
 	return regexp.MustCompile(`(^|[^a-z-])crossring (` + strings.Join(verbs, "|") + `)( |$)`)
@@ -161,27 +159,4 @@ func TestCountedNouns(t *testing.T) {
 			return true
 		})
 	})
-}
-
-// What others wrote is printed without what drives a terminal, wherever it comes out.
-func TestNothingDrivesTheTerminal(t *testing.T) {
-	const evil = "a\x1b]0;owned\x07\x1b[2J\rb\u009b31m\u202e"
-	for name, print := range map[string]func(io.Writer){
-		"an error": func(w io.Writer) {
-			printError(w, &fail.Error{Code: 1, Err: errors.New("first\n" + evil), Hint: "crossring down " + evil})
-		},
-		"a note": func(w io.Writer) { note(w, "of %s", evil) },
-		"an answer": func(w io.Writer) {
-			e := &env{stdout: w, output: "text"}
-			if err := e.write(func(w io.Writer) error { _, err := io.WriteString(w, "x\ty\n"+evil); return err }); err != nil {
-				t.Error(err)
-			}
-		},
-	} {
-		var b bytes.Buffer
-		print(&b)
-		if got := b.String(); strings.ContainsAny(got, "\x1b\x07\r\u009b\u202e") || !strings.Contains(got, `a\x1b]0;owned\a\x1b[2J\rb\u009b31m\u202e`) {
-			t.Errorf("%s: %q", name, got)
-		}
-	}
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"crossring/internal/cli/app"
+	"crossring/internal/cli/line"
 	"crossring/internal/spec"
 
 	"github.com/urfave/cli/v2"
@@ -147,8 +149,8 @@ func TestCommandLines(t *testing.T) {
 
 // parsed reads a command line as Main does, and does nothing.
 func parsed(args []string) error {
-	e := &env{stderr: newScreen(os.Stderr, false, nil)}
-	commands := e.commands()
+	e := &app.Env{Stderr: app.NewScreen(os.Stderr, false, nil)}
+	commands := commands(e)
 	var disarm func([]*cli.Command)
 	disarm = func(commands []*cli.Command) {
 		for _, c := range commands {
@@ -159,12 +161,12 @@ func parsed(args []string) error {
 		}
 	}
 	disarm(commands)
-	app := e.app(commands)
-	ordered, err := reorder(grammar(app), args)
+	tree := e.App(commands)
+	ordered, err := line.Reorder(line.Grammar(tree), args)
 	if err != nil {
 		return err
 	}
-	return app.Run(append([]string{app.Name}, ordered...))
+	return tree.Run(append([]string{tree.Name}, ordered...))
 }
 
 func TestDocumentedCommandsParse(t *testing.T) {
@@ -271,7 +273,7 @@ func TestDocumentedLinks(t *testing.T) {
 // decides.
 func TestDocumentedExitCodes(t *testing.T) {
 	var want []string
-	for _, row := range exitRows() {
+	for _, row := range app.ExitRows() {
 		want = append(want, fmt.Sprintf("| %d | %s | %s |", row.Code, row.Name, row.Meaning))
 	}
 	if page := pages(t)["README.md"]; !strings.Contains(page, strings.Join(want, "\n")+"\n") {

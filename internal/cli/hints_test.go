@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"crossring/internal/cli/app"
 )
 
 // unknown stands for a part of a text that is known only when it is printed: in a command,
@@ -101,7 +103,7 @@ func commandsIn(text string, verbs []string) (all [][]string) {
 // be done, is one that it takes: the verb is there, its flags are, and no argument is missing.
 func TestPrintedCommandsAreTaken(t *testing.T) {
 	var verbs []string
-	for _, c := range (&env{}).commands() {
+	for _, c := range commands(&app.Env{}) {
 		verbs = append(verbs, c.Name)
 	}
 	help := []string{"Usage", "ArgsUsage", "Description", "UsageText", "Category", "Name"}

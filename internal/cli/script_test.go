@@ -8,15 +8,9 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// waitEnv makes the test binary the process that TestSignals sends signals to.
-const waitEnv = "CROSSRING_TEST_WAIT"
-
 var update = flag.Bool("update", false, "write the expected output of the scripts anew")
 
 func TestMain(m *testing.M) {
-	if os.Getenv(waitEnv) != "" {
-		waitMain()
-	}
 	testscript.Main(m, map[string]func(){
 		"crossring": func() { os.Exit(Main(os.Args, os.Stdin, os.Stdout, os.Stderr)) },
 	})

@@ -1,0 +1,233 @@
+// Package loadcli has the commands that load a cluster, and report on it.
+package loadcli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"crossring/internal/cli/app"
+	"crossring/internal/cluster"
+	"crossring/internal/fail"
+	"crossring/internal/load"
+	"crossring/internal/release"
+	"crossring/internal/report"
+	"crossring/internal/run"
+	"crossring/internal/spec"
+	"crossring/internal/topology"
+	"crossring/stress/record"
+
+	"github.com/urfave/cli/v2"
+)
+
+// specDefault stands in the help of flags that have no default of their own.
+const specDefault = "as in the spec"
+
+// stressFlags change what the spec, or the run, says of the write and the read.
+func stressFlags(ops ...string) []cli.Flag {
+	flags := []cli.Flag{
+		&cli.Int64Flag{Name: "rows", Usage: "`N` rows", DefaultText: specDefault},
+		&cli.IntFlag{Name: "value-bytes", Usage: "values of `N` bytes", DefaultText: specDefault},
+		&cli.IntFlag{Name: "in-flight", Usage: "`N` requests at once", DefaultText: specDefault},
+		&cli.Float64Flag{Name: "rate", Usage: "open loop: `N` operations are due per second; 0 is a closed loop", DefaultText: specDefault},
+		&cli.StringFlag{Name: "connections", Usage: "make them by `POLICY`: shared, per-request, or renew:50req,10m", DefaultText: "shared"},
+		&cli.StringFlag{Name: "tls", Usage: "speak TLS `VERSION` alone: 1.2 or 1.3"},
+		&cli.StringSliceFlag{Name: "cipher", Usage: "offer the suite `NAME` alone, in IANA's or OpenSSL's words; up to TLS 1.2 (repeat)"},
+		&cli.BoolFlag{Name: "tls-resume", Usage: "resume TLS sessions where connections are made again"},
+		&cli.Float64Flag{Name: "threshold", Usage: "fail only when more than this `SHARE` of the rows (0..1) is missing, wrong, failed or unknown"},
+		&cli.Float64Flag{Name: "lost-threshold", Usage: "fail only when more than this `SHARE` of the acknowledged rows (0..1) is lost; --threshold does not count for them alone"},
+	}
+	for _, op := range ops {
+		flags = append(flags,
+			&cli.StringFlag{Name: op + "-dc", Usage: op + " in `DATACENTER`"},
+			&cli.StringFlag{Name: op + "-consistency", Usage: op + " at consistency `LEVEL`"})
+		if op == record.OpRead {
+			flags = append(flags, &cli.DurationFlag{Name: "missing-deadline", Usage: "ask for a missing row again for at most this long", DefaultText: specDefault})
+		}
+	}
+	return flags
+}
+
+// stressOptions puts the flags that were given over what the spec says.
+func stressOptions(c *cli.Context) func(*topology.Stress) {
+	return func(s *topology.Stress) {
+		app.Override(c, "rows", &s.Rows)
+		app.Override(c, "value-bytes", &s.ValueBytes)
+		app.Override(c, "in-flight", &s.InFlight)
+		app.Override(c, "rate", &s.Rate)
+		app.Override(c, "write-dc", &s.WriteDC)
+		app.Override(c, "write-consistency", &s.WriteCL)
+		s.WriteCL = strings.ToUpper(s.WriteCL)
+		app.Override(c, "read-dc", &s.ReadDC)
+		app.Override(c, "read-consistency", &s.ReadCL)
+		s.ReadCL = strings.ToUpper(s.ReadCL)
+		app.Override(c, "connections", &s.Connections)
+		app.Override(c, "tls", &s.TLSVersion)
+		app.Override(c, "tls-resume", &s.TLSResume)
+		if c.IsSet("cipher") {
+			s.Ciphers = c.StringSlice("cipher")
+		}
+		if c.IsSet("missing-deadline") {
+			s.MissingDeadlineSeconds = c.Duration("missing-deadline").Seconds()
+		}
+	}
+}
+
+func thresholds(c *cli.Context) load.Thresholds {
+	return load.Thresholds{Threshold: c.Float64("threshold"), Lost: c.Float64("lost-threshold")}
+}
+
+// loadGC lets the heap grow while load is generated: garbage is most of what the
+// driver makes, and collecting it less often saves processor time that the
+// servers on the same computer can use.
+func loadGC() (restore func()) {
+	old := debug.SetGCPercent(400)
+	return func() { debug.SetGCPercent(old) }
+}
+
+func reportAnswer(doc report.Document, err error) (app.Answer, error) {
+	a := app.Answer{Doc: doc}
+	if doc.Schema == "" {
+		a.Doc = nil
+	}
+	if doc.RingBefore != nil {
+		a.Text = func(out io.Writer) error { return report.Text(out, doc) }
+	}
+	return a, err
+}
+
+// Repro does the experiment.
+func Repro(e *app.Env) *cli.Command {
+	return &cli.Command{
+		Name: "repro", ArgsUsage: "NAME",
+		Usage: "the experiment on a cluster that is up: write in one datacenter, read in the other, report",
+		Description: "Exits with 6 when rows are missing, wrong, failed or unknown. The cluster stays up.\n\n" +
+			"With --read-after each row is read that long after its own acknowledgement, while others are still written:\n\n" +
+			"  crossring repro NAME --read-after 500ms --rate 2000",
+		Flags: append(append(stressFlags(record.OpWrite, record.OpRead), loaderFlags()...),
+			&cli.DurationFlag{Name: "read-after", Usage: "read each row `TIME` after its own acknowledgement", DefaultText: "when all are written"},
+			&cli.Float64Flag{Name: "background", Usage: "keep every datacenter busy with `N` reads and writes a second beside it, on a table of their own", DefaultText: "none"}),
+		Action: e.Action(func(ctx context.Context, e *app.Env, c *cli.Context) (app.Answer, error) {
+			return app.WithName(c, e, func(w cluster.World, name string) (app.Answer, error) {
+				defer loadGC()()
+				var after *time.Duration
+				if c.IsSet("read-after") {
+					after = new(c.Duration("read-after"))
+				}
+				return reportAnswer(load.Repro(ctx, w, load.ReproRequest{
+					Name: name, Stress: stressOptions(c), Thresholds: thresholds(c), Crossring: app.BuildVersion(),
+					Loaders: c.Int("loaders"), ReadAfter: after, Background: c.Float64("background"),
+					LoadersGiven: c.IsSet("loaders") || c.IsSet("loader-binary"),
+				}))
+			})
+		}),
+	}
+}
+
+// Demo does all of it, on this computer.
+func Demo(e *app.Env) *cli.Command {
+	return &cli.Command{
+		Name:        "demo",
+		Usage:       "all of it: make two regions on this computer, write in one, read in the other, report, take it down",
+		Description: "Real Cassandra, the real EC2 snitch, and 80 ms between us-east-1 and us-west-2.",
+		Flags: append(stressFlags(record.OpWrite, record.OpRead),
+			&cli.StringFlag{Name: "cassandra", Usage: "Cassandra `VERSION`", Value: release.Newest().Series},
+			&cli.StringFlag{Name: "name", Usage: "call the cluster `NAME` (default: demo and a number)"},
+			&cli.Float64Flag{Name: "rtt", Usage: "`MS` of round trip between the regions", Value: 80},
+			&cli.BoolFlag{Name: "secure", Usage: "TLS between the nodes and for the load, with a CA of the demo's own"},
+			&cli.BoolFlag{Name: "keep", Usage: "leave the cluster up"},
+			app.CassandraHomeFlag()),
+		Action: e.Action(demo),
+	}
+}
+
+func demo(ctx context.Context, e *app.Env, c *cli.Context) (app.Answer, error) {
+	if c.Args().Len() != 0 {
+		return app.Answer{}, fail.Usage("", fmt.Errorf("demo takes no arguments, but %q was given", c.Args().First()), app.HelpFor(c))
+	}
+	w, err := e.World(c)
+	if err != nil {
+		return app.Answer{}, err
+	}
+	s := spec.Spec{
+		Name:      c.String("name"),
+		Cassandra: c.String("cassandra"),
+		Regions:   []spec.Region{{Region: "us-east-1", Zone: "us-east-1a", Nodes: 1}, {Region: "us-west-2", Zone: "us-west-2a", Nodes: 1}},
+		RTT:       spec.RoundTrips{spec.AllPairs: c.Float64("rtt")},
+	}
+	if s.Name == "" {
+		s.Name = fmt.Sprintf("demo-%d", time.Now().UnixMilli()%1_000_000)
+	}
+	if c.Bool("secure") {
+		s.TLS = &spec.TLS{}
+	}
+	spec.Defaults(&s)
+	defer loadGC()()
+	return reportAnswer(run.Demo(ctx, w, run.DemoRequest{
+		Spec: s, Stress: stressOptions(c), Thresholds: thresholds(c), Keep: c.Bool("keep"), Crossring: app.BuildVersion(),
+	}))
+}
+
+// Stress does a phase of it alone.
+func Stress(e *app.Env) *cli.Command {
+	sub := func(op, usage string) *cli.Command {
+		return &cli.Command{
+			Name: op, Usage: usage, ArgsUsage: "NAME",
+			Flags: append(append(stressFlags(op), loaderFlags()...), &cli.StringFlag{Name: "run", Usage: "run directory, or its name below the state directory"}),
+			Action: e.Action(func(ctx context.Context, e *app.Env, c *cli.Context) (app.Answer, error) {
+				return app.WithName(c, e, func(w cluster.World, name string) (app.Answer, error) {
+					defer loadGC()()
+					res, err := load.Stress(ctx, w, load.StressRequest{
+						Name: name, Op: op, Run: c.String("run"), Stress: stressOptions(c),
+						Thresholds: thresholds(c), Crossring: app.BuildVersion(), Loaders: c.Int("loaders"), LoadersGiven: c.IsSet("loaders") || c.IsSet("loader-binary"),
+					})
+					return app.Answer{Doc: res, Text: func(out io.Writer) error { return writePhase(out, name, res) }}, err
+				})
+			}),
+		}
+	}
+	return &cli.Command{
+		Name: "stress", Usage: "one phase on its own", ArgsUsage: "COMMAND",
+		Subcommands: []*cli.Command{
+			sub(record.OpWrite, "write rows in one datacenter, into a new run directory"),
+			sub(record.OpRead, "read back, byte for byte, what the write of a run wrote"),
+		},
+	}
+}
+
+// writePhase prints one phase as the report does.
+func writePhase(out io.Writer, name string, res load.StressResult) error {
+	if res.Write == nil && res.Read == nil {
+		return nil
+	}
+	doc := report.New(name)
+	doc.Write, doc.Read, doc.Account, doc.RunDir = res.Write, res.Read, res.Account, res.RunDir
+	doc.Endpoints, doc.Replication = res.Endpoints, res.Replication
+	return report.Text(out, doc)
+}
+
+// Report makes the report of a run anew.
+func Report(e *app.Env) *cli.Command {
+	return &cli.Command{
+		Name: "report", ArgsUsage: "RUN",
+		Usage:       "the report of a run, made anew from its raw results",
+		Description: "RUN is a run directory, or its name below the state directory. -o html is one page that needs nothing else.",
+		Action: e.Action(func(ctx context.Context, e *app.Env, c *cli.Context) (app.Answer, error) {
+			return app.WithName(c, e, func(w cluster.World, path string) (app.Answer, error) {
+				doc, course, err := load.RunReport(ctx, w, path)
+				if doc.Schema == "" {
+					return app.Answer{}, err
+				}
+				return app.Answer{Doc: doc, Text: func(out io.Writer) error {
+					if e.Output == "html" {
+						return report.HTML(out, doc, course)
+					}
+					return report.Text(out, doc)
+				}}, err
+			})
+		}, "html"),
+	}
+}

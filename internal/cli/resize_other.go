@@ -1,6 +1,0 @@
-//go:build !unix
-
-package cli
-
-// resizes has nothing to tell here.
-func resizes(int) (sizes <-chan [2]int, stop func()) { return nil, func() {} }
