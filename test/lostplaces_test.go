@@ -8,6 +8,7 @@ import (
 
 	"crossring/internal/fail"
 	"crossring/internal/state"
+	"crossring/provision/local/procs"
 )
 
 // loseInventory removes both copies of a cluster's inventory.
@@ -29,6 +30,75 @@ func (h home) checkForgotten(t *testing.T, name string) {
 	}
 	if r := h.must(t, "ls"); strings.Contains(r.stdout, name) {
 		t.Errorf("%s is listed: %s", name, r)
+	}
+}
+
+// A cluster by ccm whose inventory is lost goes with its servers; one of the same name, of
+// another state directory, stays.
+func TestLostInventoryOfCCM(t *testing.T) {
+	needLong(t)
+	beside(t, 2, ccmAddresses)
+	ccm := venv(t, ccmVersion)
+	other := newHome(t)
+	text := ccmSpec("lostccm", newest, ccm, []int{1, 1}, "")
+	other.must(t, "up", "--until", "provision", "-f", other.spec(t, text))
+	t.Cleanup(func() { other.clear("lostccm") })
+	h := newHome(t)
+	c := h.up(t, "lostccm", text)
+	inv, _ := h.inventory(t, c.name)
+	var servers []procs.Proc
+	for _, n := range inv.Nodes {
+		p, err := procs.Read(h.ccmPID(t, inv, n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		servers = append(servers, p)
+	}
+	h.loseInventory(t, c.name)
+	h.must(t, "down", c.name)
+	for _, was := range servers {
+		if p, err := procs.Read(was.PID); err == nil && p.Start == was.Start && !procs.Ending(p) {
+			t.Errorf("server %d goes on", was.PID)
+		}
+	}
+	h.checkForgotten(t, c.name)
+	if kept, ok := other.inventory(t, c.name); !ok || kept.CCM == nil {
+		t.Fatalf("the other cluster of that name: %+v", kept)
+	} else if _, err := os.Stat(kept.CCM.ConfigDir); err != nil {
+		t.Error(err)
+	}
+}
+
+// Containers of a cluster whose inventory is lost go, by their labels; those of one of the same
+// name, of another state directory, stay.
+func TestLostInventoryOfContainers(t *testing.T) {
+	needLong(t)
+	beside(t, 4, podmanEngine)
+	p := startPodman(t)
+	image := p.image(t, newest)
+	text := containerSpec("lostboxes", newest, image, p.url)
+	other := newHome(t)
+	other.must(t, "up", "--until", "provision", "-f", other.spec(t, text))
+	t.Cleanup(func() { other.clear("lostboxes") })
+	theirs := p.left(t, "lostboxes")
+	if theirs == "" {
+		t.Fatal("the other cluster has neither containers nor networks")
+	}
+	h := newHome(t)
+	h.must(t, "up", "--until", "start", "-f", h.spec(t, text))
+	t.Cleanup(func() { h.clear("lostboxes") })
+	if p.left(t, "lostboxes") == theirs {
+		t.Fatal("no container was made")
+	}
+	h.loseInventory(t, "lostboxes")
+	h.must(t, "down", "lostboxes")
+	h.checkForgotten(t, "lostboxes")
+	if left := p.left(t, "lostboxes"); left != theirs {
+		t.Errorf("left are\n%swant\n%s", left, theirs)
+	}
+	other.must(t, "down", "lostboxes")
+	if left := p.left(t, "lostboxes"); left != "" {
+		t.Errorf("left: %s", left)
 	}
 }
 

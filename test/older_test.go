@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -86,4 +87,52 @@ func TestStateOfAnOlderCrossring(t *testing.T) {
 		t.Errorf("%+v", l)
 	}
 	h.must(t, "report", "old-run") // runs outlive their clusters
+}
+
+// A cluster that the crossring of an older commit has made, servers and keeper, is opened, grown,
+// loaded and removed by this one.
+func TestClusterOfAnOlderCrossring(t *testing.T) {
+	needLong(t)
+	beside(t, 3)
+	const commit = "4c45a5e"
+	dir := t.TempDir()
+	tree, older := filepath.Join(dir, "tree"), filepath.Join(dir, "crossring")
+	if out, err := exec.Command("git", "worktree", "prune").CombinedOutput(); err != nil {
+		t.Skipf("not possible here: git does not work in this tree: %v\n%s", err, out)
+	}
+	if err := exec.Command("git", "cat-file", "-e", commit+"^{commit}").Run(); err != nil {
+		t.Skipf("not possible here: commit %s is not in this clone: %v", commit, err)
+	}
+	sh := exec.Command("sh", "-euc", `mkdir "$1"; git -C .. archive "$2" | tar x -C "$1"; cd "$1"; go build -o "$3" .`, "sh", tree, commit, older)
+	if out, err := sh.CombinedOutput(); err != nil {
+		t.Fatalf("building %s: %v\n%s", commit, err, out)
+	}
+	h := newHome(t)
+	before := home{state: h.state, program: older}
+	text := oneByOne("grown", newest)
+	// What the older one calls the newest of the series is a release of its own.
+	text = strings.Replace(text, newest, "5.0.5", 1)
+	before.must(t, "up", "-f", h.spec(t, text))
+	t.Cleanup(func() { h.clear("grown") })
+	before.must(t, "repro", "grown", "--rows", "200")
+	inv, _ := h.inventory(t, "grown")
+
+	l := decode[run.Listing](t, h.must(t, "ls", "-o", "json"))
+	if len(l.Clusters) != 1 || l.Clusters[0].Running != 2 {
+		t.Fatalf("%+v", l)
+	}
+	h.must(t, "ring", "grown")
+	h.must(t, "up", "grown")
+	grown := strings.Replace(text, "zone: us-west-2a, nodes: 1", "zone: us-west-2a, nodes: 2", 1)
+	h.must(t, "up", "-f", h.spec(t, grown))
+	ring := decode[ringcheck.Ring](t, h.must(t, "ring", "grown", "-o", "json"))
+	if len(ring.Mismatches) != 0 || len(ring.Datacenters) != 2 || len(ring.Datacenters[1].Nodes) != 2 {
+		t.Errorf("%+v", ring)
+	}
+	doc := decode[report.Document](t, h.must(t, "repro", "grown", "--rows", "500", "-o", "json"))
+	if doc.Read == nil || doc.Read.Found != 500 {
+		t.Errorf("%+v", doc.Read)
+	}
+	h.must(t, "down", "grown")
+	h.checkGone(t, inv)
 }
