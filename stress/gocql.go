@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"crossring/internal/cql"
+	"crossring/internal/pause"
 	"crossring/stress/record"
 
 	"github.com/gocql/gocql"
@@ -30,17 +31,15 @@ const fillTime = 5 * time.Second
 // itself: because too few of its connections stood yet, or because every stream
 // of those that stand was taken, as when one of two is being made again and
 // protocols 1 and 2 carry 128 requests on the other. Nothing was sent then, and
-// it is no attempt: it is made again, until what it waits for takes too long.
-func (c *cluster) sendable(err error, since time.Time) bool {
-	const pause = time.Millisecond
+// it is no attempt: it is made again, until what it waits for takes too long, or ctx ends.
+func (c *cluster) sendable(ctx context.Context, err error, since time.Time) bool {
 	switch {
 	case errors.Is(err, gocql.ErrNoStreams) && time.Since(since) < cql.DefaultTimeout:
 	case errors.Is(err, gocql.ErrNoConnections) && time.Now().Before(c.filled):
 	default:
 		return false
 	}
-	time.Sleep(pause)
-	return true
+	return pause.For(ctx, time.Millisecond)
 }
 
 // openDriver connects, and prepares the statement on every node, so that the
@@ -109,7 +108,7 @@ func (c *cluster) prepare(ctx context.Context, stmt string) error {
 func (c *cluster) close() { c.session.Close() }
 
 func (c *cluster) worker(ctx context.Context) worker {
-	w := &row{cluster: c, hosts: map[*gocql.HostInfo]string{}}
+	w := &row{ctx: ctx, cluster: c, hosts: map[*gocql.HostInfo]string{}}
 	w.dest = []any{&w.value}
 	// One query per worker and kind, bound once to fields that change: the driver
 	// would otherwise set a query, its map of metrics and its arguments up for
@@ -121,6 +120,7 @@ func (c *cluster) worker(ctx context.Context) worker {
 
 // row is a worker. Its key and value are the arguments of its statements.
 type row struct {
+	ctx           context.Context
 	cluster       *cluster
 	insert, query *gocql.Query
 	key           bigint
@@ -135,7 +135,7 @@ func (w *row) write(key int64, value []byte) answer {
 	var since time.Time
 	for {
 		a := w.answer(w.insert.Iter(), false)
-		if a.err == nil || !w.cluster.sendable(a.err, first(&since)) {
+		if a.err == nil || !w.cluster.sendable(w.ctx, a.err, first(&since)) {
 			return a
 		}
 	}
@@ -148,7 +148,7 @@ func (w *row) read(key int64, see func(value []byte)) answer {
 	for {
 		iter := w.query.Iter()
 		a := w.answer(iter, iter.Scan(w.dest...))
-		if a.err == nil || !w.cluster.sendable(a.err, first(&since)) {
+		if a.err == nil || !w.cluster.sendable(w.ctx, a.err, first(&since)) {
 			return a
 		}
 	}

@@ -156,3 +156,16 @@ func TestStatementArguments(t *testing.T) {
 		t.Errorf("saw %q, %v", seen, err)
 	}
 }
+
+// Rows that the driver turns away for want of a stream wait for one, and not longer than the run does.
+func TestTurnedAwayUntilTheEnd(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	c := &cluster{}
+	if !c.sendable(ctx, gocql.ErrNoStreams, time.Now()) {
+		t.Error("not made again while the run goes on")
+	}
+	cancel()
+	if c.sendable(ctx, gocql.ErrNoStreams, time.Now()) {
+		t.Error("made again after the run ended")
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"crossring/internal/cql"
 	"crossring/internal/fail"
 	"crossring/internal/lag"
+	"crossring/internal/pause"
 	"crossring/internal/topology"
 )
 
@@ -56,17 +57,9 @@ func beside(ctx context.Context, w cluster.World, c cluster.Cluster, s topology.
 	if err != nil {
 		return nil, err
 	}
-	pause(ctx, aroundIt)
+	pause.For(ctx, aroundIt)
 	err = measure()
-	pause(ctx, aroundIt)
+	pause.For(ctx, aroundIt)
 	res := load.Stop()
 	return &res, err
-}
-
-// pause waits, for ctx at the most.
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-time.After(d):
-	case <-ctx.Done():
-	}
 }

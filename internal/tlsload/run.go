@@ -12,6 +12,7 @@ import (
 
 	"crossring/internal/cputime"
 	"crossring/internal/cql"
+	"crossring/internal/pause"
 	"crossring/internal/plain"
 	"crossring/stress"
 	"crossring/stress/results"
@@ -205,7 +206,7 @@ func (w *work) worker(ctx context.Context, shared session) {
 		}
 		due := w.start.Add(stress.Due(w.Rate, i))
 		if w.Rate > 0 {
-			if !w.end.IsZero() && !due.Before(w.end) || !sleepUntil(ctx, due) {
+			if !w.end.IsZero() && !due.Before(w.end) || !pause.For(ctx, time.Until(due)) {
 				return
 			}
 			if time.Since(due) > lateStart {
@@ -246,21 +247,6 @@ func (w *work) note(a Answer, err error, begin, due time.Time) {
 	results.RecordLatency(w.times.latency, done.Sub(begin))
 	if w.Rate > 0 {
 		results.RecordLatency(w.times.response, done.Sub(due))
-	}
-}
-
-func sleepUntil(ctx context.Context, at time.Time) bool {
-	wait := time.Until(at)
-	if wait <= 0 {
-		return true
-	}
-	t := time.NewTimer(wait)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 

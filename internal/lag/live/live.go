@@ -16,6 +16,7 @@ import (
 	"crossring/internal/cputime"
 	"crossring/internal/cql"
 	"crossring/internal/lag"
+	"crossring/internal/pause"
 )
 
 // Config is one run.
@@ -205,7 +206,7 @@ func (r *round) write(ctx context.Context, s *source) {
 		}
 		if r.due != nil {
 			due := r.due(i)
-			if !sleep(ctx, due-r.now()) {
+			if !pause.For(ctx, due-r.now()) {
 				return
 			}
 			if r.now() > due+lateAfter {
@@ -225,21 +226,6 @@ func (r *round) write(ctx context.Context, s *source) {
 	}
 }
 
-// sleep waits, and says whether it may go on.
-func sleep(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
 // look looks for rows of a pair, again and again. Several of these share the pair's beat.
 func (r *round) look(ctx context.Context, p *pair) {
 	find := r.readers[p.To].finder(ctx)
@@ -248,8 +234,7 @@ func (r *round) look(ctx context.Context, p *pair) {
 		at := max(p.last+r.cfg.Every, r.now())
 		p.last = at
 		p.mu.Unlock()
-		time.Sleep(at - r.now())
-		if ctx.Err() != nil {
+		if !pause.For(ctx, at-r.now()) {
 			return
 		}
 		p.source.mu.Lock()
@@ -283,7 +268,7 @@ func (r *round) look(ctx context.Context, p *pair) {
 
 // keep gives up rows whose deadline has passed, and tells how far the round is.
 func (r *round) keep(ctx context.Context, deadline time.Duration, progress func(Progress)) {
-	for n := 0; sleep(ctx, houseKeep); n++ {
+	for n := 0; pause.For(ctx, houseKeep); n++ {
 		now := Progress{Rows: r.rows * int64(len(r.sources))}
 		for _, p := range r.pairs {
 			p.source.mu.Lock()
@@ -302,7 +287,7 @@ func (r *round) keep(ctx context.Context, deadline time.Duration, progress func(
 
 // await waits until nothing is looked for any more, for so long at most.
 func (r *round) await(ctx context.Context, most time.Duration) {
-	for end := r.now() + most; r.now() < end && r.waiting() > 0 && sleep(ctx, time.Millisecond); {
+	for end := r.now() + most; r.now() < end && r.waiting() > 0 && pause.For(ctx, time.Millisecond); {
 	}
 }
 

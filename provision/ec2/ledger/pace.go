@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"crossring/internal/pause"
 )
 
 // Attempts is how often a call is repeated that was throttled, or whose reply was lost,
@@ -80,17 +82,8 @@ func (g *gate) wait(ctx context.Context) error {
 
 // Pause waits, or returns why the context ended.
 func Pause(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return Interrupted(ctx)
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return Interrupted(ctx)
-	case <-ctx.Done():
-		return Interrupted(ctx)
-	}
+	pause.For(ctx, d)
+	return Interrupted(ctx)
 }
 
 // Interrupted is the reason that a context ended for, nil while it has not.
