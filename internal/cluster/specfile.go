@@ -6,14 +6,14 @@ import (
 	"os"
 	"path/filepath"
 
-	"crossring/internal/journal"
+	"crossring/internal/safely"
 	"crossring/internal/spec"
 )
 
 // WriteSpec writes down what the cluster in dir was made from.
 func WriteSpec(dir string, s spec.Spec) error {
 	// All of it or none: half a spec would be in the way of every later up.
-	if err := journal.ReplaceJSON(filepath.Join(dir, SpecFile), s, 0o644); err != nil {
+	if err := safely.JSON(filepath.Join(dir, SpecFile), s, 0o644); err != nil {
 		return fmt.Errorf("write spec: %w", err)
 	}
 	return nil

@@ -10,10 +10,10 @@ import (
 
 	"crossring/internal/cluster"
 	"crossring/internal/fail"
-	"crossring/internal/journal"
 	"crossring/internal/places"
 	"crossring/internal/plain"
 	"crossring/internal/plan"
+	"crossring/internal/safely"
 	"crossring/internal/spec"
 	"crossring/internal/steps"
 	"crossring/internal/topology"
@@ -199,7 +199,7 @@ func sameNames(a, b []string) bool {
 
 // writeChange writes the change down before anything of it is done.
 func writeChange(dir string, saved cluster.SavedChange) error {
-	if err := journal.ReplaceJSON(filepath.Join(dir, cluster.ChangeFile), saved, 0o644); err != nil {
+	if err := safely.JSON(filepath.Join(dir, cluster.ChangeFile), saved, 0o644); err != nil {
 		return fmt.Errorf("write the change down: %w", err)
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"crossring/internal/safely"
 	"crossring/internal/topology"
 )
 
@@ -113,10 +114,10 @@ func WriteInventory(path string, inv topology.Inventory) error {
 	if doc.Checksum, err = checksum(data); err != nil {
 		return fmt.Errorf("sum up inventory: %w", err)
 	}
-	if err := ReplaceJSON(SecondCopy(path), doc, 0o644); err != nil {
+	if err := safely.JSON(SecondCopy(path), doc, 0o644); err != nil {
 		return err
 	}
-	return ReplaceJSON(path, doc, 0o644)
+	return safely.JSON(path, doc, 0o644)
 }
 
 // PrivateDir makes the directory of a cluster, which nobody but its owner may look into,
@@ -149,36 +150,6 @@ func UpdateInventory(path string, inv topology.Inventory) error {
 		if err := os.Chtimes(file, info.ModTime(), info.ModTime()); err != nil {
 			return fmt.Errorf("keep the age of cluster %s: %w", inv.Plan.Name, err)
 		}
-	}
-	return nil
-}
-
-// ReplaceJSON is Replace with a value's JSON form, indented.
-func ReplaceJSON(path string, v any, mode fs.FileMode) error {
-	data, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode %s: %w", path, err)
-	}
-	return Replace(path, append(data, '\n'), mode)
-}
-
-// Replace writes a file so that after a crash there is all of it or what was there
-// before. mode is that of a file which was not there.
-func Replace(path string, data []byte, mode fs.FileMode) error {
-	tmp := path + ".new"
-	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, mode)
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(tmp, path)
-	}
-	if err == nil {
-		err = syncDir(filepath.Dir(path))
-	}
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return nil
 }

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"crossring/internal/plain"
+	"crossring/internal/safely"
 	"crossring/internal/topology"
 )
 
@@ -120,7 +121,7 @@ func (j *Journal) load(fresh bool) ([]Entry, error) {
 	// Also for a file that was there but empty: the crash may have come before
 	// its name was safe.
 	if fresh || len(text) == 0 {
-		if err := syncDir(filepath.Dir(j.path)); err != nil {
+		if err := safely.Names(filepath.Dir(j.path)); err != nil {
 			return nil, err
 		}
 	}
@@ -316,17 +317,4 @@ func (j *Journal) find(kind, id string) int {
 		}
 	}
 	return -1
-}
-
-// syncDir makes the name of a new file safe.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("syncing a directory: %w", err)
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil {
-		return fmt.Errorf("syncing a directory: %w", err)
-	}
-	return nil
 }

@@ -15,8 +15,8 @@ import (
 	"crossring/internal/cql"
 	"crossring/internal/fail"
 	"crossring/internal/health"
-	"crossring/internal/journal"
 	"crossring/internal/report"
+	"crossring/internal/safely"
 	"crossring/internal/state"
 	"crossring/internal/topology"
 	"crossring/ringcheck"
@@ -319,7 +319,7 @@ func (r *repro) verdict(t Thresholds) error {
 
 func writeDocument(doc report.Document) error {
 	// Whole or not at all: half of it would keep report from the results, which are whole.
-	if err := journal.ReplaceJSON(filepath.Join(doc.RunDir, reportFile), doc, 0o644); err != nil {
+	if err := safely.JSON(filepath.Join(doc.RunDir, reportFile), doc, 0o644); err != nil {
 		return fmt.Errorf("writing the report: %w", err)
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 
 	"crossring/internal/cluster"
 	"crossring/internal/journal"
+	"crossring/internal/safely"
 	"crossring/internal/topology"
 )
 
@@ -66,7 +67,7 @@ func noteFaults(w cluster.World, c cluster.Cluster, dir string, phase runPhase) 
 	all, err := w.Provider("").Faults(c.Inv.Plan.Name)
 	if err != nil {
 		doc.Faults = nil
-		return errors.Join(err, journal.ReplaceJSON(path, doc, 0o644))
+		return errors.Join(err, safely.JSON(path, doc, 0o644))
 	}
 	doc.Faults = []topology.NetworkFault{}
 	now := w.Now().UTC()
@@ -83,7 +84,7 @@ func noteFaults(w cluster.World, c cluster.Cluster, dir string, phase runPhase) 
 			}
 		}
 	}
-	return journal.ReplaceJSON(path, doc, 0o644)
+	return safely.JSON(path, doc, 0o644)
 }
 
 // ReadRunFaults reads what a run noted; nil of one that noted nothing.

@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/big"
 	"os"
@@ -19,6 +20,7 @@ import (
 	"crossring/internal/pki/hsm"
 	"crossring/internal/pki/store"
 	"crossring/internal/plain"
+	"crossring/internal/safely"
 )
 
 // Files of a Dir. A key with a passphrase lies in a PKCS#12 file instead of PEM.
@@ -338,39 +340,13 @@ func (d *Dir) writeIndex() error {
 	return WriteFile(filepath.Join(d.Path, indexFile), append(data, '\n'), 0o600)
 }
 
-// WriteFile writes all of a file or none, synced, and the directory too: after a crash
-// it is there under its name.
+// WriteFile writes all of a file or none. Its name can be guessed by nobody while it is
+// written, and it has no mode of before.
 func WriteFile(path string, data []byte, mode fs.FileMode) error {
-	if err := replaceFile(path, data, mode); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return nil
-}
-
-func replaceFile(path string, data []byte, mode fs.FileMode) (err error) {
-	// Of its own, so that it has no mode of before, and is nobody's link.
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
+	return safely.Stream(path, mode, func(w io.Writer) error {
+		_, err := w.Write(data)
 		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err = os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return nil // written all the same
-	}
-	defer dir.Close()
-	return dir.Sync()
+	})
 }
 
 func or(s, otherwise string) string {

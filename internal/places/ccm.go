@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"crossring/internal/deploy"
-	"crossring/internal/journal"
 	"crossring/internal/release"
+	"crossring/internal/safely"
 	"crossring/internal/state"
 	"crossring/internal/topology"
 	"crossring/provision"
@@ -153,7 +153,7 @@ func attachConfig(inv topology.Inventory, n topology.Node) (string, error) {
 		return "", fmt.Errorf("configure the agent of %s: %w", n.Name, err)
 	}
 	for _, f := range files {
-		if err := journal.Replace(f.Path, f.Data, f.Mode); err != nil {
+		if err := safely.Write(f.Path, f.Data, f.Mode); err != nil {
 			return "", fmt.Errorf("configure the agent of %s: %w", n.Name, err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"crossring/internal/fail"
 	"crossring/internal/journal"
 	"crossring/internal/plain"
+	"crossring/internal/safely"
 	"crossring/internal/topology"
 )
 
@@ -38,7 +39,7 @@ func ReadPrepared(dir string) (map[string]prepare.Result, error) {
 
 // WritePrepared writes what ReadPrepared reads.
 func WritePrepared(dir string, all map[string]prepare.Result) error {
-	if err := journal.ReplaceJSON(filepath.Join(dir, preparedFile), all, 0o644); err != nil {
+	if err := safely.JSON(filepath.Join(dir, preparedFile), all, 0o644); err != nil {
 		return fmt.Errorf("writing what the machines are: %w", err)
 	}
 	return nil

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"crossring/internal/safely"
 )
 
 // agentFile, in a cluster's directory, has the password of the nodes' agents.
@@ -40,14 +42,10 @@ func Secret(file string) (string, error) {
 	if password, err = NewPassword(); err != nil {
 		return "", err
 	}
-	// A file of this name that an earlier try left may have been anybody's to read.
-	if err := os.Remove(file + ".new"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := safely.Write(file, []byte(password+"\n"), 0o600); err != nil {
 		return "", fmt.Errorf("keep a password: %w", err)
 	}
-	if err := os.WriteFile(file+".new", []byte(password+"\n"), 0o600); err != nil {
-		return "", fmt.Errorf("keep a password: %w", err)
-	}
-	return password, os.Rename(file+".new", file)
+	return password, nil
 }
 
 // Close keeps others out of a cluster's directory that an older crossring made for all to

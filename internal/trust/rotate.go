@@ -11,10 +11,10 @@ import (
 	"crossring/internal/cluster"
 	"crossring/internal/deploy"
 	"crossring/internal/fail"
-	"crossring/internal/journal"
 	"crossring/internal/pki"
 	"crossring/internal/pki/verbs"
 	"crossring/internal/plain"
+	"crossring/internal/safely"
 	"crossring/internal/state"
 	"crossring/internal/steps"
 	"crossring/internal/topology"
@@ -145,7 +145,7 @@ func (r *rotator) prepareFor(ctx context.Context, req RotateRequest) error {
 			return nil
 		}
 		r.saved.Restart = true
-		return journal.ReplaceJSON(filepath.Join(r.Dir, RotationFile), r.saved, 0o644)
+		return safely.JSON(filepath.Join(r.Dir, RotationFile), r.saved, 0o644)
 	}
 	change, err := cluster.ReadChange(r.Dir)
 	if err != nil {

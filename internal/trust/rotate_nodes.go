@@ -16,11 +16,11 @@ import (
 
 	"crossring/internal/cluster"
 	"crossring/internal/deploy"
-	"crossring/internal/journal"
 	"crossring/internal/pki"
 	"crossring/internal/pki/store"
 	"crossring/internal/pki/verbs"
 	"crossring/internal/pki/wire"
+	"crossring/internal/safely"
 	"crossring/internal/topology"
 	"crossring/ringcheck"
 )
@@ -66,7 +66,7 @@ func (r *rotator) clientTrust(both bool) error {
 	if err != nil {
 		return err
 	}
-	return journal.Replace(r.TLSPath(cluster.TrustFile), store.EncodeCertificates(roots), 0o644)
+	return safely.Write(r.TLSPath(cluster.TrustFile), store.EncodeCertificates(roots), 0o644)
 }
 
 // clientCertificate gives this side a new identity. Whoever loads the cluster takes
@@ -99,7 +99,7 @@ func (r *rotator) clientCertificate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return journal.Replace(r.TLSPath(cluster.TrustFile), store.EncodeCertificates(roots), 0o644)
+	return safely.Write(r.TLSPath(cluster.TrustFile), store.EncodeCertificates(roots), 0o644)
 }
 
 // nodeTrust has a node trust both CAs, or the next one alone.

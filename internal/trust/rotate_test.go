@@ -13,11 +13,11 @@ import (
 
 	"crossring/internal/cluster"
 	"crossring/internal/fail"
-	"crossring/internal/journal"
 	"crossring/internal/pki"
 	"crossring/internal/pki/store"
 	"crossring/internal/pki/verbs"
 	"crossring/internal/pki/wire"
+	"crossring/internal/safely"
 	"crossring/internal/topology"
 	"crossring/internal/until"
 )
@@ -241,7 +241,7 @@ func TestRotateRefuses(t *testing.T) {
 	if err := endRotation(c.Dir); err != nil {
 		t.Fatal(err)
 	}
-	if err := journal.ReplaceJSON(filepath.Join(c.Dir, cluster.ChangeFile), cluster.SavedChange{Schema: topology.Schema, Plan: topology.Plan{Change: &topology.Change{}}}, 0o644); err != nil {
+	if err := safely.JSON(filepath.Join(c.Dir, cluster.ChangeFile), cluster.SavedChange{Schema: topology.Schema, Plan: topology.Plan{Change: &topology.Change{}}}, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if err := ask(RotateRequest{Name: "lab"}); code(err) != fail.ExitBusy {

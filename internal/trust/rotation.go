@@ -11,8 +11,8 @@ import (
 
 	"crossring/internal/cluster"
 	"crossring/internal/fail"
-	"crossring/internal/journal"
 	"crossring/internal/pki"
+	"crossring/internal/safely"
 	"crossring/internal/steps"
 	"crossring/internal/topology"
 	"crossring/internal/until"
@@ -149,7 +149,7 @@ func beginRotation(dir string, r rotation) error {
 	if err := os.Remove(filepath.Join(dir, RotationJournal)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove the journal of an earlier rotation: %w", err)
 	}
-	return journal.ReplaceJSON(filepath.Join(dir, RotationFile), r, 0o644)
+	return safely.JSON(filepath.Join(dir, RotationFile), r, 0o644)
 }
 
 // endRotation forgets it.

@@ -18,8 +18,8 @@ import (
 
 	"crossring/internal/cluster"
 	"crossring/internal/fail"
-	"crossring/internal/journal"
 	"crossring/internal/plain"
+	"crossring/internal/safely"
 	"crossring/internal/topology"
 	"crossring/internal/tunnel"
 )
@@ -311,7 +311,7 @@ func readTunnel(dir string) (Info, error) {
 }
 
 func writeTunnel(dir string, info Info) error {
-	if err := journal.ReplaceJSON(filepath.Join(dir, tunnelInfo), info, 0o600); err != nil {
+	if err := safely.JSON(filepath.Join(dir, tunnelInfo), info, 0o600); err != nil {
 		return fmt.Errorf("write tunnel: %w", err)
 	}
 	return nil

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"crossring/internal/safely"
 	"crossring/internal/topology"
 	"crossring/provision/local"
 	"crossring/provision/local/procs"
@@ -46,10 +47,7 @@ func (h Host) Put(ctx context.Context, path string, data []byte, mode fs.FileMod
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	if err := os.WriteFile(path+".new", data, mode); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return os.Rename(path+".new", path)
+	return safely.Write(path, data, mode)
 }
 
 // Start has ccm start the server unless it runs.

@@ -17,7 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"golang.org/x/crypto/ssh"
 
-	"crossring/internal/journal"
+	"crossring/internal/safely"
 	"crossring/provision/ec2/cloud"
 	"crossring/provision/ec2/ledger"
 )
@@ -73,10 +73,10 @@ func makeKey(path, name string) (string, error) {
 		return "", fmt.Errorf("making a key pair: %w", err)
 	}
 	line := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))) + " crossring-" + name
-	if err := journal.Replace(path+".pub", []byte(line+"\n"), 0o644); err != nil {
+	if err := safely.Write(path+".pub", []byte(line+"\n"), 0o644); err != nil {
 		return "", err
 	}
-	return line, journal.Replace(path, pem.EncodeToMemory(block), 0o600)
+	return line, safely.Write(path, pem.EncodeToMemory(block), 0o600)
 }
 
 // keyName is the name of the region's key pair.

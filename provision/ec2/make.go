@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"crossring/internal/journal"
+	"crossring/internal/safely"
 	clusters "crossring/internal/state"
 	"crossring/internal/topology"
 	"crossring/provision/ec2/cloud"
@@ -84,7 +85,7 @@ func (p Provider) begin(plan topology.Plan) (st state, fresh bool, err error) {
 	if err := journal.PrivateDir(dir); err != nil {
 		return st, true, fmt.Errorf("make the cluster's directory: %w", err)
 	}
-	return st, true, journal.ReplaceJSON(filepath.Join(dir, stateFile), st, 0o644)
+	return st, true, safely.JSON(filepath.Join(dir, stateFile), st, 0o644)
 }
 
 // forget removes the directory of a cluster of which nothing was made.
@@ -95,7 +96,7 @@ func (p Provider) forget(fresh bool, st state) error {
 	return os.RemoveAll(clusters.Dir(p.StateDir, st.Plan.Name))
 }
 
-func (s *site) save() error { return journal.ReplaceJSON(filepath.Join(s.dir, stateFile), s.st, 0o644) }
+func (s *site) save() error { return safely.JSON(filepath.Join(s.dir, stateFile), s.st, 0o644) }
 
 // check sees that the plan can be made, in every region, before anything is made in
 // one of them; and that the name is free. changed says that the state knows more now.

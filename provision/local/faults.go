@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"crossring/internal/journal"
+	"crossring/internal/safely"
 	"crossring/internal/state"
 	"crossring/internal/topology"
 )
@@ -48,7 +49,7 @@ func readFaults(dir string) (faultLog, error) {
 }
 
 func (l faultLog) write(dir string) error {
-	return journal.ReplaceJSON(filepath.Join(dir, faultsFile), l, 0o644)
+	return safely.JSON(filepath.Join(dir, faultsFile), l, 0o644)
 }
 
 // note is the log after a change of the network. planned is the round trip that is no

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"crossring/internal/safely"
 	"crossring/internal/topology"
 )
 
@@ -26,11 +27,7 @@ func (h Host) Put(ctx context.Context, path string, data []byte, mode fs.FileMod
 	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, data) {
 		return os.Chmod(path, mode)
 	}
-	tmp := path + ".new"
-	if err := os.WriteFile(tmp, data, mode); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return os.Rename(tmp, path)
+	return safely.Write(path, data, mode)
 }
 
 // Start starts the server unless it runs.

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"crossring/internal/safely"
 	"crossring/internal/topology"
 	"crossring/stress/record"
 )
@@ -185,18 +186,7 @@ func (d *Dir) Refresh(ctx context.Context) (Summary, error) {
 
 // replace writes a file under another name first, so that it is whole or absent.
 func (d *Dir) replace(name string, write func(io.Writer) error) error {
-	f, err := os.CreateTemp(d.Path, name+".*")
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", name, err)
-	}
-	err = errors.Join(write(f), f.Chmod(0o644), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), filepath.Join(d.Path, name))
-	}
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", name, errors.Join(err, os.Remove(f.Name())))
-	}
-	return nil
+	return safely.Stream(filepath.Join(d.Path, name), 0o644, write)
 }
 
 // until is a reader that ends, with the cause, when ctx does. A hundred million records

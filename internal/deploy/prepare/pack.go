@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"crossring/internal/safely"
 )
 
 // WritePack makes a tar file of a class path and its agents, laid out as an
@@ -22,23 +24,20 @@ func WritePack(path string, classPath []string, jamm, jolokia string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("pack jars: %w", err)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	// Several may pack the same jars at a time.
+	err := safely.Stream(path, 0o600, func(f io.Writer) error {
+		w := tar.NewWriter(f)
+		var err error
+		for _, jar := range classPath {
+			err = errors.Join(err, addFile(w, "lib/"+filepath.Base(jar), jar))
+		}
+		if jamm != "" {
+			err = errors.Join(err, addFile(w, "agents/jamm.jar", jamm))
+		}
+		return errors.Join(err, addFile(w, "agents/jolokia.jar", jolokia), w.Close())
+	})
 	if err != nil {
 		return fmt.Errorf("pack jars: %w", err)
-	}
-	w := tar.NewWriter(f)
-	for _, jar := range classPath {
-		err = errors.Join(err, addFile(w, "lib/"+filepath.Base(jar), jar))
-	}
-	if jamm != "" {
-		err = errors.Join(err, addFile(w, "agents/jamm.jar", jamm))
-	}
-	err = errors.Join(err, addFile(w, "agents/jolokia.jar", jolokia), w.Close(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("pack jars: %w", errors.Join(err, os.Remove(f.Name())))
 	}
 	return nil
 }

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 
+	"crossring/internal/safely"
+
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
 )
@@ -180,10 +182,10 @@ func Keep(file string, hosts []string) error {
 	if kept.Len() == len(data) {
 		return nil
 	}
-	if err := os.WriteFile(file+".new", []byte(kept.String()), 0o600); err != nil {
+	if err := safely.Write(file, []byte(kept.String()), 0o600); err != nil {
 		return fmt.Errorf("forget host keys: %w", err)
 	}
-	return os.Rename(file+".new", file)
+	return nil
 }
 
 // keyType is the beginning of a public key.
