@@ -217,12 +217,16 @@ func makeTable(ctx context.Context, c cluster.Cluster, e cql.Endpoint, table str
 }
 
 // open makes the run directory, and keeps others from it until it is freed.
-func (r *repro) open(_ context.Context, req ReproRequest) (free func(), err error) {
-	dir, err := newRun(r.World, r.Cluster, r.settings, req.Crossring)
+func (r *repro) open(ctx context.Context, req ReproRequest) (free func(), err error) {
+	dir, err := newRun(ctx, r.World, r.Cluster, r.settings, req.Crossring)
 	if err != nil {
 		return nil, err
 	}
 	r.dir, r.doc.RunDir = dir, dir.Path
+	r.doc.Started, r.doc.Host = started(dir.Meta), dir.Meta.Host
+	if r.doc.Host.Load.IsBusy() {
+		r.doc.Warnings = append(r.doc.Warnings, busyText(*r.doc.Host))
+	}
 	return lockRun(dir.Path)
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"crossring/internal/cluster"
+	"crossring/internal/computer"
 	"crossring/internal/fail"
 	"crossring/internal/report"
 	"crossring/internal/topology"
@@ -23,18 +24,32 @@ import (
 func runsDir(w cluster.World) string { return filepath.Join(w.StateDir, "runs") }
 
 // newRun makes a run directory with a run id of its own.
-func newRun(w cluster.World, c cluster.Cluster, settings topology.Stress, version string) (*results.Dir, error) {
+func newRun(ctx context.Context, w cluster.World, c cluster.Cluster, settings topology.Stress, version string) (*results.Dir, error) {
+	host := computer.Look(ctx)
+	if host.Load.IsBusy() {
+		w.Say("warning: %s", busyText(host))
+	}
 	id := newRunID()
 	now := w.Now().UTC()
 	name := fmt.Sprintf("%s-%s-%04x", c.Inv.Plan.Name, now.Format("20060102T150405Z"), id&0xffff)
 	m := results.Meta{
 		RunID: id, Started: now, Cluster: c.Inv.Plan.Name, CassandraVersion: c.Inv.Plan.Version, Crossring: version,
 		FirstKey: record.FirstKey(id), Keyspace: c.Inv.Plan.Keyspace, Stress: settings, Endpoints: map[string][]string{}, Nodes: c.Inv.Nodes,
+		Host: &host,
 	}
 	for _, n := range c.Inv.Nodes {
 		m.Endpoints[n.Datacenter] = append(m.Endpoints[n.Datacenter], n.PublicAddress)
 	}
 	return results.Create(filepath.Join(runsDir(w), name), m)
+}
+
+// busyText says that other things took a good part of this computer.
+func busyText(host topology.Computer) string {
+	text := fmt.Sprintf("this computer was busy before the run: %.0f %% of its processors' time was taken", 100**host.Load.Busy)
+	if s := host.Load.Stolen; s != nil && *s >= 0.01 {
+		text += fmt.Sprintf(", %.0f %% by other machines of its host", 100**s)
+	}
+	return text + "; figures of such a run scatter"
 }
 
 // phase is the configuration of a write or a read.
@@ -92,6 +107,9 @@ type StressResult struct {
 	Write  *results.WriteSummary `json:"write,omitempty"`
 	Read   *results.ReadSummary  `json:"read,omitempty"`
 	results.Account
+	// Started and Host are of the run: of its write.
+	Started *time.Time         `json:"started"`
+	Host    *topology.Computer `json:"host"`
 	// Endpoints are the broadcast addresses by datacenter.
 	Endpoints map[string][]string `json:"-"`
 	// Replication is the replicas of the keyspace by datacenter.
@@ -139,10 +157,11 @@ func Stress(ctx context.Context, w cluster.World, req StressRequest) (StressResu
 		if err := r.makeSchema(ctx); err != nil {
 			return res, c.BecauseFull(err)
 		}
-		if r.dir, err = newRun(w, c, settings, req.Crossring); err != nil {
+		if r.dir, err = newRun(ctx, w, c, settings, req.Crossring); err != nil {
 			return res, err
 		}
 	}
+	res.Started, res.Host = started(r.dir.Meta), r.dir.Meta.Host
 	res.RunDir, res.Endpoints, res.Replication = r.dir.Path, r.dir.Meta.Endpoints, r.dir.Meta.Keyspace.Replication
 	free, err := lockRun(r.dir.Path)
 	if err != nil {
@@ -160,6 +179,14 @@ func Stress(ctx context.Context, w cluster.World, req StressRequest) (StressResu
 		err = judge(res.Write, res.Read, res.Account, req.Thresholds, res.RunDir)
 	}
 	return res, c.BecauseFull(err)
+}
+
+// started is when a run began; nil where it does not say.
+func started(m results.Meta) *time.Time {
+	if m.Started.IsZero() {
+		return nil
+	}
+	return &m.Started
 }
 
 // openRun opens the run directory that a phase belongs to; nil for a new one.
@@ -239,6 +266,7 @@ func RunReport(ctx context.Context, w cluster.World, path string) (report.Docume
 	}
 	doc.Version, doc.ValueBytes, doc.RunDir = dir.Meta.CassandraVersion, dir.Meta.Stress.ValueBytes, dir.Path
 	doc.Endpoints = dir.Meta.Endpoints
+	doc.Started, doc.Host = started(dir.Meta), dir.Meta.Host
 	doc.Faults = FaultsOfRun(w, dir.Path)
 	s, err := dir.Summary(ctx)
 	doc.Write, doc.Read, doc.Account = s.Write, s.Read, s.Account

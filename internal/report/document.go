@@ -4,6 +4,7 @@ package report
 
 import (
 	"strings"
+	"time"
 
 	"crossring/internal/lag"
 	"crossring/internal/topology"
@@ -32,8 +33,12 @@ type Document struct {
 	// Background ran beside the write and the read; nil where none did.
 	Background *lag.Background `json:"background"`
 	RunDir     string          `json:"run_dir"` // where the raw results are
-	Stages     []Stage         `json:"stages"`  // in order
-	Warnings   []string        `json:"warnings"`
+	// Started is when the run directory was made, and Host what it was made from; nil where
+	// that was not noted.
+	Started  *time.Time         `json:"started"`
+	Host     *topology.Computer `json:"host"`
+	Stages   []Stage            `json:"stages"` // in order
+	Warnings []string           `json:"warnings"`
 	// Faults of the network that were in force during the write or the read; nil where
 	// that is not known, as of networks that are not crossring's.
 	Faults []topology.NetworkFault `json:"network_faults"`

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"crossring/internal/lag"
+	"crossring/internal/topology"
 	"crossring/ringcheck"
 	"crossring/stress/results"
 )
@@ -136,11 +137,29 @@ func (t *text) header(d Document) {
 	if d.Read != nil {
 		add("read", phase(d.Read.Frame, d.ValueBytes))
 	}
+	if d.Started != nil {
+		add("started", d.Started.UTC().Format("2006-01-02 15:04:05 UTC"))
+	}
+	if d.Host != nil {
+		add("computer", Computer(*d.Host))
+	}
 	add("run directory", d.RunDir)
 	t.table(2, rows...)
 	if d.Background != nil {
 		t.wrapped(d.Background.String() + ".")
 	}
+}
+
+// Computer is what a run was made from, in words.
+func Computer(c topology.Computer) string {
+	s := strings.TrimSpace(fmt.Sprintf("%s %s/%s, %s", c.Name, c.OS, c.Arch, counted(int64(c.CPUs), "processor", "processors")))
+	if c.MemoryBytes != nil {
+		s += fmt.Sprintf(", %.0f GB", float64(*c.MemoryBytes)/1e9)
+	}
+	if b := c.Load.Busy; b != nil {
+		s += fmt.Sprintf("; %.0f %% busy before", 100**b)
+	}
+	return s
 }
 
 // phase says how a write or read was asked for.

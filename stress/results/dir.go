@@ -33,6 +33,8 @@ type Meta struct {
 	FirstKey int64           `json:"first_key,string,omitempty"`
 	Stress   topology.Stress `json:"stress"`
 	Nodes    []topology.Node `json:"nodes,omitempty"`
+	// Host is the computer that the run was made from; nil in runs of before it was noted.
+	Host *topology.Computer `json:"host,omitempty"`
 }
 
 // Summary is what summary.json holds: the phases that there are, and what became

@@ -1,0 +1,163 @@
+package results
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"crossring/stress/record"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// Figures are those of a phase over and over again: of each of many equal stretches of its
+// time, in order. By them it is told how much a figure of the whole is worth.
+type Figures struct {
+	Op   string `json:"op"`
+	Rows int64  `json:"rows"` // attempted
+	// Seconds is how long all of it took.
+	Seconds float64 `json:"seconds"`
+	// Series are by the figure's name: rate, in rows per second, p50, p95, p99, p999 and max in
+	// ms of service time, and of an open loop the same of response time, as response.p50. A
+	// percentile has so long stretches that ten rows or so are above it in each; where that
+	// leaves too few of them, it has a single one, the whole.
+	Series map[string][]float64 `json:"series"`
+}
+
+const (
+	// mostStretches is a power of two, so that neighbours can be put together in pairs.
+	mostStretches   = 64
+	fewestStretches = 8
+	// rowsAbove is how many rows are to be above a percentile of a stretch.
+	rowsAbove = 10
+)
+
+// quantiles are those of Figures, by name.
+var quantiles = []struct {
+	name string
+	q    float64
+}{{"p50", 50}, {"p95", 95}, {"p99", 99}, {"p999", 99.9}}
+
+// Figures goes through the raw results of a phase.
+func (d *Dir) Figures(ctx context.Context, op string) (Figures, error) {
+	var f *fold
+	err := d.with(ctx, op, func(raws []io.Reader) (err error) {
+		f, err = foldAll(op, raws)
+		return err
+	})
+	if err != nil {
+		return Figures{}, err
+	}
+	whole := f.frame()
+	out := Figures{Op: op, Rows: whole.Rows, Seconds: whole.Seconds, Series: map[string][]float64{}}
+	if whole.Rows == 0 || whole.Seconds <= 0 {
+		return out, nil
+	}
+	s := newStretches(f.begin, f.finish, whole.Rows)
+	if err := d.with(ctx, op, s.fill); err != nil {
+		return out, err
+	}
+	out.Series["rate"] = s.rates()
+	s.percentiles(out.Series, "", s.service, whole.Latency)
+	if whole.Response != nil {
+		s.percentiles(out.Series, "response.", s.response, *whole.Response)
+	}
+	return out, nil
+}
+
+// stretches is a phase cut into equal pieces of time.
+type stretches struct {
+	begin             time.Time
+	each              time.Duration
+	rows              []int64
+	service, response []*hdrhistogram.Histogram
+}
+
+func newStretches(begin, finish time.Time, rows int64) *stretches {
+	n := mostStretches
+	for n > 1 && rows < int64(n)*2*rowsAbove {
+		n /= 2
+	}
+	s := &stretches{begin: begin, each: max(finish.Sub(begin)/time.Duration(n), 1), rows: make([]int64, n)}
+	for range n {
+		s.service, s.response = append(s.service, newHistogram()), append(s.response, newHistogram())
+	}
+	return s
+}
+
+// fill takes the first attempts of all streams, by the time of their answers.
+func (s *stretches) fill(raws []io.Reader) error {
+	for _, raw := range raws {
+		rd, err := record.NewReader(raw)
+		var cut *record.TruncatedError
+		for rec := (record.Record{}); err == nil; {
+			if err = rd.Next(&rec); err == nil && rec.Attempt == 0 {
+				s.count(rd.Phase(), &rec)
+			}
+		}
+		if !errors.Is(err, io.EOF) && !errors.As(err, &cut) {
+			return fmt.Errorf("cutting a phase into stretches: %w", err)
+		}
+	}
+	return nil
+}
+
+func (s *stretches) count(p record.Phase, rec *record.Record) {
+	i := min(max(int(p.Start.Add(rec.Start+rec.Service).Sub(s.begin)/s.each), 0), len(s.rows)-1)
+	s.rows[i]++
+	if rec.Coordinator == "" {
+		return
+	}
+	// What is out of range is counted by the summary.
+	_ = s.service[i].RecordValue(int64(rec.Service))
+	if p.Rate > 0 {
+		_ = s.response[i].RecordValue(int64(rec.Delay + rec.Service))
+	}
+}
+
+// rates are in rows per second.
+func (s *stretches) rates() []float64 {
+	out := make([]float64, len(s.rows))
+	for i, n := range s.rows {
+		out[i] = float64(n) / s.each.Seconds()
+	}
+	return out
+}
+
+// percentiles puts neighbours together until each has enough rows for the percentile. A stretch
+// in which nothing was answered has none.
+func (s *stretches) percentiles(into map[string][]float64, prefix string, of []*hdrhistogram.Histogram, whole Percentiles) {
+	all := map[string]float64{"p50": whole.P50, "p95": whole.P95, "p99": whole.P99, "p999": whole.P999}
+	into[prefix+"max"] = []float64{whole.Max}
+	var rows int64
+	for _, h := range of {
+		rows += h.TotalCount()
+	}
+	for _, q := range quantiles {
+		for len(of) > fewestStretches && float64(rows) < float64(len(of))*rowsAbove/(1-q.q/100) {
+			of = paired(of)
+		}
+		if float64(rows) < float64(len(of))*rowsAbove/(1-q.q/100) || len(of) < fewestStretches {
+			into[prefix+q.name] = []float64{all[q.name]}
+			continue
+		}
+		for _, h := range of {
+			if h.TotalCount() > 0 {
+				into[prefix+q.name] = append(into[prefix+q.name], float64(h.ValueAtQuantile(q.q))/float64(time.Millisecond))
+			}
+		}
+	}
+}
+
+func paired(of []*hdrhistogram.Histogram) []*hdrhistogram.Histogram {
+	var out []*hdrhistogram.Histogram
+	for i := 0; i+1 < len(of); i += 2 {
+		h := newHistogram()
+		h.Merge(of[i])
+		h.Merge(of[i+1])
+		out = append(out, h)
+	}
+	return out
+}
