@@ -2,6 +2,7 @@ package run
 
 import (
 	"math/rand/v2"
+	"os"
 	"path"
 	"strings"
 	"testing"
@@ -21,54 +22,61 @@ import (
 func TestNamesReachTheFiles(t *testing.T) {
 	letters := []rune("aZ 0_-.'\"`$`{}[]()<>:;,#%&*!|>@?/\\~^=+üßñЖ日本語\u00a0\u2028\u202e\ufeff\u0000\t\n\r\u001b\u007f\u0085🎉𝕏")
 	parts := []string{"${HOME}", "%s", "\\u0041", "yes", "null", "1e3", ": ", " #", "- ", "'", "''", "--", "*/"}
-	rng := rand.New(rand.NewPCG(1, 2))
-	word := func() string {
-		var b strings.Builder
-		for range 1 + rng.IntN(8) {
-			if rng.IntN(4) == 0 {
-				b.WriteString(parts[rng.IntN(len(parts))])
-			} else {
-				b.WriteRune(letters[rng.IntN(len(letters))])
-			}
-		}
-		return b.String()
-	}
 	layout := topology.Layout{Root: "/n", Conf: "/n/conf", Data: "/n/data", Commitlog: "/n/cl", SavedCaches: "/n/sc", Hints: "/n/h", CDC: "/n/cdc", Log: "/n/log", Tmp: "/n/tmp", Home: "/n"}
-	for _, rel := range release.All() {
-		text, nested, around := anyText(t, rel)
-		taken, refused := 0, 0
-		for range 2000 {
-			s := spec.Spec{
-				Name: "a", Cassandra: rel.Version, ClusterName: word(), Regions: []spec.Region{{Region: "us-east-1"}},
-				Settings: map[string]any{text: word(), nested: around([]any{word(), map[string]any{word(): word()}})},
+	tries := 300
+	if os.Getenv("CROSSRING_LONG") != "" {
+		tries = 3000
+	}
+	for i, rel := range release.All() {
+		t.Run(rel.Version, func(t *testing.T) {
+			t.Parallel()
+			rng := rand.New(rand.NewPCG(1, uint64(i)))
+			word := func() string {
+				var b strings.Builder
+				for range 1 + rng.IntN(8) {
+					if rng.IntN(4) == 0 {
+						b.WriteString(parts[rng.IntN(len(parts))])
+					} else {
+						b.WriteRune(letters[rng.IntN(len(letters))])
+					}
+				}
+				return b.String()
 			}
-			p, err := plan.Build(s)
-			if err != nil {
-				refused++
-				continue
+			text, nested, around := anyText(t, rel)
+			taken, refused := 0, 0
+			for range tries {
+				s := spec.Spec{
+					Name: "a", Cassandra: rel.Version, ClusterName: word(), Regions: []spec.Region{{Region: "us-east-1"}},
+					Settings: map[string]any{text: word(), nested: around([]any{word(), map[string]any{word(): word()}})},
+				}
+				p, err := plan.Build(s)
+				if err != nil {
+					refused++
+					continue
+				}
+				taken++
+				inv := topology.Inventory{Plan: p, Nodes: p.Nodes}
+				n := &inv.Nodes[0]
+				n.PrivateAddress, n.PublicAddress, n.Layout = "127.0.0.1", "127.0.0.2", layout
+				files, err := yamlgen.Render(inv, *n, yamlgen.Env{ClassPath: []string{"/a.jar"}, Java: "/java"})
+				if err != nil {
+					t.Fatalf("the plan takes %q, %q and the files do not: %v", s.ClusterName, s.Settings, err)
+				}
+				var doc map[string]any
+				if path.Base(files[0].Path) != yamlgen.CassandraYAML {
+					t.Fatalf("first is %s", files[0].Path)
+				}
+				if err := yaml.Unmarshal(files[0].Data, &doc); err != nil {
+					t.Fatalf("%q, %q: %v", s.ClusterName, s.Settings, err)
+				}
+				if doc["cluster_name"] != s.ClusterName || doc[text] != s.Settings[text] {
+					t.Fatalf("%q came out as %q, %q as %q", s.ClusterName, doc["cluster_name"], s.Settings[text], doc[text])
+				}
 			}
-			taken++
-			inv := topology.Inventory{Plan: p, Nodes: p.Nodes}
-			n := &inv.Nodes[0]
-			n.PrivateAddress, n.PublicAddress, n.Layout = "127.0.0.1", "127.0.0.2", layout
-			files, err := yamlgen.Render(inv, *n, yamlgen.Env{ClassPath: []string{"/a.jar"}, Java: "/java"})
-			if err != nil {
-				t.Fatalf("%s: the plan takes %q, %q and the files do not: %v", rel.Version, s.ClusterName, s.Settings, err)
+			if taken < tries/20 || refused < tries/20 {
+				t.Errorf("%d taken, %d refused: the words are not what this is for", taken, refused)
 			}
-			var doc map[string]any
-			if path.Base(files[0].Path) != yamlgen.CassandraYAML {
-				t.Fatalf("first is %s", files[0].Path)
-			}
-			if err := yaml.Unmarshal(files[0].Data, &doc); err != nil {
-				t.Fatalf("%s: %q, %q: %v", rel.Version, s.ClusterName, s.Settings, err)
-			}
-			if doc["cluster_name"] != s.ClusterName || doc[text] != s.Settings[text] {
-				t.Fatalf("%s: %q came out as %q, %q as %q", rel.Version, s.ClusterName, doc["cluster_name"], s.Settings[text], doc[text])
-			}
-		}
-		if taken < 100 || refused < 100 {
-			t.Errorf("%s: %d taken, %d refused: the words are not what this is for", rel.Version, taken, refused)
-		}
+		})
 	}
 }
 
