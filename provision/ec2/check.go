@@ -35,7 +35,7 @@ func (r *region) check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.zones = zones
+	r.net.zones = zones
 	for _, n := range r.nodes() {
 		if !slices.Contains(zones, n.Zone) {
 			return &PlanError{Region: r.name, Problem: fmt.Sprintf("%s is not offered in %s, only in %s", e.InstanceType, n.Zone, strings.Join(zones, ", ")),
@@ -46,17 +46,17 @@ func (r *region) check(ctx context.Context) error {
 		return err
 	}
 	if chosen, ok := r.st.Images[r.name]; ok {
-		r.image = chosen
-	} else if r.image, err = findImage(ctx, r.api, r.ssm, r.name, e); err != nil {
+		r.launch.image = chosen
+	} else if r.launch.image, err = findImage(ctx, r.api, r.ssm, r.name, e); err != nil {
 		return err
 	}
-	if err := r.findVPC(ctx); err != nil {
+	if err := r.net.findVPC(ctx); err != nil {
 		return err
 	}
 	if r.st.Complete && len(r.st.New) == 0 {
 		return nil // there is nothing more to be made
 	}
-	return r.checkQuotas(ctx)
+	return r.quota.checkQuotas(ctx)
 }
 
 // nodes are those of the plan in the region.
@@ -97,8 +97,8 @@ func (r *region) checkType(ctx context.Context, api typeAPI) error {
 		return &PlanError{Region: r.name, Problem: "asking about " + e.InstanceType, Err: err, Fix: "set another ec2.instance_type in the spec"}
 	}
 	info := out.InstanceTypes[0]
-	if r.vcpus = topology.VCPUs(e.InstanceType); info.VCpuInfo != nil {
-		r.vcpus = int(aws.ToInt32(info.VCpuInfo.DefaultVCpus))
+	if r.quota.vcpus = topology.VCPUs(e.InstanceType); info.VCpuInfo != nil {
+		r.quota.vcpus = int(aws.ToInt32(info.VCpuInfo.DefaultVCpus))
 	}
 	if p := info.ProcessorInfo; p != nil && !slices.Contains(p.SupportedArchitectures, types.ArchitectureType(e.Architecture)) {
 		return &PlanError{Region: r.name, Problem: fmt.Sprintf("%s is %v, not %s", e.InstanceType, p.SupportedArchitectures, e.Architecture), Fix: "set ec2.architecture in the spec"}

@@ -68,11 +68,11 @@ func (r *region) dryRun(ctx context.Context) error {
 		_, err = r.api.CreateVpc(ctx, &ec2.CreateVpcInput{DryRun: dry, CidrBlock: aws.String("10.0.0.0/16")}, cloud.Once)
 		return join(append(errs, allowed("CreateVpc", r.name, err))...)
 	}
-	_, err = r.api.CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{DryRun: dry, VpcId: &r.vpc, GroupName: aws.String(r.keyName()), Description: aws.String("dry run")}, cloud.Once)
+	_, err = r.api.CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{DryRun: dry, VpcId: &r.net.vpc, GroupName: aws.String(r.keyName()), Description: aws.String("dry run")}, cloud.Once)
 	errs = append(errs, allowed("CreateSecurityGroup", r.name, err))
 	n := r.nodes()[0]
-	l := r.newLaunch(n.Name, n.Zone, r.launchPart(n.Name, n.Zone, 0), 0)
-	l.Subnet = r.subnets[n.Zone]
+	l := r.launch.newLaunch(n.Name, n.Zone, r.launch.launchPart(n.Name, n.Zone, 0), 0)
+	l.Subnet = r.net.subnets[n.Zone]
 	l.Key = "" // there is none yet
 	_, err = r.cloud.Launch(ctx, l, true)
 	return join(append(errs, allowed("RunInstances", r.name, err))...)

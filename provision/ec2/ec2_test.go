@@ -85,21 +85,21 @@ func twoPeers(peers int) topology.Plan {
 // that make the same datacenter.
 func TestZonesFor(t *testing.T) {
 	r := bench(t, twoPeers(1))
-	r.zones = []string{"us-east-1-bos-1a", "us-east-1a", "us-east-1b", "us-east-1c", "us-east-1e"}
-	r.subnets = map[string]string{"us-east-1-bos-1a": "subnet-0", "us-east-1a": "subnet-1", "us-east-1b": "subnet-2", "us-east-1c": "subnet-3"}
+	r.net.zones = []string{"us-east-1-bos-1a", "us-east-1a", "us-east-1b", "us-east-1c", "us-east-1e"}
+	r.net.subnets = map[string]string{"us-east-1-bos-1a": "subnet-0", "us-east-1a": "subnet-1", "us-east-1b": "subnet-2", "us-east-1c": "subnet-3"}
 	n := r.nodes()[0]
-	if got := r.zonesFor(n); !slices.Equal(got, []string{"us-east-1b", "us-east-1a", "us-east-1c"}) {
+	if got := r.launch.zonesFor(n); !slices.Equal(got, []string{"us-east-1b", "us-east-1a", "us-east-1c"}) {
 		t.Errorf("%v", got)
 	}
 	r.st.Plan.EC2.VPC = ownVPC // gets a subnet wherever it needs one
-	if got := r.zonesFor(n); !slices.Equal(got, []string{"us-east-1b", "us-east-1a", "us-east-1c", "us-east-1e"}) {
+	if got := r.launch.zonesFor(n); !slices.Equal(got, []string{"us-east-1b", "us-east-1a", "us-east-1c", "us-east-1e"}) {
 		t.Errorf("in a VPC of its own: %v", got)
 	}
 	r.st.Plan.EC2.VPC = "default"
-	if err := r.mem.Announce("RunInstances", r.launchPart(n.Name, "us-east-1c", 1), cloud.Launch{}); err != nil {
+	if err := r.mem.Announce("RunInstances", r.launch.launchPart(n.Name, "us-east-1c", 1), cloud.Launch{}); err != nil {
 		t.Fatal(err)
 	}
-	if got := r.zonesFor(n); !slices.Equal(got, []string{"us-east-1c", "us-east-1b", "us-east-1a"}) {
+	if got := r.launch.zonesFor(n); !slices.Equal(got, []string{"us-east-1c", "us-east-1b", "us-east-1a"}) {
 		t.Errorf("with an attempt in us-east-1c: %v", got)
 	}
 }
@@ -108,24 +108,24 @@ func TestZonesFor(t *testing.T) {
 func TestZonesForAfterAnEnd(t *testing.T) {
 	r := bench(t, twoPeers(1))
 	r.st.Plan.EC2.VPC = ownVPC
-	r.zones = []string{"us-east-1a", "us-east-1b"}
+	r.net.zones = []string{"us-east-1a", "us-east-1b"}
 	n := r.nodes()[0]
 	for _, c := range []struct{ instance, reason, want string }{
 		{"i-1", "Server.InternalError", "us-east-1b us-east-1a"},
 		{"i-2", "Server.InsufficientInstanceCapacity", "us-east-1a us-east-1b"},
 	} {
-		part := r.launchPart(n.Name, n.Zone, len(r.launches(n.Name))+1)
+		part := r.launch.launchPart(n.Name, n.Zone, len(r.launch.launches(n.Name))+1)
 		if err := errors.Join(r.mem.Announce("RunInstances", part, cloud.Launch{}), r.mem.Settle("RunInstances", part, ledger.Outcome{ID: c.instance}, nil)); err != nil {
 			t.Fatal(err)
 		}
 		var ended *endedError
-		if err := r.end(n.Name, types.Instance{InstanceId: &c.instance, State: &types.InstanceState{Name: types.InstanceStateNameTerminated},
+		if err := r.launch.end(n.Name, types.Instance{InstanceId: &c.instance, State: &types.InstanceState{Name: types.InstanceStateNameTerminated},
 			StateReason: &types.StateReason{Code: &c.reason}}); !errors.As(err, &ended) {
 			t.Fatal(err)
 		}
 		r.mem = reopened(t, r.site)
 		r.clerk.Ledger = r.mem // as the next process reads it
-		if got := strings.Join(r.zonesFor(n), " "); got != c.want {
+		if got := strings.Join(r.launch.zonesFor(n), " "); got != c.want {
 			t.Errorf("after %s: %s", c.reason, got)
 		}
 	}

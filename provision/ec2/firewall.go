@@ -14,32 +14,32 @@ import (
 // open adds the rules that are missing. What is there already, in whichever group, is
 // not asked for again: one rule twice makes EC2 refuse the whole call. A rule goes where
 // there is room, so that those that stand stay where they are.
-func (r *region) open(ctx context.Context, groups []string, public map[string]string) error {
-	want, err := rules.Wanted(r.name, r.st.Plan, public)
+func (f *firewall) open(ctx context.Context, groups []string, public map[string]string) error {
+	want, err := rules.Wanted(f.name, f.st.Plan, public)
 	if err != nil {
 		return err
 	}
 	have := make([][]types.IpPermission, len(groups))
 	for g, id := range groups {
-		if have[g], err = r.permissions(ctx, id); err != nil {
+		if have[g], err = f.permissions(ctx, id); err != nil {
 			return err
 		}
 	}
 	for g, add := range rules.Assign(want, have, groups[0]) {
-		if err := r.openGroup(ctx, g, groups[g], groups[0], add); err != nil {
+		if err := f.openGroup(ctx, g, groups[g], groups[0], add); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *region) openGroup(ctx context.Context, g int, id, source string, want []rules.Opening) error {
+func (f *firewall) openGroup(ctx context.Context, g int, id, source string, want []rules.Opening) error {
 	if len(want) == 0 {
 		return nil
 	}
-	_, err := r.clerk.Change(ctx, ledger.Mutation{Action: "AuthorizeSecurityGroupIngress", Part: r.groupPart(g),
+	_, err := f.clerk.Change(ctx, ledger.Mutation{Action: "AuthorizeSecurityGroupIngress", Part: f.groupPart(g),
 		Call: func(ctx context.Context) (string, error) {
-			have, err := r.permissions(ctx, id)
+			have, err := f.permissions(ctx, id)
 			if err != nil {
 				return "", err
 			}
@@ -52,7 +52,7 @@ func (r *region) openGroup(ctx context.Context, g int, id, source string, want [
 			if len(add) == 0 {
 				return id, nil
 			}
-			_, err = r.api.AuthorizeSecurityGroupIngress(ctx, &ec2.AuthorizeSecurityGroupIngressInput{GroupId: &id, IpPermissions: add}, cloud.Once)
+			_, err = f.api.AuthorizeSecurityGroupIngress(ctx, &ec2.AuthorizeSecurityGroupIngressInput{GroupId: &id, IpPermissions: add}, cloud.Once)
 			return id, err
 		}, Done: map[string]bool{"InvalidPermission.Duplicate": true}})
 	return err
@@ -61,11 +61,11 @@ func (r *region) openGroup(ctx context.Context, g int, id, source string, want [
 // close takes away the rules that let a node in which leaves, by its public address:
 // that will be somebody else's. So go rules for nodes that stay, by name in stay, which
 // the plan has no more: that of a node's own address, when it is the last of its region.
-func (r *region) close(ctx context.Context, leaves string, stay map[string]string) error {
-	for g, id := range r.groupIDs() {
+func (f *firewall) shut(ctx context.Context, leaves string, stay map[string]string) error {
+	for g, id := range f.groupIDs() {
 		entries := func(ctx context.Context) ([]types.IpPermission, error) {
-			have, err := r.permissions(ctx, id)
-			return rules.Unwanted(r.name, r.st.Plan, have, leaves, stay), err
+			have, err := f.permissions(ctx, id)
+			return rules.Unwanted(f.name, f.st.Plan, have, leaves, stay), err
 		}
 		some, err := entries(ctx)
 		if err != nil {
@@ -74,13 +74,13 @@ func (r *region) close(ctx context.Context, leaves string, stay map[string]strin
 		if len(some) == 0 {
 			continue
 		}
-		_, err = r.clerk.Change(ctx, ledger.Mutation{Action: "RevokeSecurityGroupIngress", Part: r.groupPart(g), Intent: leaves,
+		_, err = f.clerk.Change(ctx, ledger.Mutation{Action: "RevokeSecurityGroupIngress", Part: f.groupPart(g), Intent: leaves,
 			Call: func(ctx context.Context) (string, error) {
 				some, err := entries(ctx)
 				if err != nil || len(some) == 0 {
 					return id, err
 				}
-				_, err = r.api.RevokeSecurityGroupIngress(ctx, &ec2.RevokeSecurityGroupIngressInput{GroupId: &id, IpPermissions: some}, cloud.Once)
+				_, err = f.api.RevokeSecurityGroupIngress(ctx, &ec2.RevokeSecurityGroupIngressInput{GroupId: &id, IpPermissions: some}, cloud.Once)
 				return id, err
 			}, Done: map[string]bool{"InvalidPermission.NotFound": true}})
 		if err != nil {
@@ -91,10 +91,10 @@ func (r *region) close(ctx context.Context, leaves string, stay map[string]strin
 }
 
 // permissions reads the inbound rules of a group, once EC2 shows it.
-func (r *region) permissions(ctx context.Context, id string) ([]types.IpPermission, error) {
+func (f *firewall) permissions(ctx context.Context, id string) ([]types.IpPermission, error) {
 	var have []types.IpPermission
-	found, err := r.clerk.Look(ctx, func(ctx context.Context) (string, error) {
-		groups, err := r.cloud.Groups(ctx, []types.Filter{cloud.Filter("group-id", id)})
+	found, err := f.clerk.Look(ctx, func(ctx context.Context) (string, error) {
+		groups, err := f.cloud.Groups(ctx, []types.Filter{cloud.Filter("group-id", id)})
 		if err != nil || len(groups) == 0 {
 			return "", err
 		}
@@ -102,7 +102,7 @@ func (r *region) permissions(ctx context.Context, id string) ([]types.IpPermissi
 		return id, nil
 	})
 	if err == nil && found == "" {
-		err = &GoneError{Cluster: r.st.Plan.Name, Node: r.name, What: "security group " + id}
+		err = &GoneError{Cluster: f.st.Plan.Name, Node: f.name, What: "security group " + id}
 	}
 	return have, err
 }

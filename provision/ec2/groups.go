@@ -15,13 +15,13 @@ import (
 )
 
 // groupPart names a security group of the region, from 0.
-func (r *region) groupPart(g int) string { return r.part(fmt.Sprintf("security-group/%d", g+1)) }
+func (f *firewall) groupPart(g int) string { return f.part(fmt.Sprintf("security-group/%d", g+1)) }
 
 // groupIDs are the security groups that were made.
-func (r *region) groupIDs() []string {
+func (f *firewall) groupIDs() []string {
 	var ids []string
 	for {
-		id, ok := r.clerk.Made("CreateSecurityGroup", r.groupPart(len(ids)))
+		id, ok := f.clerk.Made("CreateSecurityGroup", f.groupPart(len(ids)))
 		if !ok {
 			return ids
 		}
@@ -31,28 +31,28 @@ func (r *region) groupIDs() []string {
 
 // makeGroups makes as many security groups as the plan's rules need. One that a larger
 // plan needed stays.
-func (r *region) makeGroups(ctx context.Context) ([]string, error) {
+func (f *firewall) makeGroups(ctx context.Context) ([]string, error) {
 	need := 1
-	for _, q := range r.st.Plan.EC2.Quotas {
-		if q.Region == r.name && q.Quota == topology.QuotaGroups {
+	for _, q := range f.st.Plan.EC2.Quotas {
+		if q.Region == f.name && q.Quota == topology.QuotaGroups {
 			need = max(need, q.Need)
 		}
 	}
-	ids := r.groupIDs()
+	ids := f.groupIDs()
 	for g := len(ids); g < need; g++ {
-		part := r.groupPart(g)
-		id, err := r.clerk.Change(ctx, ledger.Mutation{Action: "CreateSecurityGroup", Part: part,
-			Find: r.findPart(part, func(ctx context.Context, filters []types.Filter) (ids []*string, err error) {
-				groups, err := r.cloud.Groups(ctx, filters)
+		part := f.groupPart(g)
+		id, err := f.clerk.Change(ctx, ledger.Mutation{Action: "CreateSecurityGroup", Part: part,
+			Find: f.findPart(part, func(ctx context.Context, filters []types.Filter) (ids []*string, err error) {
+				groups, err := f.cloud.Groups(ctx, filters)
 				for _, x := range groups {
 					ids = append(ids, x.GroupId)
 				}
 				return ids, err
 			}),
 			Call: func(ctx context.Context) (string, error) {
-				out, err := r.api.CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{VpcId: &r.vpc,
-					GroupName: aws.String(fmt.Sprintf("%s-%d", r.keyName(), g+1)), Description: aws.String("crossring cluster " + r.st.Plan.Name),
-					TagSpecifications: cloud.Specify(types.ResourceTypeSecurityGroup, r.tags(part))}, cloud.Once)
+				out, err := f.api.CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{VpcId: &f.net.vpc,
+					GroupName: aws.String(fmt.Sprintf("%s-%d", f.keyName(), g+1)), Description: aws.String("crossring cluster " + f.st.Plan.Name),
+					TagSpecifications: cloud.Specify(types.ResourceTypeSecurityGroup, f.tags(part))}, cloud.Once)
 				if err != nil {
 					return "", err
 				}
@@ -68,9 +68,9 @@ func (r *region) makeGroups(ctx context.Context) ([]string, error) {
 
 // attach puts each instance into the groups that it is not in: those that were made
 // after it. It stays in what else somebody put it into.
-func (r *region) attach(ctx context.Context, groups []string, instances map[string]types.Instance) error {
+func (f *firewall) attach(ctx context.Context, groups []string, instances map[string]types.Instance) error {
 	var nodes []string
-	for _, n := range r.nodes() {
+	for _, n := range f.nodes() {
 		if i, ok := instances[n.Name]; ok && slices.ContainsFunc(groups, func(id string) bool { return !slices.Contains(groupsOf(i), id) }) {
 			nodes = append(nodes, n.Name)
 		}
@@ -82,9 +82,9 @@ func (r *region) attach(ctx context.Context, groups []string, instances map[stri
 				all = append(all, id)
 			}
 		}
-		_, err := r.clerk.Change(ctx, ledger.Mutation{Action: "ModifyInstanceAttribute", Part: r.part("groups/" + node), Intent: all,
+		_, err := f.clerk.Change(ctx, ledger.Mutation{Action: "ModifyInstanceAttribute", Part: f.part("groups/" + node), Intent: all,
 			Call: func(ctx context.Context) (string, error) {
-				_, err := r.api.ModifyInstanceAttribute(ctx, &ec2.ModifyInstanceAttributeInput{InstanceId: instances[node].InstanceId, Groups: all}, cloud.Once)
+				_, err := f.api.ModifyInstanceAttribute(ctx, &ec2.ModifyInstanceAttributeInput{InstanceId: instances[node].InstanceId, Groups: all}, cloud.Once)
 				return aws.ToString(instances[node].InstanceId), err
 			}})
 		return err

@@ -82,7 +82,7 @@ func (r *region) lacking(ctx context.Context, inv topology.Inventory) ([]Lack, e
 			has[aws.ToString(g.GroupId)] = g.IpPermissions
 		}
 	}
-	f := rules.Found{Attached: map[string][]string{}, Rules: has, Source: planned[r.groupPart(0)]}
+	f := rules.Found{Attached: map[string][]string{}, Rules: has, Source: planned[r.wall.groupPart(0)]}
 	for _, n := range r.nodes() {
 		f.Attached[n.Name] = attached[inv.EC2.Hosts[n.Name].Instance]
 	}

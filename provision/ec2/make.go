@@ -133,8 +133,8 @@ func (s *site) check(ctx context.Context, fresh bool) (changed bool, err error) 
 	}
 	changed = s.st.Account != account
 	for _, r := range s.regions {
-		if s.st.Images[r.name] != r.image {
-			s.st.Images[r.name], changed = r.image, true
+		if s.st.Images[r.name] != r.launch.image {
+			s.st.Images[r.name], changed = r.launch.image, true
 		}
 	}
 	return changed, nil
@@ -160,7 +160,7 @@ func (s *site) make(ctx context.Context) (topology.Inventory, error) {
 		if err = r.keyPair(ctx, s.public); err != nil {
 			return err
 		}
-		if err = r.network(ctx); err != nil || !elastic {
+		if err = r.net.ensure(ctx); err != nil || !elastic {
 			return err
 		}
 		m.addresses, err = r.addresses(ctx)
@@ -169,16 +169,16 @@ func (s *site) make(ctx context.Context) (topology.Inventory, error) {
 	known := addressesOf(made)
 	if err == nil {
 		err = each(func(r *region, m *part) (err error) {
-			if m.groups, err = r.makeGroups(ctx); err != nil {
+			if m.groups, err = r.wall.makeGroups(ctx); err != nil {
 				return err
 			}
 			if elastic {
-				if err := r.open(ctx, m.groups, known); err != nil {
+				if err := r.wall.open(ctx, m.groups, known); err != nil {
 					return err
 				}
 			}
-			m.instances, err = r.instancesUp(ctx, m.groups)
-			err = errors.Join(err, r.attach(ctx, m.groups, m.instances))
+			m.instances, err = r.launch.instancesUp(ctx, m.groups)
+			err = errors.Join(err, r.wall.attach(ctx, m.groups, m.instances))
 			if elastic {
 				err = errors.Join(err, r.associate(ctx, m.addresses, m.instances))
 			}
@@ -187,7 +187,7 @@ func (s *site) make(ctx context.Context) (topology.Inventory, error) {
 	}
 	if err == nil && !elastic {
 		known = addressesOf(made)
-		err = each(func(r *region, m *part) error { return r.open(ctx, m.groups, known) })
+		err = each(func(r *region, m *part) error { return r.wall.open(ctx, m.groups, known) })
 	}
 	s.fill(&inv, made)
 	return inv, err

@@ -21,10 +21,10 @@ const ownVPC = "own"
 
 // findVPC finds the VPC that the plan names, and its subnets by zone. One of the
 // cluster's own is made later.
-func (r *region) findVPC(ctx context.Context) error {
-	e := r.st.Plan.EC2
+func (w *network) findVPC(ctx context.Context) error {
+	e := w.st.Plan.EC2
 	in := &ec2.DescribeVpcsInput{}
-	what := e.VPCs[r.name]
+	what := e.VPCs[w.name]
 	switch {
 	case e.VPC == ownVPC:
 		return nil
@@ -34,17 +34,17 @@ func (r *region) findVPC(ctx context.Context) error {
 	default:
 		in.VpcIds = []string{what}
 	}
-	out, err := r.api.DescribeVpcs(ctx, in)
+	out, err := w.api.DescribeVpcs(ctx, in)
 	if err != nil || len(out.Vpcs) == 0 {
-		return &PlanError{Region: r.name, Problem: "there is no " + strings.TrimPrefix(what, "a "), Err: err, Fix: "write vpc: own under ec2: in the spec"}
+		return &PlanError{Region: w.name, Problem: "there is no " + strings.TrimPrefix(what, "a "), Err: err, Fix: "write vpc: own under ec2: in the spec"}
 	}
-	r.vpc = aws.ToString(out.Vpcs[0].VpcId)
-	if err := r.findSubnets(ctx); err != nil {
+	w.vpc = aws.ToString(out.Vpcs[0].VpcId)
+	if err := w.findSubnets(ctx); err != nil {
 		return err
 	}
-	for _, n := range r.nodes() {
-		if r.subnets[n.Zone] == "" {
-			return &PlanError{Region: r.name, Problem: fmt.Sprintf("%s has no subnet in %s", r.vpc, n.Zone), Fix: "choose another zone, or write vpc: own under ec2: in the spec"}
+	for _, n := range w.nodes() {
+		if w.subnets[n.Zone] == "" {
+			return &PlanError{Region: w.name, Problem: fmt.Sprintf("%s has no subnet in %s", w.vpc, n.Zone), Fix: "choose another zone, or write vpc: own under ec2: in the spec"}
 		}
 	}
 	return nil
@@ -90,62 +90,62 @@ func sortSubnets(list []types.Subnet, tables []types.RouteTable) {
 }
 
 // findSubnets notes one subnet of the VPC for each zone.
-func (r *region) findSubnets(ctx context.Context) error {
-	out, err := r.api.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{Filters: []types.Filter{cloud.Filter("vpc-id", r.vpc)}})
+func (w *network) findSubnets(ctx context.Context) error {
+	out, err := w.api.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{Filters: []types.Filter{cloud.Filter("vpc-id", w.vpc)}})
 	if err != nil {
-		return fmt.Errorf("listing the subnets of %s: %w", r.vpc, err)
+		return fmt.Errorf("listing the subnets of %s: %w", w.vpc, err)
 	}
-	tables, err := r.api.DescribeRouteTables(ctx, &ec2.DescribeRouteTablesInput{Filters: []types.Filter{cloud.Filter("vpc-id", r.vpc)}})
+	tables, err := w.api.DescribeRouteTables(ctx, &ec2.DescribeRouteTablesInput{Filters: []types.Filter{cloud.Filter("vpc-id", w.vpc)}})
 	if err != nil {
-		return fmt.Errorf("reading the routes of %s: %w", r.vpc, err)
+		return fmt.Errorf("reading the routes of %s: %w", w.vpc, err)
 	}
 	sortSubnets(out.Subnets, tables.RouteTables)
 	for _, s := range out.Subnets {
 		zone, id := aws.ToString(s.AvailabilityZone), aws.ToString(s.SubnetId)
-		if r.subnets[zone] != "" {
+		if w.subnets[zone] != "" {
 			continue
 		}
-		r.subnets[zone] = id
-		needed := slices.ContainsFunc(r.nodes(), func(n topology.Node) bool { return n.Zone == zone })
-		if needed && !r.st.Complete && !aws.ToBool(s.DefaultForAz) && !leadsOut(id, tables.RouteTables) {
-			r.Say("%s in %s has no route to an internet gateway: unless something else leads there, its hosts will not be reached", id, zone)
+		w.subnets[zone] = id
+		needed := slices.ContainsFunc(w.nodes(), func(n topology.Node) bool { return n.Zone == zone })
+		if needed && !w.st.Complete && !aws.ToBool(s.DefaultForAz) && !leadsOut(id, tables.RouteTables) {
+			w.Say("%s in %s has no route to an internet gateway: unless something else leads there, its hosts will not be reached", id, zone)
 		}
 	}
 	return nil
 }
 
 // network makes the cluster's own VPC, where the plan has one.
-func (r *region) network(ctx context.Context) error {
-	if r.st.Plan.EC2.VPC != ownVPC {
+func (w *network) ensure(ctx context.Context) error {
+	if w.st.Plan.EC2.VPC != ownVPC {
 		return nil
 	}
 	var err error
-	if r.vpc, err = r.makeVPC(ctx); err != nil {
+	if w.vpc, err = w.makeVPC(ctx); err != nil {
 		return err
 	}
-	gateway, err := r.makeGateway(ctx)
+	gateway, err := w.makeGateway(ctx)
 	if err != nil {
 		return err
 	}
-	if err := r.makeRoute(ctx, gateway); err != nil {
+	if err := w.makeRoute(ctx, gateway); err != nil {
 		return err
 	}
-	for _, n := range r.nodes() {
-		if _, err := r.subnet(ctx, n.Zone); err != nil {
+	for _, n := range w.nodes() {
+		if _, err := w.subnet(ctx, n.Zone); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *region) makeVPC(ctx context.Context) (string, error) {
-	part := r.part("vpc")
-	if rec := r.mem.Get("CreateVpc", part); rec.Made() {
+func (w *network) makeVPC(ctx context.Context) (string, error) {
+	part := w.part("vpc")
+	if rec := w.mem.Get("CreateVpc", part); rec.Made() {
 		return rec.ID, nil
 	}
-	return r.clerk.Change(ctx, ledger.Mutation{Action: "CreateVpc", Part: part,
-		Find: r.findPart(part, func(ctx context.Context, filters []types.Filter) (ids []*string, err error) {
-			out, err := r.api.DescribeVpcs(ctx, &ec2.DescribeVpcsInput{Filters: filters})
+	return w.clerk.Change(ctx, ledger.Mutation{Action: "CreateVpc", Part: part,
+		Find: w.findPart(part, func(ctx context.Context, filters []types.Filter) (ids []*string, err error) {
+			out, err := w.api.DescribeVpcs(ctx, &ec2.DescribeVpcsInput{Filters: filters})
 			if err == nil {
 				for _, v := range out.Vpcs {
 					ids = append(ids, v.VpcId)
@@ -154,8 +154,8 @@ func (r *region) makeVPC(ctx context.Context) (string, error) {
 			return ids, err
 		}),
 		Call: func(ctx context.Context) (string, error) {
-			out, err := r.api.CreateVpc(ctx, &ec2.CreateVpcInput{CidrBlock: aws.String(fmt.Sprintf("10.%d.0.0/16", r.number())),
-				TagSpecifications: cloud.Specify(types.ResourceTypeVpc, r.tags(part))}, cloud.Once)
+			out, err := w.api.CreateVpc(ctx, &ec2.CreateVpcInput{CidrBlock: aws.String(fmt.Sprintf("10.%d.0.0/16", w.number())),
+				TagSpecifications: cloud.Specify(types.ResourceTypeVpc, w.tags(part))}, cloud.Once)
 			if err != nil {
 				return "", err
 			}
@@ -164,20 +164,20 @@ func (r *region) makeVPC(ctx context.Context) (string, error) {
 }
 
 // number of the region in the plan, from 1; it is in the addresses of its own VPC.
-func (r *region) number() int {
-	return 1 + slices.Index(regionNames(r.st.Plan.Nodes), r.name)
+func (w *network) number() int {
+	return 1 + slices.Index(regionNames(w.st.Plan.Nodes), w.name)
 }
 
-func (r *region) makeGateway(ctx context.Context) (string, error) {
-	part := r.part("internet-gateway")
+func (w *network) makeGateway(ctx context.Context) (string, error) {
+	part := w.part("internet-gateway")
 	id := ""
-	if rec := r.mem.Get("CreateInternetGateway", part); rec.Made() {
+	if rec := w.mem.Get("CreateInternetGateway", part); rec.Made() {
 		id = rec.ID
 	} else {
 		var err error
-		id, err = r.clerk.Change(ctx, ledger.Mutation{Action: "CreateInternetGateway", Part: part,
-			Find: r.findPart(part, func(ctx context.Context, filters []types.Filter) (ids []*string, err error) {
-				out, err := r.api.DescribeInternetGateways(ctx, &ec2.DescribeInternetGatewaysInput{Filters: filters})
+		id, err = w.clerk.Change(ctx, ledger.Mutation{Action: "CreateInternetGateway", Part: part,
+			Find: w.findPart(part, func(ctx context.Context, filters []types.Filter) (ids []*string, err error) {
+				out, err := w.api.DescribeInternetGateways(ctx, &ec2.DescribeInternetGatewaysInput{Filters: filters})
 				if err == nil {
 					for _, g := range out.InternetGateways {
 						ids = append(ids, g.InternetGatewayId)
@@ -186,8 +186,8 @@ func (r *region) makeGateway(ctx context.Context) (string, error) {
 				return ids, err
 			}),
 			Call: func(ctx context.Context) (string, error) {
-				out, err := r.api.CreateInternetGateway(ctx, &ec2.CreateInternetGatewayInput{
-					TagSpecifications: cloud.Specify(types.ResourceTypeInternetGateway, r.tags(part))}, cloud.Once)
+				out, err := w.api.CreateInternetGateway(ctx, &ec2.CreateInternetGatewayInput{
+					TagSpecifications: cloud.Specify(types.ResourceTypeInternetGateway, w.tags(part))}, cloud.Once)
 				if err != nil {
 					return "", err
 				}
@@ -197,12 +197,12 @@ func (r *region) makeGateway(ctx context.Context) (string, error) {
 			return "", err
 		}
 	}
-	if rec := r.mem.Get("AttachInternetGateway", part); rec.Made() {
+	if rec := w.mem.Get("AttachInternetGateway", part); rec.Made() {
 		return id, nil
 	}
-	_, err := r.clerk.Change(ctx, ledger.Mutation{Action: "AttachInternetGateway", Part: part, Done: map[string]bool{"Resource.AlreadyAssociated": true},
+	_, err := w.clerk.Change(ctx, ledger.Mutation{Action: "AttachInternetGateway", Part: part, Done: map[string]bool{"Resource.AlreadyAssociated": true},
 		Call: func(ctx context.Context) (string, error) {
-			_, err := r.api.AttachInternetGateway(ctx, &ec2.AttachInternetGatewayInput{InternetGatewayId: &id, VpcId: &r.vpc}, cloud.Once)
+			_, err := w.api.AttachInternetGateway(ctx, &ec2.AttachInternetGatewayInput{InternetGatewayId: &id, VpcId: &w.vpc}, cloud.Once)
 			return id, err
 		}})
 	return id, err
@@ -210,23 +210,23 @@ func (r *region) makeGateway(ctx context.Context) (string, error) {
 
 // makeRoute sends what is not the VPC's through the gateway. A second one for the same
 // destination is refused, so a call that was lost may be repeated.
-func (r *region) makeRoute(ctx context.Context, gateway string) error {
-	part := r.part("route")
-	if rec := r.mem.Get("CreateRoute", part); rec.Made() {
+func (w *network) makeRoute(ctx context.Context, gateway string) error {
+	part := w.part("route")
+	if rec := w.mem.Get("CreateRoute", part); rec.Made() {
 		return nil
 	}
-	_, err := r.clerk.Change(ctx, ledger.Mutation{Action: "CreateRoute", Part: part, Done: map[string]bool{"RouteAlreadyExists": true},
+	_, err := w.clerk.Change(ctx, ledger.Mutation{Action: "CreateRoute", Part: part, Done: map[string]bool{"RouteAlreadyExists": true},
 		Call: func(ctx context.Context) (string, error) {
-			out, err := r.api.DescribeRouteTables(ctx, &ec2.DescribeRouteTablesInput{Filters: []types.Filter{
-				cloud.Filter("vpc-id", r.vpc), cloud.Filter("association.main", "true")}})
+			out, err := w.api.DescribeRouteTables(ctx, &ec2.DescribeRouteTablesInput{Filters: []types.Filter{
+				cloud.Filter("vpc-id", w.vpc), cloud.Filter("association.main", "true")}})
 			if err != nil {
 				return "", err
 			}
 			if len(out.RouteTables) == 0 {
-				return "", fmt.Errorf("%s has no main route table yet", r.vpc)
+				return "", fmt.Errorf("%s has no main route table yet", w.vpc)
 			}
 			table := out.RouteTables[0].RouteTableId
-			_, err = r.api.CreateRoute(ctx, &ec2.CreateRouteInput{RouteTableId: table, GatewayId: &gateway, DestinationCidrBlock: aws.String("0.0.0.0/0")}, cloud.Once)
+			_, err = w.api.CreateRoute(ctx, &ec2.CreateRouteInput{RouteTableId: table, GatewayId: &gateway, DestinationCidrBlock: aws.String("0.0.0.0/0")}, cloud.Once)
 			return aws.ToString(table), err
 		}})
 	return err
@@ -234,25 +234,25 @@ func (r *region) makeRoute(ctx context.Context, gateway string) error {
 
 // subnet is the subnet in a zone. In a VPC of our own it is made when it is needed;
 // several nodes may need it at once.
-func (r *region) subnet(ctx context.Context, zone string) (string, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.subnets[zone] != "" {
-		return r.subnets[zone], nil
+func (w *network) subnet(ctx context.Context, zone string) (string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.subnets[zone] != "" {
+		return w.subnets[zone], nil
 	}
-	if r.st.Plan.EC2.VPC != ownVPC {
-		return "", &PlanError{Region: r.name, Problem: fmt.Sprintf("%s has no subnet in %s", r.vpc, zone), Fix: "write vpc: own under ec2: in the spec"}
+	if w.st.Plan.EC2.VPC != ownVPC {
+		return "", &PlanError{Region: w.name, Problem: fmt.Sprintf("%s has no subnet in %s", w.vpc, zone), Fix: "write vpc: own under ec2: in the spec"}
 	}
-	part := r.part("subnet/" + zone)
-	if rec := r.mem.Get("CreateSubnet", part); rec.Made() {
-		r.subnets[zone] = rec.ID
+	part := w.part("subnet/" + zone)
+	if rec := w.mem.Get("CreateSubnet", part); rec.Made() {
+		w.subnets[zone] = rec.ID
 		return rec.ID, nil
 	}
 	// The place of the zone among those of the region: no other zone has it.
-	number := slices.Index(r.zones, zone)
-	id, err := r.clerk.Change(ctx, ledger.Mutation{Action: "CreateSubnet", Part: part,
-		Find: r.findPart(part, func(ctx context.Context, filters []types.Filter) (ids []*string, err error) {
-			out, err := r.api.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{Filters: filters})
+	number := slices.Index(w.zones, zone)
+	id, err := w.clerk.Change(ctx, ledger.Mutation{Action: "CreateSubnet", Part: part,
+		Find: w.findPart(part, func(ctx context.Context, filters []types.Filter) (ids []*string, err error) {
+			out, err := w.api.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{Filters: filters})
 			if err == nil {
 				for _, s := range out.Subnets {
 					ids = append(ids, s.SubnetId)
@@ -261,14 +261,14 @@ func (r *region) subnet(ctx context.Context, zone string) (string, error) {
 			return ids, err
 		}),
 		Call: func(ctx context.Context) (string, error) {
-			out, err := r.api.CreateSubnet(ctx, &ec2.CreateSubnetInput{VpcId: &r.vpc, AvailabilityZone: &zone,
-				CidrBlock:         aws.String(fmt.Sprintf("10.%d.%d.0/24", r.number(), number)),
-				TagSpecifications: cloud.Specify(types.ResourceTypeSubnet, r.tags(part))}, cloud.Once)
+			out, err := w.api.CreateSubnet(ctx, &ec2.CreateSubnetInput{VpcId: &w.vpc, AvailabilityZone: &zone,
+				CidrBlock:         aws.String(fmt.Sprintf("10.%d.%d.0/24", w.number(), number)),
+				TagSpecifications: cloud.Specify(types.ResourceTypeSubnet, w.tags(part))}, cloud.Once)
 			if err != nil {
 				return "", err
 			}
 			return aws.ToString(out.Subnet.SubnetId), nil
 		}})
-	r.subnets[zone] = id
+	w.subnets[zone] = id
 	return id, err
 }

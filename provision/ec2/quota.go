@@ -37,9 +37,9 @@ var vcpuQuotas = []struct{ family, code string }{
 }
 
 func vcpuQuota(instanceType string) string {
-	for _, q := range vcpuQuotas {
-		if strings.HasPrefix(instanceType, q.family) {
-			return q.code
+	for _, known := range vcpuQuotas {
+		if strings.HasPrefix(instanceType, known.family) {
+			return known.code
 		}
 	}
 	return ""
@@ -51,10 +51,10 @@ type limits map[string]int
 // readLimits asks EC2 and Service Quotas. An account that may not ask the latter, or an
 // emulator that does not know it, is told of in a line, and the limit shows when it is
 // met.
-func (r *region) readLimits(ctx context.Context) (limits, error) {
-	out, err := r.api.DescribeAccountAttributes(ctx, &ec2.DescribeAccountAttributesInput{})
+func (q *quota) readLimits(ctx context.Context) (limits, error) {
+	out, err := q.api.DescribeAccountAttributes(ctx, &ec2.DescribeAccountAttributesInput{})
 	if err != nil {
-		return nil, fmt.Errorf("reading the limits of %s: %w", r.name, err)
+		return nil, fmt.Errorf("reading the limits of %s: %w", q.name, err)
 	}
 	found := limits{}
 	for _, a := range out.AccountAttributes {
@@ -73,15 +73,15 @@ func (r *region) readLimits(ctx context.Context) (limits, error) {
 	}
 	for quota, at := range map[string][2]string{
 		topology.QuotaRules: {vpcService, rulesQuotaCode},
-		topology.QuotaVCPUs: {ec2Service, vcpuQuota(r.st.Plan.EC2.InstanceType)},
+		topology.QuotaVCPUs: {ec2Service, vcpuQuota(q.st.Plan.EC2.InstanceType)},
 	} {
-		n, err := r.serviceQuota(ctx, at[0], at[1])
+		n, err := q.serviceQuota(ctx, at[0], at[1])
 		switch {
 		case ledger.Interrupted(ctx) != nil:
 			return nil, ledger.Interrupted(ctx)
 		case err != nil:
-			r.Log.Info("quota", "region", r.name, "quota", quota, "err", err)
-			r.Say("%s: the quota %s can't be read beforehand (%s): if it is reached, EC2 says so", r.name, quota, brief(err))
+			q.Log.Info("quota", "region", q.name, "quota", quota, "err", err)
+			q.Say("%s: the quota %s can't be read beforehand (%s): if it is reached, EC2 says so", q.name, quota, brief(err))
 		default:
 			found[quota] = n
 		}
@@ -98,12 +98,12 @@ func brief(err error) string {
 }
 
 // serviceQuota reads the value of a quota that is in force in the region.
-func (r *region) serviceQuota(ctx context.Context, service, quota string) (int, error) {
+func (q *quota) serviceQuota(ctx context.Context, service, quota string) (int, error) {
 	// It is only asked for advice, so it must not hold anything up.
 	const most = 20 * time.Second
 	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
-	out, err := r.quotas.GetServiceQuota(ctx, &servicequotas.GetServiceQuotaInput{ServiceCode: &service, QuotaCode: &quota}, briefly)
+	out, err := q.client.GetServiceQuota(ctx, &servicequotas.GetServiceQuotaInput{ServiceCode: &service, QuotaCode: &quota}, briefly)
 	if err == nil && out.Quota != nil && out.Quota.Value != nil {
 		return int(*out.Quota.Value), nil
 	}
@@ -111,7 +111,7 @@ func (r *region) serviceQuota(ctx context.Context, service, quota string) (int, 
 		return 0, err
 	}
 	// Nobody asked for another value than the one that all accounts have.
-	def, err := r.quotas.GetAWSDefaultServiceQuota(ctx, &servicequotas.GetAWSDefaultServiceQuotaInput{ServiceCode: &service, QuotaCode: &quota}, briefly)
+	def, err := q.client.GetAWSDefaultServiceQuota(ctx, &servicequotas.GetAWSDefaultServiceQuotaInput{ServiceCode: &service, QuotaCode: &quota}, briefly)
 	if err != nil {
 		return 0, err
 	}
@@ -126,45 +126,45 @@ func briefly(o *servicequotas.Options) {
 }
 
 // checkQuotas compares what is still to be made with what the account allows.
-func (r *region) checkQuotas(ctx context.Context) error {
-	limit, err := r.readLimits(ctx)
+func (q *quota) checkQuotas(ctx context.Context) error {
+	limit, err := q.readLimits(ctx)
 	if err != nil {
 		return err
 	}
 	var errs []error
-	for _, q := range r.st.Plan.EC2.Quotas {
-		most := limit[q.Quota]
-		if q.Region != r.name || most == 0 {
+	for _, need := range q.st.Plan.EC2.Quotas {
+		most := limit[need.Quota]
+		if need.Region != q.name || most == 0 {
 			continue
 		}
-		switch q.Quota {
+		switch need.Quota {
 		case topology.QuotaGroups, topology.QuotaRules:
-			asked := map[string]string{topology.QuotaGroups: groupQuotaCode, topology.QuotaRules: rulesQuotaCode}[q.Quota]
-			if q.Need > most {
-				errs = append(errs, &QuotaError{Region: r.name, Quota: q.Quota, Need: q.Need, Limit: most, Code: vpcService + " " + asked})
+			asked := map[string]string{topology.QuotaGroups: groupQuotaCode, topology.QuotaRules: rulesQuotaCode}[need.Quota]
+			if need.Need > most {
+				errs = append(errs, &QuotaError{Region: q.name, Quota: need.Quota, Need: need.Need, Limit: most, Code: vpcService + " " + asked})
 			}
 		case topology.QuotaElasticIPs:
-			errs = append(errs, r.checkAddresses(ctx, q.Need, most))
+			errs = append(errs, q.checkAddresses(ctx, need.Need, most))
 		}
 	}
 	if most := limit[topology.QuotaVCPUs]; most > 0 {
-		errs = append(errs, r.checkVCPUs(ctx, most))
+		errs = append(errs, q.checkVCPUs(ctx, most))
 	}
 	return join(errs...)
 }
 
-func (r *region) checkAddresses(ctx context.Context, need, limit int) error {
-	out, err := r.api.DescribeAddresses(ctx, &ec2.DescribeAddressesInput{})
+func (q *quota) checkAddresses(ctx context.Context, need, limit int) error {
+	out, err := q.api.DescribeAddresses(ctx, &ec2.DescribeAddressesInput{})
 	if err != nil {
-		return fmt.Errorf("reading the addresses of %s: %w", r.name, err)
+		return fmt.Errorf("reading the addresses of %s: %w", q.name, err)
 	}
 	for _, a := range out.Addresses {
-		if cloud.Tagged(a.Tags, TagRun) == r.st.Run {
+		if cloud.Tagged(a.Tags, TagRun) == q.st.Run {
 			need--
 		}
 	}
 	if need > 0 && len(out.Addresses)+need > limit {
-		return &QuotaError{Region: r.name, Quota: topology.QuotaElasticIPs, Need: need, Have: len(out.Addresses), Limit: limit,
+		return &QuotaError{Region: q.name, Quota: topology.QuotaElasticIPs, Need: need, Have: len(out.Addresses), Limit: limit,
 			Code: ec2Service + " " + addrsQuotaCode}
 	}
 	return nil
@@ -172,28 +172,28 @@ func (r *region) checkAddresses(ctx context.Context, need, limit int) error {
 
 // checkVCPUs counts the vCPUs of the instances that run under the same quota. Spot
 // instances have quotas of their own.
-func (r *region) checkVCPUs(ctx context.Context, limit int) error {
+func (q *quota) checkVCPUs(ctx context.Context, limit int) error {
 	need := 0
-	for _, n := range r.nodes() {
-		if _, standing := r.standing(n.Name); !standing {
-			need += r.vcpus
+	for _, n := range q.nodes() {
+		if _, standing := q.launch.standing(n.Name); !standing {
+			need += q.vcpus
 		}
 	}
 	if need == 0 {
 		return nil
 	}
-	all, err := r.cloud.Instances(ctx, []types.Filter{cloud.Filter("instance-state-name", "pending", "running")})
+	all, err := q.cloud.Instances(ctx, []types.Filter{cloud.Filter("instance-state-name", "pending", "running")})
 	if err != nil {
 		return err
 	}
-	have, mine := 0, vcpuQuota(r.st.Plan.EC2.InstanceType)
+	have, mine := 0, vcpuQuota(q.st.Plan.EC2.InstanceType)
 	for _, i := range all {
 		if i.InstanceLifecycle == "" && vcpuQuota(string(i.InstanceType)) == mine {
 			have += vcpusOf(i)
 		}
 	}
 	if have+need > limit {
-		return &QuotaError{Region: r.name, Quota: topology.QuotaVCPUs, Need: need, Have: have, Limit: limit, Code: ec2Service + " " + mine}
+		return &QuotaError{Region: q.name, Quota: topology.QuotaVCPUs, Need: need, Have: have, Limit: limit, Code: ec2Service + " " + mine}
 	}
 	return nil
 }

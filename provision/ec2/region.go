@@ -28,24 +28,50 @@ type region struct {
 	// elsewhere.
 	clerk *ledger.Clerk
 
-	quotas *servicequotas.Client
-	vcpus  int // of one instance of the plan's type
+	net    *network
+	quota  *quota
+	launch *launcher
+	wall   *firewall
+}
 
+// network is what the instances of a region stand in: a VPC, with a subnet in each of
+// their zones.
+type network struct {
+	*region
 	zones []string // that have the instance type, in order
 	vpc   string
 	mu    sync.Mutex // of subnets
 	// subnets of the VPC by zone.
 	subnets map[string]string
-	image   cloud.Image
 }
+
+// quota is what the account may have in a region.
+type quota struct {
+	*region
+	client *servicequotas.Client
+	vcpus  int // of one instance of the plan's type
+}
+
+// launcher makes the instances of a region's nodes, in the zones that have room.
+type launcher struct {
+	*region
+	image cloud.Image
+}
+
+// firewall is the security groups of a region, and who may reach what.
+type firewall struct{ *region }
 
 func (s *site) region(name string, cfg aws.Config) *region {
 	cfg = cfg.Copy()
 	cfg.Region = name
 	api := ec2.NewFromConfig(cfg)
-	return &region{site: s, name: name, api: api, cloud: cloud.Region{Name: name, API: api, Cluster: s.st.Plan.Name, Run: s.st.Run}, ssm: ssm.NewFromConfig(cfg),
-		clerk:  &ledger.Clerk{Ledger: s.mem, Region: name, Service: cloud.Service{Region: name}, Pace: s.Pace, Log: s.Log, Say: s.Say},
-		quotas: servicequotas.NewFromConfig(cfg), subnets: map[string]string{}}
+	r := &region{site: s, name: name, api: api, cloud: cloud.Region{Name: name, API: api, Cluster: s.st.Plan.Name, Run: s.st.Run}, ssm: ssm.NewFromConfig(cfg),
+		clerk: &ledger.Clerk{Ledger: s.mem, Region: name, Service: cloud.Service{Region: name}, Pace: s.Pace, Log: s.Log, Say: s.Say},
+	}
+	r.net = &network{region: r, subnets: map[string]string{}}
+	r.quota = &quota{region: r, client: servicequotas.NewFromConfig(cfg)}
+	r.launch, r.wall = &launcher{region: r}, &firewall{region: r}
+	return r
 }
 
 // part names one thing of the region in the journal and in its tag.

@@ -160,7 +160,7 @@ func (s *site) depart(ctx context.Context, inv topology.Inventory) error {
 	}
 	for len(s.st.Leaving) > 0 {
 		d := s.st.Leaving[0]
-		err := side(ctx, s.regions, func(ctx context.Context, r *region) error { return r.close(ctx, d.Public, stay) })
+		err := side(ctx, s.regions, func(ctx context.Context, r *region) error { return r.wall.shut(ctx, d.Public, stay) })
 		if err != nil {
 			return fmt.Errorf("closing the firewall to %s: %w", d.Node, err)
 		}
