@@ -21,7 +21,7 @@ type change struct {
 // After any failure of any call of a change, the same change once more ends with
 // exactly what was asked for: counted at moto, behind the proxy.
 func TestFaultsOfAChange(t *testing.T) {
-	const some = 12
+	const some = 8
 	b := newBench(t, twoRegions)
 	ctx := context.Background()
 	changes := []change{{"resize", grown(b.plan), 3}, {"renew us-east-1-2", grown(b.plan), 3}, {"resize", b.plan, 2}}

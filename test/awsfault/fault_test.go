@@ -21,7 +21,7 @@ type point struct {
 func (p point) String() string { return p.verb + ": " + p.fault.String() }
 
 // slice is how many points make test takes.
-const slice = 40
+const slice = 24
 
 // forget is after how many points moto starts over. Until then what a point left would
 // still be there to be counted.
