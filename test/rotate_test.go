@@ -93,6 +93,7 @@ func TestRotate(t *testing.T) {
 			read := c.readAtAll(t, got)
 			if rel.HotReload {
 				c.reconnects(t)
+				verifies(t, c, inv) // of 2 + 2 nodes one that is wrong is named from both regions
 			}
 			t.Logf("%s: nodes in %.0f s, CA in %.0f s; of %d rows at %d/s and %s: acknowledged %d, failed %d, unknown %d; acknowledged and lost %d, wrong %d; connections %+v",
 				tt.version, nodes.Seconds(), ca.Seconds(), got.Write.Rows, tt.rate, tt.consistency, got.Write.Acknowledged, got.Write.Failed, got.Write.Unknown,
