@@ -4,6 +4,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -40,8 +42,16 @@ func TestTLSUnderAnotherCA(t *testing.T) {
 			right()
 			doc := decode[report.Document](t, c.must(t, "repro", c.name, "--rows", "500", "-o", "json"))
 			checkDocument(t, doc, inv, 500)
-			if got := decode[trust.RotateResult](t, c.must(t, "pki", "rotate", c.name, "-o", "json")); !got.Done || got.CA {
+			rotate := []string{"pki", "rotate", c.name, "-o", "json"}
+			trace := filepath.Join(t.TempDir(), "trace")
+			if tt.name == "token" {
+				rotate = append(rotate, "--pkcs11-trace", trace)
+			}
+			if got := decode[trust.RotateResult](t, c.must(t, rotate...)); !got.Done || got.CA {
 				t.Errorf("%+v", got)
+			}
+			if tt.name == "token" {
+				checkTrace(t, trace, passphrase, len(inv.Nodes)+1)
 			}
 			right()
 			checkSays(t, c.want(t, 2, "pki", "rotate", c.name, "--ca"), "not this command's to replace")
@@ -127,7 +137,7 @@ func companyCA(t *testing.T, h *home, dir string) (ca, passphrase string) {
 // PKCS#11.
 func tokenCA(t *testing.T, h *home, dir string) (ca, passphrase string) {
 	t.Helper()
-	const module = "/usr/lib/softhsm/libsofthsm2.so"
+	const module, pin = "/usr/lib/softhsm/libsofthsm2.so", "of-this-test-alone"
 	util := needProgram(t, "softhsm2-util", "softhsm2")
 	if _, err := os.Stat(module); err != nil {
 		t.Skipf("SoftHSM2 is not where Debian has it: %v", err)
@@ -143,9 +153,9 @@ func tokenCA(t *testing.T, h *home, dir string) (ca, passphrase string) {
 		t.Fatal(err)
 	}
 	put(t, file("softhsm2.conf"), "directories.tokendir = "+file("tokens")+"\nobjectstore.backend = file\nlog.level = ERROR\n")
-	put(t, file("pin"), "1234\n")
+	put(t, file("pin"), pin+"\n")
 	h.env = append(h.env, "SOFTHSM2_CONF="+file("softhsm2.conf"))
-	init := exec.CommandContext(t.Context(), util, "--init-token", "--free", "--label", "lab", "--pin", "1234", "--so-pin", "5678")
+	init := exec.CommandContext(t.Context(), util, "--init-token", "--free", "--label", "lab", "--pin", pin, "--so-pin", "5678")
 	init.Env = append(os.Environ(), "SOFTHSM2_CONF="+file("softhsm2.conf"))
 	if out, err := init.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -158,5 +168,27 @@ func put(t *testing.T, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// checkTrace finds so many signatures in a trace, and no PIN.
+func checkTrace(t *testing.T, file, passphrase string, signatures int) {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(file)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%s: %v, %v", file, info.Mode(), err)
+	}
+	pin, err := os.ReadFile(passphrase)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := regexp.MustCompile(`C_Sign\(.*; signature=\(\d+ bytes\)\) = CKR_OK \d+ us\n`).FindAllString(string(data), -1)
+	got = slices.DeleteFunc(got, func(line string) bool { return strings.Contains(line, "signature=NULL") })
+	if len(got) < signatures || !strings.Contains(string(data), ") = CKR_OK ") || strings.Contains(string(data), strings.TrimSpace(string(pin))) {
+		t.Errorf("%d signatures:\n%s", len(got), data)
 	}
 }

@@ -54,7 +54,7 @@ func Planned(ctx context.Context, w cluster.World, s spec.Spec, choice NodeChoic
 			err = place.Depends(p)
 		}
 		if err == nil {
-			err = trust.AuthorityReady(w, p)
+			err = trust.AuthorityReady(ctx, w, p)
 		}
 		return p, err
 	}

@@ -175,7 +175,7 @@ func TestLimits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, _, err := d.authority("us-east-1")
+		a, _, err := d.authority(t.Context(), "us-east-1")
 		if err != nil {
 			t.Fatal(err)
 		}

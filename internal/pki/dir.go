@@ -205,7 +205,7 @@ func (d *Dir) certs(name string) ([]*x509.Certificate, error) {
 }
 
 // authority loads the one of a region: its intermediate if it has one, else the root.
-func (d *Dir) authority(region string) (Authority, string, error) {
+func (d *Dir) authority(ctx context.Context, region string) (Authority, string, error) {
 	if d.index.Elsewhere {
 		return Authority{}, "", &NotOursError{d.Path}
 	}
@@ -214,7 +214,7 @@ func (d *Dir) authority(region string) (Authority, string, error) {
 		if err != nil {
 			return Authority{}, "", err
 		}
-		return other.authority(region)
+		return other.authority(ctx, region)
 	}
 	root, err := d.Root()
 	if err != nil {
@@ -244,7 +244,7 @@ func (d *Dir) authority(region string) (Authority, string, error) {
 		}
 	}
 	if d.index.HSM != nil {
-		key, err := hsm.Open(*d.index.HSM, d.Passphrase)
+		key, err := hsm.Open(ctx, *d.index.HSM, d.Passphrase)
 		if err != nil {
 			return Authority{}, "", err
 		}

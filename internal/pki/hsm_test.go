@@ -32,11 +32,16 @@ func softhsm(t *testing.T, dir string, labels ...string) string {
 	}
 	t.Setenv("SOFTHSM2_CONF", conf)
 	for _, label := range labels {
-		if out, err := exec.Command(util, "--init-token", "--free", "--label", label, "--pin", "1234", "--so-pin", "5678").CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
+		initToken(t, util, label, "1234")
 	}
 	return module
+}
+
+func initToken(t *testing.T, util, label, pin string) {
+	t.Helper()
+	if out, err := exec.Command(util, "--init-token", "--free", "--label", label, "--pin", pin, "--so-pin", "5678").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
 }
 
 // TestToken issues, renews and revokes with a key that stays in a SoftHSM2 token.
@@ -80,7 +85,7 @@ func TestToken(t *testing.T) {
 		if err := again.Init(t.Context(), Setup{Cluster: "lab", HSM: &ref, Now: time.Now()}); !errors.Is(err, hsm.ErrKeyExists) {
 			t.Errorf("%s: got %v", kind, err)
 		}
-		k, err := hsm.Open(ref, "1234")
+		k, err := hsm.Open(t.Context(), ref, "1234")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,10 +95,10 @@ func TestToken(t *testing.T) {
 		if err := k.Close(); err != nil {
 			t.Error(err)
 		}
-		if _, err := hsm.Open(hsm.Ref{Module: module, Token: "lab", Label: "none"}, "1234"); !errors.Is(err, hsm.ErrNoKey) {
+		if _, err := hsm.Open(t.Context(), hsm.Ref{Module: module, Token: "lab", Label: "none"}, "1234"); !errors.Is(err, hsm.ErrNoKey) {
 			t.Errorf("got %v", err)
 		}
-		if _, err := hsm.Open(ref, "9999"); err == nil || errors.Is(err, hsm.ErrNoKey) {
+		if _, err := hsm.Open(t.Context(), ref, "9999"); err == nil || errors.Is(err, hsm.ErrNoKey) {
 			t.Error("a wrong PIN opens the token")
 		}
 	}

@@ -62,7 +62,7 @@ func TestTokenWrong(t *testing.T) {
 			t.Errorf("%s: a directory is left: %v", tt.name, err)
 		}
 	}
-	if errors.As(hsmErr(good, "1234"), &token); token != nil && (!slices.Contains(token.Have, "lab") || !slices.Contains(token.Have, "other")) {
+	if errors.As(hsmErr(t, good, "1234"), &token); token != nil && (!slices.Contains(token.Have, "lab") || !slices.Contains(token.Have, "other")) {
 		t.Errorf("the tokens are %q", token.Have)
 	}
 	// A CA that fails once its key is made takes it out of the token again.
@@ -73,7 +73,7 @@ func TestTokenWrong(t *testing.T) {
 	if err := d.Init(t.Context(), Setup{Cluster: "lab", HSM: &good, Now: time.Now()}); err == nil {
 		t.Fatal("a CA without an index is made")
 	}
-	if err := hsmErr(good, "1234"); !errors.Is(err, hsm.ErrNoKey) {
+	if err := hsmErr(t, good, "1234"); !errors.Is(err, hsm.ErrNoKey) {
 		t.Errorf("the key is left in the token: %v", err)
 	}
 	if has, err := os.ReadDir(d.Path); err != nil || len(has) != 1 {
@@ -100,8 +100,8 @@ func TestTokenWrong(t *testing.T) {
 	}
 }
 
-func hsmErr(r hsm.Ref, pin string) error {
-	k, err := hsm.Open(r, pin)
+func hsmErr(t *testing.T, r hsm.Ref, pin string) error {
+	k, err := hsm.Open(t.Context(), r, pin)
 	if err == nil {
 		err = k.Close()
 	}

@@ -63,7 +63,7 @@ func (d *Dir) Issue(ctx context.Context, r NodeRequest) ([]*x509.Certificate, er
 		return nil, err
 	}
 	defer unlock()
-	a, issuer, err := d.authority(r.Region)
+	a, issuer, err := d.authority(ctx, r.Region)
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +170,7 @@ func (d *Dir) Revoke(ctx context.Context, now time.Time, life time.Duration, ref
 		}
 		return gone, path, d.writeIndex()
 	}
-	path, err := d.lists(now, life)
+	path, err := d.lists(ctx, now, life)
 	if err != nil {
 		return nil, "", err
 	}
@@ -238,17 +238,17 @@ func (d *Dir) List(ctx context.Context, now time.Time, life time.Duration) (stri
 		}
 		return other.List(ctx, now, life)
 	}
-	return d.lists(now, life)
+	return d.lists(ctx, now, life)
 }
 
 // lists signs the revocation lists of all authorities, into one file. The index is
 // written before the file: what is revoked is known then, whatever happens, and a
 // number is never given twice.
-func (d *Dir) lists(now time.Time, life time.Duration) (string, error) {
+func (d *Dir) lists(ctx context.Context, now time.Time, life time.Duration) (string, error) {
 	d.index.Lists++
 	var out []byte
 	for _, region := range append([]string{""}, d.index.Regions...) {
-		a, _, err := d.authority(region)
+		a, _, err := d.authority(ctx, region)
 		if err != nil {
 			return "", err
 		}

@@ -61,11 +61,11 @@ func (d *Dir) Issuers() ([]Issuer, error) {
 }
 
 // Signer opens an authority by its name. It is to be closed.
-func (d *Dir) Signer(name string) (Authority, error) {
+func (d *Dir) Signer(ctx context.Context, name string) (Authority, error) {
 	if name == RootName {
 		name = ""
 	}
-	a, _, err := d.authority(name)
+	a, _, err := d.authority(ctx, name)
 	return a, err
 }
 
@@ -118,7 +118,7 @@ func (d *Dir) AddRegion(ctx context.Context, region, kind string, now time.Time)
 	if slices.Contains(d.index.Regions, region) {
 		return &HasRegionError{d.Path, region}
 	}
-	root, _, err := d.authority("")
+	root, _, err := d.authority(ctx, "")
 	if err != nil {
 		return err
 	}
@@ -159,7 +159,7 @@ func (d *Dir) RenewIssuer(ctx context.Context, name string, now time.Time, life 
 		}
 		file, region = "ca-"+name+".pem", name
 	}
-	a, _, err := d.authority(region)
+	a, _, err := d.authority(ctx, region)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -170,7 +170,7 @@ func (d *Dir) RenewIssuer(ctx context.Context, name string, now time.Time, life 
 	}
 	parent, signer := was, a.Key
 	if region != "" {
-		root, _, err := d.authority("")
+		root, _, err := d.authority(ctx, "")
 		if err != nil {
 			return nil, nil, err
 		}

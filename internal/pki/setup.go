@@ -56,8 +56,11 @@ func (e *SetupError) ExitCode() int { return fail.ExitUsage }
 func (e *SetupError) Hint() string { return "crossring help pki init" }
 
 // Check says all that can't be made as it is asked for, as a *SetupError.
-func (s Setup) Check() error {
-	var errs []error
+// It opens no key.
+func (s Setup) Check() error { return s.check() }
+
+// check has the errors of others with its own.
+func (s Setup) check(errs ...error) error {
 	if s.Key != "" && !slices.Contains(KeyKinds(), s.Key) {
 		errs = append(errs, unknownKind(s.Key))
 	}
@@ -82,9 +85,6 @@ func (s Setup) Check() error {
 		}
 		errs = append(errs, err)
 	}
-	if s.Under != nil {
-		errs = append(errs, s.Under.Check(s.Now))
-	}
 	errs = append(errs, s.Where.Check())
 	if s.Adopt != nil {
 		errs = append(errs, s.Adopt.check(s))
@@ -105,7 +105,11 @@ func (s Setup) rootName() (pkix.Name, error) {
 // Init makes an authority in a directory that has none. One that can't be made leaves
 // nothing behind.
 func (d *Dir) Init(ctx context.Context, s Setup) (err error) {
-	if err := s.Check(); err != nil {
+	var above error
+	if s.Under != nil {
+		above = s.Under.Check(ctx, s.Now)
+	}
+	if err := s.check(above); err != nil {
 		return err
 	}
 	undo, err := d.begin()
@@ -132,7 +136,7 @@ func (d *Dir) Init(ctx context.Context, s Setup) (err error) {
 	case s.Elsewhere != nil:
 		return d.initElsewhere(s)
 	}
-	key, done, err := d.rootKey(s)
+	key, done, err := d.rootKey(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -218,7 +222,7 @@ func (d *Dir) begin() (undo func() error, err error) {
 
 // rootKey makes the root's key, here or in a token. done ends what it needs, and takes
 // the key out of the token again where it is told of a failure.
-func (d *Dir) rootKey(s Setup) (key crypto.Signer, done func(failed error) error, err error) {
+func (d *Dir) rootKey(ctx context.Context, s Setup) (key crypto.Signer, done func(failed error) error, err error) {
 	if s.HSM == nil {
 		if s.Adopt != nil {
 			return s.Adopt.Key, func(error) error { return nil }, nil
@@ -228,7 +232,7 @@ func (d *Dir) rootKey(s Setup) (key crypto.Signer, done func(failed error) error
 	}
 	d.index.HSM = s.HSM
 	if s.Adopt != nil { // the key is there, and stays
-		k, err := hsm.Open(*s.HSM, d.Passphrase)
+		k, err := hsm.Open(ctx, *s.HSM, d.Passphrase)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -237,7 +241,7 @@ func (d *Dir) rootKey(s Setup) (key crypto.Signer, done func(failed error) error
 		}
 		return k, func(error) error { return k.Close() }, nil
 	}
-	k, err := hsm.Create(*s.HSM, d.Passphrase, s.Key)
+	k, err := hsm.Create(ctx, *s.HSM, d.Passphrase, s.Key)
 	if err != nil {
 		return nil, nil, err
 	}

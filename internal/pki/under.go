@@ -101,12 +101,12 @@ func (u Under) passphrase() (string, error) {
 
 // Check says whether it could sign: that its certificates count, and that its key is to
 // be had.
-func (u Under) Check(now time.Time) error {
+func (u Under) Check(ctx context.Context, now time.Time) error {
 	d, err := u.Open()
 	if err != nil {
 		return err
 	}
-	a, _, err := d.authority("")
+	a, _, err := d.authority(ctx, "")
 	if err != nil {
 		return &UnderError{u.Dir, err}
 	}

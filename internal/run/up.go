@@ -104,7 +104,7 @@ func Up(ctx context.Context, w cluster.World, req UpRequest) (UpResult, error) {
 		if err := noTraces(w, name); err != nil {
 			return res, err
 		}
-		if err := trust.AuthorityReady(w, p); err != nil {
+		if err := trust.AuthorityReady(ctx, w, p); err != nil {
 			return res, err
 		}
 		if c.Rel, err = release.Find(p.Version); err != nil {

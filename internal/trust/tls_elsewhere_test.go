@@ -104,7 +104,7 @@ func TestSignedElsewhere(t *testing.T) {
 		w, c := secured(t, rel.Version, 2)
 		b := newBureau(t)
 		c.Inv.Plan.TLS.Trust = b.trust()
-		if err := AuthorityReady(w, c.Inv.Plan); err != nil {
+		if err := AuthorityReady(t.Context(), w, c.Inv.Plan); err != nil {
 			t.Fatal(err)
 		}
 		lacks := func() []*pki.UnsignedError {
@@ -234,14 +234,14 @@ func TestTrustOfElsewhere(t *testing.T) {
 		if err := os.WriteFile(c.Inv.Plan.TLS.Trust, tt.data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		err := AuthorityReady(w, c.Inv.Plan)
+		err := AuthorityReady(t.Context(), w, c.Inv.Plan)
 		if (err == nil) != (tt.says == "") || err != nil && (!strings.Contains(err.Error(), tt.says) || fail.CodeOf(err) != fail.ExitPrerequisite) {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 	}
 	w, c := secured(t, "5.0", 1)
 	c.Inv.Plan.TLS.Trust = filepath.Join(t.TempDir(), "none.pem")
-	if err := AuthorityReady(w, c.Inv.Plan); fail.CodeOf(err) != fail.ExitPrerequisite {
+	if err := AuthorityReady(t.Context(), w, c.Inv.Plan); fail.CodeOf(err) != fail.ExitPrerequisite {
 		t.Errorf("no file: %v", err)
 	}
 }

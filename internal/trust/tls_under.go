@@ -1,6 +1,8 @@
 package trust
 
 import (
+	"context"
+
 	"crossring/internal/cluster"
 	"crossring/internal/fail"
 	"crossring/internal/pki"
@@ -17,7 +19,7 @@ func underOf(p topology.Plan) *pki.Under {
 }
 
 // AuthorityReady says, before anything is made, why the CA that a plan names can't sign.
-func AuthorityReady(w cluster.World, p topology.Plan) error {
+func AuthorityReady(ctx context.Context, w cluster.World, p topology.Plan) error {
 	under := underOf(p)
 	if under == nil {
 		if p.TLS == nil || p.TLS.Trust == "" {
@@ -28,7 +30,7 @@ func AuthorityReady(w cluster.World, p topology.Plan) error {
 		}
 		return nil
 	}
-	if err := under.Check(w.Now()); err != nil {
+	if err := under.Check(ctx, w.Now()); err != nil {
 		return fail.Prerequisite("tls.ca", err, "")
 	}
 	return nil

@@ -57,7 +57,7 @@ func TestIdentitiesUnderAnotherCA(t *testing.T) {
 		w, c := secured(t, rel.Version, 2)
 		c.Inv.Plan.Name = "on-" + strings.ReplaceAll(rel.Series, ".", "-")
 		c.Inv.Plan.TLS.CA = dir
-		if err := AuthorityReady(w, c.Inv.Plan); err != nil {
+		if err := AuthorityReady(t.Context(), w, c.Inv.Plan); err != nil {
 			t.Fatal(err)
 		}
 		for range 2 { // and again, which changes nothing
@@ -145,7 +145,7 @@ func TestAuthorityReady(t *testing.T) {
 		w, c := secured(t, "5.0", 1)
 		w.Now = func() time.Time { return time.Now().Add(tt.later) }
 		c.Inv.Plan.TLS.CA, c.Inv.Plan.TLS.CAPassphraseFile = tt.dir, tt.pass
-		err := AuthorityReady(w, c.Inv.Plan)
+		err := AuthorityReady(t.Context(), w, c.Inv.Plan)
 		if (err == nil) != (tt.says == "") || err != nil && (!strings.Contains(err.Error(), tt.says) || fail.CodeOf(err) != fail.ExitPrerequisite) {
 			t.Errorf("%s: %v", tt.name, err)
 		}

@@ -187,7 +187,12 @@ func (e *Env) Action(h Handler, formats ...string) cli.ActionFunc {
 		if err := e.settle(c, formats); err != nil {
 			return err
 		}
-		a, err := h(c.Context, e, c)
+		ctx, done, err := e.traced(c.Context, c)
+		if err != nil {
+			return err
+		}
+		a, err := h(ctx, e, c)
+		done()
 		if err = stopped(c.Context, err); err != nil && e.stateGiven {
 			err = newElsewhere(err, e.stateFlag, c.App.Commands)
 		}

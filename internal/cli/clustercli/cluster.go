@@ -81,6 +81,7 @@ func Up(e *app.Env) *cli.Command {
 			operatorFlag(),
 			app.CassandraHomeFlag(),
 			removeNodeFlag(), replaceNodeFlag(),
+			app.TokenTraceFlag(),
 		},
 		Action: e.Action(up),
 	}
@@ -216,13 +217,13 @@ func Nodes(e *app.Env) []*cli.Command {
 	}{
 		{"start", "start the server of a node, or of all, and wait until it answers", func(w cluster.World, ctx context.Context, ref string, _ *cli.Context) (run.NodesResult, error) {
 			return run.Start(ctx, w, ref)
-		}, nil},
+		}, []cli.Flag{app.TokenTraceFlag()}},
 		{"stop", "stop the server of a node, or of all", func(w cluster.World, ctx context.Context, ref string, _ *cli.Context) (run.NodesResult, error) {
 			return run.Stop(ctx, w, ref)
 		}, nil},
 		{"restart", "stop and start a node, or all at the same time", func(w cluster.World, ctx context.Context, ref string, c *cli.Context) (run.NodesResult, error) {
 			return run.Restart(ctx, w, ref, c.Bool("rolling"))
-		}, []cli.Flag{&cli.BoolFlag{Name: "rolling", Usage: "one node after another, each when every node sees every node up"}}},
+		}, []cli.Flag{&cli.BoolFlag{Name: "rolling", Usage: "one node after another, each when every node sees every node up"}, app.TokenTraceFlag()}},
 	}
 	var commands []*cli.Command
 	for _, v := range verbs {

@@ -29,7 +29,7 @@ func providerFlag() cli.Flag {
 func Plan(e *app.Env) *cli.Command {
 	return &cli.Command{
 		Name: "plan", Usage: "what a spec comes to: nodes, tokens, datacenters, seeds, and the way there from a running cluster; changes nothing",
-		Flags: []cli.Flag{fileFlag(), providerFlag(), operatorFlag(), pricesFlag(), removeNodeFlag(), replaceNodeFlag()},
+		Flags: []cli.Flag{fileFlag(), providerFlag(), operatorFlag(), pricesFlag(), removeNodeFlag(), replaceNodeFlag(), app.TokenTraceFlag()},
 		Action: e.Action(func(ctx context.Context, e *app.Env, c *cli.Context) (app.Answer, error) {
 			s, err := specOf(e, c)
 			if err != nil {

@@ -41,6 +41,7 @@ func caFlags(more ...cli.Flag) []cli.Flag {
 	return append([]cli.Flag{
 		&cli.StringFlag{Name: "dir", Usage: "the CA is in `DIR` (default: pki in the state directory)"},
 		&cli.StringFlag{Name: "passphrase-file", Usage: "the CA's keys are encrypted with the first line of `FILE`"},
+		app.TokenTraceFlag(),
 	}, more...)
 }
 

@@ -257,7 +257,7 @@ func pkiServe(ctx context.Context, e *app.Env, c *cli.Context) (app.Answer, erro
 	if err != nil {
 		return app.Answer{}, err
 	}
-	r, err := responder.Open(responder.Config{
+	r, err := responder.Open(ctx, responder.Config{
 		Dir: dir, Passphrase: passphrase, ListLife: lists, AnswerLife: c.Duration("answer-life"), Now: time.Now,
 		Log: func(format string, args ...any) { app.Note(e.Stderr, "%s", plain.Line(fmt.Sprintf(format, args...))) },
 	})

@@ -29,6 +29,7 @@ func pkiRotateCommand(e *app.Env) *cli.Command {
 			&cli.BoolFlag{Name: "ca", Usage: "replace the CA, too"},
 			&cli.BoolFlag{Name: "restart", Usage: "restart also nodes that need none, so that no connection of before is left"},
 			&cli.StringFlag{Name: "until", Usage: "with --ca: stop after `PHASE`, trust or certificates; the next command goes on"},
+			app.TokenTraceFlag(),
 		},
 		Action: e.Action(func(ctx context.Context, e *app.Env, c *cli.Context) (app.Answer, error) {
 			return app.WithName(c, e, func(w cluster.World, name string) (app.Answer, error) {

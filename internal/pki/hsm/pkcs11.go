@@ -3,6 +3,7 @@
 package hsm
 
 import (
+	"context"
 	"crypto/elliptic"
 	"crypto/rand"
 	"errors"
@@ -27,7 +28,7 @@ func (k key) Close() error { return k.ctx.Close() }
 func (k key) Delete() error { return k.Signer.Delete() }
 
 // session opens a token, and says which of the things that it takes is wrong.
-func session(r Ref, pin string) (*crypto11.Context, error) {
+func session(ctx context.Context, r Ref, pin string) (*crypto11.Context, error) {
 	if err := r.Check(); err != nil {
 		return nil, err
 	}
@@ -37,9 +38,12 @@ func session(r Ref, pin string) (*crypto11.Context, error) {
 	if _, err := os.Stat(r.Module); err != nil {
 		return nil, &ModuleError{r.Module, errors.Unwrap(err)}
 	}
-	ctx, err := crypto11.Configure(&crypto11.Config{Path: r.Module, TokenLabel: r.Token, Pin: pin})
+	if err := follow(ctx, r.Module); err != nil {
+		return nil, &ModuleError{r.Module, err}
+	}
+	s, err := crypto11.Configure(&crypto11.Config{Path: r.Module, TokenLabel: r.Token, Pin: pin})
 	if err == nil {
-		return ctx, nil
+		return s, nil
 	}
 	var code pkcs11.Error
 	switch errors.As(err, &code); code {
@@ -86,57 +90,57 @@ func labels(module string) ([]string, error) {
 
 // Create makes a key of a kind ("ecdsa-p256", "rsa-2048") in a token. It is made
 // there, and marked so that it cannot be read out.
-func Create(r Ref, pin, kind string) (Key, error) {
-	ctx, err := session(r, pin)
+func Create(ctx context.Context, r Ref, pin, kind string) (Key, error) {
+	s, err := session(ctx, r, pin)
 	if err != nil {
 		return nil, err
 	}
 	fail := func(err error) (Key, error) {
-		return nil, errors.Join(fmt.Errorf("make key %q in token %q: %w", r.Label, r.Token, err), ctx.Close())
+		return nil, errors.Join(fmt.Errorf("make key %q in token %q: %w", r.Label, r.Token, err), s.Close())
 	}
-	switch old, err := ctx.FindKeyPairs(nil, []byte(r.Label)); {
+	switch old, err := s.FindKeyPairs(nil, []byte(r.Label)); {
 	case err != nil:
 		return fail(err)
 	case len(old) > 0:
-		return nil, errors.Join(&KeyError{r.Label, r.Token, ErrKeyExists}, ctx.Close())
+		return nil, errors.Join(&KeyError{r.Label, r.Token, ErrKeyExists}, s.Close())
 	}
 	id := make([]byte, 16)
 	if _, err := rand.Read(id); err != nil {
 		return fail(err)
 	}
-	var s crypto11.Signer
+	var k crypto11.Signer
 	switch {
 	case kind == "" || kind == "ecdsa-p256":
-		s, err = ctx.GenerateECDSAKeyPairWithLabel(id, []byte(r.Label), elliptic.P256())
+		k, err = s.GenerateECDSAKeyPairWithLabel(id, []byte(r.Label), elliptic.P256())
 	case kind == "ecdsa-p384":
-		s, err = ctx.GenerateECDSAKeyPairWithLabel(id, []byte(r.Label), elliptic.P384())
+		k, err = s.GenerateECDSAKeyPairWithLabel(id, []byte(r.Label), elliptic.P384())
 	case strings.HasPrefix(kind, "rsa-"):
 		bits := 0
 		if _, err := fmt.Sscanf(kind, "rsa-%d", &bits); err != nil {
 			return fail(err)
 		}
-		s, err = ctx.GenerateRSAKeyPairWithLabel(id, []byte(r.Label), bits)
+		k, err = s.GenerateRSAKeyPairWithLabel(id, []byte(r.Label), bits)
 	default:
 		err = fmt.Errorf("%q is no kind of key", kind)
 	}
 	if err != nil {
 		return fail(err)
 	}
-	return key{s, ctx}, nil
+	return key{k, s}, nil
 }
 
 // Open finds a key in a token.
-func Open(r Ref, pin string) (Key, error) {
-	ctx, err := session(r, pin)
+func Open(ctx context.Context, r Ref, pin string) (Key, error) {
+	s, err := session(ctx, r, pin)
 	if err != nil {
 		return nil, err
 	}
-	found, err := ctx.FindKeyPairs(nil, []byte(r.Label))
+	found, err := s.FindKeyPairs(nil, []byte(r.Label))
 	if err == nil && len(found) == 0 {
-		return nil, errors.Join(&KeyError{r.Label, r.Token, ErrNoKey}, ctx.Close())
+		return nil, errors.Join(&KeyError{r.Label, r.Token, ErrNoKey}, s.Close())
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("find key %q in token %q: %w", r.Label, r.Token, err), ctx.Close())
+		return nil, errors.Join(fmt.Errorf("find key %q in token %q: %w", r.Label, r.Token, err), s.Close())
 	}
-	return key{found[0], ctx}, nil
+	return key{found[0], s}, nil
 }

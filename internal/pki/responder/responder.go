@@ -60,7 +60,7 @@ type Config struct {
 }
 
 // Open opens a CA's keys, all of them: it signs with each. Close ends that.
-func Open(cfg Config) (*Responder, error) {
+func Open(ctx context.Context, cfg Config) (*Responder, error) {
 	r := &Responder{dir: cfg.Dir, passphrase: cfg.Passphrase, listLife: cfg.ListLife, answerLife: cfg.AnswerLife, now: cfg.Now, log: cfg.Log}
 	if r.listLife == 0 {
 		r.listLife = pki.ListLife
@@ -77,7 +77,7 @@ func Open(cfg Config) (*Responder, error) {
 		return nil, err
 	}
 	for _, i := range issuers {
-		a, err := d.Signer(i.Name)
+		a, err := d.Signer(ctx, i.Name)
 		if err != nil {
 			return nil, errors.Join(err, r.Close())
 		}

@@ -28,7 +28,7 @@ func served(t *testing.T, passphrase string) (*pki.Dir, *httptest.Server) {
 	if err := d.Init(t.Context(), pki.Setup{Cluster: "lab", Regions: []string{"us-east-1"}, Now: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
-	r, err := Open(Config{Dir: d.Path, Passphrase: passphrase, Now: time.Now, Log: t.Logf})
+	r, err := Open(t.Context(), Config{Dir: d.Path, Passphrase: passphrase, Now: time.Now, Log: t.Logf})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +198,7 @@ func FuzzOCSP(f *testing.F) {
 	if err := d.Init(f.Context(), pki.Setup{Cluster: "lab", Now: time.Now()}); err != nil {
 		f.Fatal(err)
 	}
-	r, err := Open(Config{Dir: d.Path, Now: time.Now, Log: func(string, ...any) {}})
+	r, err := Open(f.Context(), Config{Dir: d.Path, Now: time.Now, Log: func(string, ...any) {}})
 	if err != nil {
 		f.Fatal(err)
 	}
