@@ -10,10 +10,12 @@ import (
 	"strings"
 	"testing"
 
+	"crossring/internal/compare"
 	"crossring/internal/flight"
 	"crossring/internal/lag"
 	"crossring/internal/load"
 	"crossring/internal/report"
+	"crossring/internal/runs"
 	"crossring/internal/topology"
 	"crossring/ringcheck"
 	"crossring/stress/results"
@@ -51,6 +53,9 @@ var promised = map[string]string{
 		pairs[].lag_ms.high.p50 pairs[].lag_ms.high.p95 pairs[].lag_ms.high.p99 pairs[].lag_ms.high.p999 pairs[].lag_ms.high.max
 		pairs[].within[].ms pairs[].within[].share pairs[].within[].at_least_95
 		pairs[].seconds[].t pairs[].seconds[].rows pairs[].seconds[].p50 pairs[].seconds[].p99 pairs[].seconds[].max`,
+	"runs": "runs[].name runs[].path runs[].cluster runs[].started runs[].what runs[].rows runs[].write_per_second runs[].read_per_second",
+	"comparison": `runs[].label metrics[].name metrics[].unit metrics[].values[].mean metrics[].values[].half_width_95 metrics[].values[].n
+		metrics[].change metrics[].half_width_95 metrics[].p_value metrics[].verdict`,
 	"handshake": "new reused",
 	"rate":      "connections real_seconds client_cpu_seconds per_real_second per_cpu_second resumed version cipher_suite curve",
 	everywhere:  "schema error.code error.message error.hint",
@@ -121,6 +126,15 @@ func TestDocuments(t *testing.T) {
 			t.Errorf("of 510 rows 300 were written: %s", r)
 		}
 
+		made := decode[runs.Listing](t, holds("runs", 0, "runs", c.name))
+		if n := len(made.Runs); n != 2 || made.Runs[0].What != "repro" || made.Runs[1].What != "write and read" || made.Runs[0].WriteRate == nil || made.Runs[0].Host == nil {
+			t.Errorf("want a repro, a write and a read: %+v", made)
+		}
+		sides := decode[compare.Result](t, holds("comparison", 0, "compare", got.RunDir, filepath.Base(lastRun(made))))
+		if len(sides.Metrics) == 0 || len(sides.Differences) == 0 || !slices.ContainsFunc(sides.NotComparable, func(l compare.LeftOut) bool { return l.Name == "write.rate" }) {
+			t.Errorf("a run at a rate and one without are compared in the rest: %+v", sides)
+		}
+
 		// Each row is read 200 ms after its own acknowledgement; a way takes 40.
 		beside := holds("demo", 0, "repro", c.name, "--rows", "400", "--rate", "400", "--read-after", "200ms", "--background", "100")
 		if rd := decode[report.Document](t, beside).Read; rd == nil || rd.Rows != 400 || rd.Found != 400 || rd.ReadAfter == nil || rd.ReadAfter.Asked != 200 ||
@@ -152,6 +166,14 @@ var (
 	fullVersion = regexp.MustCompile(`^\d+\.\d+\.\d+$`)
 	uuid        = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 )
+
+// lastRun is the path of the newest one.
+func lastRun(l runs.Listing) string {
+	if len(l.Runs) == 0 {
+		return ""
+	}
+	return l.Runs[len(l.Runs)-1].Path
+}
 
 // checkTokens holds that tokens are decimal and ascend.
 func checkTokens(t *testing.T, list []string) {

@@ -20,6 +20,8 @@ func commands(e *app.Env) []*cli.Command {
 		loadcli.Lag(e),
 		loadcli.Stress(e),
 		loadcli.Report(e),
+		loadcli.Runs(e),
+		loadcli.Compare(e),
 		clustercli.List(e),
 		clustercli.Extend(e),
 		clustercli.GC(e),

@@ -2,11 +2,8 @@ package load
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +11,7 @@ import (
 	"crossring/internal/computer"
 	"crossring/internal/fail"
 	"crossring/internal/report"
+	"crossring/internal/runs"
 	"crossring/internal/topology"
 	"crossring/stress"
 	"crossring/stress/record"
@@ -21,7 +19,7 @@ import (
 )
 
 // runsDir holds the run directories of all clusters.
-func runsDir(w cluster.World) string { return filepath.Join(w.StateDir, "runs") }
+func runsDir(w cluster.World) string { return runs.Dir(w.StateDir) }
 
 // newRun makes a run directory with a run id of its own.
 func newRun(ctx context.Context, w cluster.World, c cluster.Cluster, settings topology.Stress, version string) (*results.Dir, error) {
@@ -196,14 +194,14 @@ func openRun(w cluster.World, req StressRequest) (*results.Dir, error) {
 	case path == "" && req.Op == record.OpWrite:
 		return nil, nil
 	case path == "":
-		runs, err := runs(w, req.Name)
+		made, err := madeRuns(w, req.Name)
 		if err != nil {
 			return nil, err
 		}
-		if len(runs) == 0 {
+		if len(made) == 0 {
 			return nil, fail.Usage("", fmt.Errorf("nothing was written to cluster %s yet", req.Name), "crossring stress write "+req.Name)
 		}
-		path = runs[len(runs)-1]
+		path = made[len(made)-1]
 	case !strings.ContainsRune(path, filepath.Separator):
 		path = filepath.Join(runsDir(w), path)
 	}
@@ -220,41 +218,21 @@ func openRun(w cluster.World, req StressRequest) (*results.Dir, error) {
 	return dir, nil
 }
 
-// runs lists the run directories of a cluster, oldest first.
-func runs(w cluster.World, name string) ([]string, error) {
-	all, err := filepath.Glob(filepath.Join(runsDir(w), name+"-*", "meta.json"))
-	if err != nil {
-		return nil, fmt.Errorf("list runs: %w", err)
-	}
-	type run struct {
-		path    string
-		started time.Time
-	}
-	var runs []run
-	for _, meta := range all {
-		d, err := results.Open(filepath.Dir(meta))
-		if err != nil || d.Meta.Cluster != name {
-			continue // of a cluster whose name begins the same, or not of ours
-		}
-		runs = append(runs, run{d.Path, d.Meta.Started})
-	}
-	slices.SortFunc(runs, func(a, b run) int { return a.started.Compare(b.started) })
+// madeRuns lists the run directories of a cluster, oldest first.
+func madeRuns(w cluster.World, name string) ([]string, error) {
+	all, err := runs.List(runsDir(w), name)
 	var paths []string
-	for _, r := range runs {
-		paths = append(paths, r.path)
+	for _, r := range all.Runs {
+		paths = append(paths, r.Path)
 	}
-	return paths, nil
+	return paths, err
 }
 
 // RunReport makes the document of a run anew from what its directory holds: the
 // counts and times, and their course, from the raw results; the rings as they
 // were seen.
 func RunReport(ctx context.Context, w cluster.World, path string) (report.Document, report.Course, error) {
-	if !strings.ContainsRune(path, filepath.Separator) {
-		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-			path = filepath.Join(runsDir(w), path)
-		}
-	}
+	path = runs.Path(runsDir(w), path)
 	var course report.Course
 	dir, err := results.Open(path)
 	if err != nil {

@@ -15,15 +15,14 @@ import (
 // Figures are those of a phase over and over again: of each of many equal stretches of its
 // time, in order. By them it is told how much a figure of the whole is worth.
 type Figures struct {
-	Op   string `json:"op"`
-	Rows int64  `json:"rows"` // attempted
-	// Seconds is how long all of it took.
-	Seconds float64 `json:"seconds"`
-	// Series are by the figure's name: rate, in rows per second, p50, p95, p99, p999 and max in
+	Frame
+	// Series are by the figure's name: rate, in rows per second, client_cpu_us_per_op of the whole, p50, p95, p99, p999 and max in
 	// ms of service time, and of an open loop the same of response time, as response.p50. A
 	// percentile has so long stretches that ten rows or so are above it in each; where that
 	// leaves too few of them, it has a single one, the whole.
 	Series map[string][]float64 `json:"series"`
+	// After is that of a read beside its write.
+	After After `json:"-"`
 }
 
 const (
@@ -51,7 +50,7 @@ func (d *Dir) Figures(ctx context.Context, op string) (Figures, error) {
 		return Figures{}, err
 	}
 	whole := f.frame()
-	out := Figures{Op: op, Rows: whole.Rows, Seconds: whole.Seconds, Series: map[string][]float64{}}
+	out := Figures{Frame: whole, After: f.ages.after(), Series: map[string][]float64{}}
 	if whole.Rows == 0 || whole.Seconds <= 0 {
 		return out, nil
 	}
@@ -60,6 +59,9 @@ func (d *Dir) Figures(ctx context.Context, op string) (Figures, error) {
 		return out, err
 	}
 	out.Series["rate"] = s.rates()
+	if whole.ClientCPUMicros > 0 {
+		out.Series["client_cpu_us_per_op"] = []float64{whole.ClientCPUMicros}
+	}
 	s.percentiles(out.Series, "", s.service, whole.Latency)
 	if whole.Response != nil {
 		s.percentiles(out.Series, "response.", s.response, *whole.Response)
