@@ -29,7 +29,10 @@ func sayFaults(w cluster.World, c cluster.Cluster, faults []topology.NetworkFaul
 
 // cuts are the faults that keep nodes from seeing each other.
 func cuts(faults []topology.NetworkFault) []topology.NetworkFault {
-	return slices.DeleteFunc(slices.Clone(faults), func(f topology.NetworkFault) bool { return f.Kind == topology.FaultLatency })
+	return slices.DeleteFunc(slices.Clone(faults), func(f topology.NetworkFault) bool {
+		kind, known := topology.FaultKindOf(f.Kind)
+		return known && !kind.Cuts
+	})
 }
 
 // silentNodes looks at the servers of the nodes that did not answer: whether they run,

@@ -92,6 +92,7 @@ func (b *builder) build() topology.Plan {
 		p.RTTMillis = ms
 	}
 	p.RTTPairs = roundTrips(s)
+	b.ways(&p)
 	p.TLS = b.tls(rel)
 	p.HeapMB = cmp.Or(s.HeapMB, heapMB(s.Provider, len(p.Nodes)))
 	dcs := group(p.Nodes)

@@ -62,6 +62,7 @@ func (d *decoder) spec(root *yaml.Node, s *Spec) {
 		)},
 		{"heap_mb", whole(&s.HeapMB, minHeapMB)},
 		{"rtt_ms", func(d *decoder, n *yaml.Node, path string) { d.roundTrips(n, path, s) }},
+		{"lines", func(d *decoder, n *yaml.Node, path string) { d.lines(n, path, s) }},
 		{"keyspace", group(
 			field{"name", text(&s.Keyspace.Name)},
 			field{"table", text(&s.Keyspace.Table)},

@@ -34,10 +34,13 @@ type Spec struct {
 	HeapMB    int      `json:"heap_mb"` // 0 leaves it to the plan
 	// RTT is the round trips between regions that the local provider makes; nil leaves them
 	// to the plan.
-	RTT      RoundTrips     `json:"rtt_ms"`
-	Keyspace Keyspace       `json:"keyspace"`
-	Settings map[string]any `json:"settings"` // further keys of cassandra.yaml
-	Stress   Stress         `json:"stress"`
+	RTT RoundTrips `json:"rtt_ms"`
+	// Lines is what the lines between regions do beside, by RTTPair or, for one direction, by
+	// topology.WayKey.
+	Lines    map[string]Line `json:"lines,omitempty"`
+	Keyspace Keyspace        `json:"keyspace"`
+	Settings map[string]any  `json:"settings"` // further keys of cassandra.yaml
+	Stress   Stress          `json:"stress"`
 	// Hosts is the inventory file of provider hosts.
 	Hosts string `json:"hosts,omitempty"`
 	// CassandraMirror is a URL below which the machines of provider hosts find

@@ -87,6 +87,7 @@ func check(s Spec) []*Problem {
 		between("heap_mb", int64(s.HeapMB), minHeapMB, 1<<20)
 	}
 	checkRoundTrips(s, bad)
+	checkLines(s, bad)
 	checkRegions(s, bad, match, between)
 	switch {
 	case s.Provider == "hosts" && s.Hosts == "":

@@ -11,6 +11,10 @@ const (
 	FaultReset     = "reset"     // between A and B connections are reset
 	FaultLatency   = "latency"   // between A and B the round trip is not the plan's
 	FaultRefuse    = "refuse"    // the public ports of A are closed
+	FaultJitter    = "jitter"    // between A and B the delay is now more, now less
+	FaultLoss      = "loss"      // between A and B segments are lost, and sent again
+	FaultBandwidth = "bandwidth" // between A and B so much passes, and no more
+	FaultAsymmetry = "asymmetry" // from A to B takes another share of the round trip than back
 
 	healLine   = "heal"
 	acceptPort = "accept"
@@ -19,24 +23,55 @@ const (
 // FaultKind is a change that the network between regions can be told to make.
 type FaultKind struct {
 	Name string
-	Does string   // a line of help
-	Pair bool     // it is between two regions; else it is about one
-	RTT  bool     // it takes a round trip
-	Ends []string // the kinds of faults that it ends, of the same regions
-	Mend string   // the kind that ends it; "" is no fault, but the end of one
+	Does string       // a line of help
+	Pair bool         // it is between two regions; else it is about one
+	RTT  bool         // it takes a round trip
+	Ends []string     // the kinds of faults that it ends, of the same regions
+	Mend string       // the kind that ends it; "" is no fault, but the end of one
+	Cuts bool         // while it is in force nothing passes
+	Take *FaultAmount // what it takes beside; nil is nothing
+}
+
+// FaultAmount is how much of a fault there is to be.
+type FaultAmount struct {
+	Flag   string // of the command line
+	Usage  string
+	Unit   string                  // ms, %, Mbit/s
+	Ways   bool                    // it may be for one direction alone
+	Check  func(v float64) string  // what is wrong with it, but for what the line is; "" is nothing
+	Of     func(w Way) float64     // how much of it a direction has
+	Change func(w *Way, v float64) // gives a direction that much; nil for what is of both
 }
 
 // FaultKinds are all of them, in the order of the help.
 func FaultKinds() []FaultKind {
 	cut := []string{FaultPartition, FaultReset}
+	ends := append(cut, FaultJitter, FaultLoss, FaultBandwidth, FaultAsymmetry)
 	return []FaultKind{
-		{FaultPartition, "cut two regions from each other by silence: what is sent is swallowed, new connections are not answered", true, false, cut, healLine},
-		{FaultReset, "answer every connection between two regions with RST", true, false, cut, healLine},
-		{healLine, "end a partition or a reset", true, false, cut, ""},
-		{FaultRefuse, "close a region's public ports", false, false, []string{FaultRefuse}, acceptPort},
-		{acceptPort, "open a region's public ports again", false, false, []string{FaultRefuse}, ""},
+		{Name: FaultPartition, Does: "cut two regions from each other by silence: what is sent is swallowed, new connections are not answered", Pair: true, Ends: cut, Mend: healLine, Cuts: true},
+		{Name: FaultReset, Does: "answer every connection between two regions with RST", Pair: true, Ends: cut, Mend: healLine, Cuts: true},
+		{Name: healLine, Does: "end all faults between two regions but another round trip", Pair: true, Ends: ends},
+		{Name: FaultRefuse, Does: "close a region's public ports", Ends: []string{FaultRefuse}, Mend: acceptPort, Cuts: true},
+		{Name: acceptPort, Does: "open a region's public ports again", Ends: []string{FaultRefuse}},
 		// The round trip of the plan is what ends it.
-		{FaultLatency, "set the round trip between two regions", true, true, []string{FaultLatency}, FaultLatency},
+		{Name: FaultLatency, Does: "set the round trip between two regions", Pair: true, RTT: true, Ends: []string{FaultLatency}, Mend: FaultLatency},
+		{Name: FaultJitter, Does: "make the delay between two regions vary", Pair: true, Ends: []string{FaultJitter}, Mend: healLine, Take: &FaultAmount{
+			Flag: "jitter", Usage: "the delay is up to that `TIME` less or more, as in 5ms", Unit: "ms", Ways: true,
+			Check: func(v float64) string { return CheckJitter(v, MostJitterMillis) },
+			Of:    func(w Way) float64 { return w.JitterMillis }, Change: func(w *Way, v float64) { w.JitterMillis = v },
+		}},
+		{Name: FaultLoss, Does: "lose segments between two regions: TCP sends them again, and all behind them waits", Pair: true, Ends: []string{FaultLoss}, Mend: healLine, Take: &FaultAmount{
+			Flag: "loss-percent", Usage: "`SHARE` of the segments that is lost, in percent, below 100", Unit: "%", Ways: true,
+			Check: CheckLoss, Of: func(w Way) float64 { return w.LossPercent }, Change: func(w *Way, v float64) { w.LossPercent = v },
+		}},
+		{Name: FaultBandwidth, Does: "limit what passes between two regions", Pair: true, Ends: []string{FaultBandwidth}, Mend: healLine, Take: &FaultAmount{
+			Flag: "mbit", Usage: "`RATE` of each direction, in millions of bits a second", Unit: "Mbit/s", Ways: true,
+			Check: CheckMbit, Of: func(w Way) float64 { return w.Mbit }, Change: func(w *Way, v float64) { w.Mbit = v },
+		}},
+		{Name: FaultAsymmetry, Does: "have the way from the first region to the second take another share of the round trip than the way back", Pair: true, Ends: []string{FaultAsymmetry}, Mend: healLine, Take: &FaultAmount{
+			Flag: "share-percent", Usage: "`SHARE` of the round trip that the way from the first region to the second takes, in percent", Unit: "%",
+			Check: CheckShare,
+		}},
 	}
 }
 
@@ -53,22 +88,33 @@ func FaultKindOf(name string) (FaultKind, bool) {
 // NetworkFault is a change of the network between regions, from when it was made to when
 // it was ended.
 type NetworkFault struct {
-	Kind      string     `json:"kind"`
-	A         string     `json:"a"`      // region
-	B         string     `json:"b"`      // region; "" for refuse
-	RTTMillis *float64   `json:"rtt_ms"` // of latency; null for others
-	Since     time.Time  `json:"since"`
-	Until     *time.Time `json:"until"` // null while it is in force
+	Kind      string   `json:"kind"`
+	A         string   `json:"a"`      // region
+	B         string   `json:"b"`      // region; "" for refuse
+	RTTMillis *float64 `json:"rtt_ms"` // of latency; null for others
+	// Amount is how much of it there is, in Unit; nil of kinds that take none.
+	Amount *float64 `json:"amount"`
+	Unit   string   `json:"unit,omitempty"`
+	// OneWay: it is in the direction from A to B alone.
+	OneWay bool       `json:"one_way,omitempty"`
+	Since  time.Time  `json:"since"`
+	Until  *time.Time `json:"until"` // null while it is in force
 }
 
 // String names a fault without its times: "partition us-east-1 - us-west-2".
 func (f NetworkFault) String() string {
 	s := f.Kind + " " + f.A
-	if f.B != "" {
+	switch {
+	case f.OneWay || f.Kind == FaultAsymmetry:
+		s += " -> " + f.B
+	case f.B != "":
 		s += " - " + f.B
 	}
 	if f.RTTMillis != nil {
 		s += fmt.Sprintf(" %g ms", *f.RTTMillis)
+	}
+	if f.Amount != nil {
+		s += fmt.Sprintf(" %g %s", *f.Amount, f.Unit)
 	}
 	return s
 }

@@ -18,7 +18,7 @@ func TestFaultKindsEnd(t *testing.T) {
 			t.Errorf("%s twice is two faults", k.Name)
 		}
 		end, ok := FaultKindOf(k.Mend)
-		if !ok || !slices.Contains(end.Ends, k.Name) || end.Pair != k.Pair || end.RTT != k.RTT {
+		if !ok || !slices.Contains(end.Ends, k.Name) || end.Pair != k.Pair || end.RTT != k.RTT || (k.Take != nil) == k.Cuts && !k.RTT {
 			t.Errorf("%s is ended by %+v", k.Name, end)
 		}
 		f := NetworkFault{Kind: k.Name, A: "a"}

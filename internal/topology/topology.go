@@ -30,6 +30,9 @@ type Plan struct {
 	// RTTPairs has the round trips of pairs of regions, "us-east-1:us-west-2", where they are
 	// not all RTTMillis; see RTT.
 	RTTPairs map[string]float64 `json:"rtt_pairs_ms,omitempty"`
+	// Ways has the directions, by WayKey, that are not half of a round trip and nothing else;
+	// see Way.
+	Ways map[string]Way `json:"ways,omitempty"`
 	// Hosts is the inventory file of the hosts provider.
 	Hosts string `json:"hosts,omitempty"`
 	// Mirror is where the machines of the hosts provider find Cassandra's tarballs;

@@ -15,15 +15,13 @@ type Status struct {
 	Refused []string                    `json:"refused"` // regions whose public ports are closed
 	RTT     map[string]float64          `json:"rtt_ms"`  // measured, "a -> b"
 	Faults  []topology.NetworkFault     `json:"faults"`  // in force; null of a keeper of an older crossring
+	// Bytes have been delivered between regions, by topology.WayKey, since this keeper began;
+	// null of one of an older crossring.
+	Bytes map[string]int64 `json:"bytes"`
 }
 
-// Fault is a change of the network. A and B are regions.
-type Fault struct {
-	Kind string        `json:"kind"` // name of a topology.FaultKind
-	A    string        `json:"a"`
-	B    string        `json:"b"`
-	RTT  time.Duration `json:"rtt"`
-}
+// Fault is a change of the network.
+type Fault = wan.Change
 
 // requests to the keeper.
 type (
@@ -39,6 +37,7 @@ type (
 		Grace time.Duration `json:"grace"`
 	}
 	reply struct {
-		Error string `json:"error,omitempty"`
+		Error   string `json:"error,omitempty"`
+		Refused bool   `json:"refused,omitempty"` // it is what was asked for that is wrong
 	}
 )

@@ -11,6 +11,9 @@ import (
 	"net/http"
 	"os"
 	"time"
+
+	"crossring/internal/fail"
+	"crossring/internal/plain"
 )
 
 // client speaks to the keeper of one cluster.
@@ -56,6 +59,9 @@ func (c client) call(ctx context.Context, path string, req, resp any) error {
 		var bad reply
 		if err := json.NewDecoder(got.Body).Decode(&bad); err != nil || bad.Error == "" {
 			return fmt.Errorf("the keeper of %s answered %s", c.cluster, got.Status)
+		}
+		if bad.Refused {
+			return fail.Usage("", errors.New(bad.Error), plain.Command("crossring", "fault", "show", c.cluster))
 		}
 		return errors.New(bad.Error)
 	}

@@ -9,20 +9,20 @@ import (
 
 // A fault of any kind that can't be put in force again is over, and not in force for ever.
 func TestEveryFaultEnds(t *testing.T) {
-	const planned = 80 * time.Millisecond
+	plan := topology.Plan{RTTMillis: 80}
 	for _, k := range topology.FaultKinds() {
 		if k.Mend == "" {
 			continue
 		}
-		f := Fault{Kind: k.Name, A: "east", RTT: time.Second}
+		f := Fault{Kind: k.Name, A: "east", RTT: time.Second, Amount: 1}
 		if k.Pair {
 			f.B = "west"
 		}
-		l := newFaultLog().note(f, planned, time.Unix(1, 0))
+		l := newFaultLog().note(f, plan, time.Unix(1, 0))
 		if len(l.InForce) != 1 {
 			t.Fatalf("%s: in force %v", k.Name, l.InForce)
 		}
-		l = l.note(ending(l.InForce[0], planned), planned, time.Unix(2, 0))
+		l = l.without(l.InForce[0], time.Unix(2, 0))
 		if len(l.InForce) != 0 || len(l.Past) != 1 || l.Past[0].Until == nil {
 			t.Errorf("%s: in force %v, over %v", k.Name, l.InForce, l.Past)
 		}

@@ -28,31 +28,15 @@ func (k *keeper) restoreFaults() error {
 		return err
 	}
 	k.faults = l
-	for _, f := range l.InForce {
+	for _, f := range inOrder(l.InForce) {
 		if err := k.apply(request(f)); err != nil {
 			k.note("%s, which was in force, is not any more: %v", f, err)
-			planned := k.planned(f.A, f.B)
-			k.faults = k.faults.note(ending(f, planned), planned, time.Now().UTC())
+			k.faults = k.faults.without(f, time.Now().UTC())
 			continue
 		}
 		k.note("in force again: %s, since %s", f, f.Since.Local().Format(time.DateTime))
 	}
 	return nil
-}
-
-// ending is what ends a fault. planned is the round trip that is none.
-func ending(f topology.NetworkFault, planned time.Duration) Fault {
-	r := request(f)
-	if kind, ok := topology.FaultKindOf(f.Kind); ok {
-		r.Kind = kind.Mend
-	}
-	r.RTT = planned
-	return r
-}
-
-// planned is the round trip between two regions that is no fault.
-func (k *keeper) planned(a, b string) time.Duration {
-	return time.Duration(k.inv.Plan.RTT(a, b) * float64(time.Millisecond))
 }
 
 // setAside renames a file that can't be read, so that it is in nobody's way and can
@@ -78,7 +62,7 @@ func (k *keeper) fault(f Fault) error {
 	if err := k.apply(f); err != nil {
 		return err
 	}
-	k.faults = k.faults.note(f, k.planned(f.A, f.B), time.Now().UTC())
+	k.faults = k.faults.note(f, k.inv.Plan, time.Now().UTC())
 	if err := k.faults.write(k.dir); err != nil {
 		return fmt.Errorf("it is done, and would not survive the keeper: %w", err)
 	}

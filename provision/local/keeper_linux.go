@@ -174,7 +174,8 @@ func socketPath(root *os.File) string {
 
 func (k *keeper) openNetwork() error {
 	cfg := wan.Config{
-		Between: k.planned,
+		Between: func(a, b string) time.Duration { return planned(k.inv.Plan, a, b) },
+		Way:     k.inv.Plan.Way,
 		Sender:  k.senderOf,
 		Log:     k.log,
 	}
@@ -263,7 +264,7 @@ func (k *keeper) handler() http.Handler {
 		k.nodes.settle(r.Context())
 		answer(w, Status{
 			PID: os.Getpid(), Nodes: k.nodes.snapshot(),
-			Lines: k.wan.Lines(), Refused: k.wan.Refused(), RTT: k.wan.Measured(), Faults: k.inForce(),
+			Lines: k.wan.Lines(), Refused: k.wan.Refused(), RTT: k.wan.Measured(), Faults: k.inForce(), Bytes: k.wan.Bytes(),
 		}, nil)
 	})
 	mux.HandleFunc("POST /start", handle(k.nodes.start))
@@ -283,7 +284,7 @@ func (k *keeper) handler() http.Handler {
 }
 
 // apply changes the network.
-func (k *keeper) apply(f Fault) error { return k.wan.Apply(f.Kind, f.A, f.B, f.RTT) }
+func (k *keeper) apply(f Fault) error { return k.wan.Apply(f) }
 
 // handle decodes a request, does it, and answers with what went wrong, if anything.
 func handle[Req any](do func(context.Context, Req) error) http.HandlerFunc {
@@ -301,7 +302,8 @@ func answer(w http.ResponseWriter, v any, err error) {
 	w.Header().Set("Content-Type", "application/json")
 	if err != nil {
 		w.WriteHeader(http.StatusInternalServerError)
-		v = reply{Error: err.Error()}
+		var refused *wan.RefusedError
+		v = reply{Error: err.Error(), Refused: errors.As(err, &refused)}
 	}
 	_ = json.NewEncoder(w).Encode(v) // a command that went away needs no answer
 }

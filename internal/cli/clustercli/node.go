@@ -6,17 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"text/tabwriter"
 
 	"crossring/internal/cli/app"
 	"crossring/internal/cluster"
 	"crossring/internal/fail"
-	"crossring/internal/health"
 	"crossring/internal/nodetool"
 	"crossring/internal/plain"
 	"crossring/internal/run"
-	"crossring/internal/topology"
-	"crossring/provision/local"
 
 	"github.com/urfave/cli/v2"
 )
@@ -91,74 +87,4 @@ func Nodetool(e *app.Env) *cli.Command {
 			return app.Answer{}, nodetool.Run(ctx, w, c.Args().First(), c.Args().Tail(), cluster.Streams{In: e.Stdin, Out: e.Stdout, Err: e.Stderr})
 		}),
 	}
-}
-
-// Fault breaks the network of a local cluster.
-func Fault(e *app.Env) *cli.Command {
-	show := topology.FaultKind{Name: "show", Does: "the lines between the regions"}
-	all := &cli.Command{
-		Name: "fault", Usage: "change the network between the regions of a local cluster",
-		Subcommands: []*cli.Command{{Name: show.Name, Usage: show.Does, ArgsUsage: "NAME", Action: e.Action(faultAction(show, 1))}},
-	}
-	for _, kind := range topology.FaultKinds() {
-		c := &cli.Command{Name: kind.Name, Usage: kind.Does, ArgsUsage: "NAME REGION", Action: e.Action(faultAction(kind, 2))}
-		if kind.Pair {
-			c.ArgsUsage, c.Action = "NAME REGION REGION", e.Action(faultAction(kind, 3))
-		}
-		if kind.RTT {
-			c.Flags = []cli.Flag{&cli.DurationFlag{Name: "rtt", Usage: "`TIME` of a round trip, as in 80ms"}}
-		}
-		all.Subcommands = append(all.Subcommands, c)
-	}
-	return all
-}
-
-func faultAction(kind topology.FaultKind, args int) app.Handler {
-	return func(ctx context.Context, e *app.Env, c *cli.Context) (app.Answer, error) {
-		if c.Args().Len() != args {
-			return app.Answer{}, fail.Usage("", fmt.Errorf("fault %s takes %s", kind.Name, c.Command.ArgsUsage), app.HelpFor(c))
-		}
-		w, err := e.World(c)
-		if err != nil {
-			return app.Answer{}, err
-		}
-		f := local.Fault{Kind: kind.Name, A: c.Args().Get(1), B: c.Args().Get(2), RTT: c.Duration("rtt")}
-		if args == 1 {
-			f.Kind = "" // asks, and changes nothing
-		}
-		if kind.RTT && (!c.IsSet("rtt") || f.RTT < 0) {
-			again := append([]string{"crossring", "fault", kind.Name}, c.Args().Slice()...)
-			return app.Answer{}, fail.Usage("", fmt.Errorf("fault %s needs --rtt, a time of 0 or more", kind.Name), plain.Command(append(again, "--rtt", "80ms")...))
-		}
-		net, err := health.Fault(ctx, w, c.Args().First(), f)
-		if err != nil {
-			return app.Answer{Doc: net}, err
-		}
-		return app.Answer{Doc: net, Text: func(out io.Writer) error { return writeNetwork(out, net) }}, nil
-	}
-}
-
-func writeNetwork(out io.Writer, net health.Network) error {
-	tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "LINE\tSET\tMEASURED\tFAULT\tCONNECTIONS")
-	for _, l := range net.Lines {
-		measured := "no answer"
-		for _, key := range []string{l.A + " -> " + l.B, l.B + " -> " + l.A} {
-			if ms, ok := net.RTT[key]; ok {
-				measured = fmt.Sprintf("%.1f ms", ms)
-			}
-		}
-		fault := l.Fault
-		if fault == "" {
-			fault = "none"
-		}
-		fmt.Fprintf(tw, "%s - %s\t%g ms\t%s\t%s\t%d\n", l.A, l.B, l.RTTMillis, measured, fault, l.Connections)
-	}
-	if err := tw.Flush(); err != nil {
-		return err
-	}
-	for _, r := range net.Refused {
-		fmt.Fprintf(out, "%s: public ports closed\n", r)
-	}
-	return nil
 }

@@ -3,6 +3,7 @@ package wan
 import (
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"sort"
 	"time"
@@ -17,6 +18,22 @@ type Line struct {
 	RTTMillis   float64 `json:"rtt_ms"` // as set
 	Fault       string  `json:"fault"`  // "", "partition" or "reset"
 	Connections int     `json:"connections"`
+	Ways        []Way   `json:"ways"` // both directions; null of a keeper of an older crossring
+}
+
+// Way is one direction of a Line, as set.
+type Way struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+	topology.Way
+}
+
+// Plain says that a direction takes half of the round trip, and does nothing else.
+func (w Way) Plain(rtt float64) bool {
+	const dust = 0.001 // of halving in whole ns
+	rest := w.Way
+	rest.DelayMillis = 0
+	return rest == topology.Way{} && math.Abs(w.DelayMillis-rtt/2) < dust
 }
 
 // Lines lists the lines between regions, by name.
@@ -28,12 +45,17 @@ func (w *WAN) Lines() []Line {
 		for _, b := range regions[i+1:] {
 			p := w.pair(a, b)
 			p.mu.Lock()
-			l := Line{A: a, B: b, RTTMillis: float64(p.rtt) / float64(time.Millisecond), Connections: len(p.links)}
+			l := Line{A: a, B: b, RTTMillis: millis(p.rtt), Connections: len(p.links)}
 			switch {
 			case p.cut:
 				l.Fault = topology.FaultPartition
 			case p.reset:
 				l.Fault = topology.FaultReset
+			}
+			for i, ends := range [][2]string{{a, b}, {b, a}} {
+				way := p.ways[i].Way
+				way.DelayMillis = millis(p.delayLocked(i))
+				l.Ways = append(l.Ways, Way{From: ends[0], To: ends[1], Way: way})
 			}
 			p.mu.Unlock()
 			lines = append(lines, l)
@@ -55,28 +77,18 @@ func (w *WAN) Refused() []string {
 	return refused
 }
 
-// changes does what each kind of topology.FaultKinds says.
-func (w *WAN) changes() map[string]func(a, b string, rtt time.Duration) error {
-	between := func(f func(a, b string) error) func(string, string, time.Duration) error {
-		return func(a, b string, _ time.Duration) error { return f(a, b) }
+// Bytes are how many have been delivered from region to region, by topology.WayKey, since the
+// network was opened: payload of TCP, without the probes' own.
+func (w *WAN) Bytes() map[string]int64 {
+	bytes := map[string]int64{}
+	for _, a := range w.regions() {
+		for _, b := range w.regions() {
+			if a != b {
+				bytes[topology.WayKey(a, b)] = w.pair(a, b).ways[direction(a, b)].bytes.Load()
+			}
+		}
 	}
-	at := func(f func(region string) error) func(string, string, time.Duration) error {
-		return func(region, _ string, _ time.Duration) error { return f(region) }
-	}
-	return map[string]func(a, b string, rtt time.Duration) error{
-		topology.FaultPartition: between(w.Partition), topology.FaultReset: between(w.Reset), "heal": between(w.Heal),
-		topology.FaultRefuse: at(w.Refuse), "accept": at(w.Accept), topology.FaultLatency: w.SetRTT,
-	}
-}
-
-// Apply makes a change by the name of its topology.FaultKind. What the kind does not
-// take counts for nothing.
-func (w *WAN) Apply(kind, a, b string, rtt time.Duration) error {
-	change, ok := w.changes()[kind]
-	if !ok {
-		return fmt.Errorf("no fault is called %q", kind)
-	}
-	return change(a, b, rtt)
+	return bytes
 }
 
 // SetRTT changes the round trip between two regions, running connections included.
@@ -84,41 +96,42 @@ func (w *WAN) SetRTT(a, b string, rtt time.Duration) error {
 	if rtt < 0 {
 		return fmt.Errorf("a round trip of %s is below 0", rtt)
 	}
-	return w.between(a, b, func(p *pair) {
-		p.rtt = rtt
-		d := p.delayLocked()
-		for l := range p.links {
-			go l.setDelay(d) // waits for a chunk that is being delivered
-		}
-	})
+	return w.between(a, b, func(p *pair) error { return p.stretch(rtt, p.share) })
 }
 
 // Partition cuts two regions from each other by silence: what is sent is
 // swallowed, and a new connection is accepted and never answered.
 func (w *WAN) Partition(a, b string) error {
-	return w.between(a, b, func(p *pair) { p.cut, p.reset = true, false })
+	return w.between(a, b, func(p *pair) error {
+		p.cut, p.reset = true, false
+		return nil
+	})
 }
 
 // Reset answers every connection between two regions with RST, those that stand
 // and those to come.
 func (w *WAN) Reset(a, b string) error {
-	return w.between(a, b, func(p *pair) {
+	return w.between(a, b, func(p *pair) error {
 		p.cut, p.reset = false, true
 		for l := range p.links {
 			l.drop()
 		}
+		return nil
 	})
 }
 
-// Heal ends a partition or a reset. Connections that lost bytes are reset.
+// Heal ends every fault between two regions but another round trip. Connections that lost
+// bytes are reset.
 func (w *WAN) Heal(a, b string) error {
-	return w.between(a, b, func(p *pair) {
+	return w.between(a, b, func(p *pair) error {
 		p.cut, p.reset = false, false
+		w.asPlanned(p, a, b)
 		for l := range p.links {
 			if l.isLost() {
 				l.drop()
 			}
 		}
+		return nil
 	})
 }
 
@@ -142,7 +155,8 @@ func (w *WAN) Accept(region string) error {
 	return w.open(region)
 }
 
-func (w *WAN) between(a, b string, f func(*pair)) error {
+// between changes the line between two regions, running connections included.
+func (w *WAN) between(a, b string, f func(*pair) error) error {
 	for _, r := range []string{a, b} {
 		if err := w.hasRegion(r); err != nil {
 			return err
@@ -153,8 +167,16 @@ func (w *WAN) between(a, b string, f func(*pair)) error {
 	}
 	p := w.pair(a, b)
 	p.mu.Lock()
-	f(p)
+	err := f(p)
+	if err == nil {
+		for l := range p.links {
+			go l.retune(p) // waits for a chunk that is being delivered
+		}
+	}
 	p.mu.Unlock()
+	if err != nil {
+		return err
+	}
 	// What was measured was another line's; the next probe does not wait its turn.
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -217,7 +239,7 @@ func (w *WAN) startProbes() error {
 				public.Close()
 			}()
 			w.echo(private)
-			w.serve(public, e, private.Addr().String())
+			w.serve(public, e, private.Addr().String(), false)
 			stations = append(stations, station{e, public.Addr().String()})
 			break
 		}

@@ -19,7 +19,7 @@ func TestEveryKindOfFaultIsMade(t *testing.T) {
 	if len(changes) != len(topology.FaultKinds()) {
 		t.Errorf("%d are made, and there are %d", len(changes), len(topology.FaultKinds()))
 	}
-	if err := w.Apply("earthquake", "east", "west", time.Second); err == nil {
+	if err := w.Apply(Change{Kind: "earthquake", A: "east", B: "west", RTT: time.Second}); err == nil {
 		t.Error("a kind that there is not was made")
 	}
 }

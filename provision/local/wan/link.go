@@ -14,14 +14,22 @@ import (
 // line of each direction.
 type link struct {
 	delayed bool // between regions
+	counted bool // its bytes are the cluster's, and not a probe's
 
 	mu      sync.Mutex
 	in, out *net.TCPConn
 	dropped bool
 	lost    bool // bytes were swallowed: the stream can't go on
-	delays  []*toxics.ToxicStub
 
-	setting sync.Mutex // held while the latency is being replaced
+	setting sync.Mutex // held while toxics are put in, or replaced
+	lines   []*line
+}
+
+// line is the delay line of one direction.
+type line struct {
+	dir   int
+	stubs [stages]*toxics.ToxicStub
+	now   setting
 }
 
 // connect adds the dialled side; false if the link was dropped meanwhile.
@@ -75,15 +83,18 @@ func (l *link) swallow() {
 	l.drop()
 }
 
-// run carries both directions until both have ended.
-func (l *link) run(p *pair) {
+// run carries both directions until both have ended. dir is the one from who opened it.
+func (l *link) run(p *pair, dir int) {
 	var both sync.WaitGroup
-	for _, d := range []struct{ from, to *net.TCPConn }{{l.in, l.out}, {l.out, l.in}} {
+	for _, d := range []struct {
+		from, to *net.TCPConn
+		dir      int
+	}{{l.in, l.out, dir}, {l.out, l.in, 1 - dir}} {
 		both.Add(1)
 		go func() {
 			defer both.Done()
 			if l.delayed {
-				l.carry(p, d.from, d.to)
+				l.carry(p, d.dir, d.from, d.to)
 			} else if _, err := io.Copy(d.to, d.from); err != nil {
 				l.drop()
 			} else {
@@ -96,12 +107,11 @@ func (l *link) run(p *pair) {
 	l.out.Close()
 }
 
-// carry moves bytes one way through a delay line of half the round trip.
-func (l *link) carry(p *pair, from, to *net.TCPConn) {
+// carry moves bytes one way through the delay line of its direction.
+func (l *link) carry(p *pair, dir int, from, to *net.TCPConn) {
 	const chunks = 1024 // what may be under way at once; the sender waits beyond it
 	entry := make(chan *stream.StreamChunk)
 	buffered := make(chan *stream.StreamChunk, chunks)
-	exit := make(chan *stream.StreamChunk)
 	go func() {
 		// The delay line takes a chunk only when the one before has left it, so a
 		// queue stands before it; each chunk keeps the time at which it came in.
@@ -110,16 +120,12 @@ func (l *link) carry(p *pair, from, to *net.TCPConn) {
 			buffered <- c
 		}
 	}()
-	delay := toxics.NewToxicStub(buffered, exit)
-	go delay.Run(p.delay())
-	l.mu.Lock()
-	l.delays = append(l.delays, delay)
-	l.mu.Unlock()
+	exit := l.lay(p, dir, buffered)
 
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		l.deliver(p, stream.NewChanReader(exit), to)
+		l.deliver(p, dir, stream.NewChanReader(exit), to)
 	}()
 	w := stream.NewChanWriter(entry)
 	buf := make([]byte, 64<<10)
@@ -147,15 +153,17 @@ func (l *link) carry(p *pair, from, to *net.TCPConn) {
 
 // deliver writes what leaves the delay line. It always reads to the end, since
 // the delay line can't stop before.
-func (l *link) deliver(p *pair, r io.Reader, to *net.TCPConn) {
+func (l *link) deliver(p *pair, dir int, r io.Reader, to *net.TCPConn) {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := r.Read(buf)
 		if n > 0 {
 			if p.isCut() || l.isLost() {
 				l.lose()
-			} else if _, err := to.Write(buf[:n]); err != nil {
+			} else if sent, err := to.Write(buf[:n]); err != nil {
 				l.drop()
+			} else if l.counted {
+				p.ways[dir].bytes.Add(int64(sent))
 			}
 		}
 		if err != nil {
@@ -167,25 +175,42 @@ func (l *link) deliver(p *pair, r io.Reader, to *net.TCPConn) {
 	}
 }
 
-// setDelay replaces the latency of a running link.
-func (l *link) setDelay(d *toxics.ToxicWrapper) {
+// lay puts the toxics of a direction one behind the other, and returns where they end.
+func (l *link) lay(p *pair, dir int, in <-chan *stream.StreamChunk) <-chan *stream.StreamChunk {
 	l.setting.Lock()
 	defer l.setting.Unlock()
-	l.mu.Lock()
-	delays := l.delays
-	l.mu.Unlock()
-	for _, stub := range delays {
-		if stub.InterruptToxic() {
-			go stub.Run(d)
+	ln := &line{dir: dir, now: p.setting(dir)}
+	for i, toxic := range ln.now.toxics(&p.ways[dir].room) {
+		out := make(chan *stream.StreamChunk)
+		ln.stubs[i] = toxics.NewToxicStub(in, out)
+		go ln.stubs[i].Run(always(toxic))
+		in = out
+	}
+	l.lines = append(l.lines, ln)
+	return in
+}
+
+// retune makes a running link as its pair is by now. It waits for a chunk that is being
+// delivered.
+func (l *link) retune(p *pair) {
+	l.setting.Lock()
+	defer l.setting.Unlock()
+	for _, ln := range l.lines {
+		next := p.setting(ln.dir)
+		changed, all := ln.now.changed(next), next.toxics(&p.ways[ln.dir].room)
+		// From the far end: what the last one holds back is in the way of those before it.
+		for i := stages - 1; i >= 0; i-- {
+			if changed[i] && ln.stubs[i].InterruptToxic() {
+				go ln.stubs[i].Run(always(all[i]))
+			}
 		}
+		ln.now = next
 	}
 }
 
-// delay is the toxic of one direction: half the round trip.
-func (p *pair) delay() *toxics.ToxicWrapper {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.delayLocked()
+// always is a toxic that is in force for every connection.
+func always(t toxics.Toxic) *toxics.ToxicWrapper {
+	return &toxics.ToxicWrapper{Toxic: t, Toxicity: 1}
 }
 
 // refusal is how long a refusal takes: the way there and back, and at least so
@@ -196,15 +221,6 @@ func (p *pair) refusal() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return max(p.rtt, least)
-}
-
-func (p *pair) delayLocked() *toxics.ToxicWrapper {
-	return &toxics.ToxicWrapper{
-		Toxic:    &toxics.LatencyToxic{Latency: (p.rtt / 2).Round(time.Millisecond).Milliseconds()},
-		Name:     "distance",
-		Type:     "latency",
-		Toxicity: 1,
-	}
 }
 
 func reset(c *net.TCPConn) {

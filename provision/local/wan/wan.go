@@ -16,6 +16,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"crossring/internal/topology"
 )
 
 // Endpoint is one node as the network sees it.
@@ -33,6 +35,8 @@ type Config struct {
 	RTT       time.Duration // between any two regions, at the start
 	// Between is that of two regions instead, where they differ; nil is RTT for all.
 	Between func(a, b string) time.Duration
+	// Way is what a direction does at the start; nil is half of the round trip and no more.
+	Way func(from, to string) topology.Way
 	// Sender names the node that opened a connection when its source address
 	// does not tell. It may be nil.
 	Sender func(net.Conn) (node string, ok bool)
@@ -66,8 +70,10 @@ type listener struct {
 type pair struct {
 	mu    sync.Mutex
 	rtt   time.Duration
-	cut   bool // packets are swallowed
-	reset bool // connections are answered with RST
+	share float64 // of the round trip, that the first of ways takes
+	ways  [2]way  // from the first region to the second, by name, and back
+	cut   bool    // packets are swallowed
+	reset bool    // connections are answered with RST
 	links map[*link]struct{}
 }
 
@@ -163,13 +169,14 @@ func (w *WAN) listen(e Endpoint) ([]listener, error) {
 			return nil, fmt.Errorf("listen for %s: %w", e.Node, err)
 		}
 		opened = append(opened, listener{l, e.Node})
-		w.serve(l, e, net.JoinHostPort(e.Private.String(), strconv.Itoa(port)))
+		w.serve(l, e, net.JoinHostPort(e.Private.String(), strconv.Itoa(port)), true)
 	}
 	return opened, nil
 }
 
-// serve accepts on l for endpoint e until l is closed, and forwards to target.
-func (w *WAN) serve(l net.Listener, e Endpoint, target string) {
+// serve accepts on l for endpoint e until l is closed, and forwards to target. The bytes are
+// the cluster's where they are counted.
+func (w *WAN) serve(l net.Listener, e Endpoint, target string, counted bool) {
 	w.wg.Add(1)
 	go func() {
 		defer w.wg.Done()
@@ -191,17 +198,17 @@ func (w *WAN) serve(l net.Listener, e Endpoint, target string) {
 			w.wg.Add(1)
 			go func() {
 				defer w.wg.Done()
-				w.forward(c.(*net.TCPConn), e, target)
+				w.forward(c.(*net.TCPConn), e, target, counted)
 			}()
 		}
 	}()
 }
 
 // forward carries one accepted connection to its end.
-func (w *WAN) forward(in *net.TCPConn, to Endpoint, target string) {
+func (w *WAN) forward(in *net.TCPConn, to Endpoint, target string, counted bool) {
 	from, known := w.sender(in)
 	p := w.pair(from.Region, to.Region)
-	l := &link{in: in, delayed: from.Region != to.Region}
+	l := &link{in: in, delayed: from.Region != to.Region, counted: counted}
 	cut, reset := p.add(l)
 	defer p.remove(l)
 	if w.isClosed() {
@@ -231,7 +238,7 @@ func (w *WAN) forward(in *net.TCPConn, to Endpoint, target string) {
 	if !l.connect(out.(*net.TCPConn)) {
 		return
 	}
-	l.run(p)
+	l.run(p, direction(from.Region, to.Region))
 }
 
 // sender tells which node opened the connection. An unknown one is outside all
@@ -259,12 +266,13 @@ func (w *WAN) pair(a, b string) *pair {
 	defer w.mu.Unlock()
 	p := w.pairs[[2]string{a, b}]
 	if p == nil {
-		p = &pair{links: map[*link]struct{}{}}
+		p = &pair{links: map[*link]struct{}{}, share: 0.5}
 		if a != b {
 			p.rtt = w.cfg.RTT
 			if w.cfg.Between != nil {
 				p.rtt = w.cfg.Between(a, b)
 			}
+			w.asPlanned(p, a, b)
 		}
 		w.pairs[[2]string{a, b}] = p
 	}
