@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"crossring/internal/compare"
+	"crossring/internal/failif"
 	"crossring/internal/flight"
 	"crossring/internal/lag"
 	"crossring/internal/load"
@@ -145,6 +146,7 @@ func TestDocuments(t *testing.T) {
 			t.Errorf("want a load of reads and writes beside it: %s", beside)
 		}
 		holds("demo", 2, "repro", c.name, "--read-after", "1us")
+		checkGate(t, c, holds)
 		holds("demo", 2, "repro", c.name, "--background", "NaN")
 		checkLag(t, decode[lag.Result](t, holds("replication-lag", 0, "lag", c.name, "--rate", "40", "--duration", "2s")), 40)
 
@@ -166,6 +168,31 @@ var (
 	fullVersion = regexp.MustCompile(`^\d+\.\d+\.\d+$`)
 	uuid        = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 )
+
+// checkGate holds what a pipeline asks: every expression that holds is named, and one that can't
+// be told is refused before anything is made.
+func checkGate(t *testing.T, c cluster, holds func(table string, code int, args ...string) result) {
+	t.Helper()
+	before := len(decode[runs.Listing](t, holds("runs", 0, "runs", c.name)).Runs)
+	if r := holds("stress", 2, "stress", "write", c.name, "--fail-if", "write.response.p99>1s"); !strings.Contains(r.stderr, "without --rate") {
+		t.Errorf("a closed loop has no response times: %s", r)
+	}
+	if n := len(decode[runs.Listing](t, holds("runs", 0, "runs", c.name)).Runs); n != before {
+		t.Errorf("%d runs, and %d after one that was refused", before, n)
+	}
+	junit, page := filepath.Join(t.TempDir(), "run.xml"), filepath.Join(t.TempDir(), "run.md")
+	r := holds("stress", 6, "stress", "write", c.name, "--rows", "200", "--fail-if", "write.p50>0us", "--fail-if", "write.rate<1e9/s", "--fail-if", "write.failed>0", "--junit", junit, "--markdown", page)
+	var doc struct{ Breaches []failif.Breach }
+	if err := json.Unmarshal([]byte(r.stdout), &doc); err != nil || len(doc.Breaches) != 2 || doc.Breaches[0].Expression != "write.p50>0us" || doc.Breaches[1].Limit != 1e9 {
+		t.Errorf("want two breaches: %v, %s", err, r)
+	}
+	for path, want := range map[string]string{junit: `tests="4" failures="2" errors="0"`, page: "2 things not as asked"} {
+		if data, err := os.ReadFile(path); err != nil || !strings.Contains(string(data), want) {
+			t.Errorf("%s: %v, want %q in\n%s", path, err, want, data)
+		}
+	}
+	holds("replication-lag", 6, "lag", c.name, "--rate", "20", "--duration", "1s", "--fail-if", "lag.p50<1h")
+}
 
 // lastRun is the path of the newest one.
 func lastRun(l runs.Listing) string {

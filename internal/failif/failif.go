@@ -3,11 +3,14 @@
 package failif
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"crossring/internal/fail"
 )
@@ -37,21 +40,50 @@ func (e *SyntaxError) Error() string { return fmt.Sprintf("--fail-if: %q: %s", e
 // ExitCode is that of a wrong command line.
 func (*SyntaxError) ExitCode() int { return fail.ExitUsage }
 
-// Parse reads expressions: a name, one of < <= > >= == !=, and a number. known are the
-// names that there are.
-func Parse(texts, known []string) ([]Expr, error) {
+// Unit is what a figure is in.
+type Unit string
+
+// The units. A limit may stand without; then it is in the figure's own.
+const (
+	Plain     Unit = ""    // a number
+	Millis    Unit = "ms"  // also us, µs, s, m, as Go's durations
+	PerSecond Unit = "/s"  // with or without
+	Share     Unit = "0–1" // also %
+)
+
+// Known are the figures that there are, by name, and what each is in.
+type Known struct {
+	Units map[string]Unit
+	// Absent are those that others have, and why they are not here.
+	Absent map[string]string
+}
+
+// Names are figures that are plain numbers.
+func Names(names ...string) Known {
+	k := Known{Units: map[string]Unit{}}
+	for _, n := range names {
+		k.Units[n] = Plain
+	}
+	return k
+}
+
+// Parse reads expressions: a name, one of < <= > >= == !=, and a number with or without a unit.
+// All that are wrong are in the error, a *SyntaxError or a list of them.
+func Parse(texts []string, known Known) ([]Expr, error) {
 	var all []Expr
+	var bad []error
 	for _, text := range texts {
 		e, err := parse(text, known)
 		if err != nil {
-			return nil, err
+			bad = append(bad, err)
+			continue
 		}
 		all = append(all, e)
 	}
-	return all, nil
+	return all, errors.Join(bad...)
 }
 
-func parse(text string, known []string) (Expr, error) {
+func parse(text string, known Known) (Expr, error) {
 	e := Expr{Text: text}
 	i := strings.IndexAny(text, "<>=!")
 	if i < 0 {
@@ -65,14 +97,56 @@ func parse(text string, known []string) (Expr, error) {
 	if e.op == "=" || e.op == "!" {
 		return e, &SyntaxError{text, "there are <, <=, >, >=, == and !="}
 	}
-	if !slices.Contains(known, e.Name) {
-		return e, &SyntaxError{text, fmt.Sprintf("there is no figure %q here; there are %s", e.Name, strings.Join(slices.Sorted(slices.Values(known)), ", "))}
+	unit, there := known.Units[e.Name]
+	switch why, absent := known.Absent[e.Name]; {
+	case there:
+	case absent:
+		return e, &SyntaxError{text, fmt.Sprintf("this run has no %s: %s", e.Name, why)}
+	default:
+		return e, &SyntaxError{text, fmt.Sprintf("there is no figure %q here; there are %s", e.Name, strings.Join(slices.Sorted(maps.Keys(known.Units)), ", "))}
 	}
-	var err error
-	if e.Limit, err = strconv.ParseFloat(strings.TrimSpace(rest), 64); err != nil || math.IsNaN(e.Limit) || math.IsInf(e.Limit, 0) {
-		return e, &SyntaxError{text, fmt.Sprintf("%q is no number", strings.TrimSpace(rest))}
+	limit, ok := unit.limit(strings.TrimSpace(rest))
+	if !ok {
+		return e, &SyntaxError{text, fmt.Sprintf("%q is no number%s", strings.TrimSpace(rest), unit.example())}
 	}
+	e.Limit = limit
 	return e, nil
+}
+
+// limit reads a number that may have a unit.
+func (u Unit) limit(s string) (float64, bool) {
+	switch u {
+	case Millis:
+		if d, err := time.ParseDuration(s); err == nil && strings.ContainsAny(s, "smh") { // "0" alone is one, too
+			return float64(d) / float64(time.Millisecond), true
+		}
+	case PerSecond:
+		s = strings.TrimSpace(strings.TrimSuffix(s, string(PerSecond)))
+	case Share:
+		if percent, ok := strings.CutSuffix(s, "%"); ok {
+			v, ok := number(strings.TrimSpace(percent))
+			return v / 100, ok
+		}
+	}
+	return number(s)
+}
+
+func number(s string) (float64, bool) {
+	v, err := strconv.ParseFloat(s, 64)
+	return v, err == nil && !math.IsNaN(v) && !math.IsInf(v, 0)
+}
+
+// example says how a limit may be written.
+func (u Unit) example() string {
+	switch u {
+	case Millis:
+		return " or time, as in 20 or 20ms"
+	case PerSecond:
+		return ", as in 8000 or 8000/s"
+	case Share:
+		return " or share, as in 0.05 or 5%"
+	}
+	return ""
 }
 
 // UnknownError says that a figure is not known, so that nothing can be held against it.
@@ -102,10 +176,19 @@ func (*BreachError) ExitCode() int { return fail.ExitData }
 // Check holds figures against expressions. One that is not known is nil or left out. The
 // error is a *BreachError or a *UnknownError.
 func Check(exprs []Expr, figures map[string]*float64) ([]Breach, error) {
+	return CheckBounds(exprs, figures, nil)
+}
+
+// CheckBounds is Check with what is known of figures that are not: that they are at least so
+// much. That is enough for > and >= to hold, and never enough for all to be fine.
+func CheckBounds(exprs []Expr, figures, atLeast map[string]*float64) ([]Breach, error) {
 	breaches := []Breach{}
 	var unknown error
 	for _, e := range exprs {
 		v := figures[e.Name]
+		if low := atLeast[e.Name]; v == nil && low != nil && strings.HasPrefix(e.op, ">") && e.holds(*low) {
+			v = low
+		}
 		switch {
 		case v == nil && unknown == nil:
 			unknown = &UnknownError{e}

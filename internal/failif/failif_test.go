@@ -9,7 +9,7 @@ import (
 )
 
 func TestExpressions(t *testing.T) {
-	known := []string{"certificate.days", "nodes.down"}
+	known := Names("certificate.days", "nodes.down")
 	v := func(f float64) *float64 { return &f }
 	for _, tt := range []struct {
 		text   string
@@ -50,5 +50,53 @@ func TestExpressions(t *testing.T) {
 	}
 	if got, err := Check(e, map[string]*float64{"nodes.down": v(1)}); fail.CodeOf(err) != fail.ExitData || len(got) != 1 {
 		t.Errorf("not known, and another one that holds: %v, %v", got, err)
+	}
+}
+
+func TestUnits(t *testing.T) {
+	known := Known{
+		Units:  map[string]Unit{"read.p99": Millis, "write.rate": PerSecond, "write.rate.change": Share},
+		Absent: map[string]string{"write.response.p99": "nothing is due without --rate"},
+	}
+	for text, want := range map[string]float64{
+		"read.p99>20ms": 20, "read.p99>20": 20, "read.p99 > 1.5s": 1500, "read.p99>=500us": 0.5, "read.p99>500µs": 0.5, "read.p99>0": 0, "read.p99>1m30s": 90_000,
+		"write.rate<8000": 8000, "write.rate<8000/s": 8000, "write.rate<8e3 /s": 8000, "write.rate.change<-5%": -0.05, "write.rate.change < -0.05": -0.05,
+	} {
+		e, err := Parse([]string{text}, known)
+		if err != nil || len(e) != 1 || e[0].Limit != want || e[0].Text != text {
+			t.Errorf("%q: %+v, %v", text, e, err)
+		}
+	}
+	for text, why := range map[string]string{
+		"read.p99>20 parsecs": "as in 20 or 20ms", "write.rate<8000ms": "as in 8000 or 8000/s", "write.rate.change<5pp": "as in 0.05 or 5%",
+		"write.rate.change<%": "as in 0.05", "read.p99>Inf": "no number", "write.response.p99>1ms": "nothing is due without --rate", "lag.p99>1": "there are read.p99, write.rate, write.rate.change",
+	} {
+		if _, err := Parse([]string{text}, known); err == nil || !strings.Contains(err.Error(), why) || fail.CodeOf(err) != fail.ExitUsage {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	// All that is wrong is said at once.
+	if _, err := Parse([]string{"a<1", "read.p99>1", "b<1"}, known); err == nil || !strings.Contains(err.Error(), "a<1") || !strings.Contains(err.Error(), "b<1") {
+		t.Errorf("two that are wrong: %v", err)
+	}
+}
+
+// Of a figure that is only known to be at least so much, that is enough to fail, and not to pass.
+func TestBounds(t *testing.T) {
+	at := func(text string) ([]Breach, error) {
+		e, err := Parse([]string{text}, Names("lag.p999"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return CheckBounds(e, map[string]*float64{"lag.p999": nil}, map[string]*float64{"lag.p999": new(5000.)})
+	}
+	if b, err := at("lag.p999>500"); fail.CodeOf(err) != fail.ExitData || len(b) != 1 || b[0].Value != 5000 {
+		t.Errorf("%v, %v", b, err)
+	}
+	for _, text := range []string{"lag.p999>6000", "lag.p999<6000", "lag.p999==5000", "lag.p999!=1"} {
+		var unknown *UnknownError
+		if b, err := at(text); !errors.As(err, &unknown) || len(b) != 0 {
+			t.Errorf("%s: %v, %v", text, b, err)
+		}
 	}
 }

@@ -44,6 +44,8 @@ type ReproRequest struct {
 	Background float64
 	// LoadersGiven says that somebody asked for that many, or for a program for them.
 	LoadersGiven bool
+	// Check is asked whether the settings will do, before anything is made; nil is yes.
+	Check func(topology.Stress) error
 }
 
 // Repro does the experiment on a cluster that is up: looks at the ring, makes the
@@ -94,6 +96,11 @@ func (r *repro) run(ctx context.Context, req ReproRequest) error {
 	}
 	if err := checkBackground(req.Background); err != nil {
 		return err
+	}
+	if req.Check != nil {
+		if err := req.Check(r.settings); err != nil {
+			return err
+		}
 	}
 	if req.LoadersGiven {
 		r.sayLoaders(record.OpWrite, record.OpRead)

@@ -94,8 +94,9 @@ type StressRequest struct {
 	Thresholds
 	Crossring string
 	Loaders   int // as in ReproRequest
-	// LoadersGiven is as in ReproRequest.
+	// LoadersGiven and Check are as in ReproRequest.
 	LoadersGiven bool
+	Check        func(topology.Stress) error
 }
 
 // StressResult is what one phase came to.
@@ -139,6 +140,11 @@ func Stress(ctx context.Context, w cluster.World, req StressRequest) (StressResu
 	r := &repro{World: w, Cluster: c, verb: "stress " + req.Op, settings: settings, doc: &doc, dir: dir, perDC: req.Loaders}
 	if err := r.checkSettings(req.Thresholds); err != nil {
 		return res, err
+	}
+	if req.Check != nil {
+		if err := req.Check(settings); err != nil {
+			return res, err
+		}
 	}
 	if req.LoadersGiven {
 		r.sayLoaders(req.Op)

@@ -34,7 +34,7 @@ func ringCommand(e *app.Env, name, usage string, write func(io.Writer, ringcheck
 		Flags: []cli.Flag{&cli.StringSliceFlag{Name: "fail-if", Usage: "end with exit code 6 where `EXPRESSION` holds (repeat)"}},
 		Action: e.Action(func(ctx context.Context, e *app.Env, c *cli.Context) (app.Answer, error) {
 			return app.WithName(c, e, func(w cluster.World, name string) (app.Answer, error) {
-				exprs, err := failif.Parse(c.StringSlice("fail-if"), []string{figureDays, figureDown, figureMismatches})
+				exprs, err := failif.Parse(c.StringSlice("fail-if"), failif.Names(figureDays, figureDown, figureMismatches))
 				if err != nil {
 					return app.Answer{}, err
 				}

@@ -12,6 +12,8 @@ import (
 	"crossring/internal/cli/app"
 	"crossring/internal/compare"
 	"crossring/internal/fail"
+	"crossring/internal/failif"
+	"crossring/internal/gate"
 	"crossring/internal/plain"
 	"crossring/internal/runs"
 	"crossring/stress/record"
@@ -86,11 +88,14 @@ func Compare(e *app.Env) *cli.Command {
 		Description: "RUN is a run directory, its name (crossring runs), or a file with the JSON that demo, repro, stress or lag answered\n" +
 			"with. Several with commas are rounds of one sample, and how they scatter is part of the interval:\n\n" +
 			"  crossring compare A B\n" +
-			"  crossring compare A1,A2,A3 B1,B2,B3\n\n" +
+			"  crossring compare A1,A2,A3 B1,B2,B3\n" +
+			"  crossring compare A B --fail-if 'write.rate.change<-5%' --fail-if 'worse>0'\n\n" +
 			"Each figure is better, worse, without a difference shown, or of too few samples, against the first run. Means are\n" +
 			"over stretches of a run, by which their error is told (batch means, Welch's test, Holm's correction for all figures\n" +
 			"together). Runs of other sizes, or that did other things, are compared in what they have in common, and the rest is\n" +
-			"named. Exits with 2 where that is nothing.",
+			"named. Exits with 2 where that is nothing, and with 6 when an expression of --fail-if holds: of better, worse,\n" +
+			"no_difference_shown and too_few, which are counts; write.rate, the last run's mean; write.rate.change.",
+		Flags: gateFlags(),
 		Action: e.Action(func(ctx context.Context, e *app.Env, c *cli.Context) (app.Answer, error) {
 			if c.Args().Len() == 0 || c.Args().Len() == 1 && !strings.Contains(c.Args().First(), ",") {
 				return app.Answer{}, fail.Usage("", errors.New("compare takes two runs or more, or the rounds of one with commas"), app.HelpFor(c))
@@ -128,5 +133,17 @@ func compared(c *cli.Context, res compare.Result, err error) (app.Answer, error)
 	case err != nil:
 		return app.Answer{}, fail.Usage("", err, app.HelpFor(c))
 	}
-	return app.Answer{Doc: res, Text: res.Text}, nil
+	g, err := gateOf(c, "compare", gate.OfComparison(res))
+	if err != nil {
+		return app.Answer{}, err
+	}
+	doc := comparison{Result: res}
+	doc.Breaches, err = g.close(gate.Comparison(res), res.Markdown, nil)
+	return app.Answer{Doc: doc, Text: res.Text}, err
+}
+
+// comparison is the answer of compare.
+type comparison struct {
+	compare.Result
+	Breaches []failif.Breach `json:"breaches,omitempty"` // of --fail-if
 }

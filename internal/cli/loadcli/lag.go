@@ -2,11 +2,16 @@ package loadcli
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
 	"crossring/internal/cli/app"
 	"crossring/internal/cluster"
+	"crossring/internal/failif"
+	"crossring/internal/gate"
+	"crossring/internal/lag"
 	"crossring/internal/load"
 
 	"github.com/urfave/cli/v2"
@@ -22,10 +27,12 @@ func Lag(e *app.Env) *cli.Command {
 			"test's keyspace, and are gone after a day.\n\n" +
 			"  crossring lag NAME --rate 100 --duration 2m\n" +
 			"  crossring lag NAME --pair us-east:us-west-2 --write-consistency LOCAL_QUORUM -o json\n\n" +
+			"For pipelines, --fail-if ends with 6 where an expression holds. Figures are the worst pair's, by upper bounds:\n\n" +
+			"  crossring lag NAME --fail-if 'lag.p999>500ms' --fail-if 'lag.never>0'\n\n" +
 			"Exits with 2 when the cluster can't be written to at that rate, and says at which it can; with 6 when rows were\n" +
 			"not seen before their deadline, or their writes failed or are unknown; with 130 when it was stopped, after\n" +
 			"saying what was seen.",
-		Flags: []cli.Flag{
+		Flags: append(gateFlags(), []cli.Flag{
 			&cli.Float64Flag{Name: "rate", Usage: "write `N` rows a second in each datacenter", Value: 100},
 			&cli.DurationFlag{Name: "duration", Usage: "write for `TIME`", Value: time.Minute},
 			&cli.StringSliceFlag{Name: "pair", Usage: "only the pair `FROM:TO` of datacenters (repeat)", DefaultText: "every ordered pair"},
@@ -35,7 +42,7 @@ func Lag(e *app.Env) *cli.Command {
 			&cli.DurationFlag{Name: "look-every", Usage: "begin a look each `TIME`, for each pair", Value: time.Millisecond},
 			&cli.Float64Flag{Name: "threshold", Usage: "fail only when more than this `SHARE` of the rows (0..1) is not seen, failed or unknown"},
 			&cli.Float64Flag{Name: "background", Usage: "keep every datacenter busy with `N` reads and writes a second beside it, on a table of their own", DefaultText: "none"},
-		},
+		}...),
 		Action: e.Action(func(ctx context.Context, e *app.Env, c *cli.Context) (app.Answer, error) {
 			return app.WithName(c, e, func(w cluster.World, name string) (app.Answer, error) {
 				defer loadGC()()
@@ -48,9 +55,22 @@ func Lag(e *app.Env) *cli.Command {
 					WriteCL: strings.ToUpper(c.String("write-consistency")), ReadCL: strings.ToUpper(c.String("read-consistency")),
 				}
 				req.Rate, req.Duration, req.Every, req.Pairs = c.Float64("rate"), c.Duration("duration"), c.Duration("look-every"), c.StringSlice("pair")
+				g, err := gateOf(c, "lag of "+name, gate.OfLag())
+				if err != nil {
+					return app.Answer{}, err
+				}
 				res, err := load.Lag(ctx, w, req)
-				return app.Answer{Doc: res, Text: res.Text}, err
+				v := gate.Lag(res)
+				doc := lagDocument{Result: res}
+				doc.Breaches, err = g.close(v, gate.Figures(v, slices.Sorted(maps.Keys(v.Values))), err)
+				return app.Answer{Doc: doc, Text: res.Text}, err
 			})
 		}),
 	}
+}
+
+// lagDocument is the answer of lag.
+type lagDocument struct {
+	lag.Result
+	Breaches []failif.Breach `json:"breaches,omitempty"` // of --fail-if
 }

@@ -5,13 +5,17 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
 	"crossring/internal/cli/app"
 	"crossring/internal/cluster"
 	"crossring/internal/fail"
+	"crossring/internal/failif"
+	"crossring/internal/gate"
 	"crossring/internal/load"
 	"crossring/internal/release"
 	"crossring/internal/report"
@@ -88,13 +92,19 @@ func loadGC() (restore func()) {
 	return func() { debug.SetGCPercent(old) }
 }
 
-func reportAnswer(doc report.Document, err error) (app.Answer, error) {
+// runDocument is the answer of repro and demo.
+type runDocument struct {
+	report.Document
+	Breaches []failif.Breach `json:"breaches,omitempty"` // of --fail-if
+}
+
+func reportAnswer(doc runDocument, err error) (app.Answer, error) {
 	a := app.Answer{Doc: doc}
 	if doc.Schema == "" {
 		a.Doc = nil
 	}
 	if doc.RingBefore != nil {
-		a.Text = func(out io.Writer) error { return report.Text(out, doc) }
+		a.Text = func(out io.Writer) error { return report.Text(out, doc.Document) }
 	}
 	return a, err
 }
@@ -106,8 +116,11 @@ func Repro(e *app.Env) *cli.Command {
 		Usage: "the experiment on a cluster that is up: write in one datacenter, read in the other, report",
 		Description: "Exits with 6 when rows are missing, wrong, failed or unknown. The cluster stays up.\n\n" +
 			"With --read-after each row is read that long after its own acknowledgement, while others are still written:\n\n" +
-			"  crossring repro NAME --read-after 500ms --rate 2000",
-		Flags: append(append(stressFlags(record.OpWrite, record.OpRead), loaderFlags()...),
+			"  crossring repro NAME --read-after 500ms --rate 2000\n\n" +
+			"For pipelines, --fail-if ends with 6 where an expression holds, and names each that does. A figure that the run\n" +
+			"will not have is a wrong command line, before it begins:\n\n" +
+			"  crossring repro NAME --fail-if 'read.p99>20ms' --fail-if 'write.rate<8000' --junit run.xml --markdown run.md",
+		Flags: append(append(append(stressFlags(record.OpWrite, record.OpRead), loaderFlags()...), gateFlags()...),
 			&cli.DurationFlag{Name: "read-after", Usage: "read each row `TIME` after its own acknowledgement", DefaultText: "when all are written"},
 			&cli.Float64Flag{Name: "background", Usage: "keep every datacenter busy with `N` reads and writes a second beside it, on a table of their own", DefaultText: "none"}),
 		Action: e.Action(func(ctx context.Context, e *app.Env, c *cli.Context) (app.Answer, error) {
@@ -117,11 +130,22 @@ func Repro(e *app.Env) *cli.Command {
 				if c.IsSet("read-after") {
 					after = new(c.Duration("read-after"))
 				}
-				return reportAnswer(load.Repro(ctx, w, load.ReproRequest{
+				known := func(s topology.Stress) failif.Known {
+					return gate.OfLoad(s, after != nil, record.OpWrite, record.OpRead)
+				}
+				g, err := gateOf(c, "repro of "+name, known(anyLoad))
+				if err != nil {
+					return app.Answer{}, err
+				}
+				doc, err := load.Repro(ctx, w, load.ReproRequest{
 					Name: name, Stress: stressOptions(c), Thresholds: thresholds(c), Crossring: app.BuildVersion(),
 					Loaders: c.Int("loaders"), ReadAfter: after, Background: c.Float64("background"),
 					LoadersGiven: c.IsSet("loaders") || c.IsSet("loader-binary"),
-				}))
+					Check:        func(s topology.Stress) error { return g.again(known(s)) },
+				})
+				v := gate.Load(doc.Write, doc.Read, doc.Account)
+				breaches, err := g.close(v, gate.Figures(v, loadFigures()), err)
+				return reportAnswer(runDocument{doc, breaches}, err)
 			})
 		}),
 	}
@@ -166,9 +190,10 @@ func demo(ctx context.Context, e *app.Env, c *cli.Context) (app.Answer, error) {
 	}
 	spec.Defaults(&s)
 	defer loadGC()()
-	return reportAnswer(run.Demo(ctx, w, run.DemoRequest{
+	doc, err := run.Demo(ctx, w, run.DemoRequest{
 		Spec: s, Stress: stressOptions(c), Thresholds: thresholds(c), Keep: c.Bool("keep"), Crossring: app.BuildVersion(),
-	}))
+	})
+	return reportAnswer(runDocument{Document: doc}, err)
 }
 
 // Stress does a phase of it alone.
@@ -176,15 +201,25 @@ func Stress(e *app.Env) *cli.Command {
 	sub := func(op, usage string) *cli.Command {
 		return &cli.Command{
 			Name: op, Usage: usage, ArgsUsage: "NAME",
-			Flags: append(append(stressFlags(op), loaderFlags()...), &cli.StringFlag{Name: "run", Usage: "run directory, or its name below the state directory"}),
+			Description: "For pipelines, --fail-if ends with 6 where an expression holds:\n\n" +
+				"  crossring stress " + op + " NAME --fail-if '" + op + ".p99>20ms' --fail-if '" + op + ".rate<8000'",
+			Flags: append(append(append(stressFlags(op), loaderFlags()...), gateFlags()...), &cli.StringFlag{Name: "run", Usage: "run directory, or its name below the state directory"}),
 			Action: e.Action(func(ctx context.Context, e *app.Env, c *cli.Context) (app.Answer, error) {
 				return app.WithName(c, e, func(w cluster.World, name string) (app.Answer, error) {
 					defer loadGC()()
+					g, err := gateOf(c, op+" of "+name, gate.OfLoad(anyLoad, false, op))
+					if err != nil {
+						return app.Answer{}, err
+					}
 					res, err := load.Stress(ctx, w, load.StressRequest{
 						Name: name, Op: op, Run: c.String("run"), Stress: stressOptions(c),
 						Thresholds: thresholds(c), Crossring: app.BuildVersion(), Loaders: c.Int("loaders"), LoadersGiven: c.IsSet("loaders") || c.IsSet("loader-binary"),
+						Check: func(s topology.Stress) error { return g.again(gate.OfLoad(s, false, op)) },
 					})
-					return app.Answer{Doc: res, Text: func(out io.Writer) error { return writePhase(out, name, res) }}, err
+					v := gate.Load(res.Write, res.Read, res.Account)
+					doc := stressDocument{StressResult: res}
+					doc.Breaches, err = g.close(v, gate.Figures(v, loadFigures()), err)
+					return app.Answer{Doc: doc, Text: func(out io.Writer) error { return writePhase(out, name, res) }}, err
 				})
 			}),
 		}
@@ -196,6 +231,22 @@ func Stress(e *app.Env) *cli.Command {
 			sub(record.OpRead, "read back, byte for byte, what the write of a run wrote"),
 		},
 	}
+}
+
+// anyLoad is one of which all is asked that can be: what it will not have is known when the
+// cluster's own settings are.
+var anyLoad = topology.Stress{Load: topology.Load{Rate: 1}}
+
+// loadFigures are the figures of a load, in the order of a summary.
+func loadFigures() []string {
+	known := gate.OfLoad(anyLoad, true, record.OpWrite, record.OpRead)
+	return slices.Sorted(maps.Keys(known.Units))
+}
+
+// stressDocument is the answer of stress.
+type stressDocument struct {
+	load.StressResult
+	Breaches []failif.Breach `json:"breaches,omitempty"` // of --fail-if
 }
 
 // writePhase prints one phase as the report does.
