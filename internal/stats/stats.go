@@ -71,7 +71,8 @@ func OfSeries(x []float64) Estimate {
 
 // OfRounds is the mean over rounds of the same, each of which counts once. Where there are
 // several, how they scatter among each other is part of the error: a round differs from the next
-// by more than its own course shows. Of the two errors the larger one counts.
+// by more than its own course shows. Of the two errors the larger one counts, and the degrees of
+// freedom are those of the rounds: they are the samples, however long their courses are.
 func OfRounds(rounds []Estimate) Estimate {
 	if len(rounds) == 1 {
 		return rounds[0]
@@ -79,12 +80,11 @@ func OfRounds(rounds []Estimate) Estimate {
 	n := float64(len(rounds))
 	var means []float64
 	e := Estimate{Variance: math.NaN()}
-	var within, spread float64
+	var within float64
 	for _, r := range rounds {
 		means = append(means, r.Mean)
 		e.N += r.N
 		within += r.Variance / (n * n)
-		spread += math.Pow(r.Variance/(n*n), 2) / r.DF
 	}
 	e.Mean = mean(means)
 	if len(rounds) == 0 {
@@ -92,7 +92,7 @@ func OfRounds(rounds []Estimate) Estimate {
 	}
 	e.Variance, e.DF = variance(means)/n, n-1
 	if within > e.Variance { // and is a number
-		e.Variance, e.DF = within, welchSatterthwaite(within, spread)
+		e.Variance = within
 	}
 	return e
 }
