@@ -136,6 +136,8 @@ func TestDocuments(t *testing.T) {
 			t.Errorf("a run at a rate and one without are compared in the rest: %+v", sides)
 		}
 
+		checkGate(t, c, holds)
+
 		// Each row is read 200 ms after its own acknowledgement; a way takes 40.
 		beside := holds("demo", 0, "repro", c.name, "--rows", "400", "--rate", "400", "--read-after", "200ms", "--background", "100")
 		if rd := decode[report.Document](t, beside).Read; rd == nil || rd.Rows != 400 || rd.Found != 400 || rd.ReadAfter == nil || rd.ReadAfter.Asked != 200 ||
@@ -146,7 +148,6 @@ func TestDocuments(t *testing.T) {
 			t.Errorf("want a load of reads and writes beside it: %s", beside)
 		}
 		holds("demo", 2, "repro", c.name, "--read-after", "1us")
-		checkGate(t, c, holds)
 		holds("demo", 2, "repro", c.name, "--background", "NaN")
 		checkLag(t, decode[lag.Result](t, holds("replication-lag", 0, "lag", c.name, "--rate", "40", "--duration", "2s")), 40)
 

@@ -32,8 +32,10 @@ const (
 	// are taken. It is generous: a batch that is too short promises too much, one that is too
 	// long only says less.
 	suspicion = 0.2
-	// most is the correlation beyond which the correction for what is left does not grow.
-	mostCorrelation = 0.9
+	// These are the correlations beyond which the correction for what is left does not grow. A
+	// negative one is of an open loop: what a stall holds up is caught up with right after it.
+	mostCorrelation  = 0.9
+	leastCorrelation = -0.5
 )
 
 // Confidence is that of all intervals.
@@ -41,7 +43,7 @@ const Confidence = 0.95
 
 // OfSeries is the mean of figures in the order of time, by batch means: neighbours are put
 // together into batches, as long as those still hang together by von Neumann's ratio and there
-// are enough of them. What correlation is left after that widens the error.
+// are enough of them. What correlation is left after that widens the error, or narrows it.
 //
 // Sources: G. S. Fishman, "Grouping observations in digital simulation", Management Science
 // 24 (1978), 510-521, for the choice of the batches' size by the ratio; J. von Neumann,
@@ -61,9 +63,9 @@ func OfSeries(x []float64) Estimate {
 	}
 	b := float64(len(batches))
 	e := Estimate{Mean: mean(x), Variance: variance(batches) / b, DF: b - 1, N: len(batches)}
-	if r := min(successive(batches), mostCorrelation); r > 0 {
-		e.Variance *= (1 + r) / (1 - r)
-		// So many batches would say as much if they did not hang together.
+	r := min(max(successive(batches), leastCorrelation), mostCorrelation)
+	e.Variance *= (1 + r) / (1 - r)
+	if r > 0 { // so many batches would say as much if they did not hang together
 		e.DF = max(2, b*(1-r)/(1+r)-1)
 	}
 	return e
