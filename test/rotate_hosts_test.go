@@ -1,7 +1,9 @@
 package test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -12,7 +14,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
+	"crossring/internal/load"
 	"crossring/internal/pki/store"
 	"crossring/internal/release"
 	"crossring/internal/run"
@@ -49,7 +53,12 @@ func rotateHosts(t *testing.T, l *lab, version string) {
 	before, pids := keysOnMachines(t, inv, dir), pidsOf(statesThrough(t, l, h))
 
 	old := peerFrom(t, c, filepath.Join(dir, "ca"), operatorSeenAs)
+	loaded := func() {}
+	if rel.HotReload { // elsewhere the only node of a datacenter goes away
+		loaded = loadedBeside(t, l, h)
+	}
 	res := decode[trust.RotateResult](t, must("pki", "rotate", "lab", "--ca", "-o", "json"))
+	loaded()
 	if want := map[bool]string{true: "reload", false: "restart"}[rel.HotReload]; !res.Done || res.Method != want {
 		t.Errorf("%+v", res)
 	}
@@ -78,6 +87,36 @@ func rotateHosts(t *testing.T, l *lab, version string) {
 	}
 	must("ring", "lab")
 	must("repro", "lab", "--rows", "500") // by loaders there, that trust the new CA
+}
+
+// loadedBeside has a loader on a machine write, with new connections all the time, until
+// the function that it returns is called, and then as long again: by then the nodes have
+// thrown out the CA that the loader began with, if it was thrown out in the meantime.
+func loadedBeside(t *testing.T, l *lab, h home) func() {
+	t.Helper()
+	cmd := l.command(t.Context(), h, "stress", "write", "lab", "--rows", manyRows, "--rate", "50", "--loaders", "1", "--connections", "renew:20req", "-o", "json")
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	return func() {
+		t.Helper()
+		time.Sleep(time.Since(began)) // what is measured is a share of this
+		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait() // it says that it was interrupted
+		var got load.StressResult
+		if err := json.Unmarshal(out.Bytes(), &got); err != nil || got.Write == nil {
+			t.Fatalf("the loader: %v\n%s\n%s", err, out.String(), errs.String())
+		}
+		t.Logf("a loader through the replacement of a CA: acknowledged %d, failed %d, unknown %d; %+v", got.Write.Acknowledged, got.Write.Failed, got.Write.Unknown, got.Write.Connections)
+		if bad := got.Write.Failed + got.Write.Unknown; got.Write.Acknowledged < 100 || bad > got.Write.Acknowledged/10 {
+			t.Errorf("of a loader's rows %d were acknowledged, and %d were not", got.Write.Acknowledged, bad)
+		}
+	}
 }
 
 func statesThrough(t *testing.T, l *lab, h home) map[string]topology.Process {

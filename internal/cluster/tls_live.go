@@ -19,13 +19,25 @@ type LiveTLS struct {
 // Fresh is cfg with the trust and the identity that the files have now. While they
 // can't be read, those of before go on.
 func (l *LiveTLS) Fresh(cfg *tls.Config) *tls.Config {
-	now := l.config()
+	return WithIdentity(cfg, l.config())
+}
+
+// WithIdentity is cfg with the trust and the identity of another one; nil leaves it.
+func WithIdentity(cfg, now *tls.Config) *tls.Config {
 	if now == nil {
 		return cfg
 	}
 	cfg = cfg.Clone()
 	cfg.RootCAs, cfg.Certificates, cfg.VerifyConnection = now.RootCAs, now.Certificates, now.VerifyConnection
 	return cfg
+}
+
+// Changed says whether the files are others than when it was last asked, or made.
+func (l *LiveTLS) Changed() bool {
+	l.mu.Lock()
+	before := l.cfg
+	l.mu.Unlock()
+	return l.config() != before
 }
 
 // config is the newest configuration that could be read; nil is none so far.

@@ -20,7 +20,8 @@ import (
 const LoaderCommand = "loader"
 
 // loaderConfig is what a loader is told on standard input, as one line of JSON.
-// With Acks a stream of acknowledgements follows it.
+// With Acks a stream of acknowledgements follows it; then there may be lines of
+// loaderIdentity.
 type loaderConfig struct {
 	Schema                 string            `json:"schema"`
 	Op                     string            `json:"op"`
@@ -99,6 +100,11 @@ func Loader(ctx context.Context, in io.Reader, out, progress io.Writer) error {
 		if cfg.Acks, err = record.ReadAcks(r); err != nil {
 			return err
 		}
+	}
+	if cfg.Endpoint.TLS != nil {
+		told := &toldTLS{}
+		cfg.Endpoint.Fresh = told.Fresh
+		go told.listen(r) // to the end of the input, or of the process
 	}
 	enc := json.NewEncoder(progress)
 	return stress.Run(ctx, cfg, out, func(p stress.Progress) {

@@ -121,7 +121,7 @@ func (r *repro) byLoaders(ctx context.Context, op string, cfg stress.Config) (re
 				return err
 			}
 		}
-		return r.load(ctx, n, g, exe[i], &in, func(p loaderProgress) { sum.set(i, p) })
+		return r.load(ctx, n, g, exe[i], &in, loaderIdentity{lc.TLSTrust, lc.TLSIdentity}, func(p loaderProgress) { sum.set(i, p) })
 	})
 	err = errors.Join(err, g.Close())
 	s, refreshErr := r.dir.Refresh(context.WithoutCancel(ctx))
@@ -135,11 +135,20 @@ func (r *repro) byLoaders(ctx context.Context, op string, cfg stress.Config) (re
 	return s, err
 }
 
-// load runs one loader to its end.
-func (r *repro) load(ctx context.Context, n topology.Node, g *results.Generation, exe string, in io.Reader, tell func(loaderProgress)) error {
+// load runs one loader to its end. What the cluster's certificates are replaced by
+// meanwhile, it is told.
+func (r *repro) load(ctx context.Context, n topology.Node, g *results.Generation, exe string, in io.Reader, first loaderIdentity, tell func(loaderProgress)) error {
 	m, err := r.Machine(n)
 	if err != nil {
 		return err
+	}
+	if first.TLSTrust != "" {
+		later, told := io.Pipe()
+		defer later.Close()
+		watching, stop := context.WithCancel(ctx)
+		defer stop()
+		go identities(watching, r.Cluster, first, told)
+		in = io.MultiReader(in, later)
 	}
 	raw, out := io.Pipe()
 	added := make(chan error, 1)

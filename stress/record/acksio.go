@@ -68,12 +68,14 @@ func WriteAcks(w io.Writer, keys Keys, parts ...AcksPart) error {
 	return nil
 }
 
-// ReadAcks reads what WriteAcks wrote.
+// ReadAcks reads what WriteAcks wrote, and nothing of what follows where r is an
+// io.ByteReader, too.
 func ReadAcks(r io.Reader) (*Acks, error) {
 	z, err := gzip.NewReader(r)
 	if err != nil {
 		return nil, fmt.Errorf("reading acknowledgements: %w", err)
 	}
+	z.Multistream(false)
 	in := bufio.NewReader(z)
 	mark := make([]byte, len(acksMark))
 	if _, err := io.ReadFull(in, mark); err != nil {
