@@ -17,9 +17,11 @@ import (
 	"time"
 
 	"crossring/internal/fail"
+	"crossring/internal/pki/verbs"
 	"crossring/internal/release/releasetest"
 	"crossring/internal/report"
 	"crossring/internal/run"
+	"crossring/internal/trust"
 	"crossring/ringcheck"
 	"crossring/test/debian"
 )
@@ -148,15 +150,15 @@ func (p podman) left(t *testing.T, name string) string {
 	return p.do(t, nil, "ps", "--all", "--quiet", "--filter", label) + p.do(t, nil, "network", "ls", "--quiet", "--filter", label)
 }
 
-// The whole way in containers: up, the experiment, a container that is killed, and
-// nothing left.
+// The whole way in containers, with TLS: up, the experiment, new certificates, a container
+// that is killed, and nothing left.
 func TestContainers(t *testing.T) {
 	beside(t, 2, podmanEngine)
 	p := startPodman(t)
 	image := p.image(t, newest)
 	volumes := p.do(t, nil, "volume", "ls", "--quiet")
 	h := newHome(t)
-	c := h.up(t, "boxes", containerSpec("boxes", newest, image, p.url))
+	c := h.up(t, "boxes", containerSpec("boxes", newest, image, p.url)+"tls: {}\n")
 	inv, _ := h.inventory(t, c.name)
 	// The names, tokens and versions that were planned are those of the servers.
 	ring := decode[ringcheck.Ring](t, h.must(t, "ring", c.name, "-o", "json"))
@@ -188,6 +190,24 @@ func TestContainers(t *testing.T) {
 	}
 	if r := h.must(t, "logs", c.name+":1", "--lines", "3"); strings.Count(r.stdout, "\n") != 3 || !strings.Contains(r.stdout, "INFO") {
 		t.Error(r)
+	}
+
+	// Each node is dialled from the other's container, and by clients from its own.
+	verified := func() {
+		t.Helper()
+		if got := decode[verbs.ClusterVerifyResult](t, h.must(t, "pki", "verify", c.name, "-o", "json")); !got.OK || len(got.Ways) != 4 {
+			t.Errorf("%+v, %d ways", got.Wrong, len(got.Ways))
+		}
+	}
+	verified()
+	if long() {
+		for _, flags := range [][]string{nil, {"--ca"}} {
+			got := decode[trust.RotateResult](t, h.must(t, append([]string{"pki", "rotate", c.name, "-o", "json"}, flags...)...))
+			if !got.Done || got.Method != "reload" || got.CA != (flags != nil) {
+				t.Errorf("%+v", got)
+			}
+			verified()
+		}
 	}
 
 	p.do(t, nil, "kill", inv.Containers.IDs["us-west-2-1"])

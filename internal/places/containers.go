@@ -38,6 +38,20 @@ func containersPlace(d Deps) Place {
 		Env: inContainer,
 		// From outside its network a node's address may mean nothing.
 		Dial: dial, DialAgent: dial,
+		DialFrom: func(ctx context.Context, inv topology.Inventory, from topology.Node, addr string) (net.Conn, error) {
+			door, err := containerDoor(d, inv)
+			if err != nil {
+				return nil, err
+			}
+			return door.DialFrom(ctx, from, addr)
+		},
+		Read: func(ctx context.Context, inv topology.Inventory, n topology.Node, path string) ([]byte, error) {
+			door, err := containerDoor(d, inv)
+			if err != nil {
+				return nil, err
+			}
+			return door.Read(ctx, n, path)
+		},
 		Inside: func(inv topology.Inventory, n topology.Node, command string) string {
 			return "docker exec " + inv.Containers.IDs[n.Name] + " " + command
 		},

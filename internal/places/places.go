@@ -144,6 +144,8 @@ type Place struct {
 	DialFrom func(ctx context.Context, inv topology.Inventory, from topology.Node, addr string) (net.Conn, error)
 
 	Machines Machines
+	// Read reads a file of a node that is on no machine; nil is that it is this computer's.
+	Read func(ctx context.Context, inv topology.Inventory, n topology.Node, path string) ([]byte, error)
 	// Inside is the command by which something is run where a node is, when it is not on a
 	// machine and not on this computer; nil where it is.
 	Inside  func(inv topology.Inventory, n topology.Node, command string) string

@@ -13,9 +13,6 @@ const officialImage = "docker.io/library/cassandra:"
 
 // places plans what the providers ccm and containers alone have.
 func (b *builder) places(p *topology.Plan, rel release.Release) {
-	if p.TLS != nil && p.Provider == "containers" {
-		b.problem("tls", "clusters of provider %s speak plain text: their keys are not made yet", p.Provider)
-	}
 	if c := b.spec.CCM; p.Provider == "ccm" {
 		if p.TLS != nil && c.Cluster != "" {
 			b.problem("tls", "is not for a cluster that was there before: its files are not crossring's")

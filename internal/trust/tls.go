@@ -191,7 +191,8 @@ func forAddresses(cert *x509.Certificate, ips []netip.Addr) bool {
 // localIdentity makes the key here: this computer is the node's.
 func localIdentity(ctx context.Context, w cluster.World, c cluster.Cluster, d *pki.Dir, n topology.Node, r pki.NodeRequest, password string) error {
 	dir := n.Layout.TLSDir()
-	key, err := keyFor(d, dir, c.Inv.Plan.TLS.Key)
+	waits := waitingDir(c, n)
+	key, err := keyFor(d, waits, c.Inv.Plan.TLS.Key)
 	if err != nil {
 		return err
 	}
@@ -223,7 +224,7 @@ func localIdentity(ctx context.Context, w cluster.World, c cluster.Cluster, d *p
 	if err := host.Put(ctx, path.Join(dir, chainFile), store.EncodeCertificates(issued), 0o644); err != nil {
 		return err
 	}
-	return taken(dir)
+	return taken(waits)
 }
 
 // issueTo signs a node's request: its certificate with those above it, and the store
@@ -253,23 +254,27 @@ func storeKind(c cluster.Cluster) string {
 // hasIdentity says whether the node's files are those of a certificate.
 func hasIdentity(ctx context.Context, w cluster.World, c cluster.Cluster, n topology.Node, cert *x509.Certificate) (bool, error) {
 	want := path.Join(n.Layout.TLSDir(), chainFile)
-	var data []byte
-	if c.Remote() {
-		m, err := c.Machine(n)
-		if err != nil {
-			return false, err
-		}
-		if data, err = prepare.Read(ctx, m, n, want); err != nil {
-			return false, err
-		}
-	} else {
-		var err error
-		if data, err = os.ReadFile(want); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return false, fmt.Errorf("read certificate of %s: %w", n.Name, err)
-		}
+	data, err := readAt(ctx, c, n, want)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, fmt.Errorf("read certificate of %s: %w", n.Name, err)
 	}
 	have, err := store.Read(data, "")
 	return err == nil && len(have.Chain) > 0 && have.Chain[0].Equal(cert), nil
+}
+
+// readAt reads a node's file, wherever that is.
+func readAt(ctx context.Context, c cluster.Cluster, n topology.Node, name string) ([]byte, error) {
+	switch {
+	case c.Remote():
+		m, err := c.Machine(n)
+		if err != nil {
+			return nil, err
+		}
+		return prepare.Read(ctx, m, n, name)
+	case c.Place.Read != nil:
+		return c.Place.Read(ctx, c.Inv, n, name)
+	}
+	return os.ReadFile(name)
 }
 
 func nodeNames(nodes []topology.Node) []string {

@@ -17,6 +17,7 @@ import (
 	"crossring/internal/pki"
 	"crossring/internal/pki/store"
 	"crossring/internal/plain"
+	"crossring/internal/topology"
 )
 
 // pendingKey, beside the identity that it is for, waits for its certificate.
@@ -98,6 +99,15 @@ func ensureElsewhere(ctx context.Context, w cluster.World, c cluster.Cluster, d 
 func counts(d *pki.Dir, name string, now time.Time) bool {
 	_, cert, err := d.Latest(name)
 	return err == nil && now.After(cert.NotBefore) && now.Before(cert.NotAfter)
+}
+
+// waitingDir is where a node's key waits for its certificate: beside the identity, where
+// that is on this computer.
+func waitingDir(c cluster.Cluster, n topology.Node) string {
+	if c.Place.Read != nil {
+		return filepath.Join(c.Dir, cluster.TLSDir, "waiting", n.Name)
+	}
+	return n.Layout.TLSDir()
 }
 
 // keyFor is a new key; one that waits for its certificate is the same until that is there.

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
-	"os"
 	"path"
 	"path/filepath"
 	"strconv"
@@ -59,7 +58,7 @@ func VerifyCluster(ctx context.Context, w cluster.World, name string, at time.Ti
 	if c.Place.DialFrom == nil {
 		return none, c.Place.NotHere(name, "connections from where its nodes are", "")
 	}
-	ways, err := tlsWays(w, c)
+	ways, err := tlsWays(ctx, w, c)
 	if err != nil {
 		return none, err
 	}
@@ -73,7 +72,7 @@ func VerifyCluster(ctx context.Context, w cluster.World, name string, at time.Ti
 
 // tlsWays are the ways by which nodes are dialled: by nodes of each region, and by the
 // clients of their own.
-func tlsWays(w cluster.World, c cluster.Cluster) ([]verbs.Way, error) {
+func tlsWays(ctx context.Context, w cluster.World, c cluster.Cluster) ([]verbs.Way, error) {
 	own := map[string]tls.Certificate{}
 	if !c.Remote() {
 		password, err := c.StorePassword()
@@ -81,7 +80,7 @@ func tlsWays(w cluster.World, c cluster.Cluster) ([]verbs.Way, error) {
 			return nil, err
 		}
 		for _, n := range c.Inv.Nodes {
-			pair, err := nodePair(c, n, password)
+			pair, err := nodePair(ctx, c, n, password)
 			if err != nil {
 				w.Say("warning: %v: what others make of it is not tried", err)
 				continue
@@ -145,10 +144,10 @@ func dialling(c cluster.Cluster, to topology.Node) []topology.Node {
 	return all
 }
 
-// nodePair is the certificate of a node of this computer, with its key.
-func nodePair(c cluster.Cluster, n topology.Node, password string) (tls.Certificate, error) {
+// nodePair is the certificate of a node, with its key.
+func nodePair(ctx context.Context, c cluster.Cluster, n topology.Node, password string) (tls.Certificate, error) {
 	file := path.Join(n.Layout.TLSDir(), "node"+verbs.Extension(storeKind(c)))
-	data, err := os.ReadFile(file)
+	data, err := readAt(ctx, c, n, file)
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("read certificate of %s: %w", n.Name, err)
 	}

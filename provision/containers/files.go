@@ -79,10 +79,39 @@ func (m machine) put(ctx context.Context, id, name string, data []byte, mode fs.
 	if err = errors.Join(err, w.Close()); err != nil {
 		return fmt.Errorf("pack %s: %w", name, err)
 	}
-	if _, err := m.CopyToContainer(ctx, id, client.CopyToContainerOptions{DestinationPath: path.Dir(name), Content: &b}); err != nil {
+	packed := b.Bytes()
+	unpack := func() error {
+		_, err := m.CopyToContainer(ctx, id, client.CopyToContainerOptions{DestinationPath: path.Dir(name), Content: bytes.NewReader(packed)})
+		return err
+	}
+	if err = unpack(); errdefs.IsNotFound(err) {
+		if err = m.mkdir(ctx, id, path.Dir(name)); err == nil {
+			err = unpack()
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
 	return nil
+}
+
+// mkdir makes a directory in one that is there, for the server alone.
+func (m machine) mkdir(ctx context.Context, id, name string) error {
+	users, err := m.get(ctx, id, "/etc/passwd")
+	if err != nil {
+		return err
+	}
+	h := tar.Header{Typeflag: tar.TypeDir, Name: path.Base(name) + "/", Mode: 0o700, ModTime: time.Unix(0, 0)}
+	if h.Uid, h.Gid, err = userIDs(users, serverUser); err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	if err := errors.Join(w.WriteHeader(&h), w.Close()); err != nil {
+		return fmt.Errorf("pack %s: %w", name, err)
+	}
+	_, err = m.CopyToContainer(ctx, id, client.CopyToContainerOptions{DestinationPath: path.Dir(name), Content: &b})
+	return err
 }
 
 // userIDs are the numbers of a user and its group in the text of /etc/passwd.

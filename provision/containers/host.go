@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -71,6 +72,9 @@ func (c *Cluster) Dial(ctx context.Context, n topology.Node, port int) (net.Conn
 	if err != nil {
 		return nil, err
 	}
+	if !slices.ContainsFunc(published(n), func(p network.Port) bool { return int(p.Num()) == port }) {
+		return c.DialFrom(ctx, n, net.JoinHostPort(n.PrivateAddress, strconv.Itoa(port)))
+	}
 	p, _ := network.PortFrom(uint16(port), network.TCP)
 	if info.NetworkSettings != nil {
 		if b := info.NetworkSettings.Ports[p]; len(b) > 0 {
@@ -89,6 +93,15 @@ func (c *Cluster) Dial(ctx context.Context, n topology.Node, port int) (net.Conn
 		}
 	}
 	return nil, fmt.Errorf("port %d of %s is not published: its container is %s", port, n.Name, status(info))
+}
+
+// Read is a file of a node's container; os.ErrNotExist where there is none.
+func (c *Cluster) Read(ctx context.Context, n topology.Node, name string) ([]byte, error) {
+	m, err := c.machine(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return m.get(ctx, c.id(n), name)
 }
 
 // mapped is a connection by way of a published port. Its other end is the node, as
