@@ -14,6 +14,7 @@ import (
 	"crossring/internal/failif"
 	"crossring/internal/flight"
 	"crossring/internal/lag"
+	"crossring/internal/latency"
 	"crossring/internal/load"
 	"crossring/internal/report"
 	"crossring/internal/runs"
@@ -47,6 +48,9 @@ var promised = map[string]string{
 	"ls":         "clusters[].name clusters[].provider clusters[].regions[] clusters[].nodes clusters[].age_seconds clusters[].expires_at clusters[].cost_so_far_usd",
 	"pki-verify": "ok chain[] errors[].depth errors[].code errors[].name errors[].subject errors[].message errors[].hint",
 	"link":       "depth subject issuer not_before not_after key key_usage[] ext_key_usage[]",
+	"latency":    "cells[] agreement.cells traces[].answers[].address left_out[]",
+	"cell":       "datacenter op consistency predicted_ms measured_ms n",
+	"quantiles":  "p50 p99",
 	"background": "rate_asked rate reads writes failed datacenters[].name",
 	"replication-lag": `rate_asked rate clock pairs[].from pairs[].to pairs[].rows pairs[].seen pairs[].never
 		pairs[].interval_ms.p50 pairs[].interval_ms.p99 pairs[].interval_ms.max
@@ -76,6 +80,33 @@ func TestDocumentedKeysArePromised(t *testing.T) {
 	}
 }
 
+// checkBothWays holds an experiment of both pairs of two datacenters: each row once, and under its own key.
+func checkBothWays(t *testing.T, d report.Document, rows int64) {
+	t.Helper()
+	if len(d.Pairs) != 2 || d.Pairs[0].From != d.Write.Datacenter || d.Pairs[0].To != d.Read.Datacenter ||
+		d.Pairs[1].From != d.Pairs[0].To || d.Pairs[1].To != d.Pairs[0].From || d.Pairs[0].RunDir != d.RunDir || d.Pairs[1].RunDir == d.RunDir {
+		t.Fatalf("want both pairs, that of the document first: %+v", d.Pairs)
+	}
+	for _, p := range d.Pairs {
+		if p.Write == nil || p.Read == nil || p.Outcomes == nil || p.Lost == nil || *p.Lost != 0 || p.Outcomes.Acknowledged.There() != rows ||
+			p.Write.Rows != rows || p.Read.Rows != rows || p.Write.Datacenter != p.From || p.Read.Datacenter != p.To {
+			t.Errorf("%s to %s: %+v", p.From, p.To, p)
+		}
+	}
+	if a, b := metaOf(t, d.Pairs[0].RunDir), metaOf(t, d.Pairs[1].RunDir); a.RunID == b.RunID || a.FirstKey == b.FirstKey {
+		t.Errorf("both pairs have run %d, or keys from %d on", a.RunID, a.FirstKey)
+	}
+}
+
+func metaOf(t *testing.T, dir string) results.Meta {
+	t.Helper()
+	d, err := results.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d.Meta
+}
+
 // TestDocuments holds the answer of every command against its table.
 func TestDocuments(t *testing.T) {
 	t.Parallel()
@@ -97,6 +128,7 @@ func TestDocuments(t *testing.T) {
 		inv, _ := c.inventory(t, c.name)
 
 		checkPlan(t, decode[topology.Plan](t, holds("plan", 0, "plan", "-f", file)), version)
+		checkForecast(t, decode[latency.Forecast](t, holds("plan", 0, "plan", "-f", file, "--latency")), version)
 		holds("render", 0, "render", "-f", file)
 		holds("render", 0, "render", c.name)
 		holds("version", 0, "version")
@@ -147,9 +179,12 @@ func TestDocuments(t *testing.T) {
 		if b := decode[report.Document](t, beside).Background; b == nil || b.RateAsked != 100 || len(b.Datacenters) != 2 || b.Reads == 0 || b.Writes == 0 || b.Failed != 0 {
 			t.Errorf("want a load of reads and writes beside it: %s", beside)
 		}
+		checkBothWays(t, decode[report.Document](t, holds("demo", 0, "repro", c.name, "--rows", "200", "--both-ways")), 200)
 		holds("demo", 2, "repro", c.name, "--read-after", "1us")
 		holds("demo", 2, "repro", c.name, "--background", "NaN")
 		checkLag(t, decode[lag.Result](t, holds("replication-lag", 0, "lag", c.name, "--rate", "40", "--duration", "2s")), 40)
+		checkLatency(t, decode[latency.Result](t, holds("latency", 0, "latency", c.name, "--samples", "3", "--trace", "1")), version)
+		holds("latency", 2, "latency", c.name, "--dc", "mars")
 
 		// Of what fails there is as much as there was.
 		holds("cql", 1, "cql", c.name, "SELECT nonsense")

@@ -2,6 +2,7 @@ package test
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -132,26 +133,38 @@ func TestLag(t *testing.T) {
 // TestLagPage types what docs/lag.md says, line by line.
 func TestLagPage(t *testing.T) {
 	needLong(t)
-	page, err := os.ReadFile("../docs/lag.md")
+	c := sharedCluster(t, newest)
+	typePage(t, c, "lag.md", 4)
+	c.awaitWhole(t)
+}
+
+// typePage types what a page says, line by line; so many commands are on it at least. A
+// cluster that it calls NAME is c.
+func typePage(t *testing.T, c cluster, page string, least int) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "docs", page))
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := sharedCluster(t, newest)
 	typed := 0
-	for _, block := range regexp.MustCompile("(?s)\n```sh\n(.*?)```").FindAllStringSubmatch(string(page), -1) {
+	for _, block := range regexp.MustCompile("(?s)\n```sh\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
 		for line := range strings.Lines(block[1]) {
 			words := strings.Fields(strings.ReplaceAll(line, "NAME", c.name))
 			if words[0] != "crossring" {
 				t.Fatalf("%q is no command of crossring's", line)
 			}
+			for i, w := range words {
+				if strings.HasPrefix(w, "examples/") {
+					words[i] = filepath.Join("..", w)
+				}
+			}
 			c.must(t, words[1:]...)
 			typed++
 		}
 	}
-	if typed < 4 {
+	if typed < least {
 		t.Errorf("%d commands on the page; is this how they are read?", typed)
 	}
-	c.awaitWhole(t)
 }
 
 // TestBenchLag measures two minutes with a cut of 20 s in the middle, and the same without.

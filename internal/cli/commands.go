@@ -18,6 +18,7 @@ func commands(e *app.Env) []*cli.Command {
 	return append(all,
 		loadcli.Repro(e),
 		loadcli.Lag(e),
+		loadcli.Latency(e),
 		loadcli.Stress(e),
 		loadcli.Report(e),
 		loadcli.Runs(e),

@@ -42,6 +42,9 @@ type ReproRequest struct {
 	// Background is a load of reads and writes beside the measurement, in operations a second
 	// in each datacenter; 0 is none.
 	Background float64
+	// BothWays makes the experiment of every ordered pair of datacenters that have replicas, at
+	// the same time, each with rows of its own.
+	BothWays bool
 	// LoadersGiven says that somebody asked for that many, or for a program for them.
 	LoadersGiven bool
 	// Check is asked whether the settings will do, before anything is made; nil is yes.
@@ -102,6 +105,9 @@ func (r *repro) run(ctx context.Context, req ReproRequest) error {
 			return err
 		}
 	}
+	if err := r.checkBothWays(req); err != nil {
+		return err
+	}
 	if req.LoadersGiven {
 		r.sayLoaders(record.OpWrite, record.OpRead)
 	}
@@ -134,7 +140,19 @@ func (r *repro) run(ctx context.Context, req ReproRequest) error {
 	}
 	defer free()
 	lock.note("repro, results in " + r.dir.Path)
-	r.doc.Background, err = beside(ctx, r.World, r.Cluster, r.settings, req.Background, func() error { return r.phases(ctx, req.ReadAfter) })
+	all := []*repro{r}
+	if req.BothWays {
+		others, free, err := r.openOthers(ctx, req)
+		defer free()
+		if err != nil {
+			return err
+		}
+		all = append(all, others...)
+	}
+	r.doc.Background, err = beside(ctx, r.World, r.Cluster, r.settings, req.Background, func() error { return r.phases(ctx, all, req.ReadAfter) })
+	if req.BothWays {
+		err = errors.Join(err, r.keepPairs(all))
+	}
 	if err != nil {
 		return err
 	}
@@ -150,15 +168,20 @@ func (r *repro) run(ctx context.Context, req ReproRequest) error {
 	}); err != nil {
 		return err
 	}
-	return r.verdict(req.Thresholds)
+	return each(ctx, all, func(_ context.Context, one *repro) error { return one.verdict(req.Thresholds) })
 }
 
-// phases writes and reads: one after the other, or, with after, at the same time.
-func (r *repro) phases(ctx context.Context, after *time.Duration) error {
+// phases writes and reads, for all pairs: one after the other, or, with after, at the same
+// time.
+func (r *repro) phases(ctx context.Context, all []*repro, after *time.Duration) error {
 	if after != nil {
-		return r.timed("write and read", func() error { return r.writeAndRead(ctx, *after) })
+		return r.timed("write and read", func() error {
+			return each(ctx, all, func(ctx context.Context, one *repro) error { return one.writeAndRead(ctx, *after) })
+		})
 	}
-	if err := r.timed("write", func() error { return r.write(ctx) }); err != nil {
+	if err := r.timed("write", func() error {
+		return each(ctx, all, func(ctx context.Context, one *repro) error { return one.write(ctx) })
+	}); err != nil {
 		return err
 	}
 	if err := r.timed("estimate after write", func() (err error) {
@@ -167,7 +190,9 @@ func (r *repro) phases(ctx context.Context, after *time.Duration) error {
 	}); err != nil {
 		return err
 	}
-	return r.timed("read", func() error { return r.read(ctx) })
+	return r.timed("read", func() error {
+		return each(ctx, all, func(ctx context.Context, one *repro) error { return one.read(ctx) })
+	})
 }
 
 // timed does f as a stage, and notes its time in the document.

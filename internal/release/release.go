@@ -52,6 +52,13 @@ type Release struct {
 	VirtualTables     bool // system_views.gossip_info and pending_hints
 	PeersV2           bool // system.peers_v2
 	EachQuorumReads   bool // reads at EACH_QUORUM are answered
+	// PaxosWrite and PaxosRead are the round trips of a lightweight transaction and of a
+	// serial read, in their order: prepare, read, propose, commit. None: it has no such thing.
+	// As StorageProxy.cas and readWithPaxos have them (legacyCas from 4.1 on, whose default is
+	// paxos_variant v1); serial reads propose since CASSANDRA-12126.
+	PaxosWrite, PaxosRead []string
+	// SnitchBadness is the default of dynamic_snitch_badness_threshold.
+	SnitchBadness float64
 	// OverloadedOpen: a coordinator looks at the hints of one replica after the other,
 	// and sends to each before it looks at the next one. So a write that it ends as
 	// overloaded may have been sent. (StorageProxy.sendToHintedEndpoints; later ones

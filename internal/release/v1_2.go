@@ -31,6 +31,7 @@ var v1_2 = Release{
 	RackdcOnClassPath: true, YAMLBasicPlane: true, PlainClusterName: true, JMXByJVM: true,
 	HintsDirectory: false, CDCDirectory: false, VirtualTables: false, PeersV2: false,
 	OverloadedOpen: true,
+	SnitchBadness:  0.1,
 	TLSKey:         "rsa-2048", PEMStores: false,
 	Proto: 1, CQLVersion: "3.0.0", NoHostLookup: true, KeepMetadata: true, StreamsPerConn: 128, MaxValueBytes: 16 << 20,
 	TableOptions:    "read_repair_chance = 0 AND dclocal_read_repair_chance = 0 AND compression = {'sstable_compression': ''}",

@@ -29,6 +29,10 @@ type Document struct {
 
 	results.Account
 
+	// Pairs has every ordered pair of datacenters, that of Write and Read first, where all were
+	// asked for; empty where only that one was.
+	Pairs []Pair `json:"pairs"`
+
 	KeysEstimate KeysEstimate `json:"keys_estimate"`
 	// Background ran beside the write and the read; nil where none did.
 	Background *lag.Background `json:"background"`
@@ -48,6 +52,16 @@ type Document struct {
 	Endpoints map[string][]string `json:"-"`
 	// Replication is the replicas of the test keyspace by datacenter, where known.
 	Replication map[string]int `json:"-"`
+}
+
+// Pair is an experiment from one datacenter to another, with rows of its own.
+type Pair struct {
+	From   string                `json:"from"`
+	To     string                `json:"to"`
+	RunDir string                `json:"run_dir"` // of its raw results
+	Write  *results.WriteSummary `json:"write"`   // null until it began
+	Read   *results.ReadSummary  `json:"read"`
+	results.Account
 }
 
 // KeysEstimate is how many keys each node believes it holds, by broadcast
@@ -70,7 +84,7 @@ func New(cluster string) Document {
 	return Document{
 		Schema: topology.Schema, Cluster: cluster,
 		KeysEstimate: KeysEstimate{Before: map[string]int64{}, AfterWrite: map[string]int64{}, AfterRead: map[string]int64{}},
-		Stages:       []Stage{}, Warnings: []string{},
+		Stages:       []Stage{}, Warnings: []string{}, Pairs: []Pair{},
 	}
 }
 

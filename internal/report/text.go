@@ -30,6 +30,7 @@ func Text(w io.Writer, d Document) error {
 		t.read(d)
 	}
 	t.outcomes(d)
+	t.pairs(d)
 	t.faults(d)
 	t.keys(d)
 	t.stages(d)

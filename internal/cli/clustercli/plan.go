@@ -13,7 +13,9 @@ import (
 	"crossring/internal/cli/app"
 	"crossring/internal/fail"
 	"crossring/internal/grow"
+	"crossring/internal/latency"
 	"crossring/internal/plain"
+	"crossring/internal/plan"
 	"crossring/internal/run"
 	"crossring/internal/spec"
 	"crossring/internal/topology"
@@ -29,7 +31,9 @@ func providerFlag() cli.Flag {
 func Plan(e *app.Env) *cli.Command {
 	return &cli.Command{
 		Name: "plan", Usage: "what a spec comes to: nodes, tokens, datacenters, seeds, and the way there from a running cluster; changes nothing",
-		Flags: []cli.Flag{fileFlag(), providerFlag(), operatorFlag(), pricesFlag(), removeNodeFlag(), replaceNodeFlag(), app.TokenTraceFlag()},
+		Flags: []cli.Flag{fileFlag(), providerFlag(), operatorFlag(), pricesFlag(), removeNodeFlag(), replaceNodeFlag(),
+			&cli.BoolFlag{Name: "latency", Usage: "and how long reads, writes and lightweight transactions will take at every consistency level"},
+			app.ServiceTimeFlag(), app.ServiceP99Flag(), app.TokenTraceFlag()},
 		Action: e.Action(func(ctx context.Context, e *app.Env, c *cli.Context) (app.Answer, error) {
 			s, err := specOf(e, c)
 			if err != nil {
@@ -50,9 +54,45 @@ func Plan(e *app.Env) *cli.Command {
 			if err != nil {
 				return app.Answer{}, err
 			}
-			return app.Answer{Doc: p, Text: func(out io.Writer) error { return writePlan(out, p) }}, plannedErr
+			doc := planDocument{Plan: p}
+			if c.Bool("latency") {
+				if doc.Forecast, err = forecast(p, app.ServiceTime(c)); err != nil {
+					return app.Answer{}, err
+				}
+			} else if c.IsSet("service-time") || c.IsSet("service-time-p99") {
+				return app.Answer{}, fail.Usage("", errors.New("--service-time is for a prediction: add --latency"), app.HelpFor(c))
+			}
+			return app.Answer{Doc: doc, Text: doc.text}, plannedErr
 		}),
 	}
+}
+
+// planDocument is a plan, with what it lets expect where that was asked for.
+type planDocument struct {
+	topology.Plan
+	*latency.Forecast
+}
+
+func (d planDocument) text(out io.Writer) error {
+	if err := writePlan(out, d.Plan); err != nil || d.Forecast == nil {
+		return err
+	}
+	fmt.Fprintln(out)
+	return d.Forecast.Text(out)
+}
+
+// forecast is how long operations will take on what is planned.
+func forecast(p topology.Plan, service latency.Percentiles) (*latency.Forecast, error) {
+	if err := latency.CheckService(service); err != nil {
+		return nil, fail.Usage("", err, "crossring help plan")
+	}
+	d, err := plan.Latency(p)
+	if err != nil {
+		return nil, err
+	}
+	cells, out := d.Cells()
+	f := d.Forecast(cells, out, service)
+	return &f, nil
 }
 
 // specOf reads the spec that --file names, with --provider over it.

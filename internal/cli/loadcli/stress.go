@@ -117,11 +117,14 @@ func Repro(e *app.Env) *cli.Command {
 		Description: "Exits with 6 when rows are missing, wrong, failed or unknown. The cluster stays up.\n\n" +
 			"With --read-after each row is read that long after its own acknowledgement, while others are still written:\n\n" +
 			"  crossring repro NAME --read-after 500ms --rate 2000\n\n" +
+			"With --both-ways every datacenter writes and every other one reads, all at the same time; each such pair has\n" +
+			"rows, and a run directory, of its own.\n\n" +
 			"For pipelines, --fail-if ends with 6 where an expression holds, and names each that does. A figure that the run\n" +
 			"will not have is a wrong command line, before it begins:\n\n" +
 			"  crossring repro NAME --fail-if 'read.p99>20ms' --fail-if 'write.rate<8000' --junit run.xml --markdown run.md",
 		Flags: append(append(append(stressFlags(record.OpWrite, record.OpRead), loaderFlags()...), gateFlags()...),
 			&cli.DurationFlag{Name: "read-after", Usage: "read each row `TIME` after its own acknowledgement", DefaultText: "when all are written"},
+			&cli.BoolFlag{Name: "both-ways", Usage: "every datacenter writes, and every other one reads, at the same time: --rows and --rate are those of each pair"},
 			&cli.Float64Flag{Name: "background", Usage: "keep every datacenter busy with `N` reads and writes a second beside it, on a table of their own", DefaultText: "none"}),
 		Action: e.Action(func(ctx context.Context, e *app.Env, c *cli.Context) (app.Answer, error) {
 			return app.WithName(c, e, func(w cluster.World, name string) (app.Answer, error) {
@@ -139,7 +142,7 @@ func Repro(e *app.Env) *cli.Command {
 				}
 				doc, err := load.Repro(ctx, w, load.ReproRequest{
 					Name: name, Stress: stressOptions(c), Thresholds: thresholds(c), Crossring: app.BuildVersion(),
-					Loaders: c.Int("loaders"), ReadAfter: after, Background: c.Float64("background"),
+					Loaders: c.Int("loaders"), ReadAfter: after, Background: c.Float64("background"), BothWays: c.Bool("both-ways"),
 					LoadersGiven: c.IsSet("loaders") || c.IsSet("loader-binary"),
 					Check:        func(s topology.Stress) error { return g.again(known(s)) },
 				})
