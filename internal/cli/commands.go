@@ -5,6 +5,7 @@ import (
 	"crossring/internal/cli/clustercli"
 	"crossring/internal/cli/loadcli"
 	"crossring/internal/cli/pkicli"
+	"crossring/internal/cli/startcli"
 
 	"github.com/urfave/cli/v2"
 )
@@ -37,6 +38,10 @@ func commands(e *app.Env) []*cli.Command {
 		pkicli.Handshake(e),
 		clustercli.Fault(e),
 		tokensCommand(e),
+		startcli.Init(e),
+		startcli.Doctor(e),
+		startcli.Releases(e),
+		startcli.Completion(e),
 		app.VersionCommand(e),
 		app.HelpCommand(e),
 		loadcli.Loader(e),

@@ -187,11 +187,21 @@ func (w World) Names() ([]string, error) {
 // jolokiaJava is the oldest Java that the Jolokia agent runs on.
 const jolokiaJava = 11
 
+// Java finds the java command of this computer that a release's nodes run on here, and its
+// major version.
+func Java(ctx context.Context, rel release.Release) (path string, version int, err error) {
+	path, version, err = jars.FindJava(ctx, max(rel.JavaMin, jolokiaJava), rel.JavaMax)
+	if err != nil {
+		return "", 0, prerequisite(err)
+	}
+	return path, version, nil
+}
+
 // Prepare finds Java and the jars, before anything is made.
 func Prepare(ctx context.Context, w World, rel release.Release) (places.Software, error) {
-	java, version, err := jars.FindJava(ctx, max(rel.JavaMin, jolokiaJava), rel.JavaMax)
+	java, version, err := Java(ctx, rel)
 	if err != nil {
-		return places.Software{}, prerequisite(err)
+		return places.Software{}, err
 	}
 	sw, err := prepareJars(ctx, w, rel)
 	if err != nil {

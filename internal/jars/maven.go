@@ -34,11 +34,8 @@ func resolve(ctx context.Context, req Request, set, work, dir string) error {
 	if err != nil {
 		return err
 	}
-	mvn, err := exec.LookPath("mvn")
+	mvn, err := FindMaven(ctx)
 	if err != nil {
-		return &MissingToolError{Tool: "mvn"}
-	}
-	if _, _, err := FindJava(ctx, javaForMaven, 0); err != nil {
 		return err
 	}
 	pomFile := filepath.Join(work, "pom.xml")

@@ -27,6 +27,7 @@ func ccmPlace(d Deps) Place {
 		Name: "ccm", Makes: "ccm's cluster and its nodes",
 		// Its processes are found as local ones are.
 		Needs:     func() error { return procs.NeedLinux("provider ccm", local.Instead) },
+		Ready:     ccm.Ready,
 		Processes: true,
 		OwnDisks:  func(inv topology.Inventory) bool { return inv.CCM != nil && !inv.CCM.Adopted },
 		Maker: func(_ release.Release, sw Software) provision.Provider {

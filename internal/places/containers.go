@@ -23,6 +23,7 @@ func containersPlace(d Deps) Place {
 	}
 	return Place{
 		Name: "containers", Makes: "a network and containers",
+		Ready:    containers.Ready,
 		OwnDisks: func(topology.Inventory) bool { return false },
 		Maker: func(rel release.Release, sw Software) provision.Provider {
 			return containers.Provider{StateDir: d.StateDir, Main: rel.Main, Log: d.Log,

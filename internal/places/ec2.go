@@ -28,6 +28,7 @@ func ec2Place(d Deps) Place {
 	return m.place(Place{
 		Name: "ec2", Makes: "addresses, firewall rules and machines",
 		Maker:  func(release.Release, Software) provision.Provider { return p },
+		Ready:  p.Ready,
 		Grower: ec2Grower{p}, Record: p, Cloud: p,
 		Volumes: attached,
 		Life: func(inv topology.Inventory) (made, ends time.Time, err error) {

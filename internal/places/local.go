@@ -20,6 +20,7 @@ func localPlace(d Deps) Place {
 	return Place{
 		Name: "local", Makes: "addresses, network and keeper",
 		Needs:     func() error { return procs.NeedLinux("provider local", local.Instead) },
+		Ready:     func(context.Context) (string, error) { return local.Ready() },
 		Processes: true,
 		OwnDisks:  func(topology.Inventory) bool { return true },
 		Maker: func(_ release.Release, sw Software) provision.Provider {

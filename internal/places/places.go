@@ -7,7 +7,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 	"time"
 
 	"crossring/internal/deploy"
@@ -108,6 +110,9 @@ type Place struct {
 	// Needs says what keeps crossring from running such a cluster on this computer, before
 	// anything is asked for that would not help either; nil is nothing.
 	Needs func() error
+	// Ready tries what of this computer such clusters need besides, and says what it
+	// found. It makes nothing and asks no machine of a cluster's. nil is nothing.
+	Ready func(ctx context.Context) (found string, err error)
 	// Processes says that the nodes are processes of this computer, on its Java.
 	Processes bool
 	// OwnDisks says whether a cluster's directories are this computer's, and crossring's.
@@ -211,6 +216,9 @@ func table() map[string]func(Deps) Place {
 		"local": localPlace, "hosts": hostsPlace, "ec2": ec2Place, "ccm": ccmPlace, "containers": containersPlace,
 	}
 }
+
+// Names are the providers' names, in order.
+func Names() []string { return slices.Sorted(maps.Keys(table())) }
 
 // For is the place of a plan's clusters.
 func For(provider string, d Deps) (Place, error) {

@@ -3,6 +3,7 @@ package roundtrip
 
 import (
 	_ "embed"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -32,4 +33,16 @@ func Between(a, b string) (ms float64, ok bool) {
 	text, _, _ := strings.Cut(rest, "\n")
 	ms, err := strconv.ParseFloat(text, 64)
 	return ms, err == nil
+}
+
+// Regions are those that the table knows, in order.
+func Regions() []string {
+	var all []string
+	for line := range strings.Lines(aws) {
+		if fields := strings.Fields(line); len(fields) == 3 {
+			all = append(all, fields[0], fields[1])
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }

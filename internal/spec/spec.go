@@ -13,6 +13,9 @@ import (
 // DefaultPartitioner is Cassandra's own since 1.2.
 const DefaultPartitioner = "Murmur3Partitioner"
 
+// DefaultProvider needs nothing but this computer.
+const DefaultProvider = "local"
+
 // Version is the value of the version key that this package reads.
 const Version = "crossring/v1"
 
@@ -103,7 +106,7 @@ func Defaults(s *Spec) {
 	def(&s.ClusterName, s.Name)
 	def(&s.Cassandra, release.Newest().Series)
 	def(&s.Partitioner, DefaultPartitioner)
-	def(&s.Provider, "local")
+	def(&s.Provider, DefaultProvider)
 	def(&s.Naming, "legacy")
 	def(&s.NumTokens, 1)
 	def(&s.Disks.Data, "fs1")

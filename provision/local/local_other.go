@@ -92,3 +92,6 @@ func (h Host) State(context.Context) (topology.Process, error) { return topology
 
 // Tail is a *procs.NotLinuxError.
 func (h Host) Tail(context.Context, int) ([]string, error) { return nil, errHere }
+
+// Ready is for Linux.
+func Ready() (string, error) { return "", errHere }

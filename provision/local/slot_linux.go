@@ -96,13 +96,18 @@ func slotInUse(slot int) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	prefix := netip.PrefixFrom(netip.AddrFrom4([4]byte{127, byte(slot), 0, 0}), 16)
+	return slotsOf(socks)[slot], nil
+}
+
+// slotsOf are the slots in which any of the sockets listens.
+func slotsOf(socks []procs.Socket) map[int]bool {
+	used := map[int]bool{}
 	for _, s := range socks {
-		if s.Listening && prefix.Contains(s.Local.Addr()) {
-			return true, nil
+		if a := s.Local.Addr().Unmap(); s.Listening && a.Is4() && a.As4()[0] == 127 {
+			used[int(a.As4()[1])] = true
 		}
 	}
-	return false, nil
+	return used
 }
 
 // chooseSlot finds a free slot, holds it, and places the plan in it. The search

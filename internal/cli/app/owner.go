@@ -22,14 +22,19 @@ func (e *Env) owner() string {
 	return "unknown"
 }
 
+// Asks says whether somebody is there to be asked: input is from a terminal.
+func (e *Env) Asks() bool {
+	in, ok := e.Stdin.(*os.File)
+	return ok && term.IsTerminal(int(in.Fd()))
+}
+
 // Confirm asks a question on the terminal.
 func (e *Env) Confirm(question string) (bool, error) {
-	in, ok := e.Stdin.(*os.File)
-	if !ok || !term.IsTerminal(int(in.Fd())) {
+	if !e.Asks() {
 		return false, errors.New("there is no terminal to ask on")
 	}
 	fmt.Fprintf(e.Stderr, "%s [y/N] ", question)
-	line, err := bufio.NewReader(in).ReadString('\n')
+	line, err := bufio.NewReader(e.Stdin).ReadString('\n')
 	if err != nil {
 		return false, fmt.Errorf("reading the answer: %w", err)
 	}
