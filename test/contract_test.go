@@ -142,6 +142,7 @@ func TestDocuments(t *testing.T) {
 		holds("up", 0, "up", c.name)
 		holds("processes", 0, "start", c.name)
 		holds("fault", 0, "fault", "show", c.name)
+		checkRoughLine(t, c, holds)
 		holds("cql", 0, "cql", c.name, "SELECT cluster_name FROM system.local")
 		holds("ls", 0, "ls")
 		checkRunningPreflight(t, decode[flight.PreflightResult](t, holds("preflight", 0, "preflight", c.name)))
@@ -151,6 +152,7 @@ func TestDocuments(t *testing.T) {
 
 		got := decode[report.Document](t, holds("demo", 0, "repro", c.name, "--rows", "500"))
 		checkDocument(t, got, inv, 500)
+		checkWire(t, got.Wire, inv, 500)
 		again := decode[report.Document](t, holds("demo", 0, "report", got.RunDir))
 		checkDocument(t, again, inv, 500)
 		holds("stress", 0, "stress", "write", c.name, "--rows", "300", "--rate", "500", "--write-consistency", "ALL")

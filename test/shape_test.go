@@ -112,6 +112,7 @@ func (all shapes) compare(at string, s *shape, v any) []string {
 	list, isList := v.([]any)
 	var bad []string
 	switch {
+	case v == nil && slices.Contains(s.types, "null"):
 	case s.keys != nil:
 		if !isObject {
 			return []string{fmt.Sprintf("%s is %s, not an object", at, kindOf(v))}

@@ -1,6 +1,9 @@
 package lag
 
-import "crossring/internal/topology"
+import (
+	"crossring/internal/meanwhile"
+	"crossring/internal/topology"
+)
 
 // Result is the document of a run.
 type Result struct {
@@ -26,6 +29,7 @@ type Result struct {
 	Background *Background `json:"background"`
 	// Faults of the network were in force meanwhile; nil where that can't be known.
 	Faults []topology.NetworkFault `json:"network_faults"`
+	meanwhile.Record
 }
 
 // ClockOne is the Clock of a run by one computer's.

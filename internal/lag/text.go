@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"text/tabwriter"
 
+	"crossring/internal/meanwhile"
 	"crossring/internal/plain"
 )
 
@@ -61,6 +62,9 @@ func (r Result) Text(out io.Writer) error {
 	}
 	if r.Background != nil {
 		fmt.Fprintln(tw, r.Background)
+	}
+	for _, line := range meanwhile.Text(r.Wire) {
+		fmt.Fprintln(tw, line)
 	}
 	for _, f := range r.Faults {
 		fmt.Fprintf(tw, "Fault of the network: %s\n", f)

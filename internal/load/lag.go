@@ -17,6 +17,7 @@ import (
 	"crossring/internal/lag/live"
 	"crossring/internal/plan"
 	"crossring/internal/topology"
+	"crossring/provision/local/wan"
 )
 
 // lagTable is the table of the test's keyspace that Lag writes to.
@@ -83,6 +84,16 @@ func Lag(ctx context.Context, w cluster.World, req LagRequest) (lag.Result, erro
 	return res, judgeLag(res, req.Threshold)
 }
 
+// writtenIn is how many rows the datacenters of a region wrote.
+func writtenIn(c cluster.Cluster, res lag.Result, region string) (rows int64) {
+	for _, wr := range res.Writes {
+		if c.Inv.InDatacenter(wr.Datacenter)[0].Region == region {
+			rows += wr.Rows
+		}
+	}
+	return rows
+}
+
 // measureLag makes the table, tries the rate, and measures.
 func measureLag(ctx context.Context, w cluster.World, c cluster.Cluster, cfg live.Config, none lag.Result) (lag.Result, error) {
 	if err := w.Stage("keyspace", func() error { return makeTable(ctx, c, cfg.Endpoints[0], cfg.Table, cql.CreateLagTable) }); err != nil {
@@ -99,7 +110,9 @@ func measureLag(ctx context.Context, w cluster.World, c cluster.Cluster, cfg liv
 	}
 	var res lag.Result
 	err = w.Stage("lag", func() error {
+		seen := observe(ctx, w, c)
 		res = s.Measure(ctx, func(p live.Progress) { lagProgress(w, p) })
+		res.Record = seen.end(ctx, func(region string) int64 { return writtenIn(c, res, region) })
 		return nil
 	})
 	return res, err
@@ -160,8 +173,20 @@ func lagConfig(w cluster.World, c cluster.Cluster, req LagRequest) (live.Config,
 	return cfg, nil
 }
 
-// oneWay is half of the round trip between two datacenters' regions, as crossring's own network
-// has measured it; nil where nothing can be predicted from it.
+// shareOf is the part of a round trip that one direction takes.
+func shareOf(lines []wan.Line, from, to string) float64 {
+	for _, l := range lines {
+		for _, w := range l.Ways {
+			if w.From == from && w.To == to && l.RTTMillis > 0 {
+				return w.DelayMillis / l.RTTMillis
+			}
+		}
+	}
+	return 0.5 // of a keeper that knows no other
+}
+
+// oneWay is a direction's part of the round trip between two datacenters' regions, as crossring's
+// own network has measured it; nil where nothing can be predicted from it.
 func oneWay(ctx context.Context, c cluster.Cluster, cfg live.Config) func(live.Pair) (time.Duration, bool) {
 	local := []string{"ANY", "ONE", "LOCAL_ONE", "LOCAL_QUORUM"}
 	if c.Place.Network == nil || !slices.Contains(local, cfg.WriteLevel) || !slices.Contains(local, cfg.ReadLevel) {
@@ -178,7 +203,7 @@ func oneWay(ctx context.Context, c cluster.Cluster, cfg live.Config) func(live.P
 		if !ok {
 			ms, ok = st.RTT[b+" -> "+a]
 		}
-		return time.Duration(ms / 2 * float64(time.Millisecond)), ok
+		return time.Duration(ms * shareOf(st.Lines, a, b) * float64(time.Millisecond)), ok
 	}
 }
 

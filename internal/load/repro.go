@@ -149,7 +149,12 @@ func (r *repro) run(ctx context.Context, req ReproRequest) error {
 		}
 		all = append(all, others...)
 	}
-	r.doc.Background, err = beside(ctx, r.World, r.Cluster, r.settings, req.Background, func() error { return r.phases(ctx, all, req.ReadAfter) })
+	r.doc.Background, err = beside(ctx, r.World, r.Cluster, r.settings, req.Background, func() error {
+		seen := observe(ctx, r.World, r.Cluster)
+		err := r.phases(ctx, all, req.ReadAfter)
+		r.doc.Record = seen.end(ctx, func(region string) int64 { return rowsFrom(all, region) })
+		return err
+	})
 	if req.BothWays {
 		err = errors.Join(err, r.keepPairs(all))
 	}
@@ -169,6 +174,28 @@ func (r *repro) run(ctx context.Context, req ReproRequest) error {
 		return err
 	}
 	return each(ctx, all, func(_ context.Context, one *repro) error { return one.verdict(req.Thresholds) })
+}
+
+// rowsFrom is how many rows a run had, of those of several pairs those that were written in a
+// region.
+func rowsFrom(all []*repro, region string) (rows int64) {
+	for _, one := range all {
+		if len(all) == 1 || one.Inv.InDatacenter(one.settings.WriteDC)[0].Region == region {
+			rows += rowsOf(one.doc)
+		}
+	}
+	return rows
+}
+
+// rowsOf is how many rows a document has: of its write or, where it has none, of its read.
+func rowsOf(doc *report.Document) int64 {
+	switch {
+	case doc.Write != nil:
+		return doc.Write.Rows
+	case doc.Read != nil:
+		return doc.Read.Rows
+	}
+	return 0
 }
 
 // phases writes and reads, for all pairs: one after the other, or, with after, at the same

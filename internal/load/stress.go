@@ -10,6 +10,7 @@ import (
 	"crossring/internal/cluster"
 	"crossring/internal/computer"
 	"crossring/internal/fail"
+	"crossring/internal/meanwhile"
 	"crossring/internal/report"
 	"crossring/internal/runs"
 	"crossring/internal/topology"
@@ -106,6 +107,7 @@ type StressResult struct {
 	Write  *results.WriteSummary `json:"write,omitempty"`
 	Read   *results.ReadSummary  `json:"read,omitempty"`
 	results.Account
+	meanwhile.Record
 	// Started and Host are of the run: of its write.
 	Started *time.Time         `json:"started"`
 	Host    *topology.Computer `json:"host"`
@@ -173,11 +175,13 @@ func Stress(ctx context.Context, w cluster.World, req StressRequest) (StressResu
 	}
 	defer free()
 	lock.note("stress " + req.Op + ", results in " + r.dir.Path)
+	seen := observe(ctx, w, c)
 	if req.Op == record.OpWrite {
 		err = r.write(ctx)
 	} else {
 		err = r.read(ctx)
 	}
+	res.Record = seen.end(ctx, func(string) int64 { return rowsOf(&doc) })
 	res.Write, res.Read, res.Account = doc.Write, doc.Read, doc.Account
 	if err == nil {
 		err = judge(res.Write, res.Read, res.Account, req.Thresholds, res.RunDir)

@@ -190,6 +190,7 @@ func operators(cidrs []string) []topology.Source {
 
 // Repriced is the plan with the costs of another price table.
 func Repriced(p topology.Plan, t price.Table) topology.Plan {
+	p.Wire = price.Wire(p, t)
 	if p.EC2 != nil {
 		p.Cost = price.Estimate(p, t)
 		if p.Change != nil {

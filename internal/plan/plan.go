@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"crossring/internal/plain"
+	"crossring/internal/price"
 	"crossring/internal/release"
 	"crossring/internal/roundtrip"
 	"crossring/internal/spec"
@@ -106,6 +107,7 @@ func (b *builder) build() topology.Plan {
 	}
 	b.places(&p, rel)
 	b.room(p)
+	p.Wire = price.Wire(p, price.Shipped())
 	return p
 }
 

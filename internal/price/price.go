@@ -23,8 +23,9 @@ type Table struct {
 
 // Region has the prices of one region. Months are of 730 hours.
 type Region struct {
-	TransferGB    float64            `json:"transfer_gb"`   // out, to another region
-	InstanceHour  map[string]float64 `json:"instance_hour"` // by type, on demand, Linux
+	TransferGB    float64            `json:"transfer_gb"`              // out, to another region
+	TransferGBTo  map[string]float64 `json:"transfer_gb_to,omitempty"` // to those that cost something else
+	InstanceHour  map[string]float64 `json:"instance_hour"`            // by type, on demand, Linux
 	VolumeGBMonth map[string]float64 `json:"volume_gb_month"`
 	GP3IOPSMonth  float64            `json:"gp3_iops_month"` // each above 3000
 	GP3MBpsMonth  float64            `json:"gp3_mbps_month"` // each above 125

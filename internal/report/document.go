@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"crossring/internal/lag"
+	"crossring/internal/meanwhile"
 	"crossring/internal/topology"
 	"crossring/ringcheck"
 	"crossring/stress/results"
@@ -46,6 +47,7 @@ type Document struct {
 	// Faults of the network that were in force during the write or the read; nil where
 	// that is not known, as of networks that are not crossring's.
 	Faults []topology.NetworkFault `json:"network_faults"`
+	meanwhile.Record
 
 	// Endpoints are the broadcast addresses by datacenter, as planned: what is known
 	// of a run that did not look at the ring.

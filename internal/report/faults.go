@@ -3,6 +3,8 @@ package report
 import (
 	"fmt"
 	"time"
+
+	"crossring/internal/meanwhile"
 )
 
 // faults lists the faults of the network that were in force during the run.
@@ -20,6 +22,17 @@ func (t *text) faults(d Document) {
 		rows = append(rows, []string{f.String(), clock(f.Since), until})
 	}
 	t.table(len(rows[0]), rows...)
+}
+
+// wire lists what passed between the regions.
+func (t *text) wire(d Document) {
+	if len(d.Wire) == 0 {
+		return // one region, or not known
+	}
+	t.heading("Between the regions, as counted")
+	for _, line := range meanwhile.Text(d.Wire) {
+		t.wrapped(line)
+	}
 }
 
 func clock(at time.Time) string {

@@ -32,6 +32,7 @@ func Text(w io.Writer, d Document) error {
 	t.outcomes(d)
 	t.pairs(d)
 	t.faults(d)
+	t.wire(d)
 	t.keys(d)
 	t.stages(d)
 	t.warnings(d)

@@ -42,15 +42,17 @@ type Plan struct {
 	Keyspace Keyspace `json:"keyspace"`
 	Stress   Stress   `json:"stress"`
 	// Settings are further cassandra.yaml keys, value by key, that the spec asks for.
-	Settings   map[string]any    `json:"settings,omitempty"`
-	Nodes      []Node            `json:"nodes"`
-	Rules      []Rule            `json:"rules"`
-	Tags       map[string]string `json:"tags"`
-	Cost       *Cost             `json:"cost"`
-	Calls      []string          `json:"calls"`
-	EC2        *EC2Plan          `json:"ec2,omitempty"`
-	CCM        *CCMPlan          `json:"ccm,omitempty"`
-	Containers *ContainersPlan   `json:"containers,omitempty"`
+	Settings map[string]any    `json:"settings,omitempty"`
+	Nodes    []Node            `json:"nodes"`
+	Rules    []Rule            `json:"rules"`
+	Tags     map[string]string `json:"tags"`
+	Cost     *Cost             `json:"cost"`
+	// Wire is what one write of the test sends between regions at least.
+	Wire       []Wire          `json:"wire"`
+	Calls      []string        `json:"calls"`
+	EC2        *EC2Plan        `json:"ec2,omitempty"`
+	CCM        *CCMPlan        `json:"ccm,omitempty"`
+	Containers *ContainersPlan `json:"containers,omitempty"`
 	// Change leads from a cluster that runs to this plan; nil when none does, or it
 	// is as planned.
 	Change *Change `json:"change,omitempty"`

@@ -33,7 +33,8 @@ func Plan(e *app.Env) *cli.Command {
 		Name: "plan", Usage: "what a spec comes to: nodes, tokens, datacenters, seeds, and the way there from a running cluster; changes nothing",
 		Flags: []cli.Flag{fileFlag(), providerFlag(), operatorFlag(), pricesFlag(), removeNodeFlag(), replaceNodeFlag(),
 			&cli.BoolFlag{Name: "latency", Usage: "and how long reads, writes and lightweight transactions will take at every consistency level"},
-			app.ServiceTimeFlag(), app.ServiceP99Flag(), app.TokenTraceFlag()},
+			app.ServiceTimeFlag(), app.ServiceP99Flag(), app.TokenTraceFlag(),
+			&cli.Int64Flag{Name: "rows", Usage: "as if the spec said stress.rows: `N`"}},
 		Action: e.Action(func(ctx context.Context, e *app.Env, c *cli.Context) (app.Answer, error) {
 			s, err := specOf(e, c)
 			if err != nil {
@@ -45,6 +46,12 @@ func Plan(e *app.Env) *cli.Command {
 			}
 			if err := withOperators(c, s); err != nil {
 				return app.Answer{}, err
+			}
+			if c.IsSet("rows") {
+				if c.Int64("rows") < 1 {
+					return app.Answer{}, fail.Usage("", fmt.Errorf("--rows is 1 or more, not %d", c.Int64("rows")), app.HelpFor(c))
+				}
+				s.Stress.Rows = c.Int64("rows")
 			}
 			p, plannedErr := grow.Planned(ctx, w, *s, nodeChoice(c))
 			if len(p.Nodes) == 0 {
@@ -133,6 +140,9 @@ func writePlan(out io.Writer, p topology.Plan) error {
 	fmt.Fprintf(out, "disks: data on %s, commit log on %s, saved caches on %s\n", p.Disks.Data, p.Disks.Commitlog, p.Disks.SavedCaches)
 	fmt.Fprintf(out, "write %s of %s in %s at %s, read in %s at %s\n",
 		plain.Count(p.Stress.Rows, "row"), plain.Count(p.Stress.ValueBytes, "byte"), p.Stress.WriteDC, p.Stress.WriteCL, p.Stress.ReadDC, p.Stress.ReadCL)
+	for _, wire := range p.Wire {
+		fmt.Fprintf(out, "  at least %s\n", wire)
+	}
 	writeChange(out, p.Change)
 	writeEC2Plan(out, p)
 	for _, r := range p.Rules {

@@ -259,7 +259,7 @@ func writePhase(out io.Writer, name string, res load.StressResult) error {
 	}
 	doc := report.New(name)
 	doc.Write, doc.Read, doc.Account, doc.RunDir = res.Write, res.Read, res.Account, res.RunDir
-	doc.Endpoints, doc.Replication = res.Endpoints, res.Replication
+	doc.Endpoints, doc.Replication, doc.Record = res.Endpoints, res.Replication, res.Record
 	return report.Text(out, doc)
 }
 

@@ -1,0 +1,51 @@
+package test
+
+import (
+	"math"
+	"testing"
+
+	"crossring/internal/health"
+	"crossring/internal/topology"
+)
+
+// checkWire holds that rows written in the first region have crossed to the other one, each
+// once and hardly more, and that this has its price.
+func checkWire(t *testing.T, wire []topology.Wire, inv topology.Inventory, rows int64) {
+	t.Helper()
+	if len(wire) != 2 || wire[0].From != east || wire[0].To != west || wire[1].From != west || wire[1].To != east {
+		t.Fatalf("want both directions: %+v", wire)
+	}
+	there, size := wire[0], rows*int64(inv.Plan.Stress.ValueBytes)
+	if there.Bytes < size || there.Bytes > 2*size || wire[1].Bytes > there.Bytes/2 {
+		t.Errorf("%d bytes of rows, and counted %+v", size, wire)
+	}
+	for _, w := range wire {
+		if w.BytesPerRow == nil || *w.BytesPerRow != float64(w.Bytes)/float64(rows) || w.USD == nil || math.Abs(*w.USD-0.02*float64(w.Bytes)/1e9) > 1e-12 {
+			t.Errorf("%d rows: %+v", rows, w)
+		}
+	}
+	if least := inv.Plan.Wire; len(least) != 1 || least[0].From != east || least[0].To != west || *least[0].BytesPerRow > *there.BytesPerRow {
+		t.Errorf("planned at least %+v, counted %+v", least, there)
+	}
+}
+
+// checkRoughLine makes a line rough by every kind of fault that takes an amount, and heals it.
+func checkRoughLine(t *testing.T, c cluster, holds func(table string, code int, args ...string) result) {
+	t.Helper()
+	holds("fault", 2, "fault", "jitter", c.name, east, west, "--jitter", "1h")
+	holds("fault", 2, "fault", "loss", c.name, east, west, "--loss-percent", "100")
+	holds("fault", 2, "fault", "bandwidth", c.name, east, west, "--mbit", "0")
+	holds("fault", 0, "fault", "jitter", c.name, east, west, "--jitter", "3ms", "--one-way")
+	holds("fault", 0, "fault", "loss", c.name, east, west, "--loss-percent", "0.01")
+	holds("fault", 0, "fault", "bandwidth", c.name, west, east, "--mbit", "900", "--one-way")
+	rough := decode[health.Network](t, holds("fault", 0, "fault", "asymmetry", c.name, east, west, "--share-percent", "75"))
+	if ways := rough.Lines[0].Ways; len(ways) != 2 || len(rough.Faults) != 4 ||
+		ways[0].Way != (topology.Way{DelayMillis: 0.75 * rough.Lines[0].RTTMillis, JitterMillis: 3, LossPercent: 0.01}) ||
+		ways[1].Way != (topology.Way{DelayMillis: 0.25 * rough.Lines[0].RTTMillis, LossPercent: 0.01, Mbit: 900}) {
+		t.Errorf("a rough line: %+v", rough)
+	}
+	healed := decode[health.Network](t, holds("fault", 0, "fault", "heal", c.name, east, west))
+	if ways := healed.Lines[0].Ways; len(healed.Faults) != 0 || !ways[0].Plain(healed.Lines[0].RTTMillis) || !ways[1].Plain(healed.Lines[0].RTTMillis) {
+		t.Errorf("healed: %+v", healed)
+	}
+}
