@@ -17,9 +17,6 @@ func (b *builder) places(p *topology.Plan, rel release.Release) {
 		if p.TLS != nil && c.Cluster != "" {
 			b.problem("tls", "is not for a cluster that was there before: its files are not crossring's")
 		}
-		if p.TLS != nil && rel.SeparateTLSPort {
-			b.problem("tls", "is for nodes of ccm from Cassandra 4.0 on: those of %s do not find each other over TLS there", p.Version)
-		}
 		p.CCM = &topology.CCMPlan{Command: c.Command, Cluster: c.Cluster, ConfigDir: c.ConfigDir}
 		if c.Source != spec.SourceJMX { // as in plans of before
 			p.CCM.Source = c.Source

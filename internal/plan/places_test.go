@@ -26,7 +26,6 @@ func TestPlaces(t *testing.T) {
 	}{
 		{spec.Spec{Provider: "containers", Cassandra: "3.11"}, "containers.image"},
 		{spec.Spec{Cassandra: "2.2", TLS: &spec.TLS{Internode: &on, Client: &on, Key: "ecdsa-p256"}}, "tls.key: "},
-		{spec.Spec{Provider: "ccm", CCM: &spec.CCM{}, Cassandra: "3.11", TLS: &spec.TLS{Internode: &on, Client: &on}}, "from Cassandra 4.0 on"},
 		{spec.Spec{Provider: "ccm", CCM: &spec.CCM{Cluster: "theirs"}, TLS: &spec.TLS{Internode: &on, Client: &on}}, "tls: "},
 	} {
 		tt.spec.Name, tt.spec.Regions = "a", one
