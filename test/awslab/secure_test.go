@@ -15,10 +15,12 @@ import (
 	"time"
 
 	"crossring/internal/flight"
+	"crossring/internal/pki/verbs"
 	"crossring/internal/preflight"
 	"crossring/internal/report"
 	"crossring/internal/run"
 	"crossring/internal/topology"
+	"crossring/internal/trust"
 	"crossring/test/harness"
 )
 
@@ -68,6 +70,7 @@ func TestSecureJourney(t *testing.T) {
 		t.Errorf("the loaders did not speak TLS: %+v, %+v", doc.Write.Connections, doc.Read.Connections)
 	}
 	o.want(0, "cql", "lab:2", "SELECT data_center FROM system.local")
+	o.rotates(rows)
 
 	east, west := inv.Nodes[0], inv.Nodes[1]
 	o.plainRefused(operatorNS, east.PublicAddress, east.Ports.Native, `\x04\x00\x00\x00\x05\x00\x00\x00\x00`)                                            // OPTIONS
@@ -95,6 +98,31 @@ func TestSecureJourney(t *testing.T) {
 		if at := o.holders(key); len(at) > 0 {
 			t.Errorf("the key of %s is in %v", name, at)
 		}
+	}
+}
+
+// rotates gives the hosts new certificates, and then another CA: each is verified from the
+// hosts, servers go on, and loaders there load as before.
+func (o operator) rotates(rows int64) {
+	o.t.Helper()
+	before := decode[run.NodesResult](o.t, o.want(0, "start", "lab", "-o", "json")).Nodes
+	for _, flags := range [][]string{nil, {"--ca"}} {
+		res := decode[trust.RotateResult](o.t, o.want(0, append([]string{"pki", "rotate", "lab", "-o", "json"}, flags...)...))
+		if !res.Done || res.Method != "reload" || res.CA != (flags != nil) {
+			o.t.Errorf("%+v", res)
+		}
+		if got := decode[verbs.ClusterVerifyResult](o.t, o.want(0, "pki", "verify", "lab", "-o", "json")); !got.OK || len(got.Ways) != 4 {
+			o.t.Errorf("%+v, %d ways", got.Wrong, len(got.Ways))
+		}
+	}
+	for i, p := range decode[run.NodesResult](o.t, o.want(0, "start", "lab", "-o", "json")).Nodes {
+		if p.PID != before[i].PID {
+			o.t.Errorf("%s had pid %d, and has %d", p.Node, before[i].PID, p.PID)
+		}
+	}
+	doc := decode[report.Document](o.t, o.want(0, "repro", "lab", "--rows", fmt.Sprint(rows), "-o", "json"))
+	if doc.Write == nil || doc.Write.Acknowledged != rows || doc.Read == nil || doc.Read.Found != rows {
+		o.t.Errorf("with another CA: %+v, %+v", doc.Write, doc.Read)
 	}
 }
 
