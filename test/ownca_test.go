@@ -86,8 +86,23 @@ func TestTLSSignedElsewhere(t *testing.T) {
 	r := h.want(t, 7, "up", "-f", file)
 	checkSays(t, r, "to be signed elsewhere: 3 certificates", "crossring up elsewhere")
 	own := filepath.Join(h.state, "clusters", "elsewhere", "ca")
+	signsElsewhere(t, dir, own, 3)
+	c := h.up(t, "elsewhere", oneByOne("elsewhere", newest)+"tls: {trust: "+filepath.Join(dir, "co.pem")+"}\n")
+	got := decode[verbs.ClusterVerifyResult](t, c.must(t, "pki", "verify", c.name, "-o", "json"))
+	if !got.OK || len(got.Ways) != 4 {
+		t.Errorf("%+v, %d ways", got.Wrong, len(got.Ways))
+	}
+	inv, _ := c.inventory(t, c.name)
+	checkDocument(t, decode[report.Document](t, c.must(t, "repro", c.name, "--rows", "500", "-o", "json")), inv, 500)
+	c.must(t, "restart", c.name+":2")
+}
+
+// signsElsewhere signs each request of a cluster's as a company would, by openssl, with the
+// intermediate of companyCA.
+func signsElsewhere(t *testing.T, dir, own string, want int) {
+	t.Helper()
 	requests, err := filepath.Glob(filepath.Join(own, "requests", "*.csr"))
-	if err != nil || len(requests) != 3 {
+	if err != nil || len(requests) != want {
 		t.Fatalf("%v, %v", requests, err)
 	}
 	for _, request := range requests {
@@ -103,14 +118,6 @@ func TestTLSSignedElsewhere(t *testing.T) {
 		name := strings.TrimSuffix(filepath.Base(request), ".csr") + ".pem"
 		put(t, filepath.Join(own, "signed", name), string(out)+string(between))
 	}
-	c := h.up(t, "elsewhere", oneByOne("elsewhere", newest)+"tls: {trust: "+filepath.Join(dir, "co.pem")+"}\n")
-	got := decode[verbs.ClusterVerifyResult](t, c.must(t, "pki", "verify", c.name, "-o", "json"))
-	if !got.OK || len(got.Ways) != 4 {
-		t.Errorf("%+v, %d ways", got.Wrong, len(got.Ways))
-	}
-	inv, _ := c.inventory(t, c.name)
-	checkDocument(t, decode[report.Document](t, c.must(t, "repro", c.name, "--rows", "500", "-o", "json")), inv, 500)
-	c.must(t, "restart", c.name+":2")
 }
 
 // companyCA is an intermediate that openssl made, its key encrypted in the CA's directory.

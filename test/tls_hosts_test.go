@@ -17,6 +17,7 @@ import (
 
 	"crossring/internal/flight"
 	"crossring/internal/pki/store"
+	"crossring/internal/pki/verbs"
 	"crossring/internal/report"
 	"crossring/internal/run"
 	"crossring/internal/state"
@@ -82,6 +83,45 @@ func secureHosts(t *testing.T, l *lab, version string) {
 			t.Errorf("%s is still there: %v", m.root, err)
 		}
 	}
+}
+
+// TestTLSOnHostsSignedElsewhere has keys made on machines, and their certificates signed by
+// openssl elsewhere.
+func TestTLSOnHostsSignedElsewhere(t *testing.T) {
+	needLong(t)
+	beside(t, 2, hostAddresses)
+	l := newLab(t)
+	l.machines = l.machines[:2]
+	h := newHome(t)
+	t.Cleanup(func() { l.run(context.Background(), h, "down", "lab", "--no-collect") })
+	dir := t.TempDir()
+	companyCA(t, &h, dir)
+	r := l.run(t.Context(), h, "up", "-f", l.specOf(t, newest, "tls: {trust: "+filepath.Join(dir, "co.pem")+"}\n"))
+	if checkSays(t, r, "to be signed elsewhere: 3 certificates", "crossring up lab"); r.code != 7 {
+		t.Fatal(r)
+	}
+	own := filepath.Join(h.state, "clusters", "lab", "ca")
+	before, err := os.ReadFile(filepath.Join(own, "requests", "us-east-1-1.csr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := l.run(t.Context(), h, "up", "lab"); r.code != 7 {
+		t.Error(r)
+	}
+	if again, err := os.ReadFile(filepath.Join(own, "requests", "us-east-1-1.csr")); err != nil || !bytes.Equal(before, again) {
+		t.Errorf("the request is another one now: %v", err)
+	}
+	signsElsewhere(t, dir, own, 3)
+	up := decode[run.UpResult](t, l.must(t, h, "up", "lab", "-o", "json"))
+	if up.Ring == nil || len(up.Ring.Mismatches) != 0 {
+		t.Fatalf("%+v", up.Ring)
+	}
+	staysThere(t, h, up.Inventory, nodeKeys(t, h, up.Inventory))
+	if got := decode[verbs.ClusterVerifyResult](t, l.must(t, h, "pki", "verify", "lab", "-o", "json")); !got.OK || len(got.Ways) != 4 {
+		t.Errorf("%+v, %d ways", got.Wrong, len(got.Ways))
+	}
+	l.must(t, h, "repro", "lab", "--rows", "500")
+	l.must(t, h, "down", "lab")
 }
 
 // answersTLS sees that every port that a running ring with TLS has answers in it.

@@ -99,10 +99,15 @@ func (d *Dir) initElsewhere(s Setup) error {
 	return WriteFile(filepath.Join(d.Path, rootCert), store.EncodeCertificates([]*x509.Certificate{s.Elsewhere}), 0o644)
 }
 
+// NameOf is what the certificate of a request is to be called.
+func (d *Dir) NameOf(r NodeRequest) (pkix.Name, error) {
+	return names.ParseDN(d.index.NodeDN, map[string]string{"node": r.Name, "region": r.Region, "cluster": d.index.Cluster})
+}
+
 // RequestFor makes a signing request with all that the certificate is to have, for those
 // who sign what they are asked for.
 func (d *Dir) RequestFor(key crypto.Signer, r NodeRequest) (*x509.CertificateRequest, error) {
-	subject, err := names.ParseDN(d.index.NodeDN, map[string]string{"node": r.Name, "region": r.Region, "cluster": d.index.Cluster})
+	subject, err := d.NameOf(r)
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"crossring/internal/fail"
-	"crossring/internal/pki/names"
 )
 
 // NodeRequest asks a Dir for a certificate.
@@ -68,7 +67,7 @@ func (d *Dir) Issue(ctx context.Context, r NodeRequest) ([]*x509.Certificate, er
 		return nil, err
 	}
 	defer a.Close()
-	subject, err := names.ParseDN(d.index.NodeDN, map[string]string{"node": r.Name, "region": r.Region, "cluster": d.index.Cluster})
+	subject, err := d.NameOf(r)
 	if err != nil {
 		return nil, &NameError{r.Name, err.Error()}
 	}

@@ -19,8 +19,5 @@ func (b *builder) tls(rel release.Release) *topology.TLSPlan {
 	if rsa := "rsa-"; strings.HasPrefix(rel.TLSKey, rsa) && !strings.HasPrefix(p.Key, rsa) {
 		b.problem("tls.key", "is %s, and Cassandra %s has suites for RSA alone: %s or rsa-3072", p.Key, rel.Version, rel.TLSKey)
 	}
-	if p.Trust != "" && (b.spec.Provider == "hosts" || b.spec.Provider == "ec2") {
-		b.problem("tls.trust", "is for the providers local, ccm and containers: on machines of their own use tls.ca, with an intermediate of the other CA")
-	}
 	return p
 }

@@ -22,7 +22,7 @@ func remoteIdentity(ctx context.Context, w cluster.World, c cluster.Cluster, d *
 	}
 	s := prepare.Server{Machine: m, Node: n}
 	dir := n.Layout.TLSDir()
-	request, err := s.MakeKey(ctx, dir, c.Inv.Plan.TLS.Key)
+	request, err := remoteRequest(ctx, c, d, s, r)
 	if err != nil {
 		return err
 	}
@@ -38,4 +38,18 @@ func remoteIdentity(ctx context.Context, w cluster.World, c cluster.Cluster, d *
 		return err
 	}
 	return s.PutIdentity(ctx, dir, kind, store.EncodeCertificates(issued), password)
+}
+
+// remoteRequest is the request of a node's machine. One that is signed here needs no more
+// in it than the key.
+func remoteRequest(ctx context.Context, c cluster.Cluster, d *pki.Dir, s prepare.Server, r pki.NodeRequest) ([]byte, error) {
+	dir, kind := s.Node.Layout.TLSDir(), c.Inv.Plan.TLS.Key
+	if !d.Elsewhere() {
+		return s.MakeKey(ctx, dir, kind)
+	}
+	name, err := d.NameOf(r)
+	if err != nil {
+		return nil, err
+	}
+	return s.WaitingKey(ctx, dir, kind, name, r.IPs)
 }

@@ -2,14 +2,18 @@ package prepare
 
 import (
 	"context"
+	"crypto/x509/pkix"
+	"fmt"
+	"net/netip"
 	"path"
 	"strings"
 )
 
 const (
 	// requestScript makes a key on the machine and prints a signing request. The key is
-	// root's until the certificate is there.
-	requestScript = takeScript + `dir=$1 key=$2 conf=$3 user=$4
+	// root's until the certificate is there. With a subject the request says all that
+	// the certificate is to have, and a key that waits for one is used again.
+	requestScript = takeScript + `dir=$1 key=$2 conf=$3 user=$4 subject=$5 names=$6
 umask 077
 take "$conf" "$user"
 mkdir -p "$dir"
@@ -22,8 +26,15 @@ rsa-2048) set -- rsa:2048 ;;
 rsa-3072) set -- rsa:3072 ;;
 esac
 command -v openssl >/dev/null || { echo "openssl is not installed: apt-get install openssl" >&2; exit 1; }
-kind=$1; shift
-openssl req -new -newkey "$kind" "$@" -nodes -keyout "$dir/new.key" -subj /CN=node -batch 2>/dev/null`
+if [ -n "$subject" ] && [ -s "$dir/new.key" ]; then set -- -key "$dir/new.key"
+else
+  kind=$1; shift
+  set -- -newkey "$kind" "$@" -nodes -keyout "$dir/new.key"
+fi
+if [ -n "$subject" ]; then
+  set -- "$@" -utf8 -addext "subjectAltName=$names" -addext extendedKeyUsage=serverAuth,clientAuth -addext keyUsage=critical,digitalSignature
+fi
+openssl req -new "$@" -subj "${subject:-/CN=node}" -batch 2>/dev/null`
 	// identityScript puts key and chain together: as PEM, or through PKCS#12 into a
 	// JKS store, which Java makes itself. The first line of standard input is the password:
 	// arguments are there for everybody on the machine to read. The chain follows.
@@ -63,7 +74,34 @@ mv -fT chain.new chain.pem`
 // MakeKey makes a key of a kind in a directory of the configuration and gives a request
 // for its certificate, PEM. The key is taken into use by PutIdentity.
 func (s Server) MakeKey(ctx context.Context, dir, kind string) ([]byte, error) {
-	out, err := s.script(ctx, "make a key for", requestScript, dir, kind, s.Node.Layout.Conf, user(s.Node))
+	return s.request(ctx, dir, kind, "", "")
+}
+
+// WaitingKey is MakeKey for a certificate that somebody else signs: the request has the
+// name, the addresses and the uses that it is to have, and the key is the same until
+// PutIdentity takes it into use.
+func (s Server) WaitingKey(ctx context.Context, dir, kind string, name pkix.Name, ips []netip.Addr) ([]byte, error) {
+	var addresses []string
+	for _, ip := range ips {
+		addresses = append(addresses, "IP:"+ip.String())
+	}
+	return s.request(ctx, dir, kind, subject(name), strings.Join(addresses, ","))
+}
+
+// subject is a name as openssl req takes it: each part by its number, behind a slash.
+func subject(name pkix.Name) string {
+	var b strings.Builder
+	escape := strings.NewReplacer(`\`, `\\`, "/", `\/`, "+", `\+`)
+	for _, set := range name.ToRDNSequence() {
+		for _, part := range set {
+			fmt.Fprintf(&b, "/%s=%s", part.Type, escape.Replace(fmt.Sprint(part.Value)))
+		}
+	}
+	return b.String()
+}
+
+func (s Server) request(ctx context.Context, dir, kind, subject, names string) ([]byte, error) {
+	out, err := s.script(ctx, "make a key for", requestScript, dir, kind, s.Node.Layout.Conf, user(s.Node), subject, names)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package prepare
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -8,12 +9,14 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
 	"maps"
 	"math/big"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -137,6 +140,7 @@ func lifeOf(t *testing.T, j *jail, req Request, s Server) {
 			t.Errorf("%s: %q, %v", kind, back, err)
 		}
 	}
+	must(s.PutIdentity(ctx, l.TLSDir(), "pem", signed(t, waits(t, s)), password))
 	for range 2 {
 		must(s.Start(ctx))
 	}
@@ -175,6 +179,46 @@ func lifeOf(t *testing.T, j *jail, req Request, s Server) {
 	must(err)
 	owners(t, j, req)
 	removed(t, j, req)
+}
+
+// waits makes a key that waits for its certificate, twice: it is the same, and both
+// requests say all that is to be signed.
+func waits(t *testing.T, s Server) (request []byte) {
+	t.Helper()
+	name := pkix.Name{Country: []string{"US"}, Organization: []string{`A/B+C\D, Ltd`}, OrganizationalUnit: []string{"Zürich"}, CommonName: "us-east-1-1"}
+	ips := []netip.Addr{netip.MustParseAddr("203.0.113.10"), netip.MustParseAddr("2001:db8::1")}
+	var key []byte
+	for range 2 {
+		var err error
+		if request, err = s.WaitingKey(t.Context(), s.Node.Layout.TLSDir(), "ecdsa-p256", name, ips); err != nil {
+			t.Fatal(err)
+		}
+		block, _ := pem.Decode(request)
+		if block == nil {
+			t.Fatalf("no request: %q", request)
+		}
+		csr, err := x509.ParseCertificateRequest(block.Bytes)
+		if err != nil || csr.CheckSignature() != nil {
+			t.Fatal(err)
+		}
+		if csr.Subject.String() != name.String() || len(csr.IPAddresses) != 2 || csr.IPAddresses[0].String() != "203.0.113.10" || csr.IPAddresses[1].String() != "2001:db8::1" {
+			t.Errorf("asked for %q, %v", csr.Subject, csr.IPAddresses)
+		}
+		var uses []string
+		for _, e := range csr.Extensions {
+			uses = append(uses, fmt.Sprintf("%s %t %x", e.Id, e.Critical, e.Value))
+		}
+		for _, want := range []string{"2.5.29.37 false 301406082b0601050507030106082b06010505070302", "2.5.29.15 true 03020780"} {
+			if !slices.Contains(uses, want) {
+				t.Errorf("no %s in %q", want, uses)
+			}
+		}
+		if key != nil && !bytes.Equal(key, csr.RawSubjectPublicKeyInfo) {
+			t.Error("a key that waits is replaced")
+		}
+		key = csr.RawSubjectPublicKeyInfo
+	}
+	return request
 }
 
 // owners looks at who owns what, and who may read it.
