@@ -80,7 +80,7 @@ func TestSecureJourney(t *testing.T) {
 	for _, n := range inv.Nodes {
 		instance := inv.EC2.Hosts[n.Name].Instance
 		dir := n.Layout.TLSDir()
-		o.ask(n, instance, "600 cassandra", "stat -c '%a %U' "+dir+"/node.pem")
+		o.ask(n, instance, "640 root cassandra", "stat -c '%a %U %G' "+dir+"/node.pem")
 		o.ask(n, instance, "ca.pem chain.pem node.pem", "cd "+dir+" && echo *")
 		if keys[n.Name], err = world.lab.Inside(t.Context(), instance, "cat "+dir+"/node.pem"); err != nil {
 			t.Fatal(err)
