@@ -139,7 +139,7 @@ prerequisites() {
 tools() {
     t=$(date +%s)
     missing=
-    for pair in sshd:openssh-server podman:podman runc:runc netavark:netavark iptables:iptables debootstrap:debootstrap nft:nftables ip:iproute2 \
+    for pair in sshd:openssh-server podman:podman chromium:chromium runc:runc netavark:netavark iptables:iptables debootstrap:debootstrap nft:nftables ip:iproute2 \
         curl:curl openssl:openssl nginx:nginx-light faketime:faketime strace:strace softhsm2-util:softhsm2 shellcheck:shellcheck; do
         for dir in $(echo "$PATH:/usr/sbin:/sbin:/usr/lib/podman" | sed 's/:/ /g'); do
             [ ! -x "$dir/${pair%%:*}" ] || continue 2

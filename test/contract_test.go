@@ -191,6 +191,18 @@ func TestDocuments(t *testing.T) {
 		checkLatency(t, decode[latency.Result](t, holds("latency", 0, "latency", c.name, "--samples", "3", "--trace", "1")), version)
 		holds("latency", 2, "latency", c.name, "--dc", "mars")
 
+		// The page of each run is there, and the newest run has a name.
+		if page, err := os.ReadFile(filepath.Join(got.RunDir, "report.html")); err != nil || !strings.Contains(string(page), "<dd>crossring repro ") {
+			t.Errorf("the page of %s: %v", got.RunDir, err)
+		}
+		late := decode[lag.Result](t, holds("replication-lag", 0, "report", c.name))
+		if late.Command == "" || late.RunDir == "" || late.Began == nil {
+			t.Errorf("the newest run of %s is %+v, not its lag", c.name, late)
+		}
+		if r := c.must(t, "report", late.RunDir, "-o", "html"); !strings.Contains(r.stdout, "<h2>From us-east to us-west-2</h2>") {
+			t.Errorf("the page of a lag: %s", r)
+		}
+
 		// Of what fails there is as much as there was.
 		holds("cql", 1, "cql", c.name, "SELECT nonsense")
 		holds("cql", 0, "cql", c.name, "TRUNCATE crossring.rows_by_key")

@@ -45,10 +45,12 @@ type World struct {
 	StateDir string // clusters, locks and run directories
 	// StateFlag is what --state said; "" where nothing did. Commands that are printed have it.
 	StateFlag string
-	CacheDir  string // jars
-	Exe       string // this program, to be run again as a keeper
-	Home      string // directory of the user
-	Owner     string // who is asking, for the tags of what is made
+	// Typed is the command line, for the record; secrets are in none.
+	Typed    string
+	CacheDir string // jars
+	Exe      string // this program, to be run again as a keeper
+	Home     string // directory of the user
+	Owner    string // who is asking, for the tags of what is made
 	// AgentSocket is that of an SSH agent; "" is none.
 	AgentSocket string
 	// Connections holds what is open to machines and containers; nil opens nothing.

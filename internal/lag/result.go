@@ -1,6 +1,8 @@
 package lag
 
 import (
+	"time"
+
 	"crossring/internal/meanwhile"
 	"crossring/internal/topology"
 )
@@ -27,13 +29,26 @@ type Result struct {
 	Pairs     []Pair   `json:"pairs"`
 	// Background ran meanwhile; nil where none did.
 	Background *Background `json:"background"`
+	// Crossring is the version of the program, Command what was typed, and Host the computer
+	// that it ran on; RunDir keeps this document. Started is when the command began, Began when
+	// the first row was due.
+	Crossring string             `json:"crossring"`
+	Command   string             `json:"command"`
+	Host      *topology.Computer `json:"host"`
+	RunDir    string             `json:"run_dir"`
+	Started   *time.Time         `json:"started"`
+	Began     *time.Time         `json:"began"`
 	// Faults of the network were in force meanwhile; nil where that can't be known.
 	Faults []topology.NetworkFault `json:"network_faults"`
 	meanwhile.Record
 }
 
-// ClockOne is the Clock of a run by one computer's.
-const ClockOne = "one"
+// ClockOne is the Clock of a run by one computer's, ClockEcho that of one by several, which
+// are bounded by echoes.
+const (
+	ClockOne  = "one"
+	ClockEcho = "echo"
+)
 
 // Writes are of one datacenter: Rows is the sum of the next three.
 type Writes struct {

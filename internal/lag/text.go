@@ -38,7 +38,7 @@ func (r Result) Text(out io.Writer) error {
 	fmt.Fprintf(tw, "\nms from a row's acknowledgement to when the other datacenter shows it: not before the first figure, not after the second\n")
 	for _, p := range r.Pairs {
 		fmt.Fprintln(tw)
-		p.headline(tw)
+		fmt.Fprintln(tw, p.Headline())
 		p.slow(tw)
 		if p.Interval.P99 != nil {
 			fmt.Fprintf(tw, "  each lag is known to %s ms (median), %s ms (99 of 100 rows)\n", number(*p.Interval.P50), number(*p.Interval.P99))
@@ -72,15 +72,14 @@ func (r Result) Text(out io.Writer) error {
 	return tw.Flush()
 }
 
-// headline is Netflix's claim, as this run saw it.
-func (p Pair) headline(out io.Writer) {
+// Headline is Netflix's claim, as this run saw it.
+func (p Pair) Headline() string {
 	i := slices.IndexFunc(p.Within, func(w Within) bool { return w.Millis == headline })
 	if i < 0 {
-		fmt.Fprintf(out, "%s to %s: of no row it is known whether it was readable within %d ms\n", p.From, p.To, headline)
-		return
+		return fmt.Sprintf("%s to %s: of no row it is known whether it was readable within %d ms", p.From, p.To, headline)
 	}
 	w := p.Within[i]
-	fmt.Fprintf(out, "%s to %s: %s %% of %d rows were readable within %d ms; of all rows at least %s %% are, at 95 %% confidence\n",
+	return fmt.Sprintf("%s to %s: %s %% of %d rows were readable within %d ms; of all rows at least %s %% are, at 95 %% confidence",
 		p.From, p.To, Percent(w.Share), w.Rows, w.Millis, Percent(w.AtLeast95))
 }
 

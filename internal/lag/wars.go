@@ -16,6 +16,8 @@ type Point struct {
 	AtMost  float64 `json:"at_most"`
 	// Predicted is the model's; nil where there is none.
 	Predicted *float64 `json:"predicted"`
+	// Own is what the servers' own predictor says, which 1.2 has; nil where there is none.
+	Own *float64 `json:"own"`
 }
 
 // staleness measures the curve up to 300 ms, and further where that is less than five ways.

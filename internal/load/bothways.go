@@ -114,7 +114,7 @@ func (r *repro) keepPairs(all []*repro) error {
 		if o == r {
 			continue
 		}
-		o.doc.Faults = FaultsOfRun(o.World, o.dir.Path)
+		o.doc.Faults, o.doc.Crossring, o.doc.Command = FaultsOfRun(o.World, o.dir.Path), o.dir.Meta.Crossring, o.Typed
 		errs = append(errs, writeDocument(*o.doc))
 	}
 	return errors.Join(errs...)

@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/go-multierror"
 
 	"crossring/internal/cluster"
+	"crossring/internal/computer"
 	"crossring/internal/cql"
 	"crossring/internal/fail"
 	"crossring/internal/lag"
@@ -35,6 +36,7 @@ type LagRequest struct {
 	Background float64
 	// Threshold is the share of the rows that may be never seen, failed or unknown.
 	Threshold float64
+	Crossring string // version of this program, for the record
 }
 
 // Lag measures how late rows of each datacenter are in the others. The document goes as far as
@@ -60,7 +62,7 @@ func Lag(ctx context.Context, w cluster.World, req LagRequest) (lag.Result, erro
 		return res, err
 	}
 	defer lock.free()
-	since := w.Now()
+	since, host := w.Now().UTC(), computer.Look(ctx)
 	settings := c.Inv.Plan.Stress
 	settings.WriteCL, settings.ReadCL = cfg.WriteLevel, cfg.ReadLevel
 	ran, err := beside(ctx, w, c, settings, req.Background, func() (err error) {
@@ -69,7 +71,9 @@ func Lag(ctx context.Context, w cluster.World, req LagRequest) (lag.Result, erro
 	})
 	res.Background = ran
 	res.Schema, res.Cluster, res.Version = topology.Schema, req.Name, c.Inv.Plan.Version
+	res.Crossring, res.Command, res.Started, res.Host = req.Crossring, w.Typed, &since, &host
 	res.Faults = faultsSince(w, c, since)
+	err = errors.Join(err, keepLag(w, &res))
 	var rate *live.RateError
 	switch {
 	case errors.As(err, &rate):

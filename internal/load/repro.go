@@ -74,7 +74,12 @@ func Repro(ctx context.Context, w cluster.World, req ReproRequest) (report.Docum
 	err = c.BecauseFull(r.run(ctx, req))
 	if doc.RunDir != "" {
 		doc.Faults = FaultsOfRun(w, doc.RunDir)
+		doc.Crossring, doc.Command = req.Crossring, w.Typed
 		err = errors.Join(err, writeDocument(doc))
+		if !writePage(ctx, w, doc) {
+			return doc, err
+		}
+		w.Say("the report as a page: %s", filepath.Join(doc.RunDir, pageFile))
 	}
 	return doc, err
 }

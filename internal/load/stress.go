@@ -242,7 +242,6 @@ func madeRuns(w cluster.World, name string) ([]string, error) {
 // counts and times, and their course, from the raw results; the rings as they
 // were seen.
 func RunReport(ctx context.Context, w cluster.World, path string) (report.Document, report.Course, error) {
-	path = runs.Path(runsDir(w), path)
 	var course report.Course
 	dir, err := results.Open(path)
 	if err != nil {
@@ -262,13 +261,7 @@ func RunReport(ctx context.Context, w cluster.World, path string) (report.Docume
 	if err != nil {
 		return doc, course, err
 	}
-	if s.Write != nil {
-		if course.Write, err = dir.Seconds(ctx, record.OpWrite); err != nil {
-			return doc, course, err
-		}
-	}
-	if s.Read != nil {
-		course.Read, err = dir.Seconds(ctx, record.OpRead)
-	}
+	doc.Crossring = dir.Meta.Crossring
+	course, err = courseOf(ctx, dir)
 	return doc, course, err
 }

@@ -38,6 +38,10 @@ type Document struct {
 	// Background ran beside the write and the read; nil where none did.
 	Background *lag.Background `json:"background"`
 	RunDir     string          `json:"run_dir"` // where the raw results are
+	// Crossring is the version of the program, and Command what was typed; "" where that is not
+	// known.
+	Crossring string `json:"crossring"`
+	Command   string `json:"command"`
 	// Started is when the run directory was made, and Host what it was made from; nil where
 	// that was not noted.
 	Started  *time.Time         `json:"started"`

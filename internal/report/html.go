@@ -7,6 +7,11 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"math/big"
+	"strings"
+
+	"crossring/internal/report/draw"
+	"crossring/ringcheck"
 )
 
 //go:embed page.html
@@ -20,12 +25,16 @@ func HTML(w io.Writer, d Document, c Course) error {
 	if err != nil {
 		return fmt.Errorf("making the page: %w", err)
 	}
+	return data.write(w)
+}
+
+func (p pageData) write(w io.Writer) error {
 	t, err := template.New("page").Option("missingkey=error").Parse(page)
 	if err != nil {
 		return fmt.Errorf("reading the page's template: %w", err)
 	}
 	var b bytes.Buffer
-	if err := t.Execute(&b, data); err != nil {
+	if err := t.Execute(&b, p); err != nil {
 		return fmt.Errorf("making the page: %w", err)
 	}
 	if _, err := w.Write(b.Bytes()); err != nil {
@@ -36,13 +45,22 @@ func HTML(w io.Writer, d Document, c Course) error {
 
 // pageData is what page.html is filled with.
 type pageData struct {
-	Title   string
-	Verdict []string
-	Cards   []card
-	Charts  []figure
-	Text    string
-	JSON    template.JS // made by encoding/json, which escapes < > and &
+	Title    string
+	State    string // stateGood, stateBad, or "" where neither can be said
+	Verdict  []string
+	Cards    []card
+	Facts    []fact
+	Rings    []ring
+	Sections []section
+	Text     string
+	JSON     template.JS // made by encoding/json, which escapes < > and &
 }
+
+// The states of a run.
+const (
+	stateGood = "good"
+	stateBad  = "bad"
+)
 
 // card is one count, set large. Bad ones stand out.
 type card struct {
@@ -50,13 +68,37 @@ type card struct {
 	Bad         bool
 }
 
+// fact is a thing about the run, and what it was.
+type fact struct{ Name, Value string }
+
+// ring is a datacenter as it is drawn.
+type ring struct {
+	SVG   template.HTML // made by draw, which escapes names
+	Nodes []legend
+}
+
+type legend struct{ Class, Text string }
+
+// section is some charts under a heading.
+type section struct {
+	Title  string
+	Said   []string
+	Table  [][]string // the first row is its head
+	Charts []figure
+}
+
 type figure struct {
-	SVG     template.HTML // made by the chart library of numbers and our own words
+	Title   string
+	Key     []key
+	SVG     template.HTML // made by draw, which escapes names
 	Caption string
 }
 
+// key says what a colour means.
+type key struct{ Class, Name string }
+
 func pageOf(d Document, c Course) (pageData, error) {
-	p := pageData{Title: "Cross-region write and read: " + d.Cluster, Verdict: Verdict(d)}
+	p := pageData{Title: "Cross-region write and read: " + d.Cluster, Verdict: Verdict(d), State: state(d), Facts: d.facts()}
 	if d.Write != nil {
 		p.Cards = append(p.Cards,
 			card{"written per second", rate(d.Write.OpsPerSec), false},
@@ -80,51 +122,90 @@ func pageOf(d Document, c Course) (pageData, error) {
 		}
 		p.Cards = append(p.Cards, lost)
 	}
-	if err := p.draw(d, c); err != nil {
-		return p, err
-	}
+	p.Rings = rings(d.ring())
+	p.Sections = d.sections(c)
 	var text bytes.Buffer
 	if err := Text(&text, d); err != nil {
 		return p, err
 	}
 	p.Text = text.String()
-	doc, err := json.MarshalIndent(d, "", "  ")
-	if err != nil {
-		return p, err
-	}
-	p.JSON = template.JS(doc)
-	return p, nil
+	return p, p.carry(d)
 }
 
-// draw makes the charts that there is something to show in.
-func (p *pageData) draw(d Document, c Course) error {
-	longest := int64(0)
-	if n := len(c.Write); n > 0 {
-		longest = c.Write[n-1].At
+// carry puts the document itself into the page.
+func (p *pageData) carry(doc any) error {
+	data, err := json.MarshalIndent(doc, "", "  ")
+	p.JSON = template.JS(data)
+	return err
+}
+
+// state is good where every row that was asked for is there, bad where one is not.
+func state(d Document) string {
+	w, r := d.Write, d.Read
+	switch {
+	case w != nil && (w.Failed+w.Unknown > 0 || w.Interrupted || w.Damaged),
+		r != nil && (r.Missing+r.Wrong+r.Failed > 0 || r.Interrupted || r.Damaged),
+		d.Lost != nil && *d.Lost > 0, d.RingAfter != nil && !d.RingAfter.OK():
+		return stateBad
+	case w != nil && r != nil:
+		return stateGood
 	}
-	if n := len(c.Read); n > 0 {
-		longest = max(longest, c.Read[n-1].At)
+	return ""
+}
+
+// facts are what a run was, apart from what came of it.
+func (d Document) facts() []fact {
+	var list []fact
+	for _, row := range headerRows(d) {
+		list = append(list, fact{row[0], row[1]})
 	}
-	step := longest/maxPoints + 1
-	write, read := drawn(c.Write, step), drawn(c.Read, step)
-	each := "each second"
-	if step > 1 {
-		each = fmt.Sprintf("every %d seconds", step)
+	return list
+}
+
+// rings draws each datacenter.
+func rings(r *ringcheck.Ring) []ring {
+	if r == nil {
+		return nil
 	}
-	add := func(svg string, err error, caption string) error {
-		if err == nil && svg != "" {
-			p.Charts = append(p.Charts, figure{template.HTML(svg), caption})
+	var all []ring
+	for _, dc := range r.Datacenters {
+		var nodes []draw.Node
+		var one ring
+		for i, n := range dc.Nodes {
+			down := n.Status == ringcheck.Down
+			nodes = append(nodes, draw.Node{Name: n.Name, Down: down, Places: places(n.Tokens, r.Partitioner)})
+			text, class := strings.TrimSpace(n.Name+" "+n.Address), fmt.Sprintf("n%d", i%8)
+			if n.OwnsEffective != nil {
+				text += fmt.Sprintf(", %.0f %% of the rows", 100**n.OwnsEffective)
+			}
+			if down {
+				text, class = text+", DOWN", "down"
+			}
+			one.Nodes = append(one.Nodes, legend{class, text})
 		}
-		return err
+		one.SVG = template.HTML(draw.Ring(dc.Name, nodes))
+		all = append(all, one)
 	}
-	svg, err := lines("rows per second", write.speed, read.speed, step)
-	if err := add(svg, err, "First attempts answered or given up, "+each+". The last point is not a whole one."); err != nil {
-		return err
+	return all
+}
+
+// maxPlaces bounds the dots of a node.
+const maxPlaces = 64
+
+// places are where tokens stand on their ring, 0 to 1; none where they are no numbers.
+func places(tokens []string, partitioner string) []float64 {
+	low, size := new(big.Int), new(big.Int).Lsh(big.NewInt(1), 127)
+	if partitioner == "Murmur3Partitioner" {
+		low, size = new(big.Int).Neg(new(big.Int).Lsh(big.NewInt(1), 63)), new(big.Int).Lsh(big.NewInt(1), 64)
 	}
-	svg, err = lines("99th percentile, milliseconds", write.p99, read.p99, step)
-	if err := add(svg, err, "Service time: the worst second's 99th percentile, "+each+"; a gap where nothing was answered."); err != nil {
-		return err
+	var list []float64
+	for _, text := range tokens {
+		token, ok := new(big.Int).SetString(text, 10)
+		if !ok || len(list) == maxPlaces {
+			break
+		}
+		share, _ := new(big.Rat).SetFrac(token.Sub(token, low), size).Float64()
+		list = append(list, share)
 	}
-	svg, err = bars(d)
-	return add(svg, err, "Service time runs from sending to answer, response time from when the request was due.")
+	return list
 }

@@ -3,18 +3,18 @@ package report
 import (
 	"bytes"
 	"encoding/json"
-	"encoding/xml"
+	"fmt"
 	"html"
 	"io"
 	"reflect"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
+	"time"
 
+	"crossring/internal/lag"
+	"crossring/internal/topology"
 	"crossring/stress/results"
-
-	"github.com/go-analyze/charts"
 )
 
 // courseOf is a phase of n seconds with a stall in the middle.
@@ -47,7 +47,7 @@ func pageText(t *testing.T, d Document, c Course) string {
 func TestHTML(t *testing.T) {
 	d := troubled()
 	got := pageText(t, d, Course{Write: courseOf(19), Read: courseOf(13)})
-	if n := strings.Count(got, "<svg "); n != 3 {
+	if n := strings.Count(got, `<svg class="plot"`); n != 3 {
 		t.Errorf("%d charts, want 3", n)
 	}
 	// Nothing is fetched or run, whatever may be in it; and that is said before anything else.
@@ -65,7 +65,7 @@ func TestHTML(t *testing.T) {
 			t.Errorf("the page lacks %s", s)
 		}
 	}
-	if n := strings.Count(pageText(t, unfinished(), Course{}), "<svg "); n != 0 {
+	if n := strings.Count(pageText(t, unfinished(), Course{}), `<svg class="plot"`); n != 0 {
 		t.Errorf("%d charts of nothing", n)
 	}
 }
@@ -106,81 +106,105 @@ func TestHTMLCarriesTheDocument(t *testing.T) {
 	}
 }
 
-func TestChartsAreXML(t *testing.T) {
-	write := drawn(courseOf(1000), 5)
-	over, err := lines("rows per second", write.speed, nil, 5)
-	if err != nil {
-		t.Fatal(err)
-	}
-	perc, err := bars(troubled())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, svg := range []string{over, perc} {
-		dec := xml.NewDecoder(strings.NewReader(svg))
-		for {
-			_, err := dec.Token()
-			if err == io.EOF {
-				break
-			}
-			if err != nil {
-				t.Fatalf("%v in %s", err, svg)
-			}
-		}
-	}
-	if one, err := lines("x", []float64{1}, nil, 1); one != "" || err != nil {
-		t.Errorf("a line of one point: %q, %v", one, err)
-	}
-}
-
-// The line goes from one side of the chart to the other: each point has its own
-// place on the axis.
-func TestLineFillsTheChart(t *testing.T) {
-	c := drawn(courseOf(19), 1)
-	svg, err := lines("rows per second", c.speed, nil, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	widest := 0.0
-	for _, path := range regexp.MustCompile(`<path d="([^"]*)" style="stroke-width:1.5`).FindAllStringSubmatch(svg, -1) {
-		for _, at := range regexp.MustCompile(`[ML] ([0-9.]+) `).FindAllStringSubmatch(path[1], -1) {
-			x, err := strconv.ParseFloat(at[1], 64)
-			if err != nil {
-				t.Fatal(err)
-			}
-			widest = max(widest, x)
-		}
-	}
-	if widest < 0.95*chartWidth {
-		t.Errorf("the line ends at %g of %d", widest, chartWidth)
-	}
-	for _, label := range []string{">0</text>", ">18</text>"} {
-		if !strings.Contains(svg, label) {
-			t.Errorf("the axis lacks %s", label)
-		}
-	}
-}
-
+// A line goes over all of its phase, and its last stretch is left out where it is not a whole one.
 func TestDrawn(t *testing.T) {
 	secs := []results.Second{
 		{At: 0, Ops: 10, Latency: results.Percentiles{P99: 3}},
-		{At: 1, Ops: 30, Latency: results.Percentiles{P99: 7}},
-		{At: 4, Ops: 5, Latency: results.Percentiles{P99: 1}},
+		{At: 1, Ops: 30, Bad: 2, Latency: results.Percentiles{P99: 7}},
+		{At: 4, Ops: 5, Missing: 4, Latency: results.Percentiles{P99: 1}},
 	}
-	null := charts.GetNullValue()
 	for _, tt := range []struct {
-		step       int64
-		speed, p99 []float64
+		step            int64
+		seconds         float64
+		speed, p99, bad string
 	}{
-		{1, []float64{10, 30, 0, 0, 5}, []float64{3, 7, null, null, 1}},
-		{2, []float64{20, 0, 2.5}, []float64{7, null, 1}},
+		{1, 5, "[10 30 0 0 5]", "[3 7 NaN NaN 1]", "[0 2 0 0 4]"},
+		{1, 4.3, "[10 30 0 0]", "[3 7 NaN NaN]", "[0 2 0 0]"},
+		{2, 6, "[20 0 2.5]", "[7 NaN 1]", "[1 0 2]"},
+		{2, 4.3, "[20 0]", "[7 NaN]", "[1 0]"},
 	} {
-		got := drawn(secs, tt.step)
-		if !reflect.DeepEqual(got.speed, tt.speed) || !reflect.DeepEqual(got.p99, tt.p99) {
-			t.Errorf("in steps of %d: %v, %v", tt.step, got.speed, got.p99)
+		got := drawn(secs, tt.step, tt.seconds)
+		if fmt.Sprint(got.speed) != tt.speed || fmt.Sprint(got.p99) != tt.p99 || fmt.Sprint(got.bad) != tt.bad {
+			t.Errorf("in steps of %d: %v, %v, %v", tt.step, got.speed, got.p99, got.bad)
 		}
 	}
-	if got := drawn(nil, 1); got.speed != nil || got.p99 != nil {
+	if got := drawn(nil, 1, 0); got.speed != nil || got.p99 != nil {
 		t.Errorf("of nothing: %v", got)
+	}
+}
+
+// Pass and fail look different, faults stand where they were, and what was run is said.
+func TestHTMLSays(t *testing.T) {
+	at := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	later, until := at.Add(20*time.Second), at.Add(9*time.Second)
+	d := clean()
+	d.Command, d.Crossring, d.Started = "crossring repro gk --rows 1000000", "v9", &at
+	d.Faults = []topology.NetworkFault{{Kind: "partition", A: "us-east-1", B: "us-west-2", Since: at.Add(3 * time.Second), Until: &until}}
+	good := pageText(t, d, Course{Write: courseOf(19), Read: courseOf(13), WriteSince: &at, ReadSince: &later})
+	for _, s := range []string{
+		`<div class="verdict good">`, "<dd>crossring repro gk --rows 1000000</dd>", "<dd>v9</dd>", "2026-11-30 12:00:00 UTC", `class="fault"`, "partition us-east-1 - us-west-2",
+		"seconds since the run began", `aria-label="the ring of us-east"`, "us-west-2-1",
+	} {
+		if !strings.Contains(good, s) {
+			t.Errorf("the page lacks %s", s)
+		}
+	}
+	bad := pageText(t, troubled(), Course{})
+	for _, s := range []string{`<div class="verdict bad">`, `<li class="down">`, "DOWN"} {
+		if !strings.Contains(bad, s) {
+			t.Errorf("the page of a run that failed lacks %s", s)
+		}
+	}
+	if strings.Contains(pageText(t, unfinished(), Course{}), `<div class="verdict good">`) {
+		t.Error("a run that did not begin is called good")
+	}
+}
+
+// measured is a document of lag, with a cut in its middle.
+func measured() lag.Result {
+	at := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	until := at.Add(20 * time.Second)
+	r := lag.Result{Cluster: "gk", Version: "5.0.9", WriteConsistency: "ONE", ReadConsistency: "ONE", Clock: lag.ClockOne, RateAsked: 100, Seconds: 60, DeadlineSeconds: 60,
+		Writes: []lag.Writes{{Datacenter: "us-east", Rows: 6000, Acknowledged: 6000}}, Began: &at, Started: &at, Command: "crossring lag gk",
+		Faults: []topology.NetworkFault{{Kind: "partition", A: "us-east-1", B: "us-west-2", Since: at.Add(10 * time.Second), Until: &until}}}
+	p := lag.Pair{From: "us-east", To: "us-west-2", Rows: 6000, Seen: 5990, Never: 10, Within: []lag.Within{lag.NewWithin(500*time.Millisecond, 5000, 6000)}}
+	p.Lag.Low.P50, p.Lag.High.P50, p.Lag.Low.Max = ref(38.2), ref(42.0), ref(31_000.0)
+	for i := range 60 {
+		s := lag.Second{T: int64(i), Rows: 100, P50: ref(41.0), P99: ref(55.0), Max: ref(61.0)}
+		if i >= 10 && i < 20 {
+			s.P50, s.Max = ref(float64(20-i)*1000), ref(float64(20-i)*1000+700)
+		}
+		if i == 15 {
+			s.Max = nil
+		}
+		p.Seconds = append(p.Seconds, s)
+		x := float64(i)
+		p.Staleness = append(p.Staleness, lag.Point{Millis: int64(5 * i), AtLeast: max(0, min(1, x/9-0.9)), AtMost: max(0, min(1, x/9-0.7)), Predicted: ref(max(0, min(1, x/9-0.8)))})
+	}
+	r.Pairs = []lag.Pair{p}
+	return r
+}
+
+func TestLagHTML(t *testing.T) {
+	var b bytes.Buffer
+	if err := LagHTML(&b, measured()); err != nil {
+		t.Fatal(err)
+	}
+	got := b.String()
+	for _, s := range []string{
+		`<div class="verdict bad">`, "83.33 % of 6000 rows were readable within 500 ms", "<h2>From us-east to us-west-2</h2>", "predicted (WARS)", `class="band seen"`, `class="fault"`,
+		"<dd>crossring lag gk</dd>", "38.2 – 42.0", "over 31,000",
+	} {
+		if !strings.Contains(got, s) {
+			t.Errorf("the page lacks %s", s)
+		}
+	}
+	if n := strings.Count(got, "<svg "); n != 2 {
+		t.Errorf("%d charts", n)
+	}
+	for _, r := range []lag.Result{{}, {Pairs: []lag.Pair{{}}}} {
+		if err := LagHTML(io.Discard, r); err != nil {
+			t.Error(err)
+		}
 	}
 }

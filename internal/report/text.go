@@ -106,8 +106,8 @@ func (t *text) table(right int, rows ...[]string) {
 	}
 }
 
-func (t *text) header(d Document) {
-	t.heading("Cross-region write and read")
+// headerRows says what was run.
+func headerRows(d Document) [][]string {
 	rows := [][]string{}
 	add := func(name, value string) {
 		if value != "" {
@@ -145,8 +145,15 @@ func (t *text) header(d Document) {
 	if d.Host != nil {
 		add("computer", Computer(*d.Host))
 	}
+	add("crossring", d.Crossring)
+	add("command", d.Command)
 	add("run directory", d.RunDir)
-	t.table(2, rows...)
+	return rows
+}
+
+func (t *text) header(d Document) {
+	t.heading("Cross-region write and read")
+	t.table(2, headerRows(d)...)
 	if d.Background != nil {
 		t.wrapped(d.Background.String() + ".")
 	}
@@ -287,8 +294,12 @@ func sum(got, rows int64) string {
 	return fmt.Sprintf("%s, NOT the %s attempted", Count(got), counted(rows, "row", "rows"))
 }
 
-// pace sets the speed beside the experiment's.
+// pace is the speed, beside the experiment's where the run is that experiment.
 func (t *text) pace(f results.Frame, valueBytes, experimentSeconds int) {
+	if f.Rows != experimentRows || (valueBytes > 0 && valueBytes != experimentValueBytes) {
+		t.wrapped(fmt.Sprintf("%s in %s s: %s rows/s", counted(f.Rows, "row", "rows"), seconds(f.Seconds), rate(f.OpsPerSec)))
+		return
+	}
 	theirs := float64(experimentRows) / float64(experimentSeconds)
 	ratio := ""
 	if f.OpsPerSec > 0 {
@@ -299,10 +310,7 @@ func (t *text) pace(f results.Frame, valueBytes, experimentSeconds int) {
 		[]string{"rows", Count(f.Rows), Count(experimentRows), ""},
 		[]string{"seconds", seconds(f.Seconds), strconv.Itoa(experimentSeconds), ""},
 		[]string{"rows/s", rate(f.OpsPerSec), rate(theirs), ratio})
-	if f.Rows != experimentRows || (valueBytes > 0 && valueBytes != experimentValueBytes) {
-		t.wrapped(fmt.Sprintf("The experiment had %s rows of %s bytes (Cassandra 1.2, hi1.4xlarge): compare rates, not seconds.",
-			Count(experimentRows), Count(experimentValueBytes)))
-	}
+	t.wrapped("The experiment ran on Cassandra 1.2 and two hi1.4xlarge.")
 }
 
 var percentileHead = []string{"", "p50", "p95", "p99", "p99.9", "max"}

@@ -29,6 +29,7 @@ type Env struct {
 	Stderr *Screen
 	lookup func(string) (string, bool) // environment variables
 
+	Typed   string // the command line, for the record
 	Output  string // format of the answer: "text", "json" or one that the command adds
 	verbose bool
 	quiet   bool
@@ -89,6 +90,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer, commands fun
 	if len(args) > 0 {
 		args = args[1:]
 	}
+	e.Typed = plain.Command(append([]string{"crossring"}, args...)...)
 	return supervise(e.Stderr, got, func(ctx context.Context) int {
 		code := e.execute(ctx, args, commands(e))
 		if err := e.connections.Close(); err != nil {

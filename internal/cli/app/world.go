@@ -38,6 +38,7 @@ func (e *Env) World(c *cli.Context) (cluster.World, error) {
 	}
 	w := cluster.World{
 		StateDir:      state,
+		Typed:         e.Typed,
 		StateFlag:     e.stateGivenAs(),
 		CacheDir:      filepath.Join(cache, "crossring", "jars"),
 		Exe:           exe,

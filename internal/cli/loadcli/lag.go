@@ -51,7 +51,7 @@ func Lag(e *app.Env) *cli.Command {
 					deadline = new(c.Duration("missing-deadline"))
 				}
 				req := load.LagRequest{
-					Name: name, Deadline: deadline, Background: c.Float64("background"), Threshold: c.Float64("threshold"),
+					Name: name, Deadline: deadline, Background: c.Float64("background"), Threshold: c.Float64("threshold"), Crossring: app.BuildVersion(),
 					WriteCL: strings.ToUpper(c.String("write-consistency")), ReadCL: strings.ToUpper(c.String("read-consistency")),
 				}
 				req.Rate, req.Duration, req.Every, req.Pairs = c.Float64("rate"), c.Duration("duration"), c.Duration("look-every"), c.StringSlice("pair")

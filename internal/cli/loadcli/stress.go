@@ -267,10 +267,24 @@ func writePhase(out io.Writer, name string, res load.StressResult) error {
 func Report(e *app.Env) *cli.Command {
 	return &cli.Command{
 		Name: "report", ArgsUsage: "RUN",
-		Usage:       "the report of a run, made anew from its raw results",
-		Description: "RUN is a run directory, or its name below the state directory. -o html is one page that needs nothing else.",
+		Usage: "the report of a run, made anew from its raw results",
+		Description: "RUN is a run directory, its name below the state directory, the name of a cluster for the newest of its runs,\n" +
+			"or latest. -o html is one page that needs nothing else. Measurements of lag have a report, too.\n\n" +
+			"  crossring report latest -o html > report.html",
 		Action: e.Action(func(ctx context.Context, e *app.Env, c *cli.Context) (app.Answer, error) {
-			return app.WithName(c, e, func(w cluster.World, path string) (app.Answer, error) {
+			return app.WithName(c, e, func(w cluster.World, ref string) (app.Answer, error) {
+				path, err := load.FindRun(w, ref)
+				if err != nil {
+					return app.Answer{}, err
+				}
+				if res, is, err := load.LagReport(path); is {
+					return app.Answer{Doc: res, Text: func(out io.Writer) error {
+						if e.Output == "html" {
+							return report.LagHTML(out, res)
+						}
+						return res.Text(out)
+					}}, err
+				}
 				doc, course, err := load.RunReport(ctx, w, path)
 				if doc.Schema == "" {
 					return app.Answer{}, err

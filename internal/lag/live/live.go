@@ -81,7 +81,8 @@ func (s *Sessions) Measure(ctx context.Context, progress func(Progress)) lag.Res
 	}
 	r := s.newRound(max(1, int64(cfg.Rate*cfg.Duration.Seconds())))
 	r.due = func(i int64) time.Duration { return time.Duration(float64(i) / cfg.Rate * float64(time.Second)) }
-	cpu := cputime.Used()
+	cpu, began := cputime.Used(), time.Now().UTC()
+	res.Began = &began
 	r.run(ctx, cfg.Deadline, slack, progress)
 	if cpu.Total() > 0 {
 		used := float64(cputime.Used().Since(cpu).Total()) / float64(r.now())
