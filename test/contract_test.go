@@ -168,6 +168,11 @@ func TestDocuments(t *testing.T) {
 		if n := len(made.Runs); n != 2 || made.Runs[0].What != "repro" || made.Runs[1].What != "write and read" || made.Runs[0].WriteRate == nil || made.Runs[0].Host == nil {
 			t.Errorf("want a repro, a write and a read: %+v", made)
 		}
+		table := filepath.Join(t.TempDir(), "attempts.parquet")
+		if n := decode[runs.Exported](t, holds("exported", 0, "export", got.RunDir, "--per", "attempt", "--format", "parquet", "--out", table)).Rows; n < 1000 {
+			t.Errorf("%d attempts of 500 writes and 500 reads", n)
+		}
+		holds("comparison", 0, "stress", "write", c.name, "--rows", "200", "--runs", "2", "--against", "in-flight=16")
 		sides := decode[compare.Result](t, holds("comparison", 0, "compare", got.RunDir, filepath.Base(lastRun(made))))
 		if len(sides.Metrics) == 0 || len(sides.Differences) == 0 || !slices.ContainsFunc(sides.NotComparable, func(l compare.LeftOut) bool { return l.Name == "write.rate" }) {
 			t.Errorf("a run at a rate and one without are compared in the rest: %+v", sides)

@@ -24,6 +24,7 @@ func commands(e *app.Env) []*cli.Command {
 		loadcli.Report(e),
 		loadcli.Runs(e),
 		loadcli.Compare(e),
+		loadcli.Export(e),
 		clustercli.List(e),
 		clustercli.Extend(e),
 		clustercli.GC(e),

@@ -1,8 +1,10 @@
 package runs
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -152,5 +154,20 @@ func TestDocuments(t *testing.T) {
 		if _, err := Samples(t.Context(), dir, []string{file(bad)}); !errors.As(err, &none) {
 			t.Errorf("%v: %v", bad, err)
 		}
+	}
+}
+
+func TestExport(t *testing.T) {
+	dir := t.TempDir()
+	d := made(t, dir, "a", "lab", time.Now(), 2000)
+	for per, want := range map[string]int64{PerSecond: 2, PerAttempt: 2000} {
+		var b bytes.Buffer
+		rows, err := Export(t.Context(), d, per, "csv", &b)
+		if lines := int64(bytes.Count(b.Bytes(), []byte("\n"))); err != nil || rows < want || rows > want+1 || lines != rows+1 {
+			t.Errorf("%s: %d rows in %d lines, %v", per, rows, lines, err)
+		}
+	}
+	if _, err := Export(t.Context(), made(t, dir, "empty", "lab", time.Now(), 0), PerSecond, "csv", io.Discard); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a run without results: %v", err)
 	}
 }

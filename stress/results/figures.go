@@ -2,8 +2,6 @@ package results
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"time"
 
@@ -55,7 +53,7 @@ func (d *Dir) Figures(ctx context.Context, op string) (Figures, error) {
 		return out, nil
 	}
 	s := newStretches(f.begin, f.finish, whole.Rows)
-	if err := d.with(ctx, op, s.fill); err != nil {
+	if err := d.Attempts(ctx, op, s.fill); err != nil {
 		return out, err
 	}
 	out.Series["rate"] = s.rates()
@@ -89,19 +87,10 @@ func newStretches(begin, finish time.Time, rows int64) *stretches {
 	return s
 }
 
-// fill takes the first attempts of all streams, by the time of their answers.
-func (s *stretches) fill(raws []io.Reader) error {
-	for _, raw := range raws {
-		rd, err := record.NewReader(raw)
-		var cut *record.TruncatedError
-		for rec := (record.Record{}); err == nil; {
-			if err = rd.Next(&rec); err == nil && rec.Attempt == 0 {
-				s.count(rd.Phase(), &rec)
-			}
-		}
-		if !errors.Is(err, io.EOF) && !errors.As(err, &cut) {
-			return fmt.Errorf("cutting a phase into stretches: %w", err)
-		}
+// fill takes the first attempts of a stream, by the time of their answers.
+func (s *stretches) fill(p record.Phase, rec *record.Record) error {
+	if rec.Attempt == 0 {
+		s.count(p, rec)
 	}
 	return nil
 }

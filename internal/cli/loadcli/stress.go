@@ -3,6 +3,7 @@ package loadcli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -121,8 +122,11 @@ func Repro(e *app.Env) *cli.Command {
 			"rows, and a run directory, of its own.\n\n" +
 			"For pipelines, --fail-if ends with 6 where an expression holds, and names each that does. A figure that the run\n" +
 			"will not have is a wrong command line, before it begins:\n\n" +
-			"  crossring repro NAME --fail-if 'read.p99>20ms' --fail-if 'write.rate<8000' --junit run.xml --markdown run.md",
-		Flags: append(append(append(stressFlags(record.OpWrite, record.OpRead), loaderFlags()...), gateFlags()...),
+			"  crossring repro NAME --fail-if 'read.p99>20ms' --fail-if 'write.rate<8000' --junit run.xml --markdown run.md\n\n" +
+			"One run says little. --runs repeats it, and answers with the spread, as compare does; with --against it takes turns\n" +
+			"with another configuration, and says whether the two differ:\n\n" +
+			"  crossring repro NAME --runs 5 --against in-flight=256",
+		Flags: append(append(append(append(stressFlags(record.OpWrite, record.OpRead), loaderFlags()...), gateFlags()...), repeatFlags()...),
 			&cli.DurationFlag{Name: "read-after", Usage: "read each row `TIME` after its own acknowledgement", DefaultText: "when all are written"},
 			&cli.BoolFlag{Name: "both-ways", Usage: "every datacenter writes, and every other one reads, at the same time: --rows and --rate are those of each pair"},
 			&cli.Float64Flag{Name: "background", Usage: "keep every datacenter busy with `N` reads and writes a second beside it, on a table of their own", DefaultText: "none"}),
@@ -136,16 +140,32 @@ func Repro(e *app.Env) *cli.Command {
 				known := func(s topology.Stress) failif.Known {
 					return gate.OfLoad(s, after != nil, record.OpWrite, record.OpRead)
 				}
+				again, err := repeatedOf(c)
+				if err != nil {
+					return app.Answer{}, err
+				}
+				if once := known; again != nil {
+					known = func(s topology.Stress) failif.Known { return again.known(once(s)) }
+				}
 				g, err := gateOf(c, "repro of "+name, known(anyLoad))
 				if err != nil {
 					return app.Answer{}, err
 				}
-				doc, err := load.Repro(ctx, w, load.ReproRequest{
+				req := load.ReproRequest{
 					Name: name, Stress: stressOptions(c), Thresholds: thresholds(c), Crossring: app.BuildVersion(),
 					Loaders: c.Int("loaders"), ReadAfter: after, Background: c.Float64("background"), BothWays: c.Bool("both-ways"),
 					LoadersGiven: c.IsSet("loaders") || c.IsSet("loader-binary"),
 					Check:        func(s topology.Stress) error { return g.again(known(s)) },
-				})
+				}
+				if again != nil {
+					return again.do(ctx, e, g, func(side int) (string, error) {
+						req := req
+						req.Stress = again.side(side, req.Stress)
+						doc, err := load.Repro(ctx, w, req)
+						return doc.RunDir, err
+					})
+				}
+				doc, err := load.Repro(ctx, w, req)
 				v := gate.Load(doc.Write, doc.Read, doc.Account)
 				breaches, err := g.close(v, gate.Figures(v, loadFigures()), err)
 				return reportAnswer(runDocument{doc, breaches}, err)
@@ -206,19 +226,42 @@ func Stress(e *app.Env) *cli.Command {
 			Name: op, Usage: usage, ArgsUsage: "NAME",
 			Description: "For pipelines, --fail-if ends with 6 where an expression holds:\n\n" +
 				"  crossring stress " + op + " NAME --fail-if '" + op + ".p99>20ms' --fail-if '" + op + ".rate<8000'",
-			Flags: append(append(append(stressFlags(op), loaderFlags()...), gateFlags()...), &cli.StringFlag{Name: "run", Usage: "run directory, or its name below the state directory"}),
+			Flags: append(append(append(append(stressFlags(op), loaderFlags()...), gateFlags()...), repeatable(op)...), &cli.StringFlag{Name: "run", Usage: "run directory, or its name below the state directory"}),
 			Action: e.Action(func(ctx context.Context, e *app.Env, c *cli.Context) (app.Answer, error) {
 				return app.WithName(c, e, func(w cluster.World, name string) (app.Answer, error) {
 					defer loadGC()()
-					g, err := gateOf(c, op+" of "+name, gate.OfLoad(anyLoad, false, op))
+					known := func(s topology.Stress) failif.Known { return gate.OfLoad(s, false, op) }
+					var again *repeated
+					if op == record.OpWrite {
+						var err error
+						if again, err = repeatedOf(c); err != nil {
+							return app.Answer{}, err
+						}
+						if once := known; again != nil {
+							known = func(s topology.Stress) failif.Known { return again.known(once(s)) }
+						}
+						if again != nil && c.String("run") != "" {
+							return app.Answer{}, fail.Usage("", errors.New("--runs: each has a run directory of its own, so that --run can't name it"), app.HelpFor(c))
+						}
+					}
+					g, err := gateOf(c, op+" of "+name, known(anyLoad))
 					if err != nil {
 						return app.Answer{}, err
 					}
-					res, err := load.Stress(ctx, w, load.StressRequest{
+					req := load.StressRequest{
 						Name: name, Op: op, Run: c.String("run"), Stress: stressOptions(c),
 						Thresholds: thresholds(c), Crossring: app.BuildVersion(), Loaders: c.Int("loaders"), LoadersGiven: c.IsSet("loaders") || c.IsSet("loader-binary"),
-						Check: func(s topology.Stress) error { return g.again(gate.OfLoad(s, false, op)) },
-					})
+						Check: func(s topology.Stress) error { return g.again(known(s)) },
+					}
+					if again != nil {
+						return again.do(ctx, e, g, func(side int) (string, error) {
+							req := req
+							req.Stress = again.side(side, req.Stress)
+							res, err := load.Stress(ctx, w, req)
+							return res.RunDir, err
+						})
+					}
+					res, err := load.Stress(ctx, w, req)
 					v := gate.Load(res.Write, res.Read, res.Account)
 					doc := stressDocument{StressResult: res}
 					doc.Breaches, err = g.close(v, gate.Figures(v, loadFigures()), err)
@@ -234,6 +277,15 @@ func Stress(e *app.Env) *cli.Command {
 			sub(record.OpRead, "read back, byte for byte, what the write of a run wrote"),
 		},
 	}
+}
+
+// repeatable are the flags of an operation that can be repeated: a run is written once, and of
+// its reads the last one counts.
+func repeatable(op string) []cli.Flag {
+	if op == record.OpWrite {
+		return repeatFlags()
+	}
+	return nil
 }
 
 // anyLoad is one of which all is asked that can be: what it will not have is known when the
