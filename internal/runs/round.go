@@ -180,7 +180,7 @@ func document(ctx context.Context, path string) (compare.Round, error) {
 		Host    *topology.Computer `json:"host"`
 		Write   *results.WriteSummary
 		Read    *results.ReadSummary
-		Pairs   json.RawMessage `json:"pairs"`
+		Clock   *string `json:"clock"` // of lag alone
 	}
 	if err := json.Unmarshal(data, &doc); err != nil {
 		return r, &NoRunError{path, err.Error()}
@@ -188,7 +188,7 @@ func document(ctx context.Context, path string) (compare.Round, error) {
 	if doc.Schema != topology.Schema {
 		return r, &NoRunError{path, fmt.Sprintf("its schema is %q, not %q", doc.Schema, topology.Schema)}
 	}
-	if doc.Pairs != nil {
+	if doc.Clock != nil {
 		return lagRound(r, data)
 	}
 	if d, err := results.Open(doc.RunDir); doc.RunDir != "" && err == nil {

@@ -131,7 +131,7 @@ func TestDocuments(t *testing.T) {
 		}
 		return s[0].Rounds[0]
 	}
-	whole := map[string]any{"schema": topology.Schema, "cluster": "lab", "run_dir": d.Path, "write": s.Write, "read": nil}
+	whole := map[string]any{"schema": topology.Schema, "cluster": "lab", "run_dir": d.Path, "write": s.Write, "read": nil, "pairs": []any{}}
 	if r := opened(file(whole)); r.Name != "a" || len(r.Series["write.rate"]) != 64 {
 		t.Errorf("%+v", r)
 	}
@@ -142,7 +142,7 @@ func TestDocuments(t *testing.T) {
 	second := func(ms float64) map[string]any {
 		return map[string]any{"t": 0, "rows": 1, "p50": ms, "p99": ms + 1, "max": nil}
 	}
-	lag := map[string]any{"schema": topology.Schema, "cluster": "lab", "rate_asked": 100, "pairs": []any{map[string]any{
+	lag := map[string]any{"schema": topology.Schema, "cluster": "lab", "clock": "one", "rate_asked": 100, "pairs": []any{map[string]any{
 		"from": "us-east", "to": "us-west-2", "seconds": []any{second(40), second(41)}, "lag_ms": map[string]any{"high": map[string]any{"p999": 55, "max": nil}},
 	}}}
 	r := opened(file(lag))
