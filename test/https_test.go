@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -532,8 +533,24 @@ func TestBenchHTTPS(t *testing.T) {
 				t.Logf("ab %s: wall %s s; processor %s s", strings.Join(args, " "), c.wall, c.cpu)
 			}
 			for _, mode := range []string{"new", "reuse"} {
-				t.Logf("openssl s_time -%s: %s", mode, sTime(t, openssl, at[key], version, mode, 3))
+				var each sample // seconds of a connection
+				for range benchRounds {
+					start := time.Now()
+					says := sTime(t, openssl, at[key], version, mode, 2)
+					m := regexp.MustCompile(`(\d+) connections in \d+ real seconds`).FindStringSubmatch(says)
+					if m == nil {
+						t.Fatalf("openssl s_time -%s: %s", mode, says)
+					}
+					n, err := strconv.ParseFloat(m[1], 64)
+					if err != nil || n == 0 {
+						t.Fatalf("openssl s_time -%s: %s", mode, says)
+					}
+					each = append(each, 1000*time.Since(start).Seconds()/n)
+				}
+				t.Logf("openssl s_time -%s: %s ms a connection", mode, each)
 			}
+			load, err := os.ReadFile("/proc/loadavg")
+			t.Logf("the computer's load by then: %s (%v)", load, err)
 		}
 	}
 }
