@@ -10,6 +10,7 @@ import (
 	"math"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -233,12 +234,20 @@ func ratio(r *tlsload.Ratio) string {
 	if r == nil {
 		return "?"
 	}
-	return fmt.Sprintf("1:%.3g", r.Median)
+	return "1:" + three(r.Median)
 }
 
 func spread(r *tlsload.Ratio) string {
 	if r == nil {
 		return "?"
 	}
-	return fmt.Sprintf("%.3g (%.3g to %.3g)", r.Median, r.Low, r.High)
+	return fmt.Sprintf("%s (%s to %s)", three(r.Median), three(r.Low), three(r.High))
+}
+
+// three is a number with three digits that count; a large one is written out.
+func three(n float64) string {
+	if math.Abs(n) >= 100 {
+		return strconv.FormatFloat(n, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(n, 'g', 3, 64)
 }
