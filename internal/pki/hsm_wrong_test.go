@@ -98,6 +98,25 @@ func TestTokenWrong(t *testing.T) {
 			t.Errorf("PIN %q: %v", tt.pin, err)
 		}
 	}
+	// The token is the one, and somebody took the key out of it.
+	k, err := hsm.Open(t.Context(), good, "1234")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(k.Delete(), k.Close()); err != nil {
+		t.Fatal(err)
+	}
+	d, err = Open(d.Path, "1234")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var key *hsm.KeyError
+	if _, err := d.Issue(t.Context(), node(t, "n", "")); !errors.Is(err, hsm.ErrNoKey) || !errors.As(err, &key) || key.Label != "k" || key.Token != "lab" {
+		t.Errorf("without the key: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(d.Path, "issued")); !os.IsNotExist(err) {
+		t.Errorf("a certificate is left: %v", err)
+	}
 }
 
 func hsmErr(t *testing.T, r hsm.Ref, pin string) error {
