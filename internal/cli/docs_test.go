@@ -269,14 +269,22 @@ func TestDocumentedLinks(t *testing.T) {
 	}
 }
 
-// TestDocumentedExitCodes holds the table of the README against the one that
+// TestReadmeIsShort: it is what a newcomer reads in two minutes; details have pages of their own.
+func TestReadmeIsShort(t *testing.T) {
+	const most = 150
+	if n := strings.Count(pages(t)["README.md"], "\n"); n > most {
+		t.Errorf("README.md has %d lines, more than %d: what is a detail has a page in docs", n, most)
+	}
+}
+
+// TestDocumentedExitCodes holds the table of docs/using.md against the one that
 // decides.
 func TestDocumentedExitCodes(t *testing.T) {
 	var want []string
 	for _, row := range app.ExitRows() {
 		want = append(want, fmt.Sprintf("| %d | %s | %s |", row.Code, row.Name, row.Meaning))
 	}
-	if page := pages(t)["README.md"]; !strings.Contains(page, strings.Join(want, "\n")+"\n") {
-		t.Errorf("README.md has another table of exit codes than:\n%s", strings.Join(want, "\n"))
+	if page := pages(t)[filepath.Join("docs", "using.md")]; !strings.Contains(page, strings.Join(want, "\n")+"\n") {
+		t.Errorf("docs/using.md has another table of exit codes than:\n%s", strings.Join(want, "\n"))
 	}
 }
