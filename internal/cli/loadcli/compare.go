@@ -93,8 +93,9 @@ func Compare(e *app.Env) *cli.Command {
 			"Each figure is better, worse, without a difference shown, or of too few samples, against the first run. Means are\n" +
 			"over stretches of a run, by which their error is told (batch means, Welch's test, Holm's correction for all figures\n" +
 			"together). Runs of other sizes, or that did other things, are compared in what they have in common, and the rest is\n" +
-			"named. Exits with 2 where that is nothing, and with 6 when an expression of --fail-if holds: of better, worse,\n" +
-			"no_difference_shown and too_few, which are counts; write.rate, the last run's mean; write.rate.change.",
+			"named. Exits with 2 where that is nothing, and with 6 when an expression of --fail-if holds.\n\n" +
+			"Expressions may have the counts better, worse, no_difference_shown and too_few. write.rate is the last run's\n" +
+			"mean, write.rate.change its change, and so for each figure.",
 		Flags: gateFlags(),
 		Action: e.Action(func(ctx context.Context, e *app.Env, c *cli.Context) (app.Answer, error) {
 			if c.Args().Len() == 0 || c.Args().Len() == 1 && !strings.Contains(c.Args().First(), ",") {

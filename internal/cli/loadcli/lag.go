@@ -29,9 +29,9 @@ func Lag(e *app.Env) *cli.Command {
 			"  crossring lag NAME --pair us-east:us-west-2 --write-consistency LOCAL_QUORUM -o json\n\n" +
 			"For pipelines, --fail-if ends with 6 where an expression holds. Figures are the worst pair's, by upper bounds:\n\n" +
 			"  crossring lag NAME --fail-if 'lag.p999>500ms' --fail-if 'lag.never>0'\n\n" +
-			"Exits with 2 when the cluster can't be written to at that rate, and says at which it can; with 6 when rows were\n" +
-			"not seen before their deadline, or their writes failed or are unknown; with 130 when it was stopped, after\n" +
-			"saying what was seen.",
+			"Exits with 2 when the cluster can't be written to at that rate, and says at which it can. Exits with 6 when rows\n" +
+			"were not seen before their deadline, or their writes failed or are unknown. When it is stopped, it says what was\n" +
+			"seen, and exits with 130.",
 		Flags: append(gateFlags(), []cli.Flag{
 			&cli.Float64Flag{Name: "rate", Usage: "write `N` rows a second in each datacenter", Value: 100},
 			&cli.DurationFlag{Name: "duration", Usage: "write for `TIME`", Value: time.Minute},

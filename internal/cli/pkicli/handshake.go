@@ -29,17 +29,17 @@ func Handshake(e *app.Env) *cli.Command {
 		Description: "Works on a node's TLS port and on any other server. It makes connections for a while, first new ones,\n" +
 			"then ones that resume a session, and counts those that really were resumed. Processor time is this\n" +
 			"program's own. Use it on servers of your own: it is load.\n\n" +
-			"Of a URL, https://HOST[:PORT]/PATH or cql://HOST:PORT, it makes requests (GET; OPTIONS of Cassandra's\n" +
-			"protocol) under policies that say how long connections live, and says what each costs: TCP flows,\n" +
-			"handshakes, processor time of both sides, time, and the ratios. The server's chain is verified on every\n" +
+			"Of a URL, https://HOST[:PORT]/PATH or cql://HOST:PORT, it makes requests: GET, or OPTIONS of Cassandra's\n" +
+			"protocol. Policies say how long connections live. It says what each policy costs: TCP flows, handshakes,\n" +
+			"processor time of both sides, time, and the ratios. The server's chain is verified on every\n" +
 			"connection, as pki verify does; where it does not verify, no request is made. HOST:PORT with one of the\n" +
 			"flags for URLs is a cql:// URL.\n\n" +
 			"  crossring handshake 203.0.113.10:9042\n" +
 			"  crossring handshake https://www.example.com/ --policies shared,per-request,renew:50req --requests 500\n" +
 			"  crossring handshake https://127.0.0.1:8443/ --ca ca.pem --policies shared,per-request --rounds 5 --tls 1.2\n" +
 			"  crossring handshake cql://203.0.113.10:9042 --ca ca.pem --client-cert client.pem --policies shared,per-request\n\n" +
-			"Exit codes: 0; 1 a chain that does not verify, a server that does not take the client or lacks what was\n" +
-			"chosen, a redirection to plain text, requests that failed; 2 usage; 3 some servers failed; 130 interrupted.",
+			"Exits with 1 when a chain does not verify, a server does not take the client or lacks what was chosen, it\n" +
+			"redirects to plain text, or requests failed. Exits with 3 when some servers failed.",
 		Flags: append(append(tlsFlags(), loadFlags()...),
 			&cli.StringFlag{Name: "password-file", Usage: "open --client-cert with the first line of `FILE`"},
 			&cli.BoolFlag{Name: "new", Usage: "new sessions alone"},

@@ -184,7 +184,7 @@ func pkiRenewCommand(e *app.Env) *cli.Command {
 		Name:      "renew",
 		Usage:     "issue again what was issued under a name, with a new key; or the CA's own certificate",
 		ArgsUsage: "[NAME]",
-		Description: "With --root or --intermediate it is the certificate of the CA itself, with the same key: all that it signed\n" +
+		Description: "With --root or --intermediate it is the certificate of the CA itself, with the same key. All that it signed\n" +
 			"counts as before, and who trusted it gets the new one. Another key is another CA: pki rotate --ca.\n\n" +
 			"  crossring pki renew us-east-1-1 --dir ca\n" +
 			"  crossring pki renew --root --dir ca --days 3650\n" +

@@ -36,15 +36,15 @@ func pkiVerifyCommand(e *app.Env) *cli.Command {
 			"sent with it; a private key in it is held against the leaf. Errors have the numbers and names of\n" +
 			"OpenSSL 3. Nothing is asked of the network without --ocsp, --crl fetch, --connect or NAME.\n" +
 			"Beside that verdict stands Java's, which decides on a ring: by its rules, or asked with --ask-java.\n\n" +
-			"With --connect it is the chain that a server shows, as it sends it, with the address that was dialled;\n" +
+			"With --connect it is the chain that a server shows, as it sends it, with the address that was dialled.\n" +
 			"--client-cert is shown to it, and a second connection tries to resume the session.\n" +
-			"NAME, or --cluster NAME, is a cluster with TLS: every node, as the nodes of each region and its own\n" +
-			"region's clients dial it; a node that is wrong is named, with the regions that see it.\n\n" +
+			"NAME, or --cluster NAME, is a cluster with TLS. Every node is dialled as the nodes of each region and its\n" +
+			"own region's clients do. A node that is wrong is named, with the regions that see it.\n\n" +
 			"  crossring pki verify --ca ca.pem --purpose internode --ip 203.0.113.10 node.pem\n" +
 			"  crossring pki verify --ca ca.pem --connect 203.0.113.10:9042 --client-cert client.pem\n" +
 			"  crossring pki verify lab\n\n" +
-			"Exit codes: 0, nothing is wrong; 1, something is; 3, some nodes of a cluster were not reached, and the\n" +
-			"others are right; 7, nobody was reached, so nothing is known.",
+			"Exit codes: 0, nothing is wrong; 1, something is. 3, some nodes of a cluster were not reached, and the\n" +
+			"others are right. 7, nobody was reached, so nothing is known.",
 		Flags: append(tlsFlags(),
 			&cli.StringFlag{Name: "connect", Usage: "verify what the server at `HOST:PORT` shows"},
 			&cli.StringFlag{Name: "cluster", Usage: "verify the nodes of the cluster `NAME`, also where a file is called so"},
