@@ -208,6 +208,14 @@ func TestDocuments(t *testing.T) {
 			t.Errorf("the page of a lag: %s", r)
 		}
 
+		// By two clocks that nobody trusts, which are one here: their offset is 0, and is bounded so.
+		echoed := decode[lag.Result](t, holds("replication-lag", 0, "lag", c.name, "--rate", "40", "--duration", "2s", "--clock", "echo"))
+		for _, p := range echoed.Pairs {
+			if echoed.Clock != lag.ClockEcho || p.Rows != 80 || p.Seen != 80 || p.Offset == nil || p.Offset.Low > 0 || p.Offset.High < 0 {
+				t.Errorf("%s to %s: %d rows, %d seen, offset %+v", p.From, p.To, p.Rows, p.Seen, p.Offset)
+			}
+		}
+
 		// Of what fails there is as much as there was.
 		holds("cql", 1, "cql", c.name, "SELECT nonsense")
 		holds("cql", 0, "cql", c.name, "TRUNCATE crossring.rows_by_key")

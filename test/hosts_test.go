@@ -2,6 +2,7 @@ package test
 
 import (
 	"context"
+	"crossring/internal/lag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -123,6 +124,16 @@ func wholeWayOnHosts(t *testing.T, version string) {
 	}
 
 	const rows = 5000
+	// Workers on the machines, whose clocks are this computer's: what they say of it holds 0.
+	late := decode[lag.Result](t, h.must(t, "lag", "machines", "--clock", "echo", "--rate", "50", "--duration", "2s", "-o", "json"))
+	if len(late.Pairs) != 2 || late.Clock != lag.ClockEcho {
+		t.Errorf("%+v", late)
+	}
+	for _, p := range late.Pairs {
+		if p.Rows != 100 || p.Seen != 100 || p.Offset == nil || p.Offset.Low > 0 || p.Offset.High < 0 {
+			t.Errorf("%s to %s: %d rows, %d seen, offset %+v", p.From, p.To, p.Rows, p.Seen, p.Offset)
+		}
+	}
 	doc := decode[report.Document](t, h.must(t, "repro", "machines", "--rows", fmt.Sprint(rows), "-o", "json"))
 	if doc.Write == nil || doc.Write.Acknowledged != rows || doc.Read == nil || doc.Read.Found != rows {
 		t.Fatalf("%+v, %+v", doc.Write, doc.Read)

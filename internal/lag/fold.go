@@ -28,6 +28,15 @@ type Pair struct {
 	Staleness       []Point  `json:"staleness"`
 	ModelDifference *float64 `json:"model_difference"`
 	Looks           Looks    `json:"looks"`
+	// Offset is how far To's clock is before From's, in ms: at least and at most; nil where both
+	// are one.
+	Offset *Offset `json:"offset_ms"`
+}
+
+// Offset is between what bounds one clock's difference from another lies, in ms.
+type Offset struct {
+	Low  float64 `json:"low"`
+	High float64 `json:"high"`
 }
 
 // Looks counts requests.
@@ -97,8 +106,16 @@ func Thresholds() []time.Duration {
 // Pair folds what was seen into a document. end is when the last look began, deadline how
 // long a row was looked for; model may be nil.
 func (w *Watch) Pair(from, to string, end, deadline time.Duration, model *Model) Pair {
-	p := Pair{From: from, To: to, Within: []Within{}, Seconds: []Second{}}
 	all := w.fates()
+	if model == nil {
+		return pairOf(from, to, all, end, deadline, 0, nil)
+	}
+	return pairOf(from, to, all, end, deadline, model.OneWay, predict(model.OneWay, w.rows.Latencies(), model.There))
+}
+
+// pairOf folds what became of rows into a document.
+func pairOf(from, to string, all []fate, end, deadline, way time.Duration, predicted []time.Duration) Pair {
+	p := Pair{From: from, To: to, Within: []Within{}, Seconds: []Second{}}
 	p.Rows = int64(len(all))
 	var lows, highs, widths []time.Duration
 	var seconds []*[]time.Duration
@@ -120,11 +137,6 @@ func (w *Watch) Pair(from, to string, end, deadline time.Duration, model *Model)
 		*seconds[at] = append(*seconds[at], f.High)
 	}
 	p.Within = within(all, p.Pending > 0, end, deadline)
-	var way time.Duration
-	var predicted []time.Duration
-	if model != nil {
-		way, predicted = model.OneWay, predict(model.OneWay, w.rows.Latencies(), model.There)
-	}
 	p.Staleness, p.ModelDifference = staleness(all, way, predicted)
 	for _, list := range [][]time.Duration{lows, highs, widths} {
 		slices.Sort(list)

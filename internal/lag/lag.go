@@ -55,6 +55,15 @@ func (r *Rows) Count() (sent int64, by [Unknown + 1]int64) {
 	return int64(len(r.list)), by
 }
 
+// List has all rows, in their order.
+func (r *Rows) List() []Written {
+	list := make([]Written, len(r.list))
+	for i, row := range r.list {
+		list[i] = Written{row.sent, row.settled, row.outcome}
+	}
+	return list
+}
+
 // Range is what a look asks for: the rows of one bucket, First to Last, and of those that are
 // there the first Limit ones; 0 is all.
 type Range struct {

@@ -40,6 +40,9 @@ func (r Result) Text(out io.Writer) error {
 		fmt.Fprintln(tw)
 		fmt.Fprintln(tw, p.Headline())
 		p.slow(tw)
+		if p.Offset != nil {
+			fmt.Fprintf(tw, "  the clock in %s is %s to %s ms before that in %s; so much wider is each lag\n", p.To, number(p.Offset.Low), number(p.Offset.High), p.From)
+		}
 		if p.Interval.P99 != nil {
 			fmt.Fprintf(tw, "  each lag is known to %s ms (median), %s ms (99 of 100 rows)\n", number(*p.Interval.P50), number(*p.Interval.P99))
 		}

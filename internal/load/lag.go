@@ -37,6 +37,9 @@ type LagRequest struct {
 	// Threshold is the share of the rows that may be never seen, failed or unknown.
 	Threshold float64
 	Crossring string // version of this program, for the record
+	// Clock is lag.ClockOne, that of this computer, or lag.ClockEcho, those of workers in each
+	// datacenter, which are not trusted.
+	Clock string
 }
 
 // Lag measures how late rows of each datacenter are in the others. The document goes as far as
@@ -66,7 +69,11 @@ func Lag(ctx context.Context, w cluster.World, req LagRequest) (lag.Result, erro
 	settings := c.Inv.Plan.Stress
 	settings.WriteCL, settings.ReadCL = cfg.WriteLevel, cfg.ReadLevel
 	ran, err := beside(ctx, w, c, settings, req.Background, func() (err error) {
-		res, err = measureLag(ctx, w, c, cfg, res)
+		measure := measureLag
+		if req.Clock == lag.ClockEcho {
+			measure = echoed
+		}
+		res, err = measure(ctx, w, c, cfg, res)
 		return err
 	})
 	res.Background = ran
@@ -147,6 +154,12 @@ func lagConfig(w cluster.World, c cluster.Cluster, req LagRequest) (live.Config,
 				all = multierror.Append(all, fmt.Errorf("%s: %s", flagOf(problem.Key), problem.Message))
 			}
 		}
+	}
+	switch {
+	case req.Clock != lag.ClockOne && req.Clock != lag.ClockEcho:
+		all = multierror.Append(all, fmt.Errorf("--clock: must be %s or %s, not %q", lag.ClockOne, lag.ClockEcho, req.Clock))
+	case req.Clock == lag.ClockEcho && ask.Rate*ask.Duration.Seconds() > maxEchoRows:
+		all = multierror.Append(all, fmt.Errorf("--clock %s: %g rows a second for %v are more than %d, the most of a datacenter", lag.ClockEcho, ask.Rate, ask.Duration, maxEchoRows))
 	}
 	if !(req.Threshold >= 0 && req.Threshold <= 1) {
 		all = multierror.Append(all, fmt.Errorf("--threshold: must be a share of the rows from 0 to 1, not %g", req.Threshold))

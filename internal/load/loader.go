@@ -46,6 +46,8 @@ type loaderConfig struct {
 	// are held in memory. Empty is plain text.
 	TLSTrust    string `json:"tls_trust,omitempty"`
 	TLSIdentity string `json:"tls_identity,omitempty"`
+	// Lag is a part of a measurement of lag, instead of a phase.
+	Lag *lagWork `json:"lag,omitempty"`
 	// Load has how connections are made; of it nothing else counts.
 	Load topology.Stress `json:"load"`
 }
@@ -105,6 +107,9 @@ func Loader(ctx context.Context, in io.Reader, out, progress io.Writer) error {
 		told := &toldTLS{}
 		cfg.Endpoint.Fresh = told.Fresh
 		go told.listen(r) // to the end of the input, or of the process
+	}
+	if lc.Lag != nil {
+		return loadLag(ctx, *lc.Lag, cfg.Endpoint, lc.Keyspace, lc.Table, out)
 	}
 	enc := json.NewEncoder(progress)
 	return stress.Run(ctx, cfg, out, func(p stress.Progress) {

@@ -29,6 +29,9 @@ func Lag(e *app.Env) *cli.Command {
 			"  crossring lag NAME --pair us-east:us-west-2 --write-consistency LOCAL_QUORUM -o json\n\n" +
 			"For pipelines, --fail-if ends with 6 where an expression holds. Figures are the worst pair's, by upper bounds:\n\n" +
 			"  crossring lag NAME --fail-if 'lag.p999>500ms' --fail-if 'lag.never>0'\n\n" +
+			"With --clock echo each datacenter writes and looks by itself. Nobody sees a row before it is sent, and each\n" +
+			"datacenter's rows answer the other's: that bounds how far the clocks are apart, and so each lag, whatever they show.\n\n" +
+			"  crossring lag NAME --clock echo\n\n" +
 			"Exits with 2 when the cluster can't be written to at that rate, and says at which it can. Exits with 6 when rows\n" +
 			"were not seen before their deadline, or their writes failed or are unknown. When it is stopped, it says what was\n" +
 			"seen, and exits with 130.",
@@ -39,6 +42,7 @@ func Lag(e *app.Env) *cli.Command {
 			&cli.StringFlag{Name: "write-consistency", Usage: "write at consistency `LEVEL`", DefaultText: specDefault},
 			&cli.StringFlag{Name: "read-consistency", Usage: "look at consistency `LEVEL`", DefaultText: specDefault},
 			&cli.DurationFlag{Name: "missing-deadline", Usage: "look for a row for at most `TIME`", DefaultText: specDefault},
+			&cli.StringFlag{Name: "clock", Usage: "`WHOSE`: one, this computer's, or echo, those of workers in each datacenter, on its machines where it has any, of which none is trusted", Value: lag.ClockOne},
 			&cli.DurationFlag{Name: "look-every", Usage: "begin a look each `TIME`, for each pair", Value: time.Millisecond},
 			&cli.Float64Flag{Name: "threshold", Usage: "fail only when more than this `SHARE` of the rows (0..1) is not seen, failed or unknown"},
 			&cli.Float64Flag{Name: "background", Usage: "keep every datacenter busy with `N` reads and writes a second beside it, on a table of their own", DefaultText: "none"},
@@ -51,7 +55,7 @@ func Lag(e *app.Env) *cli.Command {
 					deadline = new(c.Duration("missing-deadline"))
 				}
 				req := load.LagRequest{
-					Name: name, Deadline: deadline, Background: c.Float64("background"), Threshold: c.Float64("threshold"), Crossring: app.BuildVersion(),
+					Name: name, Deadline: deadline, Background: c.Float64("background"), Threshold: c.Float64("threshold"), Crossring: app.BuildVersion(), Clock: c.String("clock"),
 					WriteCL: strings.ToUpper(c.String("write-consistency")), ReadCL: strings.ToUpper(c.String("read-consistency")),
 				}
 				req.Rate, req.Duration, req.Every, req.Pairs = c.Float64("rate"), c.Duration("duration"), c.Duration("look-every"), c.StringSlice("pair")

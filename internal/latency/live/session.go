@@ -190,7 +190,7 @@ func answers(coordinator string, events []event, datacenter func(string) string)
 			continue
 		}
 		a := latency.Answer{}
-		if 2*e.micros >= last { // threads note their lines a little out of order
+		if 5*e.micros >= 4*last { // threads note their lines a little out of order
 			ms := float64(e.micros) / 1000
 			a.Millis = &ms
 		}
