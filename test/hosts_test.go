@@ -2,7 +2,6 @@ package test
 
 import (
 	"context"
-	"crossring/internal/lag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 
 	"crossring/internal/deploy/sshhost/sshdtest"
 	"crossring/internal/fail"
+	"crossring/internal/lag"
 	"crossring/internal/load"
 	"crossring/internal/report"
 	"crossring/internal/run"
