@@ -119,6 +119,9 @@ func TestDocuments(t *testing.T) {
 			for _, problem := range all.check(table, []byte(r.stdout)) {
 				t.Errorf("crossring %s: %s", strings.Join(r.args, " "), problem)
 			}
+			if code != 2 { // of a wrong command line there is the error alone
+				fitsSchema(t, table, []byte(r.stdout))
+			}
 			if failed := strings.Contains(r.stdout, "\n  \"error\": {"); failed != (code != 0) {
 				t.Errorf("an error is there exactly when the command failed: %s", r)
 			}

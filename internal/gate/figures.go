@@ -4,6 +4,8 @@ package gate
 
 import (
 	"maps"
+	"slices"
+	"strings"
 
 	"crossring/internal/compare"
 	"crossring/internal/failif"
@@ -56,7 +58,7 @@ func OfLoad(s topology.Stress, after bool, ops ...string) failif.Known {
 		for _, name := range counts {
 			of.Units[op+"."+name] = failif.Plain
 		}
-		if has(ops, op) {
+		if slices.Contains(ops, op) {
 			maps.Copy(k.Units, of.Units)
 			maps.Copy(k.Absent, of.Absent)
 			continue
@@ -69,15 +71,6 @@ func OfLoad(s topology.Stress, after bool, ops ...string) failif.Known {
 		}
 	}
 	return k
-}
-
-func has(ops []string, op string) bool {
-	for _, o := range ops {
-		if o == op {
-			return true
-		}
-	}
-	return false
 }
 
 func float[N int | int64](n N) *float64 { return new(float64(n)) }
@@ -105,6 +98,35 @@ func Load(w *results.WriteSummary, r *results.ReadSummary, rows results.Account)
 		}
 	}
 	return Values{Values: v}
+}
+
+// OfPairs has the figures of several experiments at once: the slowest rate, the longest times,
+// and the sum of what is counted. One that is not known of one of them is not known.
+func OfPairs(pairs []Values) Values {
+	out := Values{Values: map[string]*float64{}}
+	for i, p := range pairs {
+		for name, v := range p.Values {
+			at, there := out.Values[name]
+			switch last := name[strings.LastIndex(name, ".")+1:]; {
+			case i == 0:
+				out.Values[name] = v
+			case !there || at == nil || v == nil:
+				out.Values[name] = nil
+			case last == "rate":
+				out.Values[name] = new(min(*at, *v))
+			case slices.Contains(percentiles, last) || last == "client_cpu_us_per_op":
+				out.Values[name] = new(max(*at, *v))
+			default:
+				out.Values[name] = new(*at + *v)
+			}
+		}
+		for name := range out.Values {
+			if _, there := p.Values[name]; !there {
+				out.Values[name] = nil
+			}
+		}
+	}
+	return out
 }
 
 func frame(v map[string]*float64, f results.Frame) {

@@ -115,6 +115,22 @@ func TestLag(t *testing.T) {
 	}
 }
 
+// Of several pairs the worst counts, and what is counted is added up.
+func TestPairs(t *testing.T) {
+	w, r, rows := load()
+	one := Load(w, r, rows)
+	slow, late := *w, *r
+	slow.OpsPerSec, slow.Latency.P99 = 100, 70
+	two := Load(&slow, &late, results.Account{})
+	v := OfPairs([]Values{one, two}).Values
+	if *v["write.rate"] != 100 || *v["write.p99"] != 70 || *v["read.p99"] != 3 || *v["write.failed"] != 2 || *v["read.found"] != 194 || v["lost"] != nil {
+		t.Errorf("rate %v, p99 %v, failed %v, found %v, lost %v", *v["write.rate"], *v["write.p99"], *v["write.failed"], *v["read.found"], v["lost"])
+	}
+	if v := OfPairs([]Values{two, one}).Values; v["lost"] != nil || *v["write.rate"] != 100 {
+		t.Error("the order counts")
+	}
+}
+
 func TestCases(t *testing.T) {
 	w, r, rows := load()
 	v := Load(w, r, rows)

@@ -144,6 +144,9 @@ func Repro(e *app.Env) *cli.Command {
 				if err != nil {
 					return app.Answer{}, err
 				}
+				if again != nil && c.Bool("both-ways") {
+					return app.Answer{}, fail.Usage("", errors.New("--runs compares one pair of datacenters, and --both-ways has several"), app.HelpFor(c))
+				}
 				if once := known; again != nil {
 					known = func(s topology.Stress) failif.Known { return again.known(once(s)) }
 				}
@@ -167,6 +170,13 @@ func Repro(e *app.Env) *cli.Command {
 				}
 				doc, err := load.Repro(ctx, w, req)
 				v := gate.Load(doc.Write, doc.Read, doc.Account)
+				if len(doc.Pairs) > 0 {
+					var all []gate.Values
+					for _, p := range doc.Pairs {
+						all = append(all, gate.Load(p.Write, p.Read, p.Account))
+					}
+					v = gate.OfPairs(all)
+				}
 				breaches, err := g.close(v, gate.Figures(v, loadFigures()), err)
 				return reportAnswer(runDocument{doc, breaches}, err)
 			})
