@@ -233,7 +233,9 @@ func madeRuns(w cluster.World, name string) ([]string, error) {
 	all, err := runs.List(runsDir(w), name)
 	var paths []string
 	for _, r := range all.Runs {
-		paths = append(paths, r.Path)
+		if r.What != runs.WhatLag {
+			paths = append(paths, r.Path)
+		}
 	}
 	return paths, err
 }

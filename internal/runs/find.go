@@ -1,7 +1,6 @@
 package runs
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -48,23 +47,6 @@ func newest(dir, cluster string) (string, error) {
 	for _, l := range all.Runs {
 		if l.Problem == "" && !when(l).Before(at) {
 			path, at = l.Path, when(l)
-		}
-	}
-	kept, err := filepath.Glob(filepath.Join(dir, "*", LagFile))
-	if err != nil {
-		return "", fmt.Errorf("listing measurements: %w", err)
-	}
-	for _, file := range kept {
-		var head struct {
-			Cluster string    `json:"cluster"`
-			Started time.Time `json:"started"`
-		}
-		data, err := os.ReadFile(file)
-		if err != nil || json.Unmarshal(data, &head) != nil {
-			continue // of another kind, or damaged
-		}
-		if (cluster == "" || head.Cluster == cluster) && !head.Started.Before(at) {
-			path, at = filepath.Dir(file), head.Started
 		}
 	}
 	return path, nil

@@ -53,10 +53,20 @@ func split(dir, arg string) []string {
 
 // open is a run directory, or a document that demo, repro, stress or lag has answered with.
 func open(ctx context.Context, dir, ref string) (compare.Round, error) {
-	path := Path(dir, ref)
+	path, err := Find(dir, ref)
+	if err != nil {
+		return compare.Round{}, err
+	}
 	info, err := os.Stat(path)
 	if err == nil && !info.IsDir() {
 		return document(ctx, path)
+	}
+	if kept := filepath.Join(path, LagFile); err == nil {
+		if _, err := os.Stat(kept); err == nil {
+			r, err := document(ctx, kept)
+			r.Name, r.Path = filepath.Base(path), path
+			return r, err
+		}
 	}
 	d, err := results.Open(path)
 	if err != nil {
@@ -246,6 +256,7 @@ func lagRound(r compare.Round, data []byte) (compare.Round, error) {
 	set("cassandra_version", res.Version)
 	set("write_consistency", res.WriteConsistency)
 	set("read_consistency", res.ReadConsistency)
+	set("lag_clock", res.Clock)
 	set("lag_rate", strconv.FormatFloat(res.RateAsked, 'g', -1, 64))
 	for _, p := range res.Pairs {
 		name := "lag." + p.From + ":" + p.To + "."

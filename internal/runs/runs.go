@@ -43,7 +43,7 @@ type Listed struct {
 	Cluster    string     `json:"cluster"`
 	Version    string     `json:"cassandra_version"`
 	Started    *time.Time `json:"started"`
-	What       string     `json:"what"` // repro, write, read, write and read, or nothing yet
+	What       string     `json:"what"` // repro, write, read, write and read, nothing yet, or lag
 	Rows       *int64     `json:"rows"` // attempted: null before there are results
 	ValueBytes int        `json:"value_bytes"`
 	WriteRate  *float64   `json:"write_per_second"`
@@ -74,11 +74,51 @@ func List(dir, cluster string) (Listing, error) {
 			l.Runs = append(l.Runs, listed(d))
 		}
 	}
+	kept, err := filepath.Glob(filepath.Join(dir, "*", LagFile))
+	if err != nil {
+		return l, fmt.Errorf("listing measurements of lag: %w", err)
+	}
+	for _, file := range kept {
+		if m := listedLag(file); cluster == "" || m.Cluster == cluster {
+			l.Runs = append(l.Runs, m)
+		}
+	}
 	slices.SortStableFunc(l.Runs, func(a, b Listed) int {
 		return when(a).Compare(when(b))
 	})
 	return l, nil
 }
+
+// listedLag is a measurement of lag, kept in a directory of its own.
+func listedLag(file string) Listed {
+	path := filepath.Dir(file)
+	l := Listed{Name: filepath.Base(path), Path: path, What: WhatLag}
+	var res struct {
+		Cluster     string     `json:"cluster"`
+		Version     string     `json:"cassandra_version"`
+		Started     *time.Time `json:"started"`
+		Interrupted bool       `json:"interrupted"`
+		Writes      []struct {
+			Rows int64 `json:"rows"`
+		} `json:"writes"`
+	}
+	data, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(data, &res)
+	}
+	if err != nil {
+		l.Problem = fmt.Sprintf("reading its document: %v", err)
+		return l
+	}
+	l.Cluster, l.Version, l.Started, l.Interrupted, l.Rows = res.Cluster, res.Version, res.Started, res.Interrupted, new(int64)
+	for _, w := range res.Writes {
+		*l.Rows += w.Rows
+	}
+	return l
+}
+
+// WhatLag is what a measurement of lag is listed as.
+const WhatLag = "lag"
 
 func when(l Listed) time.Time {
 	if l.Started == nil {

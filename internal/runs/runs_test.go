@@ -91,9 +91,9 @@ func TestSamples(t *testing.T) {
 			t.Errorf("no %+v in %+v", want, r.Settings)
 		}
 	}
-	for _, bad := range []string{"none", "a,none", "a,,b"} {
-		if _, err := Samples(t.Context(), dir, []string{bad}); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("%s: %v", bad, err)
+	for _, bad := range []string{"none", "a,none", "a,,x"} {
+		if _, err := Samples(t.Context(), dir, []string{bad}); err == nil {
+			t.Errorf("%s is taken", bad)
 		}
 	}
 	made(t, dir, "empty", "lab", time.Now(), 0)
@@ -148,6 +148,23 @@ func TestDocuments(t *testing.T) {
 	r := opened(file(lag))
 	if !slices.Equal(r.Series["lag.us-east:us-west-2.p50"], []float64{40, 41}) || !slices.Equal(r.Series["lag.us-east:us-west-2.p999"], []float64{55}) || len(r.Series) != 3 {
 		t.Errorf("%v", r.Series)
+	}
+	// The same, as it is kept among the runs.
+	data, err := json.Marshal(lag)
+	if err == nil {
+		err = os.Mkdir(filepath.Join(dir, "lab-lag-1"), 0o755)
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "lab-lag-1", LagFile), data, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := opened("lab-lag-1"); r.Name != "lab-lag-1" || len(r.Series) != 3 {
+		t.Errorf("%+v", r)
+	}
+	if l, err := List(dir, "lab"); err != nil || len(l.Runs) != 2 || l.Runs[0].What != WhatLag || l.Runs[0].Rows == nil {
+		t.Errorf("%+v, %v", l, err)
 	}
 	for _, bad := range []any{map[string]any{"schema": "other"}, map[string]any{"schema": topology.Schema}, []int{1}} {
 		var none *NoRunError

@@ -26,7 +26,7 @@ func Runs(e *app.Env) *cli.Command {
 	return &cli.Command{
 		Name: "runs", ArgsUsage: "[NAME]",
 		Usage: "list the runs that were made, of all clusters or of one",
-		Description: "A run is the directory that demo, repro and stress leave: RUN of report, compare and export. It stays when its\n" +
+		Description: "A run is the directory that demo, repro, stress and lag leave: RUN of report, compare and export. It stays when its\n" +
 			"cluster is gone. Figures are those that it left; report makes them anew from the raw results.\n\n" +
 			"  crossring runs\n" +
 			"  crossring runs NAME -o json",
@@ -85,8 +85,8 @@ func Compare(e *app.Env) *cli.Command {
 	return &cli.Command{
 		Name: "compare", ArgsUsage: "RUN [RUN...]",
 		Usage: "hold runs side by side: each figure with its interval, and whether they differ",
-		Description: "RUN is a run directory, its name (crossring runs), or a file with the JSON that demo, repro, stress or lag answered\n" +
-			"with. Several with commas are rounds of one sample, and how they scatter is part of the interval:\n\n" +
+		Description: "RUN is a run directory, its name (crossring runs), latest, or a file with the JSON that demo, repro, stress or lag\n" +
+			"answered with. Several with commas are rounds of one sample, and how they scatter is part of the interval:\n\n" +
 			"  crossring compare A B\n" +
 			"  crossring compare A1,A2,A3 B1,B2,B3\n" +
 			"  crossring compare A B --fail-if 'write.rate.change<-5%' --fail-if 'worse>0'\n\n" +

@@ -25,7 +25,7 @@ func Export(e *app.Env) *cli.Command {
 	return &cli.Command{
 		Name: "export", ArgsUsage: "RUN",
 		Usage: "what a run recorded, by the second or by the attempt, as CSV, lines of JSON or Parquet",
-		Description: "RUN is a run directory, or its name (crossring runs). The columns are in docs/json.md.\n\n" +
+		Description: "RUN is a run directory, its name (crossring runs), a cluster for its newest, or latest. The columns are in docs/json.md.\n\n" +
 			"  crossring export RUN > seconds.csv\n" +
 			"  crossring export RUN --per attempt --format parquet --out attempts.parquet\n\n" +
 			"Exits with 2 when there is no such run, or it has no results.",
@@ -56,7 +56,11 @@ func Export(e *app.Env) *cli.Command {
 			if err != nil {
 				return app.Answer{}, err
 			}
-			d, err := results.Open(runs.Path(runs.Dir(state), c.Args().First()))
+			path, err := runs.Find(runs.Dir(state), c.Args().First())
+			if err != nil {
+				return app.Answer{}, runError(ctx, e, err)
+			}
+			d, err := results.Open(path)
 			if err != nil {
 				return app.Answer{}, runError(ctx, e, err)
 			}
