@@ -222,7 +222,7 @@ func TestDocuments(t *testing.T) {
 		// Of what fails there is as much as there was.
 		holds("cql", 1, "cql", c.name, "SELECT nonsense")
 		holds("cql", 0, "cql", c.name, "TRUNCATE crossring.rows_by_key")
-		r = holds("stress", 6, "stress", "read", c.name, "--missing-deadline", "0s")
+		r = holds("stress", 6, "stress", "read", c.name, "--run", decode[report.Document](t, beside).RunDir, "--missing-deadline", "0s")
 		lost := decode[load.StressResult](t, r)
 		if rd := lost.Read; rd == nil || rd.Missing != 400 || *rd.MissingAcknowledged != 400 || lost.Lost == nil || *lost.Lost != 400 || lost.Outcomes.Acknowledged.Missing != 400 {
 			t.Errorf("all rows are gone: %s", r)
