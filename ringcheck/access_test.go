@@ -42,6 +42,9 @@ func TestAgentAccess(t *testing.T) {
 			_ = Move(ctx, q, n, "1")
 			_ = Cleanup(ctx, q, n, "gk")
 			_ = Drain(ctx, q, n)
+			m := NewMeter(q, n)
+			_, _ = m.Read(ctx)
+			m.Close()
 			if rel.HotReload {
 				_ = ReloadCertificates(ctx, q, n)
 			}

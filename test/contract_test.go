@@ -156,6 +156,7 @@ func TestDocuments(t *testing.T) {
 		got := decode[report.Document](t, holds("demo", 0, "repro", c.name, "--rows", "500"))
 		checkDocument(t, got, inv, 500)
 		checkWire(t, got.Wire, inv, 500)
+		checkServers(t, got.Servers, inv)
 		again := decode[report.Document](t, holds("demo", 0, "report", got.RunDir))
 		checkDocument(t, again, inv, 500)
 		holds("stress", 0, "stress", "write", c.name, "--rows", "300", "--rate", "500", "--write-consistency", "ALL")

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"crossring/internal/health"
+	"crossring/internal/meanwhile"
 	"crossring/internal/topology"
 )
 
@@ -47,5 +48,37 @@ func checkRoughLine(t *testing.T, c cluster, holds func(table string, code int, 
 	healed := decode[health.Network](t, holds("fault", 0, "fault", "heal", c.name, east, west))
 	if ways := healed.Lines[0].Ways; len(healed.Faults) != 0 || !ways[0].Plain(healed.Lines[0].RTTMillis) || !ways[1].Plain(healed.Lines[0].RTTMillis) {
 		t.Errorf("healed: %+v", healed)
+	}
+}
+
+// checkServers holds that each server has told what every release tells.
+func checkServers(t *testing.T, servers []meanwhile.Server, inv topology.Inventory) {
+	t.Helper()
+	if len(servers) != len(inv.Nodes) {
+		t.Fatalf("%d servers of %d nodes", len(servers), len(inv.Nodes))
+	}
+	wrote := false
+	for i, s := range servers {
+		if s.Name != inv.Nodes[i].Name || s.Datacenter != inv.Nodes[i].Datacenter || s.StepSeconds != 1 || s.Missing != "" || len(s.Seconds) == 0 {
+			t.Errorf("%+v", s)
+		}
+		busy := false
+		for j, p := range s.Seconds {
+			if p.CPU == nil || p.GCMillis == nil || p.HeapBytes == nil || *p.HeapBytes <= 0 || p.Compactions == nil || p.HintsStored == nil || p.Dropped == nil || p.PendingReads == nil || p.PendingWrites == nil {
+				t.Errorf("%s does not tell all at %d: %+v", s.Name, p.T, p)
+				continue
+			}
+			if j > 0 && p.T <= s.Seconds[j-1].T {
+				t.Errorf("%s: second %d after %d", s.Name, p.T, s.Seconds[j-1].T)
+			}
+			busy = busy || *p.CPU > 0
+			wrote = wrote || s.Datacenter == inv.Plan.Stress.WriteDC && p.CoordinatorWrite != nil && *p.CoordinatorWrite > 0
+		}
+		if !busy {
+			t.Errorf("%s took no processor: %+v", s.Name, s.Seconds)
+		}
+	}
+	if !wrote {
+		t.Errorf("no server coordinated a write: %+v", servers)
 	}
 }

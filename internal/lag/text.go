@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 
 	"crossring/internal/meanwhile"
@@ -69,6 +70,7 @@ func (r Result) Text(out io.Writer) error {
 	for _, line := range meanwhile.Text(r.Wire) {
 		fmt.Fprintln(tw, line)
 	}
+	r.servers(tw)
 	for _, f := range r.Faults {
 		fmt.Fprintf(tw, "Fault of the network: %s\n", f)
 	}
@@ -162,4 +164,21 @@ func number(ms float64) string {
 func (b Background) String() string {
 	return fmt.Sprintf("Meanwhile in the background: %.0f of the %.0f reads and writes a second asked for in each datacenter; %d reads, %d writes, %d failed",
 		b.Rate, b.RateAsked, b.Reads, b.Writes, b.Failed)
+}
+
+// servers says what the servers did meanwhile.
+func (r Result) servers(out io.Writer) {
+	rows, missing := meanwhile.Table(r.Servers)
+	if len(rows) > 0 {
+		fmt.Fprintln(out)
+	}
+	for _, row := range rows {
+		fmt.Fprintln(out, strings.Join(row, "\t"))
+	}
+	if r.ServersMissing != "" {
+		missing = append(missing, r.ServersMissing)
+	}
+	for _, why := range missing {
+		fmt.Fprintln(out, "what the servers did is not known:", why)
+	}
 }

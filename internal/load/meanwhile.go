@@ -6,6 +6,7 @@ import (
 
 	"crossring/internal/cluster"
 	"crossring/internal/meanwhile"
+	"crossring/internal/meanwhile/live"
 	"crossring/internal/pause"
 	"crossring/internal/price"
 )
@@ -14,13 +15,20 @@ import (
 type observer struct {
 	cluster.World
 	cluster.Cluster
-	before meanwhile.Count
+	before  meanwhile.Count
+	watch   *live.Watch // nil where the nodes have no agents
+	missing string      // why it is
 }
 
 // observe begins to look.
 func observe(ctx context.Context, w cluster.World, c cluster.Cluster) *observer {
 	o := &observer{World: w, Cluster: c}
 	o.before = o.count(ctx)
+	if q := cluster.Query(w, c); q.CQL != nil {
+		o.missing = "the ring of this cluster is read by CQL: its nodes have no agents that would tell the load of their servers"
+	} else {
+		o.watch = live.Start(q)
+	}
 	return o
 }
 
@@ -45,7 +53,11 @@ const underWay = 200 * time.Millisecond
 // held against; 0 is none.
 func (o *observer) end(ctx context.Context, rows func(region string) int64) meanwhile.Record {
 	ctx = context.WithoutCancel(ctx) // a load that was stopped has passed something, too
-	var rec meanwhile.Record
+	rec := meanwhile.Record{ServersMissing: o.missing}
+	if o.watch != nil {
+		since := o.watch.Since.UTC()
+		rec.Servers, rec.ServersSince = o.watch.Stop(), &since
+	}
 	if o.before.Bytes == nil {
 		return rec
 	}

@@ -29,12 +29,3 @@ func Passed(before, after Count) []topology.Wire {
 	}
 	return wire
 }
-
-// Text is a line for each of what passed, as people read it.
-func Text(wire []topology.Wire) []string {
-	var lines []string
-	for _, w := range wire {
-		lines = append(lines, w.String())
-	}
-	return lines
-}

@@ -86,8 +86,10 @@ func (r Release) AgentAccess() []Access {
 		estimate.Attributes = []string{r.EstimateAttr}
 	}
 	all = append(all, estimate)
+	messaging := Access{MBean: Messaging, Attributes: []string{MeterDroppedByKey}}
 	if r.HotReload {
-		all = append(all, Access{MBean: Messaging, Operations: []string{ReloadTLS}})
+		messaging.Operations = []string{ReloadTLS}
 	}
+	all = append(append(all, messaging), meterAccess()...)
 	return slices.Insert(all, 0, storage)
 }

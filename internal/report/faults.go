@@ -35,6 +35,22 @@ func (t *text) wire(d Document) {
 	}
 }
 
+// servers says what the servers did.
+func (t *text) servers(d Document) {
+	rows, missing := meanwhile.Table(d.Servers)
+	if d.ServersMissing != "" {
+		missing = append(missing, d.ServersMissing)
+	}
+	if rows == nil && missing == nil {
+		return // not looked at
+	}
+	t.heading("The servers meanwhile")
+	t.table(1, rows...)
+	for _, why := range missing {
+		t.wrapped("not known: " + why)
+	}
+}
+
 func clock(at time.Time) string {
 	return fmt.Sprintf("%s UTC", at.UTC().Format("2006-01-02 15:04:05.0"))
 }

@@ -364,7 +364,7 @@ func TestDocumentKeys(t *testing.T) {
 	}
 	want := `{"schema":"crossring/v1","cluster":"gk","cassandra_version":"","partitioner":"","value_bytes":0,` +
 		`"ring_before":null,"ring_after":null,"write":null,"read":null,"outcomes":null,"lost":null,` +
-		`"pairs":[],"keys_estimate":{"before":{},"after_write":{},"after_read":{}},"background":null,"run_dir":"","crossring":"","command":"","started":null,"host":null,"stages":[],"warnings":[],"network_faults":null,"wire":null}`
+		`"pairs":[],"keys_estimate":{"before":{},"after_write":{},"after_read":{}},"background":null,"run_dir":"","crossring":"","command":"","started":null,"host":null,"stages":[],"warnings":[],"network_faults":null,"wire":null,"servers":null,"servers_since":null}`
 	if string(data) != want {
 		t.Errorf("got\n%s\nwant\n%s", data, want)
 	}

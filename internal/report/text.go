@@ -33,6 +33,7 @@ func Text(w io.Writer, d Document) error {
 	t.pairs(d)
 	t.faults(d)
 	t.wire(d)
+	t.servers(d)
 	t.keys(d)
 	t.stages(d)
 	t.warnings(d)
