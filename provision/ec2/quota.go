@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -18,32 +17,6 @@ import (
 	"crossring/provision/ec2/cloud"
 	"crossring/provision/ec2/ledger"
 )
-
-// Codes of quotas, as Service Quotas has them.
-const (
-	vpcService     = "vpc"
-	ec2Service     = "ec2"
-	rulesQuotaCode = "L-0EA8095F" // inbound or outbound rules per security group
-	groupQuotaCode = "L-2AFB9258" // security groups per network interface
-	addrsQuotaCode = "L-0263D0A3" // Elastic IPs
-)
-
-// vcpuQuotas are the codes of the limits on vCPUs of instances on demand that run, by
-// the letters that a family begins with. The first that fits counts.
-var vcpuQuotas = []struct{ family, code string }{
-	{"inf", "L-1945791B"}, {"trn", "L-2C3B7624"}, {"dl", "L-6E869C2A"}, {"hpc", "L-F7808C92"}, {"u-", "L-43DA4232"},
-	{"g", "L-DB2E81BA"}, {"vt", "L-DB2E81BA"}, {"p", "L-417A185B"}, {"f", "L-74FC7D96"}, {"x", "L-7295265B"},
-	{"", "L-1216C47A"}, // A, C, D, H, I, M, R, T and Z
-}
-
-func vcpuQuota(instanceType string) string {
-	for _, known := range vcpuQuotas {
-		if strings.HasPrefix(instanceType, known.family) {
-			return known.code
-		}
-	}
-	return ""
-}
 
 // limits are the quotas of a region, by name; what could not be read is missing.
 type limits map[string]int
@@ -72,8 +45,8 @@ func (q *quota) readLimits(ctx context.Context) (limits, error) {
 		}
 	}
 	for quota, at := range map[string][2]string{
-		topology.QuotaRules: {vpcService, rulesQuotaCode},
-		topology.QuotaVCPUs: {ec2Service, vcpuQuota(q.st.Plan.EC2.InstanceType)},
+		topology.QuotaRules: {cloud.VPCService, cloud.RulesQuota},
+		topology.QuotaVCPUs: {cloud.EC2Service, cloud.VCPUsQuota(q.st.Plan.EC2.InstanceType)},
 	} {
 		n, err := q.serviceQuota(ctx, at[0], at[1])
 		switch {
@@ -139,9 +112,9 @@ func (q *quota) checkQuotas(ctx context.Context) error {
 		}
 		switch need.Quota {
 		case topology.QuotaGroups, topology.QuotaRules:
-			asked := map[string]string{topology.QuotaGroups: groupQuotaCode, topology.QuotaRules: rulesQuotaCode}[need.Quota]
+			asked := map[string]string{topology.QuotaGroups: cloud.GroupsQuota, topology.QuotaRules: cloud.RulesQuota}[need.Quota]
 			if need.Need > most {
-				errs = append(errs, &QuotaError{Region: q.name, Quota: need.Quota, Need: need.Need, Limit: most, Code: vpcService + " " + asked})
+				errs = append(errs, &QuotaError{Region: q.name, Quota: need.Quota, Need: need.Need, Limit: most, Code: cloud.VPCService + " " + asked})
 			}
 		case topology.QuotaElasticIPs:
 			errs = append(errs, q.checkAddresses(ctx, need.Need, most))
@@ -165,7 +138,7 @@ func (q *quota) checkAddresses(ctx context.Context, need, limit int) error {
 	}
 	if need > 0 && len(out.Addresses)+need > limit {
 		return &QuotaError{Region: q.name, Quota: topology.QuotaElasticIPs, Need: need, Have: len(out.Addresses), Limit: limit,
-			Code: ec2Service + " " + addrsQuotaCode}
+			Code: cloud.EC2Service + " " + cloud.AddressesQuota}
 	}
 	return nil
 }
@@ -186,14 +159,14 @@ func (q *quota) checkVCPUs(ctx context.Context, limit int) error {
 	if err != nil {
 		return err
 	}
-	have, mine := 0, vcpuQuota(q.st.Plan.EC2.InstanceType)
+	have, mine := 0, cloud.VCPUsQuota(q.st.Plan.EC2.InstanceType)
 	for _, i := range all {
-		if i.InstanceLifecycle == "" && vcpuQuota(string(i.InstanceType)) == mine {
+		if i.InstanceLifecycle == "" && cloud.VCPUsQuota(string(i.InstanceType)) == mine {
 			have += vcpusOf(i)
 		}
 	}
 	if have+need > limit {
-		return &QuotaError{Region: q.name, Quota: topology.QuotaVCPUs, Need: need, Have: have, Limit: limit, Code: ec2Service + " " + mine}
+		return &QuotaError{Region: q.name, Quota: topology.QuotaVCPUs, Need: need, Have: have, Limit: limit, Code: cloud.EC2Service + " " + mine}
 	}
 	return nil
 }
