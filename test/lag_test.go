@@ -63,8 +63,9 @@ func TestLagThroughACut(t *testing.T) {
 	needLong(t)
 	const rate = 50
 	c := sharedCluster(t, newest)
-	m := c.start(t, "lag", c.name, "--rate", strconv.Itoa(rate), "--duration", "8s", "-o", "json")
+	m := c.start(t, "lag", c.name, "--rate", strconv.Itoa(rate), "--duration", "8s", "--metrics", "0", "-o", "json")
 	m.says(t, "\nlag ...")
+	checkMetrics(t, m)
 	c.must(t, "fault", "partition", c.name, east, west)
 	// Answered by one region alone, so the cut is no hindrance: 50 rows are written in it.
 	at := c.rowsOfLag(t)

@@ -1,7 +1,11 @@
 package test
 
 import (
+	"io"
 	"math"
+	"net/http"
+	"regexp"
+	"strings"
 	"testing"
 
 	"crossring/internal/health"
@@ -81,4 +85,37 @@ func checkServers(t *testing.T, servers []meanwhile.Server, inv topology.Invento
 	if !wrote {
 		t.Errorf("no server coordinated a write: %+v", servers)
 	}
+}
+
+var (
+	metricsURL = regexp.MustCompile(`http://127\.0\.0\.1:\d+/metrics`)
+	rowsSaid   = regexp.MustCompile(`(?m)^crossring_load_rows_total\{[^}]*\} [1-9]`)
+	cpuSaid    = regexp.MustCompile(`(?m)^crossring_server_cpu_seconds_total\{[^}]*\} [0-9]`)
+)
+
+// checkMetrics scrapes what a load serves while it runs, until rows and both servers are in it.
+func checkMetrics(t *testing.T, s *started) {
+	t.Helper()
+	url := metricsURL.FindString(s.stderr.String())
+	if url == "" {
+		t.Fatalf("it does not say where its metrics are: %s", s.result())
+	}
+	eventually(t, patience, "the metrics have rows and both servers", func() bool {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Accept", "application/openmetrics-text; version=1.0.0")
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := string(body)
+		return strings.HasSuffix(text, "# EOF\n") && rowsSaid.MatchString(text) && len(cpuSaid.FindAllString(text, -1)) == 2 && strings.Contains(text, "crossring_wire_bytes_total{")
+	})
 }

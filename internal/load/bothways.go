@@ -51,7 +51,7 @@ func (r *repro) openOthers(ctx context.Context, req ReproRequest) (others []*rep
 		doc := report.New(req.Name)
 		doc.Provider, doc.Version, doc.Partitioner, doc.ValueBytes, doc.Replication = r.doc.Provider, r.doc.Version, r.doc.Partitioner, r.doc.ValueBytes, r.doc.Replication
 		doc.RingBefore = r.doc.RingBefore
-		one := &repro{World: r.World, Cluster: r.Cluster, verb: r.verb, settings: s, doc: &doc, perDC: r.perDC}
+		one := &repro{World: r.World, Cluster: r.Cluster, verb: r.verb, settings: s, doc: &doc, perDC: r.perDC, shown: r.shown}
 		one.Report = quiet{}
 		unlock, err := one.open(ctx, req)
 		if unlock != nil {

@@ -62,7 +62,7 @@ func loadLag(ctx context.Context, work lagWork, e cql.Endpoint, keyspace, table 
 
 // echoed measures with a worker in each datacenter, each by a clock of its own: on machines of
 // their own where there are any, elsewhere in this process.
-func echoed(ctx context.Context, w cluster.World, c cluster.Cluster, cfg live.Config, res lag.Result) (lag.Result, error) {
+func echoed(ctx context.Context, w cluster.World, c cluster.Cluster, cfg live.Config, res lag.Result, metrics *shown) (lag.Result, error) {
 	if err := w.Stage("keyspace", func() error { return makeTable(ctx, c, cfg.Endpoints[0], cfg.Table, cql.CreateLagTable) }); err != nil {
 		return res, err
 	}
@@ -101,6 +101,7 @@ func echoed(ctx context.Context, w cluster.World, c cluster.Cluster, cfg live.Co
 	var sides []lag.Side
 	err := w.Stage("lag, by clocks of their own", func() (err error) {
 		seen := observe(ctx, w, c)
+		metrics.servers(seen)
 		sides, err = many.Map(ctx, works, len(works), do)
 		res = foldEcho(cfg, sides, res)
 		res.Record = seen.end(ctx, func(region string) int64 { return writtenIn(c, res, region) })

@@ -55,10 +55,10 @@ func (r *repro) writeAndRead(ctx context.Context, after time.Duration) error {
 	var writeErr, readErr error
 	both.Go(func() {
 		defer follow.End()
-		_, writeErr = stress.Write(ctx, r.dir, cfgs[record.OpWrite], nil)
+		_, writeErr = stress.Write(ctx, r.dir, cfgs[record.OpWrite], func(p stress.Progress) { r.shown.phase(r.settings.WriteDC, p) })
 	})
 	both.Go(func() {
-		if _, readErr = stress.Read(ctx, r.dir, cfgs[record.OpRead], func(p stress.Progress) { progress(r.World, p) }); readErr != nil {
+		if _, readErr = stress.Read(ctx, r.dir, cfgs[record.OpRead], r.progress); readErr != nil {
 			giveUp(fmt.Errorf("the read beside the write failed: %w", readErr))
 		}
 	})

@@ -17,6 +17,7 @@ import (
 	"crossring/internal/lag"
 	"crossring/internal/lag/live"
 	"crossring/internal/plan"
+	"crossring/internal/scrape"
 	"crossring/internal/topology"
 	"crossring/provision/local/wan"
 )
@@ -40,6 +41,8 @@ type LagRequest struct {
 	// Clock is lag.ClockOne, that of this computer, or lag.ClockEcho, those of workers in each
 	// datacenter, which are not trusted.
 	Clock string
+	// Metrics is as in ReproRequest.
+	Metrics string
 }
 
 // Lag measures how late rows of each datacenter are in the others. The document goes as far as
@@ -60,11 +63,19 @@ func Lag(ctx context.Context, w cluster.World, req LagRequest) (lag.Result, erro
 	if err := checkBackground(req.Background); err != nil {
 		return res, err
 	}
+	if err := checkMetrics(req.Metrics, "lag"); err != nil {
+		return res, err
+	}
 	lock, err := lockLoad(w, req.Name, "lag")
 	if err != nil {
 		return res, err
 	}
 	defer lock.free()
+	metrics, err := show(w, req.Metrics)
+	if err != nil {
+		return res, err
+	}
+	defer metrics.close(w)
 	since, host := w.Now().UTC(), computer.Look(ctx)
 	settings := c.Inv.Plan.Stress
 	settings.WriteCL, settings.ReadCL = cfg.WriteLevel, cfg.ReadLevel
@@ -73,7 +84,7 @@ func Lag(ctx context.Context, w cluster.World, req LagRequest) (lag.Result, erro
 		if req.Clock == lag.ClockEcho {
 			measure = echoed
 		}
-		res, err = measure(ctx, w, c, cfg, res)
+		res, err = measure(ctx, w, c, cfg, res, metrics)
 		return err
 	})
 	res.Background = ran
@@ -106,7 +117,7 @@ func writtenIn(c cluster.Cluster, res lag.Result, region string) (rows int64) {
 }
 
 // measureLag makes the table, tries the rate, and measures.
-func measureLag(ctx context.Context, w cluster.World, c cluster.Cluster, cfg live.Config, none lag.Result) (lag.Result, error) {
+func measureLag(ctx context.Context, w cluster.World, c cluster.Cluster, cfg live.Config, none lag.Result, metrics *shown) (lag.Result, error) {
 	if err := w.Stage("keyspace", func() error { return makeTable(ctx, c, cfg.Endpoints[0], cfg.Table, cql.CreateLagTable) }); err != nil {
 		return none, err
 	}
@@ -122,7 +133,11 @@ func measureLag(ctx context.Context, w cluster.World, c cluster.Cluster, cfg liv
 	var res lag.Result
 	err = w.Stage("lag", func() error {
 		seen := observe(ctx, w, c)
-		res = s.Measure(ctx, func(p live.Progress) { lagProgress(w, p) })
+		metrics.servers(seen)
+		res = s.Measure(ctx, func(p live.Progress) {
+			lagProgress(w, p)
+			metrics.load(scrape.Load{Op: "lag", Done: p.Sent, Rows: p.Rows, Missing: p.Waiting})
+		})
 		res.Record = seen.end(ctx, func(region string) int64 { return writtenIn(c, res, region) })
 		return nil
 	})

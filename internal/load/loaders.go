@@ -92,7 +92,7 @@ func (r *repro) byLoaders(ctx context.Context, op string, cfg stress.Config) (re
 	if err != nil {
 		return none, err
 	}
-	sum := &progressSum{of: make([]loaderProgress, len(l.nodes)), rows: r.settings.Rows, op: op, tell: func(p stress.Progress) { progress(r.World, p) }}
+	sum := &progressSum{of: make([]loaderProgress, len(l.nodes)), rows: r.settings.Rows, op: op, tell: r.progress}
 	at := map[string]int{}
 	for i, n := range l.nodes {
 		at[n.Name] = i

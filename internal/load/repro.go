@@ -47,6 +47,8 @@ type ReproRequest struct {
 	BothWays bool
 	// LoadersGiven says that somebody asked for that many, or for a program for them.
 	LoadersGiven bool
+	// Metrics is where they are served while it runs, as scrape.Address takes it; "" is nowhere.
+	Metrics string
 	// Check is asked whether the settings will do, before anything is made; nil is yes.
 	Check func(topology.Stress) error
 }
@@ -93,6 +95,21 @@ type repro struct {
 	doc      *report.Document
 	dir      *results.Dir
 	perDC    int // loaders of a datacenter
+	shown    *shown
+}
+
+// dc is the datacenter of a phase.
+func (r *repro) dc(op string) string {
+	if op == record.OpRead {
+		return r.settings.ReadDC
+	}
+	return r.settings.WriteDC
+}
+
+// progress reports how far a phase is.
+func (r *repro) progress(p stress.Progress) {
+	progress(r.World, p)
+	r.shown.phase(r.dc(p.Op), p)
 }
 
 func (r *repro) run(ctx context.Context, req ReproRequest) error {
@@ -113,6 +130,9 @@ func (r *repro) run(ctx context.Context, req ReproRequest) error {
 	if err := r.checkBothWays(req); err != nil {
 		return err
 	}
+	if err := checkMetrics(req.Metrics, "repro"); err != nil {
+		return err
+	}
 	if req.LoadersGiven {
 		r.sayLoaders(record.OpWrite, record.OpRead)
 	}
@@ -121,6 +141,10 @@ func (r *repro) run(ctx context.Context, req ReproRequest) error {
 		return err
 	}
 	defer lock.free()
+	if r.shown, err = show(r.World, req.Metrics); err != nil {
+		return err
+	}
+	defer r.shown.close(r.World)
 	if err := r.timed("ring before", func() (err error) {
 		r.doc.RingBefore, err = r.look(ctx)
 		return err
@@ -156,6 +180,7 @@ func (r *repro) run(ctx context.Context, req ReproRequest) error {
 	}
 	r.doc.Background, err = beside(ctx, r.World, r.Cluster, r.settings, req.Background, func() error {
 		seen := observe(ctx, r.World, r.Cluster)
+		r.shown.servers(seen)
 		err := r.phases(ctx, all, req.ReadAfter)
 		r.doc.Record = seen.end(ctx, func(region string) int64 { return rowsFrom(all, region) })
 		return err
@@ -335,7 +360,7 @@ func (r *repro) do(ctx context.Context, op string, keys record.Keys, acks *recor
 	case op == record.OpRead:
 		run = stress.Read
 	}
-	s, err := run(ctx, r.dir, cfg, func(p stress.Progress) { progress(r.World, p) })
+	s, err := run(ctx, r.dir, cfg, r.progress)
 	var f results.Frame
 	if op == record.OpWrite && s.Write != nil {
 		r.doc.Write, f = s.Write, s.Write.Frame

@@ -97,7 +97,9 @@ type StressRequest struct {
 	Loaders   int // as in ReproRequest
 	// LoadersGiven and Check are as in ReproRequest.
 	LoadersGiven bool
-	Check        func(topology.Stress) error
+	// Metrics is as in ReproRequest.
+	Metrics string
+	Check   func(topology.Stress) error
 }
 
 // StressResult is what one phase came to.
@@ -148,6 +150,9 @@ func Stress(ctx context.Context, w cluster.World, req StressRequest) (StressResu
 			return res, err
 		}
 	}
+	if err := checkMetrics(req.Metrics, r.verb); err != nil {
+		return res, err
+	}
 	if req.LoadersGiven {
 		r.sayLoaders(req.Op)
 	}
@@ -156,6 +161,10 @@ func Stress(ctx context.Context, w cluster.World, req StressRequest) (StressResu
 		return res, err
 	}
 	defer lock.free()
+	if r.shown, err = show(w, req.Metrics); err != nil {
+		return res, err
+	}
+	defer r.shown.close(w)
 	if err := r.tryLoad(ctx, req.Op); err != nil {
 		return res, c.BecauseFull(err)
 	}
@@ -176,6 +185,7 @@ func Stress(ctx context.Context, w cluster.World, req StressRequest) (StressResu
 	defer free()
 	lock.note("stress " + req.Op + ", results in " + r.dir.Path)
 	seen := observe(ctx, w, c)
+	r.shown.servers(seen)
 	if req.Op == record.OpWrite {
 		err = r.write(ctx)
 	} else {

@@ -43,6 +43,7 @@ func Lag(e *app.Env) *cli.Command {
 			&cli.StringFlag{Name: "read-consistency", Usage: "look at consistency `LEVEL`", DefaultText: specDefault},
 			&cli.DurationFlag{Name: "missing-deadline", Usage: "look for a row for at most `TIME`", DefaultText: specDefault},
 			&cli.StringFlag{Name: "clock", Usage: "`WHOSE`: one, this computer's, or echo, those of workers in each datacenter, on its machines where it has any, of which none is trusted", Value: lag.ClockOne},
+			metricsFlag(),
 			&cli.DurationFlag{Name: "look-every", Usage: "begin a look each `TIME`, for each pair", Value: time.Millisecond},
 			&cli.Float64Flag{Name: "threshold", Usage: "fail only when more than this `SHARE` of the rows (0..1) is not seen, failed or unknown"},
 			&cli.Float64Flag{Name: "background", Usage: "keep every datacenter busy with `N` reads and writes a second beside it, on a table of their own", DefaultText: "none"},
@@ -55,7 +56,7 @@ func Lag(e *app.Env) *cli.Command {
 					deadline = new(c.Duration("missing-deadline"))
 				}
 				req := load.LagRequest{
-					Name: name, Deadline: deadline, Background: c.Float64("background"), Threshold: c.Float64("threshold"), Crossring: app.BuildVersion(), Clock: c.String("clock"),
+					Name: name, Deadline: deadline, Background: c.Float64("background"), Threshold: c.Float64("threshold"), Crossring: app.BuildVersion(), Clock: c.String("clock"), Metrics: c.String("metrics"),
 					WriteCL: strings.ToUpper(c.String("write-consistency")), ReadCL: strings.ToUpper(c.String("read-consistency")),
 				}
 				req.Rate, req.Duration, req.Every, req.Pairs = c.Float64("rate"), c.Duration("duration"), c.Duration("look-every"), c.StringSlice("pair")

@@ -56,6 +56,11 @@ func stressFlags(ops ...string) []cli.Flag {
 	return flags
 }
 
+// metricsFlag is for commands that load a cluster.
+func metricsFlag() cli.Flag {
+	return &cli.StringFlag{Name: "metrics", Usage: "serve load and servers as OpenMetrics at `ADDRESS` while it runs: a port of the loopback, or an address with one"}
+}
+
 // stressOptions puts the flags that were given over what the spec says.
 func stressOptions(c *cli.Context) func(*topology.Stress) {
 	return func(s *topology.Stress) {
@@ -126,7 +131,7 @@ func Repro(e *app.Env) *cli.Command {
 			"One run says little. --runs repeats it, and answers with the spread, as compare does; with --against it takes turns\n" +
 			"with another configuration, and says whether the two differ:\n\n" +
 			"  crossring repro NAME --runs 5 --against in-flight=256",
-		Flags: append(append(append(append(stressFlags(record.OpWrite, record.OpRead), loaderFlags()...), gateFlags()...), repeatFlags()...),
+		Flags: append(append(append(append(stressFlags(record.OpWrite, record.OpRead), loaderFlags()...), gateFlags()...), repeatFlags()...), metricsFlag(),
 			&cli.DurationFlag{Name: "read-after", Usage: "read each row `TIME` after its own acknowledgement", DefaultText: "when all are written"},
 			&cli.BoolFlag{Name: "both-ways", Usage: "every datacenter writes, and every other one reads, at the same time: --rows and --rate are those of each pair"},
 			&cli.Float64Flag{Name: "background", Usage: "keep every datacenter busy with `N` reads and writes a second beside it, on a table of their own", DefaultText: "none"}),
@@ -157,8 +162,8 @@ func Repro(e *app.Env) *cli.Command {
 				req := load.ReproRequest{
 					Name: name, Stress: stressOptions(c), Thresholds: thresholds(c), Crossring: app.BuildVersion(),
 					Loaders: c.Int("loaders"), ReadAfter: after, Background: c.Float64("background"), BothWays: c.Bool("both-ways"),
-					LoadersGiven: c.IsSet("loaders") || c.IsSet("loader-binary"),
-					Check:        func(s topology.Stress) error { return g.again(known(s)) },
+					LoadersGiven: c.IsSet("loaders") || c.IsSet("loader-binary"), Metrics: c.String("metrics"),
+					Check: func(s topology.Stress) error { return g.again(known(s)) },
 				}
 				if again != nil {
 					return again.do(ctx, e, g, func(side int) (string, error) {
@@ -236,7 +241,7 @@ func Stress(e *app.Env) *cli.Command {
 			Name: op, Usage: usage, ArgsUsage: "NAME",
 			Description: "For pipelines, --fail-if ends with 6 where an expression holds:\n\n" +
 				"  crossring stress " + op + " NAME --fail-if '" + op + ".p99>20ms' --fail-if '" + op + ".rate<8000'",
-			Flags: append(append(append(append(stressFlags(op), loaderFlags()...), gateFlags()...), repeatable(op)...), &cli.StringFlag{Name: "run", Usage: "run directory, or its name below the state directory"}),
+			Flags: append(append(append(append(stressFlags(op), loaderFlags()...), gateFlags()...), repeatable(op)...), metricsFlag(), &cli.StringFlag{Name: "run", Usage: "run directory, or its name below the state directory"}),
 			Action: e.Action(func(ctx context.Context, e *app.Env, c *cli.Context) (app.Answer, error) {
 				return app.WithName(c, e, func(w cluster.World, name string) (app.Answer, error) {
 					defer loadGC()()
@@ -261,7 +266,8 @@ func Stress(e *app.Env) *cli.Command {
 					req := load.StressRequest{
 						Name: name, Op: op, Run: c.String("run"), Stress: stressOptions(c),
 						Thresholds: thresholds(c), Crossring: app.BuildVersion(), Loaders: c.Int("loaders"), LoadersGiven: c.IsSet("loaders") || c.IsSet("loader-binary"),
-						Check: func(s topology.Stress) error { return g.again(known(s)) },
+						Metrics: c.String("metrics"),
+						Check:   func(s topology.Stress) error { return g.again(known(s)) },
 					}
 					if again != nil {
 						return again.do(ctx, e, g, func(side int) (string, error) {
