@@ -136,6 +136,7 @@ func TestDocuments(t *testing.T) {
 		holds("render", 0, "render", c.name)
 		holds("version", 0, "version")
 		holds("releases", 0, "releases")
+		holds("man", 0, "man", "up")
 		holds("doctor", 0, "doctor", "--cassandra", version)
 		holds("init", 0, "init", filepath.Join(t.TempDir(), "first.yaml"))
 		doc := decode[tokens.Document](t, holds("tokens", 0, "tokens", "3", "2", "--partitioner", strings.TrimSuffix(partitionerOf(version), "Partitioner")))

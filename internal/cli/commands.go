@@ -43,6 +43,7 @@ func commands(e *app.Env) []*cli.Command {
 		startcli.Doctor(e),
 		startcli.Releases(e),
 		startcli.Completion(e),
+		startcli.Man(e),
 		schemaCommand(e),
 		app.VersionCommand(e),
 		app.HelpCommand(e),
