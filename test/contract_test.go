@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math/big"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -178,6 +179,7 @@ func TestDocuments(t *testing.T) {
 			t.Errorf("%d attempts of 500 writes and 500 reads", n)
 		}
 		holds("comparison", 0, "stress", "write", c.name, "--rows", "200", "--runs", "2", "--against", "in-flight=16")
+		checkBundle(t, c, holds, got.RunDir, inv)
 		sides := decode[compare.Result](t, holds("comparison", 0, "compare", got.RunDir, filepath.Base(lastRun(made))))
 		if len(sides.Metrics) == 0 || len(sides.Differences) == 0 || !slices.ContainsFunc(sides.NotComparable, func(l compare.LeftOut) bool { return l.Name == "write.rate" }) {
 			t.Errorf("a run at a rate and one without are compared in the rest: %+v", sides)
@@ -263,6 +265,51 @@ func checkGate(t *testing.T, c cluster, holds func(table string, code int, args 
 		}
 	}
 	holds("replication-lag", 6, "lag", c.name, "--rate", "20", "--duration", "1s", "--fail-if", "lag.p50<1h")
+}
+
+// checkBundle holds that an archive has what there is of a run, and an anonymous one nothing that
+// says where it was made.
+func checkBundle(t *testing.T, c cluster, holds func(table string, code int, args ...string) result, run string, inv topology.Inventory) {
+	t.Helper()
+	dir := t.TempDir()
+	whole, masked := filepath.Join(dir, "whole.tar.gz"), filepath.Join(dir, "masked.tar.gz")
+	holds("bundle", 0, "report", run, "--bundle", whole)
+	holds("bundle", 0, "report", run, "--bundle", masked, "--anonymous")
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	unpack := func(archive string) string {
+		to := t.TempDir()
+		if out, err := exec.Command("tar", "-xzf", archive, "-C", to).CombinedOutput(); err != nil {
+			t.Fatalf("tar: %v: %s", err, out)
+		}
+		return to
+	}
+	again := filepath.Join(unpack(whole), filepath.Base(run))
+	checkDocument(t, decode[report.Document](t, holds("demo", 0, "report", again)), inv, 500)
+	seen := 0
+	err = filepath.WalkDir(unpack(masked), func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		seen++
+		data, err := os.ReadFile(path)
+		for _, n := range inv.Nodes {
+			for _, secret := range []string{n.PublicAddress, n.PrivateAddress, n.Layout.Root, c.state, `"` + c.name + `"`, `"` + host + `"`} {
+				if strings.Contains(string(data), secret) {
+					t.Errorf("%s has %s in it", filepath.Base(path), secret)
+				}
+			}
+		}
+		if strings.HasSuffix(path, ".raw") {
+			t.Errorf("%s is in an anonymous archive", path)
+		}
+		return err
+	})
+	if err != nil || seen < 5 {
+		t.Errorf("%d files: %v", seen, err)
+	}
 }
 
 // lastRun is the path of the newest one.

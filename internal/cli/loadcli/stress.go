@@ -338,12 +338,18 @@ func Report(e *app.Env) *cli.Command {
 		Usage: "the report of a run, made anew from its raw results",
 		Description: "RUN is a run directory, its name below the state directory, the name of a cluster for the newest of its runs,\n" +
 			"or latest. -o html is one page that needs nothing else. Measurements of lag have a report, too.\n\n" +
-			"  crossring report latest -o html > report.html",
+			"  crossring report latest -o html > report.html\n\n" +
+			"--bundle makes one archive of a run to share, with --anonymous without what says where it was made:\n\n" +
+			"  crossring report latest --bundle run.tar.gz --anonymous",
+		Flags: bundleFlags(),
 		Action: e.Action(func(ctx context.Context, e *app.Env, c *cli.Context) (app.Answer, error) {
 			return app.WithName(c, e, func(w cluster.World, ref string) (app.Answer, error) {
 				path, err := load.FindRun(w, ref)
 				if err != nil {
 					return app.Answer{}, err
+				}
+				if c.IsSet("bundle") || c.Bool("anonymous") {
+					return bundled(ctx, w, c, path)
 				}
 				if res, is, err := load.LagReport(path); is {
 					return app.Answer{Doc: res, Text: func(out io.Writer) error {
