@@ -22,13 +22,13 @@ import (
 )
 
 // Samples opens what is to be compared. Each argument is a run, or several, with commas, which
-// are rounds of one sample.
-func Samples(ctx context.Context, dir string, args []string) ([]compare.Sample, error) {
+// are rounds of one sample. What was answered in the first time of a phase, warmup long, is left out.
+func Samples(ctx context.Context, dir string, args []string, warmup time.Duration) ([]compare.Sample, error) {
 	var samples []compare.Sample
 	for _, arg := range args {
 		s := compare.Sample{}
 		for _, ref := range split(dir, arg) {
-			r, err := open(ctx, dir, ref)
+			r, err := open(ctx, dir, ref, warmup)
 			if err != nil {
 				return nil, err
 			}
@@ -52,18 +52,18 @@ func split(dir, arg string) []string {
 }
 
 // open is a run directory, or a document that demo, repro, stress or lag has answered with.
-func open(ctx context.Context, dir, ref string) (compare.Round, error) {
+func open(ctx context.Context, dir, ref string, warmup time.Duration) (compare.Round, error) {
 	path, err := Find(dir, ref)
 	if err != nil {
 		return compare.Round{}, err
 	}
 	info, err := os.Stat(path)
 	if err == nil && !info.IsDir() {
-		return document(ctx, path)
+		return document(ctx, path, warmup)
 	}
 	if kept := filepath.Join(path, LagFile); err == nil {
 		if _, err := os.Stat(kept); err == nil {
-			r, err := document(ctx, kept)
+			r, err := document(ctx, kept, warmup)
 			r.Name, r.Path = filepath.Base(path), path
 			return r, err
 		}
@@ -72,11 +72,11 @@ func open(ctx context.Context, dir, ref string) (compare.Round, error) {
 	if err != nil {
 		return compare.Round{}, err
 	}
-	return Round(ctx, d)
+	return Round(ctx, d, warmup)
 }
 
-// Round is a run as it is compared: from its raw results.
-func Round(ctx context.Context, d *results.Dir) (compare.Round, error) {
+// Round is a run as it is compared: from its raw results, without the warm-up.
+func Round(ctx context.Context, d *results.Dir, warmup time.Duration) (compare.Round, error) {
 	m := d.Meta
 	r := compare.Round{Name: filepath.Base(d.Path), Path: d.Path, Host: m.Host, Series: map[string][]float64{}}
 	if !m.Started.IsZero() {
@@ -107,7 +107,7 @@ func Round(ctx context.Context, d *results.Dir) (compare.Round, error) {
 		if !d.Has(op) {
 			continue
 		}
-		f, err := d.Figures(ctx, op)
+		f, err := d.Figures(ctx, op, warmup)
 		if err != nil {
 			return r, err
 		}
@@ -174,7 +174,7 @@ func (e *NoRunError) Error() string { return fmt.Sprintf("%s is no run: %s", e.P
 
 // document is a round of what a command has answered with. Where the raw results of it are at
 // hand they are what counts.
-func document(ctx context.Context, path string) (compare.Round, error) {
+func document(ctx context.Context, path string, warmup time.Duration) (compare.Round, error) {
 	r := compare.Round{Name: strings.TrimSuffix(filepath.Base(path), ".json"), Path: path, Series: map[string][]float64{}}
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -199,15 +199,18 @@ func document(ctx context.Context, path string) (compare.Round, error) {
 		return r, &NoRunError{path, fmt.Sprintf("its schema is %q, not %q", doc.Schema, topology.Schema)}
 	}
 	if doc.Clock != nil {
-		return lagRound(r, data)
+		return lagRound(r, data, warmup)
 	}
 	if d, err := results.Open(doc.RunDir); doc.RunDir != "" && err == nil {
-		return Round(ctx, d)
+		return Round(ctx, d, warmup)
 	} else if doc.RunDir != "" && !errors.Is(err, fs.ErrNotExist) {
 		return r, err
 	}
 	if doc.Write == nil && doc.Read == nil {
 		return r, &NoRunError{path, "it has neither a write nor a read"}
+	}
+	if warmup > 0 {
+		return r, &NoRunError{path, "only its sums are left, and a warm-up can't be taken out of them"}
 	}
 	r.Started, r.Host = doc.Started, doc.Host
 	r.Busy = doc.Host != nil && doc.Host.Load.IsBusy()
@@ -246,7 +249,7 @@ func whole(r *compare.Round, set func(key, value string), f results.Frame, after
 
 // lagRound is a measurement of lag, second by second of each pair of datacenters, by the upper
 // bounds.
-func lagRound(r compare.Round, data []byte) (compare.Round, error) {
+func lagRound(r compare.Round, data []byte, warmup time.Duration) (compare.Round, error) {
 	var res lag.Result
 	if err := json.Unmarshal(data, &res); err != nil {
 		return r, &NoRunError{r.Path, err.Error()}
@@ -261,6 +264,9 @@ func lagRound(r compare.Round, data []byte) (compare.Round, error) {
 	for _, p := range res.Pairs {
 		name := "lag." + p.From + ":" + p.To + "."
 		for _, s := range p.Seconds {
+			if time.Duration(s.T)*time.Second < warmup {
+				continue
+			}
 			for last, v := range map[string]*float64{"p50": s.P50, "p99": s.P99} {
 				if v != nil {
 					r.Series[name+last] = append(r.Series[name+last], *v)
@@ -268,7 +274,7 @@ func lagRound(r compare.Round, data []byte) (compare.Round, error) {
 			}
 		}
 		for last, v := range map[string]*float64{"p999": p.Lag.High.P999, "max": p.Lag.High.Max} {
-			if v != nil {
+			if v != nil && warmup == 0 { // these are of the whole
 				r.Series[name+last] = []float64{*v}
 			}
 		}

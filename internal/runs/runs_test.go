@@ -78,7 +78,7 @@ func TestSamples(t *testing.T) {
 	for _, name := range []string{"a", "b", "c", "with,comma"} {
 		made(t, dir, name, "lab", time.Now(), 2000)
 	}
-	s, err := Samples(t.Context(), dir, []string{"a,b", "c", "with,comma", filepath.Join(dir, "a")})
+	s, err := Samples(t.Context(), dir, []string{"a,b", "c", "with,comma", filepath.Join(dir, "a")}, 0)
 	if err != nil || len(s) != 4 || len(s[0].Rounds) != 2 || s[0].Label != "a,b" || len(s[2].Rounds) != 1 || s[3].Label != "a" {
 		t.Fatalf("%+v, %v", s, err)
 	}
@@ -92,12 +92,12 @@ func TestSamples(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"none", "a,none", "a,,x"} {
-		if _, err := Samples(t.Context(), dir, []string{bad}); err == nil {
+		if _, err := Samples(t.Context(), dir, []string{bad}, 0); err == nil {
 			t.Errorf("%s is taken", bad)
 		}
 	}
 	made(t, dir, "empty", "lab", time.Now(), 0)
-	if _, err := Samples(t.Context(), dir, []string{"empty"}); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := Samples(t.Context(), dir, []string{"empty"}, 0); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a run without results: %v", err)
 	}
 }
@@ -125,7 +125,7 @@ func TestDocuments(t *testing.T) {
 	}
 	opened := func(path string) compare.Round {
 		t.Helper()
-		s, err := Samples(t.Context(), dir, []string{path})
+		s, err := Samples(t.Context(), dir, []string{path}, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -140,7 +140,7 @@ func TestDocuments(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	second := func(ms float64) map[string]any {
-		return map[string]any{"t": 0, "rows": 1, "p50": ms, "p99": ms + 1, "max": nil}
+		return map[string]any{"t": ms - 40, "rows": 1, "p50": ms, "p99": ms + 1, "max": nil}
 	}
 	lag := map[string]any{"schema": topology.Schema, "cluster": "lab", "clock": "one", "rate_asked": 100, "pairs": []any{map[string]any{
 		"from": "us-east", "to": "us-west-2", "seconds": []any{second(40), second(41)}, "lag_ms": map[string]any{"high": map[string]any{"p999": 55, "max": nil}},
@@ -166,9 +166,16 @@ func TestDocuments(t *testing.T) {
 	if l, err := List(dir, "lab"); err != nil || len(l.Runs) != 2 || l.Runs[0].What != WhatLag || l.Runs[0].Rows == nil {
 		t.Errorf("%+v, %v", l, err)
 	}
+	// A warm-up is taken out of what there is second by second, and of nothing else.
+	if s, err := Samples(t.Context(), dir, []string{file(lag)}, time.Second); err != nil || len(s[0].Rounds[0].Series) != 2 || len(s[0].Rounds[0].Series["lag.us-east:us-west-2.p50"]) != 1 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if _, err := Samples(t.Context(), dir, []string{file(whole)}, time.Second); err == nil {
+		t.Error("a warm-up was taken out of sums")
+	}
 	for _, bad := range []any{map[string]any{"schema": "other"}, map[string]any{"schema": topology.Schema}, []int{1}} {
 		var none *NoRunError
-		if _, err := Samples(t.Context(), dir, []string{file(bad)}); !errors.As(err, &none) {
+		if _, err := Samples(t.Context(), dir, []string{file(bad)}, 0); !errors.As(err, &none) {
 			t.Errorf("%v: %v", bad, err)
 		}
 	}

@@ -2,6 +2,7 @@ package results
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"time"
 
@@ -37,8 +38,9 @@ var quantiles = []struct {
 	q    float64
 }{{"p50", 50}, {"p95", 95}, {"p99", 99}, {"p999", 99.9}}
 
-// Figures goes through the raw results of a phase.
-func (d *Dir) Figures(ctx context.Context, op string) (Figures, error) {
+// Figures goes through the raw results of a phase. What was answered in the first time of it,
+// warmup long, is in none of Series; the rest of Figures is of the whole.
+func (d *Dir) Figures(ctx context.Context, op string, warmup time.Duration) (Figures, error) {
 	var f *fold
 	err := d.with(ctx, op, func(raws []io.Reader) (err error) {
 		f, err = foldAll(op, raws)
@@ -52,7 +54,10 @@ func (d *Dir) Figures(ctx context.Context, op string) (Figures, error) {
 	if whole.Rows == 0 || whole.Seconds <= 0 {
 		return out, nil
 	}
-	s := newStretches(f.begin, f.finish, whole.Rows)
+	if !f.begin.Add(warmup).Before(f.finish) {
+		return out, fmt.Errorf("run directory %s: the %s took %.1f s, which is all warm-up", d.Path, op, whole.Seconds)
+	}
+	s := newStretches(f.begin.Add(warmup), f.finish, whole.Rows)
 	if err := d.Attempts(ctx, op, s.fill); err != nil {
 		return out, err
 	}
@@ -60,9 +65,9 @@ func (d *Dir) Figures(ctx context.Context, op string) (Figures, error) {
 	if whole.ClientCPUMicros > 0 {
 		out.Series["client_cpu_us_per_op"] = []float64{whole.ClientCPUMicros}
 	}
-	s.percentiles(out.Series, "", s.service, whole.Latency)
+	s.percentiles(out.Series, "", s.service)
 	if whole.Response != nil {
-		s.percentiles(out.Series, "response.", s.response, *whole.Response)
+		s.percentiles(out.Series, "response.", s.response)
 	}
 	return out, nil
 }
@@ -96,7 +101,11 @@ func (s *stretches) fill(p record.Phase, rec *record.Record) error {
 }
 
 func (s *stretches) count(p record.Phase, rec *record.Record) {
-	i := min(max(int(p.Start.Add(rec.Start+rec.Service).Sub(s.begin)/s.each), 0), len(s.rows)-1)
+	since := p.Start.Add(rec.Start + rec.Service).Sub(s.begin)
+	if since < 0 {
+		return // the warm-up
+	}
+	i := min(int(since/s.each), len(s.rows)-1)
 	s.rows[i]++
 	if rec.Coordinator == "" {
 		return
@@ -119,13 +128,15 @@ func (s *stretches) rates() []float64 {
 
 // percentiles puts neighbours together until each has enough rows for the percentile. A stretch
 // in which nothing was answered has none.
-func (s *stretches) percentiles(into map[string][]float64, prefix string, of []*hdrhistogram.Histogram, whole Percentiles) {
+func (s *stretches) percentiles(into map[string][]float64, prefix string, of []*hdrhistogram.Histogram) {
+	sum := newHistogram()
+	for _, h := range of {
+		sum.Merge(h)
+	}
+	whole := percentiles(sum)
 	all := map[string]float64{"p50": whole.P50, "p95": whole.P95, "p99": whole.P99, "p999": whole.P999}
 	into[prefix+"max"] = []float64{whole.Max}
-	var rows int64
-	for _, h := range of {
-		rows += h.TotalCount()
-	}
+	rows := sum.TotalCount()
 	for _, q := range quantiles {
 		for len(of) > fewestStretches && float64(rows) < float64(len(of))*rowsAbove/(1-q.q/100) {
 			of = paired(of)

@@ -30,7 +30,7 @@ func steady(t *testing.T, rows int64, rate float64) *Dir {
 
 func figures(t *testing.T, d *Dir) Figures {
 	t.Helper()
-	f, err := d.Figures(t.Context(), record.OpWrite)
+	f, err := d.Figures(t.Context(), record.OpWrite, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,5 +110,37 @@ func TestFiguresOfAStall(t *testing.T) {
 	}
 	if n := len(f.Series["p50"]); n != 64-still {
 		t.Errorf("%d stretches have a p50, %d had answers", n, 64-still)
+	}
+}
+
+// What was answered during the warm-up is in no figure.
+func TestFiguresWithoutWarmUp(t *testing.T) {
+	p := recordtest.Phase
+	p.Op, p.FirstKey, p.Rows, p.Keys = record.OpWrite, 0, 20_000, nil
+	var recs []record.Record
+	for key := range p.Rows {
+		r := record.Record{Key: key, Outcome: record.Acknowledged, Coordinator: "127.0.0.1", Start: time.Duration(key) * time.Millisecond, Service: 2 * time.Millisecond}
+		if key < 5000 {
+			r.Service = 500 * time.Millisecond
+		}
+		recs = append(recs, r)
+	}
+	d := put(t, map[string][]byte{"write.raw": recordtest.Stream(t, p, recs, &record.End{})})
+	f, err := d.Figures(t.Context(), record.OpWrite, 6*time.Second)
+	if err != nil || f.Rows != 20_000 || len(f.Series["p99"]) != 8 {
+		t.Fatalf("%d rows, %d stretches, %v", f.Rows, len(f.Series["p99"]), err)
+	}
+	for _, name := range []string{"p50", "p99", "p999", "max"} {
+		for _, v := range f.Series[name] {
+			if v > 2.01 {
+				t.Errorf("%s: %v, of the warm-up", name, v)
+			}
+		}
+	}
+	if f := figures(t, d); f.Series["max"][0] < 499 {
+		t.Errorf("the whole has a longest of %v", f.Series["max"])
+	}
+	if _, err := d.Figures(t.Context(), record.OpWrite, time.Minute); err == nil {
+		t.Error("a warm-up longer than the phase leaves figures")
 	}
 }

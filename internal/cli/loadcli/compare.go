@@ -88,7 +88,7 @@ func Compare(e *app.Env) *cli.Command {
 		Description: "RUN is a run directory, its name (crossring runs), latest, or a file with the JSON that demo, repro, stress or lag\n" +
 			"answered with. Several with commas are rounds of one sample, and how they scatter is part of the interval:\n\n" +
 			"  crossring compare A B\n" +
-			"  crossring compare A1,A2,A3 B1,B2,B3\n" +
+			"  crossring compare A1,A2,A3 B1,B2,B3 --warmup 10s\n" +
 			"  crossring compare A B --fail-if 'write.rate.change<-5%' --fail-if 'worse>0'\n\n" +
 			"Each figure is better, worse, without a difference shown, or of too few samples, against the first run. Means are\n" +
 			"over stretches of a run, by which their error is told (batch means, Welch's test, Holm's correction for all figures\n" +
@@ -96,7 +96,8 @@ func Compare(e *app.Env) *cli.Command {
 			"named. Exits with 2 where that is nothing, and with 6 when an expression of --fail-if holds.\n\n" +
 			"Expressions may have the counts better, worse, no_difference_shown and too_few. write.rate is the last run's\n" +
 			"mean, write.rate.change its change, and so for each figure.",
-		Flags: gateFlags(),
+		Flags: append(gateFlags(),
+			&cli.DurationFlag{Name: "warmup", Usage: "leave the first `TIME` of each phase out", DefaultText: "none"}),
 		Action: e.Action(func(ctx context.Context, e *app.Env, c *cli.Context) (app.Answer, error) {
 			if c.Args().Len() == 0 || c.Args().Len() == 1 && !strings.Contains(c.Args().First(), ",") {
 				return app.Answer{}, fail.Usage("", errors.New("compare takes two runs or more, or the rounds of one with commas"), app.HelpFor(c))
@@ -105,7 +106,11 @@ func Compare(e *app.Env) *cli.Command {
 			if err != nil {
 				return app.Answer{}, err
 			}
-			samples, err := runs.Samples(ctx, runs.Dir(state), c.Args().Slice())
+			warmup := c.Duration("warmup")
+			if warmup < 0 {
+				return app.Answer{}, fail.Usage("", fmt.Errorf("--warmup: must not be negative, and is %v", warmup), app.HelpFor(c))
+			}
+			samples, err := runs.Samples(ctx, runs.Dir(state), c.Args().Slice(), warmup)
 			if err != nil {
 				return app.Answer{}, runError(ctx, e, err)
 			}

@@ -169,7 +169,7 @@ func (r *repeated) do(ctx context.Context, e *app.Env, g *gated, run func(side i
 			if openErr != nil {
 				return app.Answer{}, errors.Join(err, openErr)
 			}
-			made, roundErr := runs.Round(ctx, d)
+			made, roundErr := runs.Round(ctx, d, 0)
 			if roundErr == nil {
 				samples[side].Rounds = append(samples[side].Rounds, made)
 			}
