@@ -218,14 +218,15 @@ func (r *rotator) activate(ctx context.Context, n topology.Node, want func(wire.
 func (r *rotator) restartNode(ctx context.Context, n topology.Node) error {
 	const settle = 5 * time.Minute
 	q := cluster.Query(r.World, r.Cluster)
-	mode, err := ringcheck.Mode(ctx, q, n)
+	err := drained(ctx,
+		func() (string, error) { return ringcheck.Mode(ctx, q, n) },
+		func() error { return ringcheck.Drain(ctx, q, n) },
+		func() (bool, error) {
+			p, err := r.Host(n).State(ctx)
+			return p.Running, err
+		})
 	if err != nil {
-		return err
-	}
-	if mode != ringcheck.ModeDrained {
-		if err := ringcheck.Drain(ctx, q, n); err != nil {
-			return fmt.Errorf("drain %s: %w", n.Name, err)
-		}
+		return fmt.Errorf("drain %s: %w", n.Name, err)
 	}
 	targets := []deploy.Target{{Node: n, Host: r.Host(n)}}
 	if err := cluster.StopTargets(ctx, r.World, r.Cluster, targets); err != nil {
@@ -235,6 +236,37 @@ func (r *rotator) restartNode(ctx context.Context, n topology.Node) error {
 		return err
 	}
 	return r.awaitAll(ctx, settle)
+}
+
+// drained drains a server that is to be restarted. An answer may be lost on the way, of a
+// busy agent for instance: then what the server says of itself counts, and it is asked
+// again. One that has ended has nothing left to write down.
+func drained(ctx context.Context, mode func() (string, error), drain func() error, running func() (bool, error)) error {
+	const tries, pause = 3, time.Second
+	for try := 1; ; try++ {
+		is, err := mode()
+		if err == nil && is == ringcheck.ModeDrained {
+			return nil
+		}
+		if err == nil {
+			err = drain()
+		}
+		if err == nil {
+			return nil
+		}
+		if up, stateErr := running(); stateErr == nil && !up {
+			return nil
+		}
+		var refused *ringcheck.RefusedError
+		if errors.As(err, &refused) || try == tries {
+			return err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return errors.Join(err, ctx.Err())
+		}
+	}
 }
 
 // gate is what must be true of all nodes before a step: they trust the next CA
