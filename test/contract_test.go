@@ -2,6 +2,7 @@ package test
 
 import (
 	"encoding/json"
+	"maps"
 	"math/big"
 	"os"
 	"os/exec"
@@ -20,6 +21,7 @@ import (
 	"crossring/internal/report"
 	"crossring/internal/runs"
 	"crossring/internal/topology"
+	"crossring/internal/verify"
 	"crossring/ringcheck"
 	"crossring/stress/results"
 	"crossring/tokens"
@@ -49,6 +51,7 @@ var promised = map[string]string{
 	"ls":         "clusters[].name clusters[].provider clusters[].regions[] clusters[].nodes clusters[].age_seconds clusters[].expires_at clusters[].cost_so_far_usd",
 	"pki-verify": "ok chain[] errors[].depth errors[].code errors[].name errors[].subject errors[].message errors[].hint",
 	"link":       "depth subject issuer not_before not_after key key_usage[] ext_key_usage[]",
+	"verify":     "rows found lost wrong failed where[].key where[].replicas",
 	"latency":    "cells[] agreement.cells traces[].answers[].address left_out[]",
 	"cell":       "datacenter op consistency predicted_ms measured_ms n",
 	"quantiles":  "p50 p99",
@@ -78,6 +81,29 @@ func TestDocumentedKeysArePromised(t *testing.T) {
 	}
 	if all.has("ring", "datacenters[].nodes[].nonsense") {
 		t.Error("a key that is not there was found")
+	}
+}
+
+// checkVerified holds rows that were read again: all there, or none; and then each where it is, by
+// the datacenters in order.
+func checkVerified(t *testing.T, r verify.Result, rows int64, has ...string) {
+	t.Helper()
+	want := verify.Result{Rows: rows, Found: rows}
+	if has[0] != "" {
+		want = verify.Result{Rows: rows, Lost: rows}
+	}
+	if r.Rows != want.Rows || r.Found != want.Found || r.Lost != want.Lost || r.Wrong+r.Failed+r.Unread != 0 || int64(len(r.Where)) != want.Lost {
+		t.Errorf("want %d found and %d lost of %d rows: %+v", want.Found, want.Lost, rows, r)
+	}
+	for _, row := range r.Where {
+		var got []string
+		for _, address := range slices.Sorted(maps.Keys(row.Replicas)) {
+			got = append(got, row.Replicas[address])
+		}
+		if row.Outcome != verify.Lost || !slices.Equal(got, has) {
+			t.Errorf("key %d is %s, want %v: %v", row.Key, row.Outcome, has, row.Replicas)
+			return
+		}
 	}
 }
 
@@ -225,7 +251,11 @@ func TestDocuments(t *testing.T) {
 
 		// Of what fails there is as much as there was.
 		holds("cql", 1, "cql", c.name, "SELECT nonsense")
+		checkVerified(t, decode[verify.Result](t, holds("verify", 0, "verify", got.RunDir)), 500, "")
 		holds("cql", 0, "cql", c.name, "TRUNCATE crossring.rows_by_key")
+		checkVerified(t, decode[verify.Result](t, holds("verify", 6, "verify", got.RunDir, "--deadline", "0s")), 500, verify.Absent, verify.Absent)
+		r = holds("verify", 2, "verify", got.RunDir, "--level", "NINE", "--dc", "mars", "--deadline", "-1s")
+		checkSays(t, r, "--level: ", "--dc: ", "--deadline: ")
 		r = holds("stress", 6, "stress", "read", c.name, "--run", decode[report.Document](t, beside).RunDir, "--missing-deadline", "0s")
 		lost := decode[load.StressResult](t, r)
 		if rd := lost.Read; rd == nil || rd.Missing != 400 || *rd.MissingAcknowledged != 400 || lost.Lost == nil || *lost.Lost != 400 || lost.Outcomes.Acknowledged.Missing != 400 {

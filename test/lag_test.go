@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"crossring/internal/lag"
+	"crossring/internal/runs"
 )
 
 // checkLag holds what a measurement must say, however fast the computer is: each row once, in
@@ -139,8 +140,16 @@ func TestLagPage(t *testing.T) {
 	c.awaitWhole(t)
 }
 
+// TestFaultsPage types what docs/faults.md says.
+func TestFaultsPage(t *testing.T) {
+	needLong(t)
+	c := sharedCluster(t, newest)
+	typePage(t, c, "faults.md", 2)
+	c.awaitWhole(t)
+}
+
 // typePage types what a page says, line by line; so many commands are on it at least. A
-// cluster that it calls NAME is c.
+// cluster that it calls NAME is c, and its newest run RUN.
 func typePage(t *testing.T, c cluster, page string, least int) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "docs", page))
@@ -155,6 +164,9 @@ func typePage(t *testing.T, c cluster, page string, least int) {
 				t.Fatalf("%q is no command of crossring's", line)
 			}
 			for i, w := range words {
+				if w == "RUN" {
+					words[i] = lastRun(decode[runs.Listing](t, c.must(t, "runs", c.name, "-o", "json")))
+				}
 				if strings.HasPrefix(w, "examples/") {
 					words[i] = filepath.Join("..", w)
 				}

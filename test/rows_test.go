@@ -12,6 +12,7 @@ import (
 	"crossring/internal/fail"
 	"crossring/internal/load"
 	"crossring/internal/report"
+	"crossring/internal/verify"
 	"crossring/stress/record"
 	"crossring/stress/results"
 )
@@ -233,6 +234,25 @@ func TestRowsThroughKills(t *testing.T) {
 			if !strings.Contains(r.stderr, "the results of the write are damaged") || !strings.Contains(c.must(t, "report", dir).stdout, "Do not trust these counts") {
 				t.Errorf("it is not said: %s", r)
 			}
+		})
+
+		// Without hints what is written behind a cut stays in its own region, until somebody reads
+		// it at ALL.
+		t.Run("a row that one replica has", func(t *testing.T) {
+			c.must(t, "nodetool", c.name+":1", "disablehandoff")
+			c.must(t, "fault", "partition", c.name, east, west)
+			dir := written("--rows", "60", "--write-consistency", "LOCAL_ONE")
+			c.must(t, "fault", "heal", c.name, east, west)
+			c.must(t, "nodetool", c.name+":1", "enablehandoff")
+			c.awaitWhole(t)
+			verified := func(code int, args ...string) verify.Result {
+				t.Helper()
+				return decode[verify.Result](t, c.want(t, code, append([]string{"verify", dir, "-o", "json"}, args...)...))
+			}
+			checkVerified(t, verified(fail.ExitData, "--level", "LOCAL_ONE", "--deadline", "0s"), 60, verify.Present, verify.Absent)
+			checkVerified(t, verified(0, "--level", "LOCAL_ONE", "--dc", "us-east"), 60, "")
+			checkVerified(t, verified(0), 60, "")
+			checkVerified(t, verified(0, "--level", "LOCAL_ONE"), 60, "") // mended at ALL
 		})
 
 		// Nothing of all that has touched what the earlier run wrote.

@@ -21,6 +21,7 @@ func commands(e *app.Env) []*cli.Command {
 		loadcli.Lag(e),
 		loadcli.Latency(e),
 		loadcli.Stress(e),
+		loadcli.Verify(e),
 		loadcli.Report(e),
 		loadcli.Runs(e),
 		loadcli.Compare(e),

@@ -86,7 +86,12 @@ func LoadAcks(raws ...io.Reader) (*Acks, error) {
 }
 
 // Keys are those whose write is on record, however it ended.
-func (a *Acks) Keys() Keys {
+func (a *Acks) Keys() Keys { return a.where(func(at int64) bool { return at != ackNone }) }
+
+// Acknowledged are the keys whose write was acknowledged.
+func (a *Acks) Acknowledged() Keys { return a.where(func(at int64) bool { return at > ackNone }) }
+
+func (a *Acks) where(wanted func(at int64) bool) Keys {
 	if a == nil {
 		return nil
 	}
@@ -95,7 +100,7 @@ func (a *Acks) Keys() Keys {
 		for i, at := range r.at {
 			key := r.first + int64(i)
 			switch last := len(ranges) - 1; {
-			case at == ackNone:
+			case !wanted(at):
 			case last >= 0 && ranges[last].End() == key:
 				ranges[last].Rows++
 			default:

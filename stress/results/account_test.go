@@ -103,6 +103,48 @@ func TestEachRowByWriteAndRead(t *testing.T) {
 	}
 }
 
+// The last word on each row, as Fates has it, and the keys that were acknowledged.
+func TestFates(t *testing.T) {
+	var read []record.Record
+	want := map[int64]Fate{}
+	row := func(f Fate, reads ...record.Record) {
+		key := int64(len(want))
+		want[key] = f
+		for i, r := range reads {
+			r.Key = key
+			read = append(read, later(r, i))
+		}
+	}
+	row(FateFound, ended(0, record.Found))
+	row(FateFound, ended(0, record.Missing), ended(0, record.Found))
+	row(FateFound, staleRow(0), ended(0, record.Found))
+	row(FateLost, ended(0, record.Missing))
+	row(FateLost, ended(0, record.Missing), staleRow(0))
+	row(FateWrong, ended(0, record.Wrong))
+	row(FateWrong, ended(0, record.Missing), ended(0, record.Wrong))
+	row(FateFailed, ended(0, record.Failed))
+	rows := int64(len(want))
+	got := map[int64]Fate{}
+	sum, err := Fates(bytes.NewReader(recordtest.Stream(t, readPhase(0, rows), read, &record.End{})), func(key int64, f Fate) { got[key] = f })
+	if err != nil || !reflect.DeepEqual(got, want) || sum.Rows != rows || sum.FoundLater != 2 {
+		t.Errorf("%v, want %v; %+v, %v", got, want, sum, err)
+	}
+	if _, err := Fates(bytes.NewReader(nil), func(int64, Fate) { t.Error("a row of nothing") }); err == nil {
+		t.Error("no results are no read")
+	}
+	var wrote []record.Record
+	for key, o := range []record.Outcome{record.Acknowledged, record.Unknown, record.Acknowledged, record.Acknowledged, record.Failed} {
+		wrote = append(wrote, ended(int64(key), o))
+	}
+	acks, err := record.LoadAcks(bytes.NewReader(recordtest.Stream(t, recordtest.WritePhase(0, 9, time.Unix(1, 0)), wrote, &record.End{})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if keys := acks.Acknowledged(); !reflect.DeepEqual(keys, record.Keys{{First: 0, Rows: 1}, {First: 2, Rows: 2}}) {
+		t.Errorf("acknowledged: %v", keys)
+	}
+}
+
 func TestWhatCannotBeKnownIsNull(t *testing.T) {
 	wrote := recordtest.Stream(t, recordtest.WritePhase(0, 3, time.Unix(1, 0)), []record.Record{ended(0, record.Acknowledged), ended(1, record.Acknowledged), ended(2, record.Failed)}, &record.End{})
 	read := recordtest.Stream(t, readPhase(0, 3), []record.Record{ended(0, record.Found), ended(1, record.Missing), ended(2, record.Missing)}, &record.End{})

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"crossring/internal/cql"
 	"crossring/internal/latency"
 )
 
@@ -106,15 +107,15 @@ func TestMeasureStopped(t *testing.T) {
 // Lines as real traces have them, of 1.2.19 and 5.0.9; the last two came when the client had its
 // answer.
 func TestAnswers(t *testing.T) {
-	events := []event{
-		{"Determining replicas for mutation", "127.9.101.1", 100},
-		{"Executing single-partition query on crossring_latency", "127.9.101.1", 150},
-		{"Executing single-partition query on crossring_latency", "127.9.101.1", 180},
-		{"Appending to commitlog", "127.9.102.1", 90},
-		{"Message received from /127.9.102.1", "127.9.101.1", 80100},
-		{"REQUEST_RESPONSE message received from /127.9.102.2", "127.9.101.1", 80200},
-		{"MUTATION_RSP message received from /127.9.102.3:7000", "127.9.101.1", 80},
-		{"Processing response from /127.9.102.1", "127.9.101.1", 110},
+	events := []cql.TraceEvent{
+		{Activity: "Determining replicas for mutation", Source: "127.9.101.1", Micros: 100},
+		{Activity: "Executing single-partition query on crossring_latency", Source: "127.9.101.1", Micros: 150},
+		{Activity: "Executing single-partition query on crossring_latency", Source: "127.9.101.1", Micros: 180},
+		{Activity: "Appending to commitlog", Source: "127.9.102.1", Micros: 90},
+		{Activity: "Message received from /127.9.102.1", Source: "127.9.101.1", Micros: 80100},
+		{Activity: "REQUEST_RESPONSE message received from /127.9.102.2", Source: "127.9.101.1", Micros: 80200},
+		{Activity: "MUTATION_RSP message received from /127.9.102.3:7000", Source: "127.9.101.1", Micros: 80},
+		{Activity: "Processing response from /127.9.102.1", Source: "127.9.101.1", Micros: 110},
 	}
 	dc := func(a string) string { return "dc of " + a }
 	var got []string

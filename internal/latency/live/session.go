@@ -58,7 +58,7 @@ func (s *Sessions) do(ctx context.Context, c latency.Cell, key int64, trace bool
 		return nil, err
 	}
 	q = q.WithContext(ctx)
-	var id traceID
+	var id cql.TraceID
 	if trace {
 		q = q.Trace(&id)
 	}
@@ -105,12 +105,6 @@ func run(q *gocql.Query, op string) error {
 	return err
 }
 
-// traceID is what the driver hands over of a traced request.
-type traceID []byte
-
-// Trace is for the driver.
-func (t *traceID) Trace(id []byte) { *t = append([]byte{}, id...) }
-
 const (
 	traceWait  = 10 * time.Second
 	tracePoll  = 100 * time.Millisecond
@@ -119,25 +113,24 @@ const (
 
 // trace reads what the servers wrote down of a request. They write it after they have
 // answered, each node its own part, and nothing says which is the last.
-func (s *Sessions) trace(ctx context.Context, session *gocql.Session, c latency.Cell, id traceID) (*latency.Trace, error) {
-	uuid, err := gocql.UUIDFromBytes(id)
+func (s *Sessions) trace(ctx context.Context, session *gocql.Session, c latency.Cell, id cql.TraceID) (*latency.Trace, error) {
+	uuid, err := id.UUID()
 	if err != nil {
-		return nil, fmt.Errorf("the id of a trace: %w", err)
+		return nil, err
 	}
 	t := latency.Trace{Datacenter: c.Datacenter, Op: c.Op, Consistency: c.Consistency}
-	var events []event
+	var events []cql.TraceEvent
 	still := 0
 	for end := time.Now().Add(traceWait); time.Now().Before(end) && still < traceStill; {
 		time.Sleep(tracePoll)
-		var duration *int
-		err := session.Query("SELECT coordinator, duration FROM system_traces.sessions WHERE session_id = ?", uuid).
-			WithContext(ctx).Consistency(gocql.One).Scan(&t.Coordinator, &duration)
+		coordinator, duration, err := cql.TraceSession(ctx, session, uuid)
 		if err != nil || duration == nil {
 			continue
 		}
+		t.Coordinator = coordinator
 		ms := float64(*duration) / 1000
 		t.Millis = &ms
-		now, err := readEvents(ctx, session, uuid)
+		now, err := cql.TraceEvents(ctx, session, uuid)
 		if err != nil {
 			return nil, err
 		}
@@ -152,52 +145,29 @@ func (s *Sessions) trace(ctx context.Context, session *gocql.Session, c latency.
 	return &t, nil
 }
 
-// event is a line of a trace.
-type event struct {
-	activity, source string
-	micros           int
-}
-
-func readEvents(ctx context.Context, session *gocql.Session, id gocql.UUID) ([]event, error) {
-	iter := session.Query("SELECT activity, source, source_elapsed FROM system_traces.events WHERE session_id = ?", id).
-		WithContext(ctx).Consistency(gocql.One).Iter()
-	var list []event
-	var e event
-	for iter.Scan(&e.activity, &e.source, &e.micros) {
-		list = append(list, e)
-	}
-	if err := iter.Close(); err != nil {
-		return nil, fmt.Errorf("reading a trace: %w", err)
-	}
-	return list, nil
-}
-
 // received is how all releases say that a message has come: "Message received from /127.2.101.1"
 // before 2.1, "REQUEST_RESPONSE message received from /127.2.101.1" and from 4.0 on
 // "MUTATION_RSP message received from /127.2.101.1:7000".
 var received = regexp.MustCompile(`(?i)message received from /?([0-9.]+[0-9])`)
 
-// itsOwn are beginnings of what a coordinator says when it does a replica's work.
-var itsOwn = []string{"Executing single-partition query", "Appending to commitlog"}
-
 // answers are those that a coordinator had, and its own. When the client has its answer the servers
 // forget when the request came: of what follows they count from anew, so such times are none.
-func answers(coordinator string, events []event, datacenter func(string) string) []latency.Answer {
+func answers(coordinator string, events []cql.TraceEvent, datacenter func(string) string) []latency.Answer {
 	list := []latency.Answer{}
 	own, last := false, 0
 	for _, e := range events { // in the order of their times
-		if e.source != coordinator {
+		if e.Source != coordinator {
 			continue
 		}
 		a := latency.Answer{}
-		if 5*e.micros >= 4*last { // threads note their lines a little out of order
-			ms := float64(e.micros) / 1000
+		if 5*e.Micros >= 4*last { // threads note their lines a little out of order
+			ms := float64(e.Micros) / 1000
 			a.Millis = &ms
 		}
-		last = max(last, e.micros)
-		if m := received.FindStringSubmatch(e.activity); m != nil {
+		last = max(last, e.Micros)
+		if m := received.FindStringSubmatch(e.Activity); m != nil {
 			a.Address = m[1]
-		} else if !own && (strings.HasPrefix(e.activity, itsOwn[0]) || strings.HasPrefix(e.activity, itsOwn[1])) {
+		} else if !own && (e.ReadsHere() || strings.HasPrefix(e.Activity, "Appending to commitlog")) {
 			own = true
 			a.Address = coordinator
 		} else {
