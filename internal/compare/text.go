@@ -184,10 +184,10 @@ func (res Result) Headline() string {
 func (res Result) Markdown(out io.Writer) error {
 	var b strings.Builder
 	for i, r := range res.Runs {
-		fmt.Fprintf(&b, "- **%s**: %s\n", letter(i), cell(r.describe()))
+		fmt.Fprintf(&b, "- **%s**: %s\n", letter(i), plain.Cell(r.describe()))
 	}
 	for _, d := range res.Differences {
-		fmt.Fprintf(&b, "- %s: %s\n", cell(d.Key), cell(strings.Join(dashed(d.Values), ", ")))
+		fmt.Fprintf(&b, "- %s: %s\n", plain.Cell(d.Key), plain.Cell(strings.Join(dashed(d.Values), ", ")))
 	}
 	b.WriteString("\n| figure |")
 	rule := "\n| --- |"
@@ -201,7 +201,7 @@ func (res Result) Markdown(out io.Writer) error {
 	}
 	b.WriteString(rule + "\n")
 	for _, m := range res.Metrics {
-		fmt.Fprintf(&b, "| %s, %s |", cell(m.Name), m.Unit)
+		fmt.Fprintf(&b, "| %s, %s |", plain.Cell(m.Name), m.Unit)
 		for _, v := range m.Values {
 			b.WriteString(" " + v.String() + " |")
 		}
@@ -219,13 +219,8 @@ func (res Result) Markdown(out io.Writer) error {
 		b.WriteString("\n")
 	}
 	for _, w := range res.Warnings {
-		fmt.Fprintf(&b, "\n> %s\n", cell(w))
+		fmt.Fprintf(&b, "\n> %s\n", plain.Cell(w))
 	}
 	_, err := io.WriteString(out, b.String())
 	return err
-}
-
-// cell is a text in a table or a line of Markdown.
-func cell(s string) string {
-	return strings.NewReplacer("|", `\|`, "\n", " ", "<", "&lt;", "`", "'").Replace(plain.Line(s))
 }

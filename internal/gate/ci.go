@@ -112,16 +112,16 @@ func Markdown(w io.Writer, name string, cases []Case, more func(io.Writer) error
 	if bad > 0 {
 		word = plain.Count(bad, "thing") + " not as asked"
 	}
-	fmt.Fprintf(&b, "## %s: %s\n\n| what | |\n| --- | --- |\n", cell(name), word)
+	fmt.Fprintf(&b, "## %s: %s\n\n| what | |\n| --- | --- |\n", plain.Cell(name), word)
 	for _, c := range cases {
 		said := "ok"
 		switch {
 		case c.Failure != "":
-			said = "**failed**: " + cell(c.Failure)
+			said = "**failed**: " + plain.Cell(c.Failure)
 		case c.Error != "":
-			said = "**not known**: " + cell(c.Error)
+			said = "**not known**: " + plain.Cell(c.Error)
 		}
-		fmt.Fprintf(&b, "| %s | %s |\n", cell(c.Name), said)
+		fmt.Fprintf(&b, "| %s | %s |\n", plain.Cell(c.Name), said)
 	}
 	b.WriteString("\n")
 	if _, err := io.WriteString(w, b.String()); err != nil {
@@ -140,15 +140,10 @@ func Figures(v Values, order []string) func(io.Writer) error {
 		b.WriteString("| figure | |\n| --- | ---: |\n")
 		for _, name := range order {
 			if at := v.Values[name]; at != nil {
-				fmt.Fprintf(&b, "| %s | %s |\n", cell(name), number(*at))
+				fmt.Fprintf(&b, "| %s | %s |\n", plain.Cell(name), number(*at))
 			}
 		}
 		_, err := io.WriteString(w, b.String())
 		return err
 	}
-}
-
-// cell is a text in a table of Markdown.
-func cell(s string) string {
-	return strings.NewReplacer("|", `\|`, "<", "&lt;", "`", "'").Replace(plain.Line(strings.ReplaceAll(s, "\n", "; ")))
 }

@@ -67,3 +67,9 @@ func FuzzWriter(f *testing.F) {
 		}
 	})
 }
+
+func TestCell(t *testing.T) {
+	if got := Cell("a|b\n<c> `d`\x1b[2J"); got != `a\|b; &lt;c> 'd'\x1b[2J` {
+		t.Errorf("%q", got)
+	}
+}
