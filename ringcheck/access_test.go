@@ -48,6 +48,11 @@ func TestAgentAccess(t *testing.T) {
 			if rel.HotReload {
 				_ = ReloadCertificates(ctx, q, n)
 			}
+			if rel.Predictor {
+				_ = Predictor(ctx, q, n, true)
+				_ = Predictor(ctx, q, n, false)
+				_, _ = Predicted(ctx, q, n, 2, 1, 1, []int64{0})
+			}
 			for _, a := range rel.AgentAccess() {
 				for _, what := range slices.Concat(a.Attributes, a.Operations) {
 					if entry := a.MBean + " " + what; !used[entry] {

@@ -181,6 +181,7 @@ func TestDocuments(t *testing.T) {
 			checkRing(t, decode[ringcheck.Ring](t, holds("ring", 0, command, c.name)), inv)
 		}
 
+		checkBothWays(t, decode[report.Document](t, holds("demo", 0, "repro", c.name, "--rows", "200", "--both-ways")), 200)
 		got := decode[report.Document](t, holds("demo", 0, "repro", c.name, "--rows", "500"))
 		checkDocument(t, got, inv, 500)
 		checkWire(t, got.Wire, inv, 500)
@@ -222,7 +223,6 @@ func TestDocuments(t *testing.T) {
 		if b := decode[report.Document](t, beside).Background; b == nil || b.RateAsked != 100 || len(b.Datacenters) != 2 || b.Reads == 0 || b.Writes == 0 || b.Failed != 0 {
 			t.Errorf("want a load of reads and writes beside it: %s", beside)
 		}
-		checkBothWays(t, decode[report.Document](t, holds("demo", 0, "repro", c.name, "--rows", "200", "--both-ways")), 200)
 		holds("demo", 2, "repro", c.name, "--read-after", "1us")
 		holds("demo", 2, "repro", c.name, "--background", "NaN")
 		checkLag(t, decode[lag.Result](t, holds("replication-lag", 0, "lag", c.name, "--rate", "40", "--duration", "2s")), 40)

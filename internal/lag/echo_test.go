@@ -39,6 +39,8 @@ func echoes(r *rand.Rand, offset time.Duration) echoWorld {
 				there = settled + ms(2000*r.Float64())
 			case 2:
 				outcome = Unknown
+			case 3:
+				settled = there + ms(20) // as a write that waits for all
 			}
 			sight := Sight{Missed: NeverLooked}
 			for _, at := range looks {

@@ -27,7 +27,9 @@ type Pair struct {
 	// nearer of its two bounds; nil without a model.
 	Staleness       []Point  `json:"staleness"`
 	ModelDifference *float64 `json:"model_difference"`
-	Looks           Looks    `json:"looks"`
+	// OwnDifference is ModelDifference of what the servers' own predictor says; nil without.
+	OwnDifference *float64 `json:"own_difference"`
+	Looks         Looks    `json:"looks"`
 	// Offset is how far To's clock is before From's, in ms: at least and at most; nil where both
 	// are one.
 	Offset *Offset `json:"offset_ms"`

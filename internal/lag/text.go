@@ -50,6 +50,9 @@ func (r Result) Text(out io.Writer) error {
 		if d := p.ModelDifference; d != nil {
 			fmt.Fprintf(tw, "  the model predicts from the line and the writes alone what was seen, to %.1f percentage points\n", 100**d)
 		}
+		if d := p.OwnDifference; d != nil {
+			fmt.Fprintf(tw, "  Cassandra's own predictor is off it by up to %.1f percentage points: at once it sees %s %% of the rows\n", 100**d, Percent(*p.Staleness[0].Own))
+		}
 		if p.Looks.Failed > 0 {
 			fmt.Fprintf(tw, "  %d of %d looks failed, and say nothing of any row\n", p.Looks.Failed, p.Looks.Made)
 		}

@@ -101,3 +101,15 @@ type Model struct {
 	// There are latencies of writes in the other datacenter.
 	There []time.Duration
 }
+
+// Predict puts what the servers' own predictor says into a curve, a share for each of its
+// points.
+func (p *Pair) Predict(own []float64) {
+	for i := range min(len(own), len(p.Staleness)) {
+		at := &p.Staleness[i]
+		at.Own = &own[i]
+		if d := max(at.AtLeast-own[i], own[i]-at.AtMost, 0); p.OwnDifference == nil || d > *p.OwnDifference {
+			p.OwnDifference = &d
+		}
+	}
+}

@@ -133,6 +133,8 @@ func measureLag(ctx context.Context, w cluster.World, c cluster.Cluster, cfg liv
 	var res lag.Result
 	err = w.Stage("lag", func() error {
 		seen := observe(ctx, w, c)
+		own := startPredictor(ctx, w, c, cfg)
+		defer func() { own.fill(ctx, &res) }()
 		metrics.servers(seen)
 		res = s.Measure(ctx, func(p live.Progress) {
 			lagProgress(w, p)

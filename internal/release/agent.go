@@ -18,6 +18,7 @@ const (
 	StorageService = "org.apache.cassandra.db:type=StorageService"
 	SnitchInfo     = "org.apache.cassandra.db:type=EndpointSnitchInfo"
 	Messaging      = "org.apache.cassandra.net:type=MessagingService"
+	Predictor      = "org.apache.cassandra.service:type=PBSPredictor"
 )
 
 // Access is what crossring reads of one MBean, or of many by a pattern, and calls on it.
@@ -41,6 +42,14 @@ const (
 	GetDatacenter = "getDatacenter(java.lang.String)"
 	GetRack       = "getRack(java.lang.String)"
 	ReloadTLS     = "reloadSslCertificates()"
+)
+
+// Operations of Predictor: Predict takes replicas, those that a read and a write wait for, ms since
+// the write, versions, and a percentile.
+const (
+	PredictorOn  = "enableConsistencyPredictionLogging()"
+	PredictorOff = "disableConsistencyPredictionLogging()"
+	Predict      = "doPrediction(int,int,int,float,int,float)"
 )
 
 // Operations of StorageService. Series differ in how a node leaves and cleans up.
@@ -86,6 +95,9 @@ func (r Release) AgentAccess() []Access {
 		estimate.Attributes = []string{r.EstimateAttr}
 	}
 	all = append(all, estimate)
+	if r.Predictor {
+		all = append(all, Access{MBean: Predictor, Operations: []string{PredictorOn, PredictorOff, Predict}})
+	}
 	messaging := Access{MBean: Messaging, Attributes: []string{MeterDroppedByKey}}
 	if r.HotReload {
 		messaging.Operations = []string{ReloadTLS}

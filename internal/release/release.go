@@ -57,6 +57,8 @@ type Release struct {
 	// As StorageProxy.cas and readWithPaxos have them (legacyCas from 4.1 on, whose default is
 	// paxos_variant v1); serial reads propose since CASSANDRA-12126.
 	PaxosWrite, PaxosRead []string
+	// Predictor: it has a predictor of its own of how soon rows are seen, PBSPredictor.
+	Predictor bool
 	// SnitchBadness is the default of dynamic_snitch_badness_threshold.
 	SnitchBadness float64
 	// OverloadedOpen: a coordinator looks at the hints of one replica after the other,

@@ -127,6 +127,9 @@ func (d Document) sections(c Course) []section {
 	if len(over.Charts) > 0 {
 		list = append(list, over)
 	}
+	if s, any := serversSection(d.Record, axis, c.WriteSince, end, marks); any {
+		list = append(list, s)
+	}
 	if s := d.distribution(); len(s.Charts) > 0 {
 		list = append(list, s)
 	}

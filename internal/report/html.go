@@ -174,7 +174,7 @@ func rings(r *ringcheck.Ring) []ring {
 		for i, n := range dc.Nodes {
 			down := n.Status == ringcheck.Down
 			nodes = append(nodes, draw.Node{Name: n.Name, Down: down, Places: places(n.Tokens, r.Partitioner)})
-			text, class := strings.TrimSpace(n.Name+" "+n.Address), fmt.Sprintf("n%d", i%8)
+			text, class := strings.TrimSpace(n.Name+" "+n.Address), nodeClass(i)
 			if n.OwnsEffective != nil {
 				text += fmt.Sprintf(", %.0f %% of the rows", 100**n.OwnsEffective)
 			}
@@ -188,6 +188,9 @@ func rings(r *ringcheck.Ring) []ring {
 	}
 	return all
 }
+
+// nodeClass is the colour of the i-th node.
+func nodeClass(i int) string { return fmt.Sprintf("n%d", i%8) }
 
 // maxPlaces bounds the dots of a node.
 const maxPlaces = 64

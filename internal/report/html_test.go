@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"crossring/internal/lag"
+	"crossring/internal/meanwhile"
 	"crossring/internal/topology"
 	"crossring/stress/results"
 )
@@ -182,6 +183,21 @@ func measured() lag.Result {
 		p.Staleness = append(p.Staleness, lag.Point{Millis: int64(5 * i), AtLeast: max(0, min(1, x/9-0.9)), AtMost: max(0, min(1, x/9-0.7)), Predicted: ref(max(0, min(1, x/9-0.8)))})
 	}
 	r.Pairs = []lag.Pair{p}
+	for _, name := range []string{"us-east-1-1", "us-west-2-1"} {
+		server := meanwhile.Server{Name: name, StepSeconds: 1}
+		for i := range 60 {
+			one := meanwhile.Second{T: i, CPU: ref(0.3 + float64(i%5)/10), GCMillis: ref(float64(i % 7)), HeapBytes: ref(2e8 + float64(i%20)*1e7), HintsStored: ref(0.0), Dropped: ref(0.0)}
+			if i >= 10 && i < 20 {
+				one.HintsStored = ref(100.0)
+			}
+			if i == 30 {
+				one = meanwhile.Second{T: i}
+			}
+			server.Seconds = append(server.Seconds, one)
+		}
+		r.Servers = append(r.Servers, server)
+	}
+	r.ServersSince, r.Servers[1].Missing = &at, "its agent did not answer in second 30"
 	return r
 }
 
@@ -199,8 +215,17 @@ func TestLagHTML(t *testing.T) {
 			t.Errorf("the page lacks %s", s)
 		}
 	}
-	if n := strings.Count(got, "<svg "); n != 2 {
+	// Two of the pair; of the servers what they said, and of that which is 0 what is always shown.
+	if n := strings.Count(got, "<svg "); n != 2+4 {
 		t.Errorf("%d charts", n)
+	}
+	for _, s := range []string{"<h2>The servers meanwhile</h2>", "Hints stored per second", "Of us-west-2-1 is not all known: its agent did not answer in second 30."} {
+		if !strings.Contains(got, s) {
+			t.Errorf("the page lacks %s", s)
+		}
+	}
+	if strings.Contains(got, "Dropped writes per second") || strings.Contains(got, "Pending compactions") {
+		t.Error("what never was has a chart")
 	}
 	for _, r := range []lag.Result{{}, {Pairs: []lag.Pair{{}}}} {
 		if err := LagHTML(io.Discard, r); err != nil {

@@ -25,6 +25,9 @@ func lagPage(r lag.Result) (pageData, error) {
 		p.Verdict = append(p.Verdict, pair.Headline())
 		p.Sections = append(p.Sections, lagSection(r, pair))
 	}
+	if s, any := serversSection(r.Record, "seconds", r.Began, r.Seconds, marksOf(r.Faults, r.Began)); any {
+		p.Sections = append(p.Sections, s)
+	}
 	if len(p.Verdict) == 0 {
 		p.Verdict = []string{"Nothing was measured."}
 	}
