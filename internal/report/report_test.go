@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -418,5 +419,25 @@ func TestPhaseOnItsOwn(t *testing.T) {
 	d.Endpoints = map[string][]string{"us-east": {"127.9.2.1"}, "us-west-2": {"127.9.2.2"}}
 	if got := text(); !strings.Contains(got, "(us-west-2)") || strings.Contains(got, "not known") || strings.Contains(got, "No write is on record") {
 		t.Errorf("places and acknowledgements are known:\n%s", got)
+	}
+}
+
+// A run that goes every way fills the table from every side.
+func TestKeysOfAllPairs(t *testing.T) {
+	d := clean()
+	back := *d.Write
+	d.Pairs = []Pair{{From: "us-east", To: "us-west-2", Write: d.Write}, {From: "us-west-2", To: "us-east", Write: &back}, {From: "us-east", To: "us-east"}}
+	for node := range d.KeysEstimate.Before {
+		d.KeysEstimate.AfterWrite = map[string]int64{node: 2_000_000}
+	}
+	d.KeysEstimate.AfterRead = nil
+	var b strings.Builder
+	if err := Text(&b, d); err != nil {
+		t.Fatal(err)
+	}
+	_, keys, _ := strings.Cut(b.String(), "Keys per node")
+	keys, _, _ = strings.Cut(keys, "\n\n")
+	if !regexp.MustCompile(`2,000,000 +- +2,000,000 +exact`).MatchString(keys) || !strings.Contains(keys, "of all pairs") {
+		t.Errorf("each node should hold the rows of both:\n%s", keys)
 	}
 }

@@ -28,6 +28,20 @@ func (t *text) outcomes(d Document) {
 	t.wrapped(fmt.Sprintf("lost %s: acknowledged, and missing or another run's at the deadline", Count(*d.Lost)))
 }
 
+// written is how many rows were acknowledged, and how many have no known outcome, of all pairs
+// of a run that goes every way.
+func (d Document) written() (acknowledged, unknown int64) {
+	if len(d.Pairs) == 0 && d.Write != nil {
+		return d.Write.Acknowledged, d.Write.Unknown
+	}
+	for _, p := range d.Pairs {
+		if p.Write != nil {
+			acknowledged, unknown = acknowledged+p.Write.Acknowledged, unknown+p.Write.Unknown
+		}
+	}
+	return acknowledged, unknown
+}
+
 // keys sets each node's own estimate beside the rows that it should hold: those
 // that it had before, by the same estimate, and those of this run that it has a
 // replica of.
@@ -38,6 +52,7 @@ func (t *text) keys(d Document) {
 	}
 	t.heading("Keys per node: Cassandra's own estimate, after a flush")
 	at := d.places()
+	acknowledged, open := d.written()
 	addresses := slices.Sorted(maps.Keys(est.AfterWrite))
 	for a := range est.AfterRead {
 		if _, both := est.AfterWrite[a]; !both {
@@ -63,7 +78,7 @@ func (t *text) keys(d Document) {
 			row[4], latest = Count(n), n
 		}
 		if owns := p.node.OwnsEffective; owns != nil && d.Write != nil {
-			held := float64(before) + float64(d.Write.Acknowledged)**owns
+			held := float64(before) + float64(acknowledged)**owns
 			mark := ""
 			if *owns != 1 {
 				partial, mark = true, "~"
@@ -78,6 +93,9 @@ func (t *text) keys(d Document) {
 		return
 	}
 	s := "should hold: the acknowledged rows that the node has a replica of"
+	if len(d.Pairs) > 0 {
+		s += ", of all pairs"
+	}
 	if others {
 		s += ", on top of what it estimated before, which is rows of other runs"
 	}
@@ -87,8 +105,8 @@ func (t *text) keys(d Document) {
 	if unknown {
 		s += "; what there was before was not asked, so rows of other runs come on top"
 	}
-	if d.Write.Unknown > 0 {
-		s += "; up to " + counted(d.Write.Unknown, "row", "rows") + " of unknown outcome may come on top"
+	if open > 0 {
+		s += "; up to " + counted(open, "row", "rows") + " of unknown outcome may come on top"
 	}
 	t.wrapped(s)
 }
