@@ -40,6 +40,7 @@ func checkRoughLine(t *testing.T, c cluster, holds func(table string, code int, 
 	c.want(t, 2, "fault", "jitter", c.name, east, west, "--jitter", "1h")
 	c.want(t, 2, "fault", "loss", c.name, east, west, "--loss-percent", "100")
 	c.want(t, 2, "fault", "bandwidth", c.name, east, west, "--mbit", "0")
+	holds("fault", 2, "fault", "jitter", c.name, east, west, "--jitter", "2s") // longer than the delay
 	holds("fault", 0, "fault", "jitter", c.name, east, west, "--jitter", "3ms", "--one-way")
 	holds("fault", 0, "fault", "loss", c.name, east, west, "--loss-percent", "0.01")
 	holds("fault", 0, "fault", "bandwidth", c.name, west, east, "--mbit", "900", "--one-way")

@@ -26,7 +26,7 @@ type Network struct {
 // Fault changes the network between the regions of a local cluster, unless
 // f.Kind is "", and says how it is then.
 func Fault(ctx context.Context, w cluster.World, name string, f local.Fault) (Network, error) {
-	net := Network{Schema: topology.Schema}
+	net := Network{Schema: topology.Schema, Lines: []wan.Line{}, Refused: []string{}, RTT: map[string]float64{}}
 	if err := cluster.CheckName(name); err != nil {
 		return net, err
 	}

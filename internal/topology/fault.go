@@ -36,6 +36,7 @@ type FaultKind struct {
 type FaultAmount struct {
 	Flag   string // of the command line
 	Usage  string
+	Sample string                  // of the flag's value
 	Unit   string                  // ms, %, Mbit/s
 	Ways   bool                    // it may be for one direction alone
 	Check  func(v float64) string  // what is wrong with it, but for what the line is; "" is nothing
@@ -56,20 +57,20 @@ func FaultKinds() []FaultKind {
 		// The round trip of the plan is what ends it.
 		{Name: FaultLatency, Does: "set the round trip between two regions", Pair: true, RTT: true, Ends: []string{FaultLatency}, Mend: FaultLatency},
 		{Name: FaultJitter, Does: "make the delay between two regions vary", Pair: true, Ends: []string{FaultJitter}, Mend: healLine, Take: &FaultAmount{
-			Flag: "jitter", Usage: "the delay is up to that `TIME` less or more, as in 5ms", Unit: "ms", Ways: true,
+			Flag: "jitter", Usage: "the delay is up to that `TIME` less or more, as in 5ms", Unit: "ms", Sample: "10ms", Ways: true,
 			Check: func(v float64) string { return CheckJitter(v, MostJitterMillis) },
 			Of:    func(w Way) float64 { return w.JitterMillis }, Change: func(w *Way, v float64) { w.JitterMillis = v },
 		}},
 		{Name: FaultLoss, Does: "lose segments between two regions: TCP sends them again, and all behind them waits", Pair: true, Ends: []string{FaultLoss}, Mend: healLine, Take: &FaultAmount{
-			Flag: "loss-percent", Usage: "`SHARE` of the segments that is lost, in percent, below 100", Unit: "%", Ways: true,
+			Flag: "loss-percent", Usage: "`SHARE` of the segments that is lost, in percent, below 100", Unit: "%", Sample: "1", Ways: true,
 			Check: CheckLoss, Of: func(w Way) float64 { return w.LossPercent }, Change: func(w *Way, v float64) { w.LossPercent = v },
 		}},
 		{Name: FaultBandwidth, Does: "limit what passes between two regions", Pair: true, Ends: []string{FaultBandwidth}, Mend: healLine, Take: &FaultAmount{
-			Flag: "mbit", Usage: "`RATE` of each direction, in millions of bits a second", Unit: "Mbit/s", Ways: true,
+			Flag: "mbit", Usage: "`RATE` of each direction, in millions of bits a second", Unit: "Mbit/s", Sample: "100", Ways: true,
 			Check: CheckMbit, Of: func(w Way) float64 { return w.Mbit }, Change: func(w *Way, v float64) { w.Mbit = v },
 		}},
 		{Name: FaultAsymmetry, Does: "have the way from the first region to the second take another share of the round trip than the way back", Pair: true, Ends: []string{FaultAsymmetry}, Mend: healLine, Take: &FaultAmount{
-			Flag: "share-percent", Usage: "`SHARE` of the round trip that the way from the first region to the second takes, in percent", Unit: "%",
+			Flag: "share-percent", Usage: "`SHARE` of the round trip that the way from the first region to the second takes, in percent", Unit: "%", Sample: "70",
 			Check: CheckShare,
 		}},
 	}

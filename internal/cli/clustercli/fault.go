@@ -30,6 +30,14 @@ func Fault(e *app.Env) *cli.Command {
 			c.ArgsUsage, c.Action = "NAME REGION REGION", e.Action(faultAction(kind, 3))
 		}
 		c.Flags = faultFlags(kind)
+		if kind.Take != nil {
+			regions := []string{"NAME", "us-east-1", "us-west-2"}
+			do := append(append([]string{"crossring", "fault", kind.Name}, regions...), "--"+kind.Take.Flag, kind.Take.Sample)
+			mend := append([]string{"crossring", "fault", kind.Mend}, regions...)
+			c.Description = "It lasts until it is healed, also when crossring's keeper of the network ends:\n\n" +
+				"  " + plain.Command(do...) + "\n  " + plain.Command(mend...) + "\n\n" +
+				"Exits with 2 when the line can't be like that, as with a jitter longer than its delay."
+		}
 		all.Subcommands = append(all.Subcommands, c)
 	}
 	return all

@@ -122,6 +122,10 @@ func (w *Watch) Stop() []meanwhile.Server {
 		one := meanwhile.Server{Name: s.node.Name, Datacenter: s.node.Datacenter, StepSeconds: step, Seconds: seconds}
 		if s.failed != nil {
 			one.Missing = s.failed.Error()
+			var helped interface{ Hint() string }
+			if errors.As(s.failed, &helped) {
+				one.Missing += "; to have it: " + helped.Hint()
+			}
 		}
 		all = append(all, one)
 	}
