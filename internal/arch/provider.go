@@ -13,8 +13,8 @@ import (
 // providers are the names that nothing but the table of providers may ask for, and
 // the fields of an inventory, a plan or a spec that tell one by being nil.
 var (
-	providers      = []string{"local", "hosts", "ec2", "ccm", "containers"}
-	providerFields = []string{"Local", "EC2", "Remote", "CCM", "Containers"}
+	providers      = []string{"local", "hosts", "ec2", "ccm", "containers", "attached"}
+	providerFields = []string{"Local", "EC2", "Remote", "CCM", "Containers", "Attached"}
 )
 
 // Asks lists where the source tree asks which provider a cluster is of: a comparison

@@ -13,7 +13,7 @@ import (
 // commands is the command tree, in the order of the help.
 func commands(e *app.Env) []*cli.Command {
 	var all []*cli.Command
-	all = append(all, loadcli.Demo(e), clustercli.Plan(e), clustercli.Render(e), clustercli.Up(e), clustercli.Down(e))
+	all = append(all, loadcli.Demo(e), clustercli.Plan(e), clustercli.Render(e), clustercli.Up(e), clustercli.Down(e), clustercli.Attach(e), clustercli.Detach(e))
 	all = append(all, clustercli.Nodes(e)...)
 	all = append(all, clustercli.Rings(e)...)
 	return append(all,

@@ -64,17 +64,21 @@ func (c Cluster) TLSFiles() (trust, identity []byte, err error) {
 }
 
 // ClientConfig makes a configuration of PEM: the roots, and key and chain of the
-// client.
+// client, who shows none where that is empty.
 func ClientConfig(trust, identity []byte) (*tls.Config, error) {
-	pair, err := tls.X509KeyPair(identity, identity)
-	if err != nil {
-		return nil, fmt.Errorf("read certificate of the client: %w", err)
+	var shown []tls.Certificate
+	if len(identity) > 0 {
+		pair, err := tls.X509KeyPair(identity, identity)
+		if err != nil {
+			return nil, fmt.Errorf("read certificate of the client: %w", err)
+		}
+		shown = append(shown, pair)
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(trust) {
 		return nil, errors.New("read CA: no certificate in it")
 	}
-	cfg := &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+	cfg := &tls.Config{RootCAs: roots, Certificates: shown, MinVersion: tls.VersionTLS12}
 	// The chain again: of a session that is resumed crypto/tls looks at the address
 	// and the dates alone.
 	cfg.VerifyConnection = func(s tls.ConnectionState) error {

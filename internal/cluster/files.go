@@ -16,6 +16,9 @@ func Targets(w World, c Cluster, sw places.Software, fresh bool) ([]deploy.Targe
 
 // TargetsWith is targets with further arguments of the JVM.
 func TargetsWith(w World, c Cluster, sw places.Software, fresh bool, jvm []string) ([]deploy.Target, error) {
+	if err := c.Place.NoServers(c.Inv.Plan.Name, ""); err != nil {
+		return nil, err
+	}
 	agentPassword, err := state.AgentPassword(c.Dir)
 	if err != nil {
 		return nil, err

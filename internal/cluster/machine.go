@@ -15,7 +15,7 @@ import (
 func (c Cluster) Remote() bool { return c.Place.Machines != nil }
 
 // Host is a node's server, with its files.
-func (c Cluster) Host(n topology.Node) deploy.Host { return c.Place.Server(c.Inv, c.Rel, n) }
+func (c Cluster) Host(n topology.Node) deploy.Host { return c.Place.Host(c.Inv, c.Rel, n) }
 
 // Machine reaches the machine of a node.
 func (c Cluster) Machine(n topology.Node) (*sshhost.Client, error) {

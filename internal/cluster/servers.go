@@ -22,7 +22,7 @@ const StopGrace = 60 * time.Second
 // by itself and by the running nodes of its own datacenter. The other
 // datacenters may be out of reach, which is no reason to call a start failed.
 func SeenUp(ctx context.Context, w World, c Cluster, n topology.Node) error {
-	if err := answers(ctx, w, c, n); err != nil {
+	if err := Answers(ctx, w, c, n); err != nil {
 		return err
 	}
 	if err := AttachAgents(ctx, w, c, false); err != nil {
@@ -90,7 +90,7 @@ func AwaitRing(ctx context.Context, w World, c Cluster, targets []deploy.Target,
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	err := deploy.Ready(ctx, targets, func(ctx context.Context, n topology.Node) error {
-		return answers(ctx, w, c, n)
+		return Answers(ctx, w, c, n)
 	})
 	if err != nil {
 		return ringcheck.Ring{}, c.Partial(err, targets)
@@ -121,13 +121,11 @@ func AwaitRing(ctx context.Context, w World, c Cluster, targets []deploy.Target,
 	return ring, err
 }
 
-// answers asks a node one question in CQL.
-func answers(ctx context.Context, w World, c Cluster, n topology.Node) error {
-	secure, err := c.ClientTLS()
+// Answers asks a node one question in CQL.
+func Answers(ctx context.Context, w World, c Cluster, n topology.Node) error {
+	e, err := Endpoint(w, c, []topology.Node{n})
 	if err != nil {
 		return err
 	}
-	return cql.Probe(ctx, cql.Endpoint{
-		Addresses: []string{n.PrivateAddress}, Port: n.Ports.Native, Release: c.Rel, Dial: c.Dialer(), TLS: secure,
-	})
+	return cql.Probe(ctx, e)
 }

@@ -15,11 +15,11 @@ func (c Cluster) agentless() bool { return c.Place.Agentless != nil && c.Place.A
 // byCQL says whether the ring of a cluster is read by CQL: its servers are to have no
 // agents, or could not be given any.
 func (c Cluster) byCQL() (bool, error) {
-	if c.Place.Attach == nil {
-		return false, nil // they have one from their start
-	}
 	if c.agentless() {
 		return true, nil
+	}
+	if c.Place.Attach == nil {
+		return false, nil // they have one from their start
 	}
 	return state.Marked(c.Dir, state.Agentless)
 }
@@ -69,7 +69,11 @@ func Endpoint(w World, c Cluster, nodes []topology.Node) (cql.Endpoint, error) {
 	if err != nil {
 		return cql.Endpoint{}, err
 	}
-	e := cql.Endpoint{Release: c.Rel, Broadcast: map[string]string{}, Dial: c.Dialer(), TLS: secure}
+	login, err := c.Login()
+	if err != nil {
+		return cql.Endpoint{}, err
+	}
+	e := cql.Endpoint{Release: c.Rel, Broadcast: map[string]string{}, Dial: c.Dialer(), TLS: secure, Login: login}
 	if secure != nil {
 		e.Fresh = (&LiveTLS{Cluster: c}).Fresh
 	}

@@ -67,3 +67,31 @@ func factors(name string, options map[string]string) Factors {
 	}
 	return f
 }
+
+// Tables lists the tables of a keyspace, by name; none where there is no such keyspace. The
+// session must have no keyspace of its own.
+func Tables(ctx context.Context, s *gocql.Session, rel release.Release, keyspace string) ([]string, error) {
+	column, table := "columnfamily_name", "system.schema_columnfamilies"
+	if rel.SystemSchema {
+		column, table = "table_name", "system_schema.tables"
+	}
+	iter := s.Query("SELECT "+column+" FROM "+table+" WHERE keyspace_name = ?", keyspace).WithContext(ctx).Consistency(gocql.One).Iter()
+	var names []string
+	for name := ""; iter.Scan(&name); {
+		names = append(names, name)
+	}
+	if err := iter.Close(); err != nil {
+		return nil, fmt.Errorf("listing the tables of keyspace %s: %w", keyspace, err)
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// DropKeyspace takes a keyspace away, with all that is in it, and waits until all nodes
+// agree on the schema.
+func DropKeyspace(ctx context.Context, s *gocql.Session, keyspace string) error {
+	if err := s.Query("DROP KEYSPACE " + Quote(keyspace)).WithContext(ctx).Exec(); err != nil {
+		return fmt.Errorf("dropping keyspace %s: %w", keyspace, err)
+	}
+	return AwaitSchema(ctx, s)
+}

@@ -97,6 +97,9 @@ func Preflight(ctx context.Context, w cluster.World, req PreflightRequest) (Pref
 	if err != nil {
 		return res, err
 	}
+	if err := c.Place.NoServers(req.Name, ""); err != nil {
+		return res, err
+	}
 	const deadline = 10 * time.Minute
 	ctx, cancel := context.WithTimeoutCause(ctx, deadline, fmt.Errorf("not done within %s", deadline))
 	defer cancel()

@@ -62,6 +62,9 @@ func Look(ctx context.Context, w cluster.World, c cluster.Cluster) (ringcheck.Ri
 	}
 	if err != nil {
 		hint := "crossring up " + c.Inv.Plan.Name
+		if c.Place.Server == nil {
+			hint = "crossring ring " + c.Inv.Plan.Name + "   # again, when it answers"
+		}
 		if full != nil {
 			hint = full.Hint()
 		}
@@ -78,6 +81,9 @@ func Look(ctx context.Context, w cluster.World, c cluster.Cluster) (ringcheck.Ri
 	}
 	if len(ring.Mismatches) > 0 {
 		hint := cmp.Or(RingHint(c, ring), "crossring logs "+c.Inv.Plan.Name)
+		if c.Place.Server == nil {
+			hint = "crossring detach " + c.Inv.Plan.Name + "   # and attach it again, if its nodes are others by now"
+		}
 		if gone != nil {
 			hint = gone.Hint()
 		}

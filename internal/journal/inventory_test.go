@@ -18,7 +18,7 @@ import (
 // sample is the least that an inventory has.
 func sample(dir string) topology.Inventory {
 	return topology.Inventory{
-		Schema: topology.Schema, Plan: topology.Plan{Name: "a", RTTMillis: 80.5, Settings: map[string]any{"b": "<&>", "a": 1e21}},
+		Schema: topology.Schema, Plan: topology.Plan{Name: "a", RTTMillis: new(float64(80.5)), Settings: map[string]any{"b": "<&>", "a": 1e21}},
 		Nodes: []topology.Node{{Name: "us-east-1-1", Tokens: []string{"0"}}}, Local: &topology.Local{ID: "id", Slot: 62, Dir: dir},
 	}
 }

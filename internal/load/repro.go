@@ -295,12 +295,13 @@ func makeTable(ctx context.Context, c cluster.Cluster, e cql.Endpoint, table str
 	}
 	defer s.Close()
 	ks := c.Inv.Plan.Keyspace
+	user := c.Inv.User()
 	if err := cql.CreateKeyspace(ctx, s, c.Rel, ks); err != nil {
-		return err
+		return cql.Lacking(err, e.Login, cql.GrantsToMake(user))
 	}
 	ks.Table = table
 	if err := create(ctx, s, c.Rel, ks); err != nil {
-		return err
+		return cql.Lacking(err, e.Login, cql.GrantsToUse(user, ks.Name))
 	}
 	return state.Mark(c.Dir, state.Keyspace)
 }

@@ -36,6 +36,9 @@ func Run(ctx context.Context, w cluster.World, ref string, args []string, s clus
 	if c.Place.Inside != nil {
 		return c.NoMachines(n, "nodetool "+strings.Join(args, " "))
 	}
+	if err := c.Place.NoServers(c.Inv.Plan.Name, ""); err != nil {
+		return err
+	}
 	// Two at once would switch JMX off under each other's feet.
 	unlock, err := w.Lock(ctx, c.Inv.Plan.Name+"."+n.Name+".jmx")
 	if err != nil {

@@ -4,6 +4,7 @@
 package places
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 	"crossring/internal/deploy/sshhost"
 	"crossring/internal/fail"
 	"crossring/internal/jars"
+	"crossring/internal/plain"
 	"crossring/internal/release"
 	"crossring/internal/topology"
 	"crossring/provision"
@@ -118,10 +120,10 @@ type Place struct {
 	// OwnDisks says whether a cluster's directories are this computer's, and crossring's.
 	OwnDisks func(inv topology.Inventory) bool
 
-	// Maker makes and unmakes clusters. To make one it needs the software, to judge or to
+	// Maker makes and unmakes clusters; nil is that somebody else does. To make one it needs the software, to judge or to
 	// remove one it needs neither that nor the release.
 	Maker func(rel release.Release, sw Software) provision.Provider
-	// Server is a node's, with its files.
+	// Server is a node's, with its files; nil is that crossring has no hand on it.
 	Server func(inv topology.Inventory, rel release.Release, n topology.Node) deploy.Host
 	// Env names the software by where a node finds it; of what has one place everywhere,
 	// env says where that is.
@@ -214,11 +216,34 @@ func (e *UnknownError) Hint() string { return "crossring plan -f FILE" }
 func table() map[string]func(Deps) Place {
 	return map[string]func(Deps) Place{
 		"local": localPlace, "hosts": hostsPlace, "ec2": ec2Place, "ccm": ccmPlace, "containers": containersPlace,
+		"attached": attachedPlace,
 	}
 }
 
-// Names are the providers' names, in order.
-func Names() []string { return slices.Sorted(maps.Keys(table())) }
+// Names are the names of the providers that make clusters, in order.
+func Names() []string {
+	all := table()
+	maps.DeleteFunc(all, func(_ string, of func(Deps) Place) bool { return of(Deps{}).Maker == nil })
+	return slices.Sorted(maps.Keys(all))
+}
+
+// Host is a node's server, with its files. Where a provider has none, it is one that
+// answers so whatever it is asked.
+func (p Place) Host(inv topology.Inventory, rel release.Release, n topology.Node) deploy.Host {
+	if p.Server == nil {
+		return lostHost{err: p.NoServers(inv.Plan.Name, "")}
+	}
+	return p.Server(inv, rel, n)
+}
+
+// NoServers refuses what would start, stop, change or read the servers of a cluster, or
+// make or remove it; nil where that can be done.
+func (p Place) NoServers(cluster, instead string) error {
+	if p.Server != nil && p.Maker != nil {
+		return nil
+	}
+	return p.NotHere(cluster, "servers of crossring's own", cmp.Or(instead, plain.Command("crossring", "status", cluster)))
+}
 
 // For is the place of a plan's clusters.
 func For(provider string, d Deps) (Place, error) {

@@ -76,7 +76,7 @@ func (b *builder) build() topology.Plan {
 		Snitch:       snitch(s.Provider),
 		NamingScheme: s.Naming,
 		NumTokens:    s.NumTokens,
-		RTTMillis:    defaultRTT,
+		RTTMillis:    new(float64(defaultRTT)),
 		Hosts:        s.Hosts,
 		Mirror:       s.CassandraMirror,
 		Disks:        topology.Disks(s.Disks),
@@ -90,7 +90,7 @@ func (b *builder) build() topology.Plan {
 		Calls:    []string{},
 	}
 	if ms, all := s.RTT[spec.AllPairs]; all {
-		p.RTTMillis = ms
+		p.RTTMillis = &ms
 	}
 	p.RTTPairs = roundTrips(s)
 	b.ways(&p)

@@ -48,6 +48,11 @@ func Down(ctx context.Context, w cluster.World, name string, req DownRequest) (D
 			return res, &fail.Error{Code: fail.ExitFailure, Err: errors.Join(none, listErr, err), Hint: "crossring ls"}
 		}
 	}
+	if c, err := w.Open(name); err == nil {
+		if err := c.Place.NoServers(name, w.Command("detach", name)); err != nil {
+			return res, err
+		}
+	}
 	unlock, err := w.Lock(ctx, name)
 	if err != nil {
 		return res, err

@@ -73,7 +73,9 @@ func List(ctx context.Context, w cluster.World) (Listing, error) {
 			l.Clusters = append(l.Clusters, entry)
 			continue
 		}
-		entry.CostSoFarUSD = new(float64)
+		if c.Place.Maker != nil { // else somebody else pays for it
+			entry.CostSoFarUSD = new(float64)
+		}
 		entry.Provider, entry.Version, entry.Nodes = c.Inv.Plan.Provider, c.Inv.Plan.Version, len(c.Inv.Nodes)
 		for _, n := range c.Inv.Nodes {
 			if !slices.Contains(entry.Regions, n.Region) {
@@ -105,10 +107,10 @@ func listRemote(ctx context.Context, w cluster.World, c cluster.Cluster, entry L
 	defer cancel()
 	var mu sync.Mutex
 	err := cluster.OnEach(c.Inv.Nodes, func(n topology.Node) error {
-		p, err := c.Host(n).State(ctx)
+		running, err := runs(ctx, w, c, n)
 		mu.Lock()
 		defer mu.Unlock()
-		if p.Running {
+		if running {
 			entry.Running++
 		}
 		return err
@@ -117,4 +119,15 @@ func listRemote(ctx context.Context, w cluster.World, c cluster.Cluster, entry L
 		entry.Problem = err.Error()
 	}
 	return entry
+}
+
+// runs says whether the server of a node runs: one that crossring has no hand on does when
+// it answers.
+func runs(ctx context.Context, w cluster.World, c cluster.Cluster, n topology.Node) (bool, error) {
+	if c.Place.Server == nil {
+		err := cluster.Answers(ctx, w, c, n)
+		return err == nil, err
+	}
+	p, err := c.Host(n).State(ctx)
+	return p.Running, err
 }

@@ -81,7 +81,9 @@ func change(ctx context.Context, w cluster.World, ref string, f func(cluster.Clu
 	if err := cluster.CheckRef(ref); err != nil {
 		return res, err
 	}
-	if _, err := w.Open(name); err != nil {
+	if c, err := w.Open(name); err != nil {
+		return res, err
+	} else if err := c.Place.NoServers(name, ""); err != nil {
 		return res, err
 	}
 	unlock, err := w.Lock(ctx, name)

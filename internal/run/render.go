@@ -62,6 +62,9 @@ func Render(_ context.Context, w cluster.World, req RenderRequest) (Rendered, er
 	if err != nil {
 		return res, err
 	}
+	if err := place.NoServers(inv.Plan.Name, ""); err != nil {
+		return res, err
+	}
 	rel, err := release.Of(inv.Plan.Version)
 	if err != nil {
 		return res, err

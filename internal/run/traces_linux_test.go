@@ -70,7 +70,7 @@ func newStandIn(t *testing.T) standIn {
 	w := clustertest.Quiet()
 	w.StateDir, w.Exe = t.TempDir(), os.Args[0]
 	p := topology.Plan{
-		Schema: topology.Schema, Name: "traces", Provider: "local", Version: releasetest.Newest(), RTTMillis: 10,
+		Schema: topology.Schema, Name: "traces", Provider: "local", Version: releasetest.Newest(), RTTMillis: new(float64(10)),
 		Disks: topology.Disks{Data: "fs1", Commitlog: "fs2", SavedCaches: "fs2"},
 	}
 	for i, region := range []string{"us-east-1", "us-west-2"} {
@@ -431,7 +431,7 @@ func TestFaultsOfARun(t *testing.T) {
 
 // The hint of a ring that is not as planned is what helps.
 func TestRingHints(t *testing.T) {
-	inv := topology.Inventory{Plan: topology.Plan{Name: "lab", RTTMillis: 80}, Nodes: []topology.Node{{Name: "a-1", Index: 1}, {Name: "b-1", Index: 2}}}
+	inv := topology.Inventory{Plan: topology.Plan{Name: "lab", RTTMillis: new(float64(80))}, Nodes: []topology.Node{{Name: "a-1", Index: 1}, {Name: "b-1", Index: 2}}}
 	c := cluster.Cluster{Dir: "/state/clusters/lab", Inv: inv}
 	server := func(node string) ringcheck.Mismatch { return ringcheck.Mismatch{Kind: health.KindServer, Node: node} }
 	ms := 200.0

@@ -114,6 +114,13 @@ func Up(ctx context.Context, w cluster.World, req UpRequest) (UpResult, error) {
 	case err != nil:
 		return res, err
 	default:
+		instead := w.Command("status", name)
+		if req.Spec != nil {
+			instead = w.Command("detach", name) // the name is wanted
+		}
+		if err := c.Place.NoServers(name, instead); err != nil {
+			return res, err
+		}
 		if err := state.Restore(w.StateDir, name); err != nil {
 			return res, err
 		}

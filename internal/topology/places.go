@@ -62,3 +62,27 @@ type Containers struct {
 	Network    string            `json:"network"` // name
 	IDs        map[string]string `json:"ids"`     // container id by node name
 }
+
+// Attached is what crossring alone knows of a cluster that somebody else made.
+type Attached struct {
+	Dir           string   `json:"dir"`            // state directory of the cluster
+	ContactPoints []string `json:"contact_points"` // address:port each, as they were given
+	User          string   `json:"user"`           // role to log in as; "" is none
+	// KeyspaceFound says that crossring's keyspace was there before; false is that crossring
+	// is the first to make it.
+	KeyspaceFound bool `json:"keyspace_found"`
+}
+
+// User is the role that clients log in to the nodes as; "" where they ask for none.
+func (inv Inventory) User() string {
+	if inv.Attached == nil {
+		return ""
+	}
+	return inv.Attached.User
+}
+
+// Foreign says that somebody else made the cluster: nothing of it is crossring's but a
+// keyspace, which may have been there before.
+func (inv Inventory) Foreign() (foreign, keyspaceFound bool) {
+	return inv.Attached != nil, inv.Attached != nil && inv.Attached.KeyspaceFound
+}

@@ -16,17 +16,19 @@ const Schema = "crossring/v1"
 // the same plan, byte for byte. Addresses are not in it where the provider
 // decides them.
 type Plan struct {
-	Schema       string  `json:"schema"`
-	Name         string  `json:"name"`         // crossring's name of the cluster
-	ClusterName  string  `json:"cluster_name"` // Cassandra's cluster_name
-	Provider     string  `json:"provider"`
-	Version      string  `json:"cassandra_version"` // full, x.y.z
-	Partitioner  string  `json:"partitioner"`       // short class name
-	Snitch       string  `json:"snitch"`            // short class name
-	NamingScheme string  `json:"ec2_naming_scheme"` // legacy or standard
-	NumTokens    int     `json:"num_tokens"`
-	HeapMB       int     `json:"heap_mb"`
-	RTTMillis    float64 `json:"rtt_ms"` // between regions, local provider
+	Schema       string `json:"schema"`
+	Name         string `json:"name"`         // crossring's name of the cluster
+	ClusterName  string `json:"cluster_name"` // Cassandra's cluster_name
+	Provider     string `json:"provider"`
+	Version      string `json:"cassandra_version"` // full, x.y.z
+	Partitioner  string `json:"partitioner"`       // short class name
+	Snitch       string `json:"snitch"`            // short class name
+	NamingScheme string `json:"ec2_naming_scheme"` // legacy or standard
+	NumTokens    int    `json:"num_tokens"`
+	HeapMB       int    `json:"heap_mb"`
+	// RTTMillis is between regions, as the local provider makes it; nil of a network that
+	// nothing is known of.
+	RTTMillis *float64 `json:"rtt_ms"`
 	// RTTPairs has the round trips of pairs of regions, "us-east-1:us-west-2", where they are
 	// not all RTTMillis; see RTT.
 	RTTPairs map[string]float64 `json:"rtt_pairs_ms,omitempty"`
@@ -188,6 +190,7 @@ type Inventory struct {
 	Remote     *Remote     `json:"remote,omitempty"`
 	CCM        *CCM        `json:"ccm,omitempty"`
 	Containers *Containers `json:"containers,omitempty"`
+	Attached   *Attached   `json:"attached,omitempty"`
 }
 
 // Check says what an inventory lacks that every one has: a name, nodes, and a place.
@@ -214,6 +217,8 @@ func (inv Inventory) Dir() string {
 		return inv.CCM.Dir
 	case inv.Containers != nil:
 		return inv.Containers.Dir
+	case inv.Attached != nil:
+		return inv.Attached.Dir
 	}
 	return ""
 }
@@ -260,12 +265,16 @@ func (inv Inventory) Node(ref string) (Node, error) {
 	return Node{}, fmt.Errorf("no node %q in cluster %s; its nodes are %s", ref, inv.Plan.Name, strings.Join(names, ", "))
 }
 
-// RTT is the round trip between two regions that the local provider makes, in ms.
+// RTT is the round trip between two regions that the local provider makes, in ms; 0 where
+// it makes none.
 func (p Plan) RTT(a, b string) float64 {
 	if ms, ok := p.RTTPairs[min(a, b)+":"+max(a, b)]; ok {
 		return ms
 	}
-	return p.RTTMillis
+	if p.RTTMillis == nil {
+		return 0
+	}
+	return *p.RTTMillis
 }
 
 // Datacenters lists the datacenter names in plan order, each once.

@@ -72,7 +72,9 @@ func Rotate(ctx context.Context, w cluster.World, req RotateRequest) (RotateResu
 	if err := cluster.CheckName(req.Name); err != nil {
 		return res, err
 	}
-	if _, err := w.Open(req.Name); err != nil {
+	if c, err := w.Open(req.Name); err != nil {
+		return res, err
+	} else if err := c.Place.NoServers(req.Name, ""); err != nil {
 		return res, err
 	}
 	unlock, err := w.Lock(ctx, req.Name)

@@ -35,6 +35,9 @@ func AuthorityOf(w cluster.World, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if err := c.Place.NoServers(name, ""); err != nil {
+		return "", err
+	}
 	if c.Inv.Plan.TLS == nil {
 		return "", fail.Usage("", fmt.Errorf("cluster %s has no TLS, and so no CA", name), "write tls: {} in the spec of a new cluster")
 	}
@@ -52,11 +55,11 @@ func VerifyCluster(ctx context.Context, w cluster.World, name string, at time.Ti
 	if err != nil {
 		return none, err
 	}
-	if c.Inv.Plan.TLS == nil {
-		return none, fail.Usage("", fmt.Errorf("cluster %s has no TLS, and so no certificates", name), "write tls: {} in the spec of a new cluster")
-	}
 	if c.Place.DialFrom == nil {
 		return none, c.Place.NotHere(name, "connections from where its nodes are", "")
+	}
+	if c.Inv.Plan.TLS == nil {
+		return none, fail.Usage("", fmt.Errorf("cluster %s has no TLS, and so no certificates", name), "write tls: {} in the spec of a new cluster")
 	}
 	ways, err := tlsWays(ctx, w, c)
 	if err != nil {

@@ -67,6 +67,9 @@ func resolve(w cluster.World, req Request) (cluster.Cluster, topology.Node, []tu
 	if err != nil {
 		return c, n, nil, err
 	}
+	if err := c.Place.NoServers(c.Inv.Plan.Name, "crossring status "+c.Inv.Plan.Name); err != nil {
+		return c, n, nil, err
+	}
 	if !c.Remote() {
 		return c, n, nil, c.Place.NotHere(c.Inv.Plan.Name, "machines to be reached by a tunnel: its ports are on this computer", "crossring status "+c.Inv.Plan.Name)
 	}

@@ -9,7 +9,7 @@ import (
 
 // A fault of any kind that can't be put in force again is over, and not in force for ever.
 func TestEveryFaultEnds(t *testing.T) {
-	plan := topology.Plan{RTTMillis: 80}
+	plan := topology.Plan{RTTMillis: new(float64(80))}
 	for _, k := range topology.FaultKinds() {
 		if k.Mend == "" {
 			continue

@@ -20,7 +20,7 @@ func wordsOf(faults []topology.NetworkFault) string {
 }
 
 func TestFaultsOfDirections(t *testing.T) {
-	plan := topology.Plan{RTTMillis: 80, Ways: map[string]topology.Way{"a -> b": {DelayMillis: 60, LossPercent: 1}, "b -> a": {DelayMillis: 20}}}
+	plan := topology.Plan{RTTMillis: new(float64(80)), Ways: map[string]topology.Way{"a -> b": {DelayMillis: 60, LossPercent: 1}, "b -> a": {DelayMillis: 20}}}
 	loss := func(a, b string, percent float64, oneWay bool) Fault {
 		return Fault{Kind: topology.FaultLoss, A: a, B: b, Amount: percent, OneWay: oneWay}
 	}
@@ -66,7 +66,7 @@ func FuzzFaultsAgain(f *testing.F) {
 	f.Add(uint64(1))
 	f.Fuzz(func(t *testing.T, seed uint64) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		plan := topology.Plan{RTTMillis: 80}
+		plan := topology.Plan{RTTMillis: new(float64(80))}
 		regions := []string{"a", "b", "c"}
 		l, again := newFaultLog(), newFaultLog()
 		for i := range 30 {

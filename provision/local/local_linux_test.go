@@ -20,7 +20,7 @@ import (
 // planOf is a plan with so many nodes in each of its regions.
 func planOf(name string, nodes ...int) topology.Plan {
 	p := topology.Plan{
-		Schema: topology.Schema, Name: name, RTTMillis: 10,
+		Schema: topology.Schema, Name: name, RTTMillis: new(float64(10)),
 		Disks: topology.Disks{Data: "fs1", Commitlog: "fs2", SavedCaches: "fs2"},
 	}
 	for r, n := range nodes {

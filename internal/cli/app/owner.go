@@ -40,3 +40,18 @@ func (e *Env) Confirm(question string) (bool, error) {
 	}
 	return strings.EqualFold(strings.TrimSpace(line), "y") || strings.EqualFold(strings.TrimSpace(line), "yes"), nil
 }
+
+// Password asks for a password on the terminal, which does not show it.
+func (e *Env) Password(question string) (string, error) {
+	in, ok := e.Stdin.(*os.File)
+	if !ok || !term.IsTerminal(int(in.Fd())) {
+		return "", errors.New("there is no terminal to ask for a password on")
+	}
+	fmt.Fprintf(e.Stderr, "%s ", question)
+	typed, err := term.ReadPassword(int(in.Fd()))
+	fmt.Fprintln(e.Stderr)
+	if err != nil {
+		return "", fmt.Errorf("reading the password: %w", err)
+	}
+	return string(typed), nil
+}
