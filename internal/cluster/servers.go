@@ -55,7 +55,8 @@ func StopTargets(ctx context.Context, w World, c Cluster, targets []deploy.Targe
 	})
 }
 
-// StartNodes writes files and, unless upTo ends before that, starts the nodes that do not run.
+// StartNodes writes files and, unless upTo ends before that, starts the nodes that do not run,
+// and has those go on that are paused.
 func StartNodes(ctx context.Context, w World, c Cluster, targets []deploy.Target, upTo until.Step) error {
 	var stopped []deploy.Target
 	var nodes []topology.Node
@@ -64,9 +65,14 @@ func StartNodes(ctx context.Context, w World, c Cluster, targets []deploy.Target
 		if err != nil {
 			return err
 		}
-		if !p.Running {
+		switch {
+		case !p.Running:
 			stopped = append(stopped, t)
 			nodes = append(nodes, t.Node)
+		case p.Paused && upTo.Reaches(until.Start):
+			if err := t.Host.Start(ctx); err != nil {
+				return c.Partial(err, targets)
+			}
 		}
 	}
 	if c.Place.FreePorts != nil {

@@ -42,13 +42,25 @@ func Fault(ctx context.Context, w cluster.World, name string, f local.Fault) (Ne
 		if err := checkRegions(c, f); err != nil {
 			return net, err
 		}
+		before, beforeErr := p.Status(ctx, c.Inv)
 		if err := p.Fault(ctx, c.Inv, f); err != nil {
 			return net, err
+		}
+		if beforeErr == nil && before.Faults != nil && !ends(f, before.Faults) {
+			w.Say("no fault was in force that %s ends", f.Kind)
 		}
 	}
 	st, err := p.Status(ctx, c.Inv)
 	net.Lines, net.Refused, net.RTT, net.Faults = st.Lines, st.Refused, st.RTT, st.Faults
 	return net, err
+}
+
+// ends says whether a change ends one of the faults in force, or is not for ending any.
+func ends(f local.Fault, faults []topology.NetworkFault) bool {
+	kind, _ := topology.FaultKindOf(f.Kind)
+	return kind.Mend != "" || slices.ContainsFunc(faults, func(old topology.NetworkFault) bool {
+		return slices.Contains(kind.Ends, old.Kind) && (old.A == f.A && old.B == f.B || old.A == f.B && old.B == f.A)
+	})
 }
 
 // checkRegions says whether a fault is between regions that there are.

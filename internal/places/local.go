@@ -36,7 +36,7 @@ func localPlace(d Deps) Place {
 		Assumed: func(plan topology.Plan) ([]topology.Node, error) {
 			return local.Assign(plan, local.FirstSlot, state.Dir(d.StateDir, plan.Name))
 		},
-		Grower: localGrower{p}, Record: p, Network: p,
+		Grower: localGrower{p}, Record: p, Network: p, Breaker: p,
 		DialFrom: fromAddress,
 		// From 3.11 on a node binds nothing before it connects. To a private address of its
 		// own region it goes without the WAN, and arrives from 127.0.0.1.

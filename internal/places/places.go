@@ -81,6 +81,12 @@ type Network interface {
 	Fault(ctx context.Context, inv topology.Inventory, f local.Fault) error
 }
 
+// Breaker does to the servers of nodes what accidents do.
+type Breaker interface {
+	// FaultNode does a kind of topology.NodeFaultKinds to the server of a node.
+	FaultNode(ctx context.Context, inv topology.Inventory, kind, node string) error
+}
+
 // Cloud is what an account knows of a cluster that was made in it.
 type Cloud interface {
 	// Lacking lists the firewall rules of the plan that do not stand.
@@ -159,6 +165,7 @@ type Place struct {
 	Grower  Grower
 	Record  Recorder
 	Network Network
+	Breaker Breaker
 	Cloud   Cloud
 
 	// Volumes are those that are attached to the machine of a node, by the disk that they

@@ -15,8 +15,15 @@ const (
 	FaultLoss      = "loss"      // between A and B segments are lost, and sent again
 	FaultBandwidth = "bandwidth" // between A and B so much passes, and no more
 	FaultAsymmetry = "asymmetry" // from A to B takes another share of the round trip than back
+	FaultKill      = "kill"      // the server of node A was killed
+	FaultPause     = "pause"     // the server of node A stands still
 
-	healLine   = "heal"
+	// ResumeNode ends FaultPause.
+	ResumeNode = "resume"
+	startNode  = "start" // a command of its own
+
+	// HealLines ends what is between two regions.
+	HealLines  = "heal"
 	acceptPort = "accept"
 )
 
@@ -24,7 +31,8 @@ const (
 type FaultKind struct {
 	Name string
 	Does string       // a line of help
-	Pair bool         // it is between two regions; else it is about one
+	Pair bool         // it is between two regions; else it is about one region, or one node
+	Node bool         // it is about the server of a node
 	RTT  bool         // it takes a round trip
 	Ends []string     // the kinds of faults that it ends, of the same regions
 	Mend string       // the kind that ends it; "" is no fault, but the end of one
@@ -49,36 +57,45 @@ func FaultKinds() []FaultKind {
 	cut := []string{FaultPartition, FaultReset}
 	ends := append(cut, FaultJitter, FaultLoss, FaultBandwidth, FaultAsymmetry)
 	return []FaultKind{
-		{Name: FaultPartition, Does: "cut two regions from each other by silence: what is sent is swallowed, new connections are not answered", Pair: true, Ends: cut, Mend: healLine, Cuts: true},
-		{Name: FaultReset, Does: "answer every connection between two regions with RST", Pair: true, Ends: cut, Mend: healLine, Cuts: true},
-		{Name: healLine, Does: "end all faults between two regions but another round trip", Pair: true, Ends: ends},
+		{Name: FaultPartition, Does: "cut two regions from each other by silence: what is sent is swallowed, new connections are not answered", Pair: true, Ends: cut, Mend: HealLines, Cuts: true},
+		{Name: FaultReset, Does: "answer every connection between two regions with RST", Pair: true, Ends: cut, Mend: HealLines, Cuts: true},
+		{Name: HealLines, Does: "end all faults between two regions but another round trip", Pair: true, Ends: ends},
 		{Name: FaultRefuse, Does: "close a region's public ports", Ends: []string{FaultRefuse}, Mend: acceptPort, Cuts: true},
 		{Name: acceptPort, Does: "open a region's public ports again", Ends: []string{FaultRefuse}},
 		// The round trip of the plan is what ends it.
 		{Name: FaultLatency, Does: "set the round trip between two regions", Pair: true, RTT: true, Ends: []string{FaultLatency}, Mend: FaultLatency},
-		{Name: FaultJitter, Does: "make the delay between two regions vary", Pair: true, Ends: []string{FaultJitter}, Mend: healLine, Take: &FaultAmount{
+		{Name: FaultJitter, Does: "make the delay between two regions vary", Pair: true, Ends: []string{FaultJitter}, Mend: HealLines, Take: &FaultAmount{
 			Flag: "jitter", Usage: "the delay is up to that `TIME` less or more, as in 5ms", Unit: "ms", Sample: "10ms", Ways: true,
 			Check: func(v float64) string { return CheckJitter(v, MostJitterMillis) },
 			Of:    func(w Way) float64 { return w.JitterMillis }, Change: func(w *Way, v float64) { w.JitterMillis = v },
 		}},
-		{Name: FaultLoss, Does: "lose segments between two regions: TCP sends them again, and all behind them waits", Pair: true, Ends: []string{FaultLoss}, Mend: healLine, Take: &FaultAmount{
+		{Name: FaultLoss, Does: "lose segments between two regions: TCP sends them again, and all behind them waits", Pair: true, Ends: []string{FaultLoss}, Mend: HealLines, Take: &FaultAmount{
 			Flag: "loss-percent", Usage: "`SHARE` of the segments that is lost, in percent, below 100", Unit: "%", Sample: "1", Ways: true,
 			Check: CheckLoss, Of: func(w Way) float64 { return w.LossPercent }, Change: func(w *Way, v float64) { w.LossPercent = v },
 		}},
-		{Name: FaultBandwidth, Does: "limit what passes between two regions", Pair: true, Ends: []string{FaultBandwidth}, Mend: healLine, Take: &FaultAmount{
+		{Name: FaultBandwidth, Does: "limit what passes between two regions", Pair: true, Ends: []string{FaultBandwidth}, Mend: HealLines, Take: &FaultAmount{
 			Flag: "mbit", Usage: "`RATE` of each direction, in millions of bits a second", Unit: "Mbit/s", Sample: "100", Ways: true,
 			Check: CheckMbit, Of: func(w Way) float64 { return w.Mbit }, Change: func(w *Way, v float64) { w.Mbit = v },
 		}},
-		{Name: FaultAsymmetry, Does: "have the way from the first region to the second take another share of the round trip than the way back", Pair: true, Ends: []string{FaultAsymmetry}, Mend: healLine, Take: &FaultAmount{
+		{Name: FaultAsymmetry, Does: "have the way from the first region to the second take another share of the round trip than the way back", Pair: true, Ends: []string{FaultAsymmetry}, Mend: HealLines, Take: &FaultAmount{
 			Flag: "share-percent", Usage: "`SHARE` of the round trip that the way from the first region to the second takes, in percent", Unit: "%", Sample: "70",
 			Check: CheckShare,
 		}},
 	}
 }
 
+// NodeFaultKinds are what can be done to the server of a node, in the order of the help.
+func NodeFaultKinds() []FaultKind {
+	return []FaultKind{
+		{Name: FaultKill, Does: "kill a node's server, as a crash does", Node: true, Ends: []string{FaultKill}, Mend: startNode, Cuts: true},
+		{Name: FaultPause, Does: "make a node's server stand still: its ports are open, and nothing is answered", Node: true, Ends: []string{FaultPause}, Mend: ResumeNode, Cuts: true},
+		{Name: ResumeNode, Does: "have a node's server go on that was paused", Node: true, Ends: []string{FaultPause}},
+	}
+}
+
 // FaultKindOf finds a kind by its name.
 func FaultKindOf(name string) (FaultKind, bool) {
-	for _, k := range FaultKinds() {
+	for _, k := range append(FaultKinds(), NodeFaultKinds()...) {
 		if k.Name == name {
 			return k, true
 		}
@@ -86,12 +103,12 @@ func FaultKindOf(name string) (FaultKind, bool) {
 	return FaultKind{}, false
 }
 
-// NetworkFault is a change of the network between regions, from when it was made to when
-// it was ended.
+// NetworkFault is a change of the network between regions, or of a node's server, from when it
+// was made to when it was ended.
 type NetworkFault struct {
 	Kind      string   `json:"kind"`
-	A         string   `json:"a"`      // region
-	B         string   `json:"b"`      // region; "" for refuse
+	A         string   `json:"a"`      // region; the node of kill and pause
+	B         string   `json:"b"`      // region; "" for refuse, kill and pause
 	RTTMillis *float64 `json:"rtt_ms"` // of latency; null for others
 	// Amount is how much of it there is, in Unit; nil of kinds that take none.
 	Amount *float64 `json:"amount"`
@@ -124,6 +141,12 @@ func (f NetworkFault) String() string {
 // trip of its plan, in milliseconds.
 func (f NetworkFault) Undo(cluster string, planned float64) []string {
 	kind, _ := FaultKindOf(f.Kind)
+	switch {
+	case kind.Mend == startNode:
+		return []string{startNode, cluster + ":" + f.A}
+	case kind.Node:
+		return []string{"fault", kind.Mend, cluster + ":" + f.A}
+	}
 	words := []string{"fault", kind.Mend, cluster, f.A}
 	if kind.Pair {
 		words = append(words, f.B)

@@ -15,6 +15,8 @@ type Process struct {
 	// Ended says how it ended, "" if it never ran or nobody saw: "exit status 3",
 	// "signal: killed".
 	Ended string `json:"ended"`
+	// Paused says that it runs, and stands still: FaultPause.
+	Paused bool `json:"paused,omitempty"`
 }
 
 // MarshalJSON has null for a time that is not known.
@@ -32,6 +34,8 @@ func (p Process) MarshalJSON() ([]byte, error) {
 
 func (p Process) String() string {
 	switch {
+	case p.Paused:
+		return fmt.Sprintf("paused, pid %d", p.PID)
 	case p.Running:
 		return fmt.Sprintf("running, pid %d", p.PID)
 	case p.Ended != "":

@@ -23,6 +23,11 @@ type Status struct {
 // Fault is a change of the network.
 type Fault = wan.Change
 
+// RefusedError says that a node is not in a state in which what was asked can be done.
+type RefusedError struct{ Node, Problem string }
+
+func (e *RefusedError) Error() string { return e.Node + " " + e.Problem }
+
 // requests to the keeper.
 type (
 	startRequest struct {
@@ -35,6 +40,10 @@ type (
 	stopRequest struct {
 		Node  string        `json:"node"`
 		Grace time.Duration `json:"grace"`
+	}
+	nodeFaultRequest struct {
+		Kind string `json:"kind"` // of topology.NodeFaultKinds
+		Node string `json:"node"`
 	}
 	reply struct {
 		Error   string `json:"error,omitempty"`

@@ -29,6 +29,9 @@ func (k *keeper) restoreFaults() error {
 	}
 	k.faults = l
 	for _, f := range inOrder(l.InForce) {
+		if kind, _ := topology.FaultKindOf(f.Kind); kind.Node {
+			continue
+		}
 		if err := k.apply(request(f)); err != nil {
 			k.note("%s, which was in force, is not any more: %v", f, err)
 			k.faults = k.faults.without(f, time.Now().UTC())
@@ -36,6 +39,7 @@ func (k *keeper) restoreFaults() error {
 		}
 		k.note("in force again: %s, since %s", f, f.Since.Local().Format(time.DateTime))
 	}
+	k.reconcile()
 	return nil
 }
 
@@ -73,5 +77,6 @@ func (k *keeper) fault(f Fault) error {
 func (k *keeper) inForce() []topology.NetworkFault {
 	k.faulting.Lock()
 	defer k.faulting.Unlock()
+	k.reconcile()
 	return append([]topology.NetworkFault{}, k.faults.InForce...)
 }

@@ -267,10 +267,9 @@ func (k *keeper) handler() http.Handler {
 			Lines: k.wan.Lines(), Refused: k.wan.Refused(), RTT: k.wan.Measured(), Faults: k.inForce(), Bytes: k.wan.Bytes(),
 		}, nil)
 	})
-	mux.HandleFunc("POST /start", handle(k.nodes.start))
-	mux.HandleFunc("POST /stop", handle(func(ctx context.Context, req stopRequest) error {
-		return k.nodes.stop(ctx, req.Node, req.Grace)
-	}))
+	mux.HandleFunc("POST /start", handle(k.startNode))
+	mux.HandleFunc("POST /stop", handle(k.stopNode))
+	mux.HandleFunc("POST /nodefault", handle(k.faultNode))
 	mux.HandleFunc("POST /fault", handle(func(_ context.Context, f Fault) error { return k.fault(f) }))
 	mux.HandleFunc("POST /reload", handle(func(context.Context, struct{}) error { return k.reload() }))
 	mux.HandleFunc("POST /down", handle(func(ctx context.Context, _ struct{}) error {
@@ -303,7 +302,8 @@ func answer(w http.ResponseWriter, v any, err error) {
 	if err != nil {
 		w.WriteHeader(http.StatusInternalServerError)
 		var refused *wan.RefusedError
-		v = reply{Error: err.Error(), Refused: errors.As(err, &refused)}
+		var node *RefusedError
+		v = reply{Error: err.Error(), Refused: errors.As(err, &refused) || errors.As(err, &node)}
 	}
 	_ = json.NewEncoder(w).Encode(v) // a command that went away needs no answer
 }

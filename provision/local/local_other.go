@@ -57,6 +57,11 @@ func (p Provider) Status(context.Context, topology.Inventory) (Status, error) {
 // Fault is a *procs.NotLinuxError.
 func (p Provider) Fault(context.Context, topology.Inventory, Fault) error { return errHere }
 
+// FaultNode is a *procs.NotLinuxError.
+func (p Provider) FaultNode(context.Context, topology.Inventory, string, string) error {
+	return errHere
+}
+
 // CheckPorts is a *procs.NotLinuxError.
 func (p Provider) CheckPorts(context.Context, []topology.Node) error { return errHere }
 

@@ -229,6 +229,12 @@ func (p Provider) Fault(ctx context.Context, inv topology.Inventory, f Fault) er
 	return client{inv.Plan.Name, inv.Local.Dir}.call(ctx, "/fault", f, nil)
 }
 
+// FaultNode does something to a node's server: a kind of topology.NodeFaultKinds. What can't be
+// done in the state that it is in is a wrong command line.
+func (p Provider) FaultNode(ctx context.Context, inv topology.Inventory, kind, node string) error {
+	return client{inv.Plan.Name, inv.Local.Dir}.call(ctx, "/nodefault", nodeFaultRequest{kind, node}, nil)
+}
+
 // CheckPorts says whether the ports of nodes that do not run are free: a
 // *PortTakenError names those that others took since the cluster was made. Those of a
 // server that has just been killed are waited for, up to 10 s.

@@ -133,7 +133,9 @@ func (t *nodeTable) start(ctx context.Context, req startRequest) error {
 	cmd := exec.Command(req.Argv[0], args...)
 	cmd.Dir, cmd.Env = req.Dir, req.Env
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// A session of its own: in the keeper's, the kernel would have a server that is paused go
+	// on when the keeper dies, since its process group would have no parent left there.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	t.note(t.journal.Intent(journalRun, req.Node, nil))
 	if err := cmd.Start(); err != nil {
 		t.note(t.journal.Result(journalRun, req.Node, nil, err))
@@ -207,7 +209,9 @@ func (t *nodeTable) snapshot() map[string]topology.Process {
 	defer t.mu.Unlock()
 	all := make(map[string]topology.Process, len(t.nodes))
 	for name, r := range t.nodes {
-		all[name] = r.Process
+		p := r.Process
+		p.Paused = r.Running && procs.Paused(r.proc)
+		all[name] = p
 	}
 	return all
 }

@@ -8,20 +8,28 @@ import (
 	"time"
 
 	"crossring/internal/cli/app"
+	"crossring/internal/cluster"
 	"crossring/internal/fail"
 	"crossring/internal/health"
 	"crossring/internal/plain"
+	"crossring/internal/run"
 	"crossring/internal/topology"
 	"crossring/provision/local"
 
 	"github.com/urfave/cli/v2"
 )
 
-// Fault breaks the network of a local cluster.
+// Fault breaks the network of a local cluster, and its servers.
 func Fault(e *app.Env) *cli.Command {
 	show := topology.FaultKind{Name: "show", Does: "the lines between the regions"}
 	all := &cli.Command{
-		Name: "fault", Usage: "change the network between the regions of a local cluster",
+		Name: "fault", Usage: "break the network between the regions of a local cluster, or its servers",
+		Description: "A fault is in force until it is ended; fault show lists those that are. Each is in the record of the runs that\n" +
+			"it met, and marked in their charts. fault heal NAME ends all of them.\n\n" +
+			"  crossring fault partition NAME us-east-1 us-west-2\n" +
+			"  crossring fault pause NAME:us-west-2-1\n" +
+			"  crossring fault heal NAME\n\n" +
+			"Exits with 2 where a server is not in a state to which that can be done.",
 		Subcommands: []*cli.Command{{Name: show.Name, Usage: show.Does, ArgsUsage: "NAME", Action: e.Action(faultAction(show, 1))}},
 	}
 	for _, kind := range topology.FaultKinds() {
@@ -38,9 +46,63 @@ func Fault(e *app.Env) *cli.Command {
 				"  " + plain.Command(do...) + "\n  " + plain.Command(mend...) + "\n\n" +
 				"Exits with 2 when the line can't be like that, as with a jitter longer than its delay."
 		}
+		if kind.Name == topology.HealLines {
+			c.ArgsUsage, c.Usage, c.Action = "NAME [REGION REGION]", kind.Does+"; without regions, all faults of the cluster", healAction(e, c.Action)
+		}
 		all.Subcommands = append(all.Subcommands, c)
 	}
+	for _, kind := range topology.NodeFaultKinds() {
+		all.Subcommands = append(all.Subcommands, &cli.Command{
+			Name: kind.Name, Usage: kind.Does, ArgsUsage: "NAME:NODE", Action: networkAction(e, 1, func(ctx context.Context, w cluster.World, args cli.Args) (health.Network, error) {
+				return run.FaultNode(ctx, w, kind.Name, args.First())
+			}),
+		})
+	}
+	all.Subcommands = append(all.Subcommands,
+		&cli.Command{
+			Name: "region-down", Usage: "kill all servers of a region at once; their disks stay", ArgsUsage: "NAME REGION",
+			Action: networkAction(e, 2, func(ctx context.Context, w cluster.World, args cli.Args) (health.Network, error) {
+				return run.RegionDown(ctx, w, args.First(), args.Get(1))
+			}),
+		},
+		&cli.Command{
+			Name: "region-up", Usage: "start the servers of a region that do not run, and wait until each answers", ArgsUsage: "NAME REGION",
+			Action: networkAction(e, 2, func(ctx context.Context, w cluster.World, args cli.Args) (health.Network, error) {
+				return run.RegionUp(ctx, w, args.First(), args.Get(1))
+			}),
+		})
 	return all
+}
+
+// healAction ends the faults of a line, or, without regions, all.
+func healAction(e *app.Env, line cli.ActionFunc) cli.ActionFunc {
+	all := networkAction(e, 1, func(ctx context.Context, w cluster.World, args cli.Args) (health.Network, error) {
+		return run.Heal(ctx, w, args.First())
+	})
+	return func(c *cli.Context) error {
+		if c.Args().Len() == 1 {
+			return all(c)
+		}
+		return line(c)
+	}
+}
+
+// networkAction is an action that answers with what is in force then.
+func networkAction(e *app.Env, args int, do func(context.Context, cluster.World, cli.Args) (health.Network, error)) cli.ActionFunc {
+	return e.Action(func(ctx context.Context, e *app.Env, c *cli.Context) (app.Answer, error) {
+		if c.Args().Len() != args {
+			return app.Answer{}, fail.Usage("", fmt.Errorf("fault %s takes %s", c.Command.Name, c.Command.ArgsUsage), app.HelpFor(c))
+		}
+		w, err := e.World(c)
+		if err != nil {
+			return app.Answer{}, err
+		}
+		net, err := do(ctx, w, c.Args())
+		if err != nil {
+			return app.Answer{Doc: net}, err
+		}
+		return app.Answer{Doc: net, Text: func(out io.Writer) error { return writeNetwork(out, net) }}, nil
+	})
 }
 
 // faultFlags are those that say how much of a fault there is to be.
@@ -137,6 +199,11 @@ func writeNetwork(out io.Writer, net health.Network) error {
 	}
 	for _, r := range net.Refused {
 		fmt.Fprintf(out, "%s: public ports closed\n", r)
+	}
+	for _, f := range net.Faults {
+		if kind, _ := topology.FaultKindOf(f.Kind); kind.Node {
+			fmt.Fprintf(out, "%s, since %s\n", f, f.Since.Local().Format(time.DateTime))
+		}
 	}
 	return nil
 }

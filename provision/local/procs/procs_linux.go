@@ -99,6 +99,52 @@ func Ending(p Proc) bool {
 	return false
 }
 
+// Paused says that p stands still, since it was sent SIGSTOP.
+func Paused(p Proc) bool {
+	start, _, err := readStat(p.PID)
+	if err != nil || start != p.Start {
+		return false
+	}
+	status, err := os.ReadFile(procFile(p.PID, "status"))
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(status)) {
+		if state, ok := strings.CutPrefix(line, "State:"); ok {
+			return strings.HasPrefix(strings.TrimSpace(state), "T")
+		}
+	}
+	return false
+}
+
+// Pause makes p stand still, or go on, and returns when it does. A process that has ended is
+// os.ErrNotExist.
+func Pause(ctx context.Context, p Proc, still bool) error {
+	h, err := Open(p)
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	sig := unix.SIGCONT
+	if still {
+		sig = unix.SIGSTOP
+	}
+	if err := h.Signal(sig); err != nil {
+		return err
+	}
+	for Paused(p) != still {
+		if _, err := Read(p.PID); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for process %d to follow a signal: %w", p.PID, ctx.Err())
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
 // Find lists our running processes that have arg among their arguments. Whatever
 // arguments a process of somebody else's has, it is not meant.
 func Find(arg string) ([]Proc, error) {
@@ -192,7 +238,8 @@ func Stop(ctx context.Context, p Proc, grace time.Duration) (killed bool, err er
 	}
 	defer h.Close()
 	if grace > 0 {
-		if err := h.Signal(unix.SIGTERM); err != nil {
+		// One that stands still hears SIGTERM when it goes on.
+		if err := errors.Join(h.Signal(unix.SIGTERM), h.Signal(unix.SIGCONT)); err != nil {
 			return false, err
 		}
 		soft, cancel := context.WithTimeout(ctx, grace)
