@@ -44,6 +44,9 @@ func Fault(ctx context.Context, w cluster.World, name string, f local.Fault) (Ne
 		}
 		before, beforeErr := p.Status(ctx, c.Inv)
 		if err := p.Fault(ctx, c.Inv, f); err != nil {
+			if beforeErr == nil { // nothing was done: it is as it was
+				net.Lines, net.Refused, net.RTT, net.Faults = before.Lines, before.Refused, before.RTT, before.Faults
+			}
 			return net, err
 		}
 		if beforeErr == nil && before.Faults != nil && !ends(f, before.Faults) {
