@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"crossring/internal/fail"
+	"crossring/internal/plain"
 	"crossring/internal/release"
 
 	"github.com/gocql/gocql"
@@ -37,6 +38,9 @@ func (e *RightsError) Error() string {
 }
 
 func (e *RightsError) Unwrap() error { return e.Err }
+
+// Hint is the command that gives them, for whoever may.
+func (e *RightsError) Hint() string { return plain.Command("cqlsh", "-e", strings.Join(e.Grants, " ")) }
 
 // ExitCode is that of credentials that are missing.
 func (e *RightsError) ExitCode() int { return fail.ExitPrerequisite }
