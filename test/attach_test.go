@@ -68,8 +68,20 @@ func attached(t *testing.T, c cluster) {
 		t.Errorf("%+v", theirs.Plan)
 	}
 	checkSays(t, other.want(t, fail.ExitBusy, line...), `there is a cluster "theirs" already`)
-	// The same ring, from either side, by another way each; neither has a keyspace to tell of.
-	made, found := decode[ringcheck.Ring](t, c.must(t, "ring", c.name, "-o", "json")), decode[ringcheck.Ring](t, other.must(t, "ring", other.name, "-o", "json"))
+	// The same ring, from either side, by another way each; neither has a keyspace to tell of. A
+	// node that has just started tells its load some seconds later.
+	var made, found ringcheck.Ring
+	eventually(t, patience, "every node has told its load", func() bool {
+		made, found = decode[ringcheck.Ring](t, c.must(t, "ring", c.name, "-o", "json")), decode[ringcheck.Ring](t, other.must(t, "ring", other.name, "-o", "json"))
+		for _, dc := range found.Datacenters {
+			for _, n := range dc.Nodes {
+				if rel.VirtualTables && n.LoadGossiped == "" {
+					return false
+				}
+			}
+		}
+		return true
+	})
 	sameRing(t, rel, renamed(made), renamed(found))
 
 	const rows = 300
