@@ -158,20 +158,27 @@ func firstOf(c cluster.Cluster, a ask.Request) cql.Endpoint {
 	return e
 }
 
+// ourKeyspace looks for crossring's keyspace and how it is replicated. found says that there is
+// one; it is an error where somebody else's tables are in it.
+func ourKeyspace(ctx context.Context, s *gocql.Session, c cluster.Cluster, ks topology.Keyspace) (options map[string]string, found bool, err error) {
+	options, err = cql.Replication(ctx, s, c.Rel, ks.Name)
+	var none *cql.NoKeyspaceError
+	if errors.As(err, &none) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	return options, true, onlyOurs(ctx, s, c, ks)
+}
+
 // adoptKeyspace looks whether crossring's keyspace is there. One that is, is taken as it is
 // replicated, if there is nothing in it but what crossring makes.
 func adoptKeyspace(ctx context.Context, s *gocql.Session, inv *topology.Inventory, c cluster.Cluster, asked bool) (bool, error) {
 	ks := inv.Plan.Keyspace
-	options, err := cql.Replication(ctx, s, c.Rel, ks.Name)
-	var none *cql.NoKeyspaceError
-	if errors.As(err, &none) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	if err := onlyOurs(ctx, s, c, ks); err != nil {
-		return true, err
+	options, found, err := ourKeyspace(ctx, s, c, ks)
+	if !found || err != nil {
+		return found, err
 	}
 	all, err := cql.Keyspaces(ctx, s, c.Rel)
 	if err != nil {
@@ -302,15 +309,7 @@ func dropKeyspace(ctx context.Context, w cluster.World, c cluster.Cluster) (bool
 		return false, err
 	}
 	defer s.Close()
-	_, err = cql.Replication(ctx, s, c.Rel, ks.Name)
-	var none *cql.NoKeyspaceError
-	if errors.As(err, &none) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	if err := onlyOurs(ctx, s, c, ks); err != nil {
+	if _, found, err := ourKeyspace(ctx, s, c, ks); !found || err != nil {
 		return false, err
 	}
 	err = w.Stage("dropping keyspace "+ks.Name, func() error { return cql.DropKeyspace(ctx, s, ks.Name) })
